@@ -1,0 +1,187 @@
+import type { Checkpoint } from "../model/checkpoint.ts";
+import type { EventType, FleetEvent } from "../model/event.ts";
+import type { Gpu } from "../model/gpu.ts";
+import type { Billing, InstanceState } from "../model/instance.ts";
+import type { Money } from "../model/money.ts";
+import type { Notice } from "../model/notice.ts";
+
+/** What a person asked for; kept whole, so that a replacement is the same machine again. Plain JSON. */
+export interface InstanceSpec {
+  readonly name: string;
+  readonly providers: readonly string[];
+  readonly gpu: { readonly model: string; readonly count: number } | null;
+  readonly billing: "spot" | "on-demand" | "auto";
+  /** Decimal, per instance-hour, in the offer's currency. */
+  readonly maxPrice: string | null;
+  readonly regions: readonly string[];
+  readonly image: string | null;
+  readonly volume: { readonly name: string; readonly sizeGb: number; readonly mount: string } | null;
+  readonly ttlMs: number | null;
+  readonly idleMs: number | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly onReclaim: "replace" | "hibernate" | "let-go";
+  /** Shell command run on a notice and before a snapshot, inside its share of the deadline. */
+  readonly checkpointHook: string | null;
+  readonly checkpointEveryMs: number | null;
+  readonly readyHttp: string | null;
+  readonly readyCmd: string | null;
+  readonly command: readonly string[];
+  /** Where the command runs on `local`; elsewhere the machine's own home. */
+  readonly workdir: string | null;
+  readonly fleet: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What we want of it; `reconcile` brings the provider there. */
+export type Desired = "running" | "hibernated" | "gone";
+
+/** One rented machine of ours. Times are epoch milliseconds. */
+export interface InstanceRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly spec: InstanceSpec;
+  readonly desired: Desired;
+  readonly state: InstanceState;
+  readonly rawState: string;
+  readonly provider: string;
+  readonly providerId: string | null;
+  readonly region: string;
+  readonly zone: string;
+  readonly type: string;
+  readonly gpu: Gpu;
+  readonly billing: Billing;
+  /** Per instance-hour. */
+  readonly price: Money | null;
+  readonly onDemandPrice: Money | null;
+  readonly createdAt: number;
+  readonly readyAt: number | null;
+  readonly protectedUntil: number | null;
+  readonly notice: Notice | null;
+  readonly parked: "native" | "recreate" | null;
+  readonly volumes: readonly { readonly name: string; readonly id: string; readonly mount: string }[];
+  readonly ssh: { readonly host: string; readonly port: number; readonly user: string } | null;
+  readonly fleet: string | null;
+  readonly ttlEndsAt: number | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** How many machines this record has had; 1 for the first. */
+  readonly generation: number;
+  /** Skip the final checkpoint of the operation under way. */
+  readonly skipSnapshot: boolean;
+  /** Why it is where it is, for people. */
+  readonly reason: string | null;
+  /** Grows with every change; guards against two writers. */
+  readonly version: number;
+}
+
+/** A durable promise, written before a request leaves, that a resource may exist or be changed. */
+export interface IntentRecord {
+  readonly id: string;
+  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove";
+  /** Our instance id, or null for a volume of its own. */
+  readonly instanceId: string | null;
+  readonly provider: string;
+  /** The token that the resource carries at the provider. */
+  readonly token: string;
+  readonly createdAt: number;
+  readonly status: "pending" | "done" | "failed";
+  readonly closedAt: number | null;
+  /** JSON-safe: what was asked, later also what came of it. */
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface VolumeRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly provider: string;
+  readonly providerId: string | null;
+  readonly region: string;
+  readonly zone: string;
+  readonly sizeGb: number;
+  readonly state: "requested" | "available" | "gone";
+  readonly createdAt: number;
+  readonly pricePerHour: Money | null;
+}
+
+/** One stretch of time at one rate. `to` is null while it runs. */
+export interface LedgerRecord {
+  readonly id: string;
+  readonly instanceId: string | null;
+  readonly instance: string;
+  readonly fleet: string | null;
+  readonly provider: string;
+  readonly providerId: string;
+  readonly kind: "gpu" | "disk";
+  readonly billing: Billing;
+  readonly from: number;
+  readonly to: number | null;
+  readonly rate: Money;
+  readonly onDemandRate: Money | null;
+  /** Null while only estimated. */
+  readonly billed: Money | null;
+}
+
+export interface NewEvent {
+  readonly at: number;
+  readonly type: EventType;
+  readonly instance: string | null;
+  readonly provider: string | null;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Everything that must become true together, in one transaction. */
+export interface Change {
+  /** Refused as `name-taken` while another record with this name is not gone. */
+  readonly addInstance?: InstanceRecord;
+  /** Refused as `stale` when the stored version is another one. The stored version is raised by one. */
+  readonly instance?: { readonly id: string; readonly version: number; readonly set: Partial<Omit<InstanceRecord, "id" | "version">> };
+  readonly openIntents?: readonly IntentRecord[];
+  readonly closeIntents?: readonly {
+    readonly id: string;
+    readonly status: "done" | "failed";
+    readonly at: number;
+    readonly detail?: Readonly<Record<string, unknown>>;
+  }[];
+  readonly events?: readonly NewEvent[];
+  /** Inserted or replaced by id. A living volume's (provider, name) is unique: `name-taken` otherwise. */
+  readonly volumes?: readonly VolumeRecord[];
+  /** Inserted or replaced by id. */
+  readonly checkpoints?: readonly Checkpoint[];
+  readonly removeCheckpoints?: readonly string[];
+  /** Inserted or replaced by id. */
+  readonly ledger?: readonly LedgerRecord[];
+  /** Key (provider/region/zone/type/billing) → epoch ms until which the offer is passed over. */
+  readonly blockOffers?: readonly { readonly key: string; readonly until: number; readonly why: string }[];
+}
+
+export type CommitResult = "committed" | "name-taken" | "stale";
+
+/** The database, as the fleet sees it. Every function is one statement or one transaction. */
+export interface State {
+  commit(change: Change): Promise<CommitResult>;
+  /** Newest first; without the gone ones unless asked. */
+  instances(filter?: { readonly includeGone?: boolean; readonly names?: readonly string[] }): Promise<readonly InstanceRecord[]>;
+  instance(id: string): Promise<InstanceRecord | undefined>;
+  /** The living record of that name, or else the newest gone one. */
+  instanceByName(name: string): Promise<InstanceRecord | undefined>;
+  pendingIntents(filter?: { readonly instanceId?: string }): Promise<readonly IntentRecord[]>;
+  intentByToken(token: string): Promise<IntentRecord | undefined>;
+  volumes(filter?: { readonly includeGone?: boolean }): Promise<readonly VolumeRecord[]>;
+  /** Newest first. */
+  checkpoints(filter?: { readonly instance?: string; readonly volume?: string }): Promise<readonly Checkpoint[]>;
+  ledger(filter?: { readonly since?: number; readonly openOnly?: boolean; readonly instanceId?: string }): Promise<readonly LedgerRecord[]>;
+  /** In order of `seq`, `limit` at most (1000 unless told). */
+  events(filter: {
+    readonly afterSeq?: number;
+    readonly since?: number;
+    readonly instances?: readonly string[];
+    readonly limit?: number;
+  }): Promise<readonly FleetEvent[]>;
+  /** The newest `seq`, 0 when there is none. */
+  lastSeq(): Promise<number>;
+  blockedOffers(now: number): Promise<ReadonlySet<string>>;
+  /** True when the lease is ours now: free, expired, or already held by this owner (then extended). */
+  acquireLease(name: string, owner: string, now: number, ttlMs: number): Promise<boolean>;
+  leaseHolder(name: string, now: number): Promise<{ readonly owner: string; readonly expiresAt: number } | undefined>;
+  releaseLease(name: string, owner: string): Promise<void>;
+  close(): Promise<void>;
+}
