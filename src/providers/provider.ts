@@ -70,6 +70,8 @@ export interface ProviderInstance {
   readonly volumeIds: readonly string[];
   /** Why it failed or ended, in the provider's words. */
   readonly reason: string | null;
+  /** Who ended it, once it is over and as far as the provider says; null while it lives or when nobody knows. */
+  readonly endedBy: "provider" | "guest" | "user" | null;
 }
 
 export interface Capabilities {

@@ -69,6 +69,8 @@ export interface InstanceRecord {
   readonly skipSnapshot: boolean;
   /** Why it is where it is, for people. */
   readonly reason: string | null;
+  /** When the state last changed. */
+  readonly changedAt: number;
   /** Grows with every change; guards against two writers. */
   readonly version: number;
 }

@@ -1,0 +1,156 @@
+import { mayMove } from "../model/instance.ts";
+import type { ProviderInstance } from "../providers/provider.ts";
+import type { InstanceRecord, IntentRecord } from "../state/records.ts";
+import type { GuestReport } from "./fleet.ts";
+
+/** What the provider says about the machine of a record. */
+export type CloudView =
+  /** The record has no machine. */
+  | { readonly kind: "none" }
+  /** The provider did not answer: nothing is known, and nothing is concluded. */
+  | { readonly kind: "silent"; readonly why: string }
+  /** The provider says that it is over. */
+  | { readonly kind: "gone"; readonly instance: ProviderInstance | null }
+  | { readonly kind: "here"; readonly instance: ProviderInstance };
+
+export interface Observation {
+  readonly now: number;
+  readonly cloud: CloudView;
+  /** The launch that has no recorded answer yet, if there is one. */
+  readonly launchIntent: IntentRecord | null;
+  /** A machine at the provider that carries that launch's token. */
+  readonly foundByToken: ProviderInstance | null;
+  /** How long after a launch its machine is sure to be listed, in milliseconds. */
+  readonly listSettlesMs: number;
+  readonly hibernates: "native" | "park";
+  /** What the agent says; null when it was not reachable or not asked. */
+  readonly guest: GuestReport | null;
+  readonly ready: boolean;
+}
+
+export type Action =
+  /** Look again later; nothing to do now. */
+  | { readonly do: "wait"; readonly ms: number }
+  /** Everything is as wanted. */
+  | { readonly do: "rest" }
+  | { readonly do: "launch" }
+  | { readonly do: "adopt-launch"; readonly instance: ProviderInstance }
+  | { readonly do: "abandon-launch" }
+  | { readonly do: "note-ready"; readonly instance: ProviderInstance }
+  | { readonly do: "note-notice"; readonly instance: ProviderInstance }
+  | { readonly do: "note-withdrawn" }
+  /** The machine is no more, and we did not end it. */
+  | { readonly do: "note-lost" }
+  /** The machine never came up: end it and try another offer. */
+  | { readonly do: "discard" }
+  | { readonly do: "snapshot-and-hibernate"; readonly instance: ProviderInstance; readonly snapshot: boolean }
+  | { readonly do: "note-hibernated"; readonly parked: "native" | "recreate" }
+  | { readonly do: "restore"; readonly instance: ProviderInstance }
+  | { readonly do: "snapshot-and-destroy"; readonly instance: ProviderInstance; readonly snapshot: boolean }
+  | { readonly do: "note-gone" };
+
+export interface Decision {
+  readonly action: Action;
+  /** For people and for the log. */
+  readonly why: string;
+}
+
+const SOON_MS = 150;
+const LATER_MS = 1000;
+/** A destroy that was accepted and shows no effect is sent again after this long. */
+const DESTROY_AGAIN_MS = 30_000;
+
+const step = (action: Action, why: string): Decision => ({ action, why });
+const wait = (ms: number, why: string): Decision => step({ do: "wait", ms }, why);
+
+/** The next step for one instance. Pure: the same observation always gives the same answer. */
+export function decide(record: InstanceRecord, seen: Observation): Decision {
+  if (seen.launchIntent !== null) return decideLaunchAnswer(seen.launchIntent, seen);
+  if (seen.cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${seen.cloud.why}`);
+  switch (record.desired) {
+    case "gone":
+      return decideEnding(record, seen);
+    case "hibernated":
+      return decideHibernating(record, seen);
+    case "running":
+      return decideRunning(record, seen);
+  }
+}
+
+/** A launch whose answer was lost is looked for by its token before anything else happens. */
+function decideLaunchAnswer(intent: IntentRecord, seen: Observation): Decision {
+  if (seen.foundByToken !== null)
+    return step({ do: "adopt-launch", instance: seen.foundByToken }, "found by its token after a lost answer");
+  if (seen.cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${seen.cloud.why}`);
+  const age = seen.now - intent.createdAt;
+  // A clock that jumped backwards must not turn "just sent" into "never arrived", nor make us wait for ever.
+  if (age >= 0 && age < seen.listSettlesMs)
+    return wait(Math.min(LATER_MS, seen.listSettlesMs - age), "a launch without an answer may still appear");
+  return step({ do: "abandon-launch" }, "the launch never arrived");
+}
+
+function decideEnding(record: InstanceRecord, { cloud, now }: Observation): Decision {
+  if (cloud.kind !== "here")
+    return step({ do: "note-gone" }, record.providerId === null ? "there is no machine" : "the provider says it is gone");
+  const { instance } = cloud;
+  if (instance.state === "terminating" && now - lastChange(record, now) < DESTROY_AGAIN_MS)
+    return wait(SOON_MS, "waiting for the provider to confirm");
+  const reachable = instance.state === "running" || instance.state === "reclaiming";
+  const snapshot = reachable && record.state !== "terminating" && !record.skipSnapshot && record.readyAt !== null;
+  return step({ do: "snapshot-and-destroy", instance, snapshot }, "it is to be gone");
+}
+
+function decideHibernating(record: InstanceRecord, seen: Observation): Decision {
+  const { cloud } = seen;
+  if (record.state === "hibernated" && (cloud.kind === "none" || (cloud.kind === "here" && cloud.instance.state === "hibernated")))
+    return step({ do: "rest" }, "hibernated");
+  if (cloud.kind !== "here") return step({ do: "note-hibernated", parked: "recreate" }, "there is no machine; the volume holds the work");
+  const { instance } = cloud;
+  switch (instance.state) {
+    case "hibernated":
+      return step({ do: "note-hibernated", parked: "native" }, "the provider says it is hibernated");
+    case "running":
+    case "reclaiming": {
+      const snapshot = record.state !== "hibernating" && !record.skipSnapshot && record.readyAt !== null;
+      if (seen.hibernates === "native") return step({ do: "snapshot-and-hibernate", instance, snapshot }, "it is to hibernate");
+      return step({ do: "snapshot-and-destroy", instance, snapshot }, "this cloud cannot hibernate it: parked on its volume");
+    }
+    case "failed":
+      return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "the machine failed; the volume holds the work");
+    default:
+      return wait(SOON_MS, `the provider says ${instance.rawState}`);
+  }
+}
+
+function decideRunning(record: InstanceRecord, seen: Observation): Decision {
+  const { cloud } = seen;
+  if (cloud.kind === "none") return step({ do: "launch" }, record.state === "hibernated" ? "it is to come back" : "it has no machine yet");
+  if (cloud.kind === "gone") return step({ do: "note-lost" }, "the machine is gone and we did not end it");
+  const { instance } = cloud;
+  switch (instance.state) {
+    case "failed":
+      return step({ do: "discard" }, `the machine failed${instance.reason === null ? "" : `: ${instance.reason}`}`);
+    case "hibernated":
+      return step({ do: "restore", instance }, "it is to come back");
+    case "running":
+    case "reclaiming":
+      return decideHere(record, seen, instance);
+    default:
+      return wait(SOON_MS, `the provider says ${instance.rawState}`);
+  }
+}
+
+function decideHere(record: InstanceRecord, seen: Observation, instance: ProviderInstance): Decision {
+  if (instance.notice !== null && record.notice?.deadline !== instance.notice.deadline)
+    return step({ do: "note-notice", instance }, `the provider gave notice (${instance.notice.kind})`);
+  if (instance.notice === null && record.notice !== null) return step({ do: "note-withdrawn" }, "the notice was withdrawn");
+  const isSettled = record.state === "running" || record.state === "reclaiming";
+  if (!isSettled && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
+  if (!isSettled) return wait(SOON_MS, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
+  return step({ do: "rest" }, record.notice === null ? "running" : "running until the deadline");
+}
+
+/** When the record last changed, as far as a decision needs it; never in the future. */
+function lastChange(record: InstanceRecord, now: number): number {
+  return Math.min(record.changedAt, now);
+}

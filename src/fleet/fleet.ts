@@ -1,0 +1,60 @@
+import type { CheckpointReason } from "../model/checkpoint.ts";
+import type { Rng } from "../model/ids.ts";
+import { type Clock, deadline } from "../platform/clock.ts";
+import type { CallContext, Provider, Reach } from "../providers/provider.ts";
+import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
+
+/** What the workload and the agent say of themselves. Times are epoch seconds, as the machine's clock has them. */
+export interface GuestReport {
+  readonly phase: "preparing" | "restoring" | "running" | "exited" | "stopping";
+  readonly exitCode: number | null;
+  readonly step: string | null;
+  readonly restoredFrom: string | null;
+  readonly lastSealSeconds: number | null;
+  readonly noticeDeadline: number | null;
+}
+
+export type SnapshotOutcome =
+  | { readonly kind: "sealed"; readonly id: string; readonly step: string | null; readonly files: number; readonly bytes: number }
+  | { readonly kind: "nothing-to-seal" }
+  | { readonly kind: "failed"; readonly why: string };
+
+/** The way into a machine. Undefined means: not reachable now. */
+export interface GuestDoor {
+  report(reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined>;
+  snapshot(reach: Reach, reason: CheckpointReason, deadlineSeconds: number | null, signal: AbortSignal): Promise<SnapshotOutcome>;
+  /** Tells the agent of a notice that the provider's API told us; deduplicated there. */
+  tellNotice(reach: Reach, deadlineSeconds: number, signal: AbortSignal): Promise<void>;
+  /** Whether the workload's own readiness (`--ready-http`, `--ready-cmd`) holds; true when it has none. */
+  isReady(reach: Reach, spec: InstanceSpec, signal: AbortSignal): Promise<boolean>;
+  /** The script that the machine runs at boot. */
+  bootScript(record: InstanceRecord, cloud: string): Promise<string>;
+}
+
+/** Everything that the fleet's decisions need, as parameters. */
+export interface Fleet {
+  readonly state: State;
+  provider(id: string): Promise<Provider>;
+  readonly guest: GuestDoor;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  /** Who we are in leases: unique for this process. */
+  readonly owner: string;
+  /** Whether a lease's owner is certainly dead (a process of this host that no longer runs). */
+  ownerIsDead(owner: string): boolean;
+  /** A line of progress for people. */
+  say(text: string): void;
+}
+
+/** No single call to a provider waits longer than this. */
+const CALL_DEADLINE_MS = 60_000;
+
+/** Makes one call with its own deadline; the caller's signal reaches the request in flight. */
+export async function call<Result>(signal: AbortSignal, send: (context: CallContext) => Promise<Result>): Promise<Result> {
+  const limit = deadline(signal, CALL_DEADLINE_MS);
+  try {
+    return await send({ signal: limit.signal });
+  } finally {
+    limit.done();
+  }
+}
