@@ -13,6 +13,9 @@ export type CloudView =
   | { readonly kind: "gone"; readonly instance: ProviderInstance | null }
   | { readonly kind: "here"; readonly instance: ProviderInstance };
 
+/** The provider answered. */
+type KnownCloud = Exclude<CloudView, { readonly kind: "silent" }>;
+
 export interface Observation {
   readonly now: number;
   readonly cloud: CloudView;
@@ -66,14 +69,15 @@ const wait = (ms: number, why: string): Decision => step({ do: "wait", ms }, why
 /** The next step for one instance. Pure: the same observation always gives the same answer. */
 export function decide(record: InstanceRecord, seen: Observation): Decision {
   if (seen.launchIntent !== null) return decideLaunchAnswer(seen.launchIntent, seen);
-  if (seen.cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${seen.cloud.why}`);
+  const { cloud } = seen;
+  if (cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${cloud.why}`);
   switch (record.desired) {
     case "gone":
-      return decideEnding(record, seen);
+      return decideEnding(record, cloud, seen.now);
     case "hibernated":
-      return decideHibernating(record, seen);
+      return decideHibernating(record, cloud, seen.hibernates);
     case "running":
-      return decideRunning(record, seen);
+      return decideRunning(record, cloud, seen);
   }
 }
 
@@ -89,7 +93,7 @@ function decideLaunchAnswer(intent: IntentRecord, seen: Observation): Decision {
   return step({ do: "abandon-launch" }, "the launch never arrived");
 }
 
-function decideEnding(record: InstanceRecord, { cloud, now }: Observation): Decision {
+function decideEnding(record: InstanceRecord, cloud: KnownCloud, now: number): Decision {
   if (cloud.kind !== "here")
     return step({ do: "note-gone" }, record.providerId === null ? "there is no machine" : "the provider says it is gone");
   const { instance } = cloud;
@@ -100,8 +104,7 @@ function decideEnding(record: InstanceRecord, { cloud, now }: Observation): Deci
   return step({ do: "snapshot-and-destroy", instance, snapshot }, "it is to be gone");
 }
 
-function decideHibernating(record: InstanceRecord, seen: Observation): Decision {
-  const { cloud } = seen;
+function decideHibernating(record: InstanceRecord, cloud: KnownCloud, hibernates: "native" | "park"): Decision {
   if (record.state === "hibernated" && (cloud.kind === "none" || (cloud.kind === "here" && cloud.instance.state === "hibernated")))
     return step({ do: "rest" }, "hibernated");
   if (cloud.kind !== "here") return step({ do: "note-hibernated", parked: "recreate" }, "there is no machine; the volume holds the work");
@@ -112,7 +115,7 @@ function decideHibernating(record: InstanceRecord, seen: Observation): Decision 
     case "running":
     case "reclaiming": {
       const snapshot = record.state !== "hibernating" && !record.skipSnapshot && record.readyAt !== null;
-      if (seen.hibernates === "native") return step({ do: "snapshot-and-hibernate", instance, snapshot }, "it is to hibernate");
+      if (hibernates === "native") return step({ do: "snapshot-and-hibernate", instance, snapshot }, "it is to hibernate");
       return step({ do: "snapshot-and-destroy", instance, snapshot }, "this cloud cannot hibernate it: parked on its volume");
     }
     case "failed":
@@ -122,8 +125,7 @@ function decideHibernating(record: InstanceRecord, seen: Observation): Decision 
   }
 }
 
-function decideRunning(record: InstanceRecord, seen: Observation): Decision {
-  const { cloud } = seen;
+function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observation): Decision {
   if (cloud.kind === "none") return step({ do: "launch" }, record.state === "hibernated" ? "it is to come back" : "it has no machine yet");
   if (cloud.kind === "gone") return step({ do: "note-lost" }, "the machine is gone and we did not end it");
   const { instance } = cloud;

@@ -1,0 +1,101 @@
+import { EXIT } from "../model/exit-codes.ts";
+import { Problem } from "../model/problem.ts";
+import { isFault } from "../providers/errors.ts";
+import type { InstanceRecord } from "../state/records.ts";
+import { decide } from "./decide.ts";
+import { problemOf } from "./faults.ts";
+import type { Fleet } from "./fleet.ts";
+import { instanceLease, whileHolding } from "./lease.ts";
+import { followLedger, type Listing, observe } from "./observe.ts";
+import { perform } from "./perform.ts";
+import { RecordMoved } from "./record-change.ts";
+
+export type StepOutcome =
+  /** Look again after so many milliseconds. */
+  | { readonly kind: "again"; readonly ms: number }
+  /** Everything is as wanted. */
+  | { readonly kind: "rest" }
+  /** It cannot go on now, and why; worth another try after so many milliseconds, or not at all. */
+  | { readonly kind: "stuck"; readonly problem: unknown; readonly retryMs: number | null };
+
+const RETRY_MS = 2_000;
+
+/** Observes one record, decides and does one step. The caller holds the record's lease. */
+export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing?: Listing): Promise<StepOutcome> {
+  try {
+    const seen = await observe(fleet, record, signal, listing);
+    await followLedger(fleet, record, seen);
+    const { action } = decide(record, seen);
+    const ms = await perform(fleet, record, action, seen, signal);
+    return ms === null ? { kind: "rest" } : { kind: "again", ms };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (error instanceof RecordMoved) return { kind: "again", ms: 0 };
+    if (isFault(error, "ambiguous", "protocol")) return { kind: "again", ms: 200 };
+    if (isFault(error, "rate-limited")) {
+      const { fault } = error;
+      return { kind: "stuck", problem: problemOf(error), retryMs: (fault.kind === "rate-limited" ? fault.retryAfterMs : null) ?? RETRY_MS };
+    }
+    const problem = problemOf(error);
+    const retryable = problem instanceof Problem && problem.retryable;
+    return { kind: "stuck", problem, retryMs: retryable ? RETRY_MS : null };
+  }
+}
+
+export interface DriveOptions {
+  /** Reached: stop. Asked with the record as it is now. */
+  readonly until: (record: InstanceRecord) => boolean;
+  readonly signal: AbortSignal;
+  /** Milliseconds after which it is given up with exit 124. */
+  readonly limitMs: number;
+  /** Whether a stuck step is tried again, given why; without it the problem is thrown. */
+  readonly persist?: (problem: unknown) => boolean;
+}
+
+/**
+ * Works on one record until a goal is reached, holding its lease; while another process holds it, watches that one
+ * work and takes over when it dies.
+ * @throws Problem when it is stuck for good, or at the limit (exit 124).
+ */
+export async function drive(fleet: Fleet, id: string, options: DriveOptions): Promise<InstanceRecord> {
+  const start = fleet.clock.monotonic();
+  for (;;) {
+    const mine = await whileHolding(fleet, instanceLease(id), () => work(fleet, id, options, start));
+    if (mine !== undefined) return mine;
+    const record = await requireRecord(fleet, id);
+    if (options.until(record)) return record;
+    requireTime(fleet, record, options, start);
+    await fleet.clock.sleep(200 + fleet.rng.next() * 200, options.signal);
+  }
+}
+
+async function work(fleet: Fleet, id: string, options: DriveOptions, start: number): Promise<InstanceRecord> {
+  for (;;) {
+    options.signal.throwIfAborted();
+    const record = await requireRecord(fleet, id);
+    if (options.until(record)) return record;
+    requireTime(fleet, record, options, start);
+    const outcome = await step(fleet, record, options.signal);
+    if (outcome.kind === "stuck" && (outcome.retryMs === null || options.persist?.(outcome.problem) !== true)) throw outcome.problem;
+    // At rest and yet not at the goal: what is still to come happens by itself (a workload that ends, say).
+    const ms = outcome.kind === "rest" ? 500 : outcome.kind === "stuck" ? (outcome.retryMs ?? RETRY_MS) : outcome.ms;
+    if (ms > 0) await fleet.clock.sleep(ms, options.signal);
+  }
+}
+
+async function requireRecord(fleet: Fleet, id: string): Promise<InstanceRecord> {
+  const record = await fleet.state.instance(id);
+  if (record === undefined) throw new RangeError(`no record ${id}`);
+  return record;
+}
+
+function requireTime(fleet: Fleet, record: InstanceRecord, options: DriveOptions, start: number): void {
+  if (fleet.clock.monotonic() - start < options.limitMs) return;
+  throw new Problem({
+    code: "SPOT_E_TIMEOUT",
+    message: `${record.name} is still ${record.state} after ${Math.round(options.limitMs / 1000)} s${record.reason === null ? "" : ` (${record.reason})`}`,
+    exit: EXIT.timeout,
+    next: [`spot show ${record.name}`, "spot reconcile"],
+    retryable: true,
+  });
+}

@@ -1,0 +1,214 @@
+import { EXIT } from "../model/exit-codes.ts";
+import { newId } from "../model/ids.ts";
+import type { Offer } from "../model/offer.ts";
+import { Problem } from "../model/problem.ts";
+import { isFault } from "../providers/errors.ts";
+import type { Provider, ProviderInstance } from "../providers/provider.ts";
+import type { InstanceRecord, IntentRecord, VolumeRecord } from "../state/records.ts";
+import { didNothing } from "./faults.ts";
+import { call, type Fleet } from "./fleet.ts";
+import { askMarket } from "./market.ts";
+import { chooseOffers, offerKey, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
+import { changeRecord, eventOf } from "./record-change.ts";
+import { ensureVolume, volumeNamed } from "./volumes.ts";
+
+/** An offer that just said no is passed over for this long (the same three minutes as Karpenter's). */
+const BLOCK_MS = 180_000;
+
+/** A place in the plan: the offers that can serve the spec, best first, and what was left out. */
+export interface Plan {
+  readonly offers: readonly Offer[];
+  readonly tie: Tie | null;
+  /** Providers that did not answer, with their reasons. */
+  readonly silent: readonly { readonly provider: string; readonly why: string }[];
+  /** When nothing fits: why. */
+  readonly why: string | null;
+}
+
+/** Asks the market and ranks it for one spec. Spends nothing. */
+export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], signal: AbortSignal): Promise<Plan> {
+  const volume = spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name);
+  const tie = volume === undefined ? null : { provider: volume.provider, region: volume.region };
+  const providers = await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id)));
+  const market = await askMarket(
+    providers,
+    spec.gpu === null ? {} : { gpuModel: spec.gpu.model, gpuCount: spec.gpu.count },
+    fleet.clock,
+    signal,
+  );
+  const blocked = await fleet.state.blockedOffers(fleet.clock.now());
+  const offers = chooseOffers(market.offers, spec, tie, blocked);
+  return { offers, tie, silent: market.failures, why: offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie) };
+}
+
+/**
+ * Rents a machine for a record: the best offer, and the next one each time an offer says no.
+ * @returns the record with its machine; or, after an answer that got lost, the record with its promise still open.
+ * @throws Problem (exit 5) when no offer is left, Problem or ProviderError when the provider refuses for another reason.
+ */
+export async function launch(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<InstanceRecord> {
+  let current = record;
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const plan = await planLaunch(fleet, current.spec, signal);
+    const [offer] = plan.offers;
+    if (offer === undefined) break;
+    const provider = await fleet.provider(offer.provider);
+    const tried = await launchOffer(fleet, current, provider, offer, signal);
+    current = tried.record;
+    if (tried.done) return current;
+  }
+  const { why, silent } = await planLaunch(fleet, current.spec, signal);
+  const quiet = silent.map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
+  throw new Problem({
+    code: "SPOT_E_NO_CAPACITY",
+    message: `no machine for ${current.name}: ${why ?? "every offer refused"}${quiet === "" ? "" : `; ${quiet}`}`,
+    exit: why?.includes("costs more") === true ? EXIT.refused : EXIT.noCapacity,
+    retryable: true,
+    next: ["spot offers"],
+  });
+}
+
+async function launchOffer(
+  fleet: Fleet,
+  record: InstanceRecord,
+  provider: Provider,
+  offer: Offer,
+  signal: AbortSignal,
+): Promise<{ readonly record: InstanceRecord; readonly done: boolean }> {
+  const { spec } = record;
+  const volume = spec.volume === null ? null : await ensureVolume(fleet, provider, spec.volume, offer, signal);
+  const promised = await promise(fleet, record, offer, volume);
+  fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
+  try {
+    const bootScript = await fleet.guest.bootScript(promised.record, provider.id);
+    const instance = await call(signal, (context) =>
+      provider.launch(
+        {
+          name: record.name,
+          token: promised.intent.token,
+          offer,
+          maxPrice: priceCap(spec, offer.price.currency) ?? offer.price,
+          image: spec.image,
+          volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
+          env: {},
+          bootScript,
+          ttlSeconds: record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)),
+          labels: spec.labels,
+        },
+        context,
+      ),
+    );
+    return { record: await adoptLaunch(fleet, promised.record, promised.intent, instance), done: true };
+  } catch (error) {
+    if (!didNothing(error)) throw error;
+    const closed = await refuseLaunch(
+      fleet,
+      promised.record,
+      promised.intent,
+      offer,
+      error.message,
+      isFault(error, "no-capacity", "price-too-low", "quota"),
+    );
+    if (isFault(error, "no-capacity", "price-too-low", "quota")) return { record: closed, done: false };
+    throw error;
+  }
+}
+
+/** The promise: from here on a machine with this token may exist, and the database knows it. */
+async function promise(
+  fleet: Fleet,
+  record: InstanceRecord,
+  offer: Offer,
+  volume: VolumeRecord | null,
+): Promise<{ readonly record: InstanceRecord; readonly intent: IntentRecord }> {
+  const now = fleet.clock.now();
+  const intent: IntentRecord = {
+    id: newId("n", fleet.rng),
+    kind: "launch",
+    instanceId: record.id,
+    provider: offer.provider,
+    token: newId("t", fleet.rng),
+    createdAt: now,
+    status: "pending",
+    closedAt: null,
+    detail: { offer: offerKey(offer), generation: record.generation },
+  };
+  const set = {
+    state: "requested" as const,
+    provider: offer.provider,
+    providerId: null,
+    region: offer.region,
+    zone: offer.zone,
+    type: offer.type,
+    gpu: offer.gpu,
+    billing: offer.billing,
+    price: offer.price,
+    onDemandPrice: offer.onDemandPrice,
+    parked: null,
+    volumes: volume === null ? [] : [{ name: volume.name, id: volume.id, mount: record.spec.volume?.mount ?? "/data" }],
+    ttlEndsAt: record.ttlEndsAt ?? (record.spec.ttlMs === null ? null : now + record.spec.ttlMs),
+  };
+  const changed = await changeRecord(fleet, record, set, {
+    openIntents: [intent],
+    events: [
+      eventOf(fleet, { name: record.name, provider: offer.provider }, "intent", {
+        intent: "launch",
+        token: intent.token,
+        offer: offerKey(offer),
+      }),
+    ],
+  });
+  return { record: changed, intent };
+}
+
+/** Records the machine that a launch made, whether its answer came back or it was found by its token. */
+export async function adoptLaunch(
+  fleet: Fleet,
+  record: InstanceRecord,
+  intent: IntentRecord,
+  instance: ProviderInstance,
+): Promise<InstanceRecord> {
+  const at = fleet.clock.now();
+  return changeRecord(
+    fleet,
+    record,
+    {
+      providerId: instance.providerId,
+      rawState: instance.rawState,
+      state: "provisioning",
+      region: instance.region,
+      zone: instance.zone,
+      protectedUntil: instance.protectedUntil,
+      ...(instance.price === null ? {} : { price: instance.price }),
+      reason: null,
+    },
+    {
+      closeIntents: [{ id: intent.id, status: "done", at, detail: { providerId: instance.providerId } }],
+      events: [
+        eventOf(fleet, record, "action", { action: "launch", providerId: instance.providerId, type: instance.type, zone: instance.zone }),
+      ],
+    },
+  );
+}
+
+/** Closes a promise that came to nothing; an offer without capacity is passed over for a while. */
+export async function refuseLaunch(
+  fleet: Fleet,
+  record: InstanceRecord,
+  intent: IntentRecord,
+  offer: Pick<Offer, "provider" | "region" | "zone" | "type" | "billing"> | null,
+  why: string,
+  block: boolean,
+): Promise<InstanceRecord> {
+  const at = fleet.clock.now();
+  return changeRecord(
+    fleet,
+    record,
+    { reason: why },
+    {
+      closeIntents: [{ id: intent.id, status: "failed", at, detail: { why } }],
+      events: [eventOf(fleet, record, "action", { action: "launch-refused", why })],
+      ...(block && offer !== null ? { blockOffers: [{ key: offerKey(offer), until: at + BLOCK_MS, why }] } : {}),
+    },
+  );
+}

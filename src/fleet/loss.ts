@@ -1,0 +1,46 @@
+import type { InstanceRecord } from "../state/records.ts";
+import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
+import type { Observation } from "./decide.ts";
+import type { Fleet } from "./fleet.ts";
+import { changeRecord, closings, eventOf } from "./record-change.ts";
+
+/** What follows when a machine is gone that we did not end. Pure. */
+export function consequence(
+  record: InstanceRecord,
+  endedBy: "provider" | "guest" | "user" | null,
+  now: number,
+): "replace" | "park" | "let-go" {
+  // It never came up: the person is still waiting for it.
+  if (record.readyAt === null && record.notice === null && endedBy !== "user") return "replace";
+  if (endedBy === "guest" || endedBy === "user") return "let-go";
+  if (record.ttlEndsAt !== null && now >= record.ttlEndsAt) return "let-go";
+  if (record.spec.onReclaim === "hibernate") return "park";
+  return record.spec.onReclaim === "replace" ? "replace" : "let-go";
+}
+
+/** Records the loss and what is to follow: another machine, a rest on the volume, or the end. */
+export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
+  const now = fleet.clock.now();
+  const instance = seen.cloud.kind === "gone" ? seen.cloud.instance : null;
+  const next = consequence(record, instance?.endedBy ?? null, now);
+  const why = instance?.reason ?? (record.notice === null ? "the provider no longer has it" : "reclaimed");
+  // What the agent sealed before the end is the truth to go on from.
+  await syncRecordCheckpoints(fleet, record, signal).catch(() => undefined);
+  const lost = { rawState: instance?.rawState ?? "", notice: null, ssh: null, readyAt: null, reason: why };
+  const rest = {
+    closeIntents: await closings(fleet, record, now),
+    events: [eventOf(fleet, record, "action", { action: "lost", why, next, providerId: record.providerId })],
+  };
+  fleet.say(
+    `${record.name}: the machine is gone (${why}); ${next === "replace" ? "replacing it" : next === "park" ? "parked on its volume" : "letting it go"}`,
+  );
+  if (next === "let-go") await changeRecord(fleet, record, { ...lost, state: "gone", desired: "gone" }, rest);
+  else if (next === "park")
+    await changeRecord(
+      fleet,
+      record,
+      { ...lost, state: "hibernated", desired: "hibernated", parked: "recreate", providerId: null, generation: record.generation + 1 },
+      rest,
+    );
+  else await changeRecord(fleet, record, { ...lost, state: "requested", providerId: null, generation: record.generation + 1 }, rest);
+}

@@ -1,0 +1,63 @@
+import { type Money, moneyFromDecimal } from "../model/money.ts";
+import type { Offer } from "../model/offer.ts";
+import type { InstanceSpec } from "../state/records.ts";
+
+/** What ties an instance to a place: a volume that already exists can only be attached there. */
+export interface Tie {
+  readonly provider: string;
+  readonly region: string;
+}
+
+/** The key under which an offer that just said no is passed over. */
+export function offerKey(offer: Pick<Offer, "provider" | "region" | "zone" | "type" | "billing">): string {
+  return [offer.provider, offer.region, offer.zone, offer.type, offer.billing].join("/");
+}
+
+/** The cap as money in the offer's own currency; null when there is none. */
+export function priceCap(spec: Pick<InstanceSpec, "maxPrice">, currency: string): Money | null {
+  return spec.maxPrice === null ? null : moneyFromDecimal(spec.maxPrice, currency);
+}
+
+/** Why an offer cannot serve a spec; null when it can. The order of the checks is the order of what a person would say first. */
+export function refusal(offer: Offer, spec: InstanceSpec, tie: Tie | null): "gpu" | "billing" | "place" | "price" | "stock" | null {
+  if (spec.gpu !== null && (offer.gpu.model.toUpperCase() !== spec.gpu.model.toUpperCase() || offer.gpu.count !== spec.gpu.count))
+    return "gpu";
+  const billing = spec.billing === "auto" ? ["spot", "on-demand"] : [spec.billing];
+  if (!billing.includes(offer.billing)) return "billing";
+  if (spec.regions.length > 0 && !spec.regions.includes(offer.region) && !spec.regions.includes(offer.zone)) return "place";
+  if (tie !== null && (offer.provider !== tie.provider || offer.region !== tie.region)) return "place";
+  const cap = priceCap(spec, offer.price.currency);
+  // A price of zero is no price: some catalogues write it where there is no offer.
+  if (offer.price.micros <= 0n || (cap !== null && offer.price.micros > cap.micros)) return "price";
+  if (offer.stock === 0) return "stock";
+  return null;
+}
+
+/**
+ * The offers that can serve a spec, best first: spot before on-demand, then by price, then by name, so that the same
+ * market always gives the same plan. Offers that just said no are left out.
+ */
+export function chooseOffers(
+  offers: readonly Offer[],
+  spec: InstanceSpec,
+  tie: Tie | null,
+  blocked: ReadonlySet<string>,
+): readonly Offer[] {
+  const order = (a: Offer, b: Offer) =>
+    Number(a.billing !== "spot") - Number(b.billing !== "spot") ||
+    Number(a.price.micros - b.price.micros) ||
+    offerKey(a).localeCompare(offerKey(b));
+  return offers.filter((offer) => refusal(offer, spec, tie) === null && !blocked.has(offerKey(offer))).sort(order);
+}
+
+/** A sentence for a person whose spec no offer can serve: the nearest miss first. */
+export function whyNothingFits(offers: readonly Offer[], spec: InstanceSpec, tie: Tie | null): string {
+  const refusals = new Set(offers.map((offer) => refusal(offer, spec, tie)));
+  if (refusals.has(null)) return "every offer that fits has just said that it has no capacity";
+  if (refusals.has("stock")) return "every offer that fits is sold out";
+  if (refusals.has("price")) return `every offer that fits costs more than ${spec.maxPrice ?? "it should"} an hour`;
+  if (refusals.has("place"))
+    return tie === null ? "no offer in the regions asked for" : `no offer in ${tie.provider} ${tie.region}, where the volume lies`;
+  if (refusals.has("billing")) return `no ${spec.billing} offer for this GPU`;
+  return "no provider offers this GPU";
+}

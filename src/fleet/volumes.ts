@@ -1,0 +1,248 @@
+import { EXIT } from "../model/exit-codes.ts";
+import { newId } from "../model/ids.ts";
+import type { Offer } from "../model/offer.ts";
+import { Problem } from "../model/problem.ts";
+import { isFault } from "../providers/errors.ts";
+import type { Provider, ProviderVolume, VolumeOperations } from "../providers/provider.ts";
+import type { IntentRecord, VolumeRecord } from "../state/records.ts";
+import { didNothing } from "./faults.ts";
+import { call, type Fleet } from "./fleet.ts";
+
+/** The living volume of that name, at whichever provider it lies; a finished one before one that was only asked for. */
+export async function volumeNamed(fleet: Fleet, name: string): Promise<VolumeRecord | undefined> {
+  const named = (await fleet.state.volumes()).filter((volume) => volume.name === name);
+  return named.find((volume) => volume.providerId !== null) ?? named[0];
+}
+
+function operationsOf(provider: Provider): VolumeOperations {
+  if (provider.volumes !== undefined) return provider.volumes;
+  throw new Problem({
+    code: "SPOT_E_UNSUPPORTED",
+    message: `${provider.id} has no volumes`,
+    exit: EXIT.failed,
+    hint: "run without a volume: --volume none",
+  });
+}
+
+/**
+ * Makes sure that a volume exists where the offer is, and returns it with the provider's id.
+ * The promise is written first; an answer that got lost is found again by the token.
+ * @throws ProviderError, Problem
+ */
+export async function ensureVolume(
+  fleet: Fleet,
+  provider: Provider,
+  wanted: { readonly name: string; readonly sizeGb: number },
+  place: Pick<Offer, "region" | "zone">,
+  signal: AbortSignal,
+): Promise<VolumeRecord> {
+  const known = await volumeNamed(fleet, wanted.name);
+  if (known !== undefined && known.providerId !== null) return known;
+  const pending = known === undefined ? undefined : await pendingCreate(fleet, known);
+  if (known !== undefined && pending !== undefined) {
+    const settled = await settleVolume(fleet, provider, known, pending, signal);
+    if (settled !== undefined) return settled;
+  }
+  return createVolume(fleet, provider, wanted, place, signal);
+}
+
+async function pendingCreate(fleet: Fleet, volume: VolumeRecord): Promise<IntentRecord | undefined> {
+  return (await fleet.state.pendingIntents()).find((intent) => intent.kind === "volume-create" && intent.detail["volumeId"] === volume.id);
+}
+
+async function createVolume(
+  fleet: Fleet,
+  provider: Provider,
+  wanted: { readonly name: string; readonly sizeGb: number },
+  place: Pick<Offer, "region" | "zone">,
+  signal: AbortSignal,
+): Promise<VolumeRecord> {
+  const operations = operationsOf(provider);
+  const now = fleet.clock.now();
+  const token = newId("t", fleet.rng);
+  const record: VolumeRecord = {
+    id: newId("v", fleet.rng),
+    name: wanted.name,
+    provider: provider.id,
+    providerId: null,
+    region: place.region,
+    zone: place.zone,
+    sizeGb: wanted.sizeGb,
+    state: "requested",
+    createdAt: now,
+    pricePerHour: null,
+  };
+  const intent: IntentRecord = {
+    id: newId("n", fleet.rng),
+    kind: "volume-create",
+    instanceId: null,
+    provider: provider.id,
+    token,
+    createdAt: now,
+    status: "pending",
+    closedAt: null,
+    detail: { volumeId: record.id, name: record.name, sizeGb: record.sizeGb },
+  };
+  const promised = await fleet.state.commit({
+    volumes: [record],
+    openIntents: [intent],
+    events: [{ at: now, type: "intent", instance: null, provider: provider.id, data: { intent: "volume-create", volume: record.name } }],
+  });
+  if (promised !== "committed")
+    throw new Problem({
+      code: "SPOT_E_CONFLICT",
+      message: `the volume ${wanted.name} is being made by another command`,
+      exit: EXIT.failed,
+      retryable: true,
+    });
+  try {
+    const made = await call(signal, (context) => operations.create({ ...wanted, ...place, token }, context));
+    return await recordVolume(fleet, record, intent, made);
+  } catch (error) {
+    if (didNothing(error)) await dropVolume(fleet, record, intent, error.message);
+    throw error;
+  }
+}
+
+async function recordVolume(fleet: Fleet, record: VolumeRecord, intent: IntentRecord, made: ProviderVolume): Promise<VolumeRecord> {
+  const volume: VolumeRecord = {
+    ...record,
+    providerId: made.providerId,
+    region: made.region,
+    zone: made.zone,
+    sizeGb: made.sizeGb,
+    state: "available",
+    pricePerHour: made.pricePerHour,
+  };
+  const at = fleet.clock.now();
+  await fleet.state.commit({
+    volumes: [volume],
+    closeIntents: [{ id: intent.id, status: "done", at }],
+    events: [
+      {
+        at,
+        type: "action",
+        instance: null,
+        provider: record.provider,
+        data: { action: "volume-create", volume: record.name, providerId: made.providerId },
+      },
+    ],
+    ledger:
+      made.pricePerHour === null
+        ? []
+        : [
+            {
+              id: `${record.id}/${at}`,
+              instanceId: null,
+              instance: record.name,
+              fleet: null,
+              provider: record.provider,
+              providerId: made.providerId,
+              kind: "disk",
+              billing: "on-demand",
+              from: at,
+              to: null,
+              rate: made.pricePerHour,
+              onDemandRate: made.pricePerHour,
+              billed: null,
+            },
+          ],
+  });
+  return volume;
+}
+
+async function dropVolume(fleet: Fleet, record: VolumeRecord, intent: IntentRecord, why: string): Promise<void> {
+  const at = fleet.clock.now();
+  await fleet.state.commit({
+    volumes: [{ ...record, state: "gone" }],
+    closeIntents: [{ id: intent.id, status: "failed", at, detail: { why } }],
+  });
+}
+
+/**
+ * Finds out what became of a volume whose making was never confirmed.
+ * @returns the volume when it exists, undefined when it certainly does not (its record is then closed).
+ */
+export async function settleVolume(
+  fleet: Fleet,
+  provider: Provider,
+  record: VolumeRecord,
+  intent: IntentRecord,
+  signal: AbortSignal,
+): Promise<VolumeRecord | undefined> {
+  const operations = operationsOf(provider);
+  for (;;) {
+    const found = (await call(signal, (context) => operations.list(context))).find((volume) => volume.token === intent.token);
+    if (found !== undefined) return recordVolume(fleet, record, intent, found);
+    const age = fleet.clock.now() - intent.createdAt;
+    if (age < 0 || age >= provider.capabilities.listSettlesMs) break;
+    await fleet.clock.sleep(Math.min(500, provider.capabilities.listSettlesMs - age), signal);
+  }
+  await dropVolume(fleet, record, intent, "it never arrived");
+  return undefined;
+}
+
+/**
+ * Deletes a volume at the provider and closes its record.
+ * @throws Problem when it is still attached.
+ */
+export async function removeVolume(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
+  const provider = await fleet.provider(volume.provider);
+  const { providerId } = volume;
+  if (providerId !== null) {
+    const intent = await promiseRemoval(fleet, volume);
+    try {
+      await call(signal, (context) => operationsOf(provider).remove(providerId, context));
+    } catch (error) {
+      if (!isFault(error, "not-found")) {
+        if (didNothing(error))
+          await fleet.state.commit({
+            closeIntents: [{ id: intent.id, status: "failed", at: fleet.clock.now(), detail: { why: error.message } }],
+          });
+        throw error;
+      }
+    }
+    await noteRemoved(fleet, volume, intent);
+    return;
+  }
+  const pending = await pendingCreate(fleet, volume);
+  if (pending === undefined) return;
+  const settled = await settleVolume(fleet, provider, volume, pending, signal);
+  if (settled !== undefined) await removeVolume(fleet, settled, signal);
+}
+
+async function promiseRemoval(fleet: Fleet, volume: VolumeRecord): Promise<IntentRecord> {
+  const at = fleet.clock.now();
+  const intent: IntentRecord = {
+    id: newId("n", fleet.rng),
+    kind: "volume-remove",
+    instanceId: null,
+    provider: volume.provider,
+    token: newId("t", fleet.rng),
+    createdAt: at,
+    status: "pending",
+    closedAt: null,
+    detail: { volumeId: volume.id, name: volume.name },
+  };
+  await fleet.state.commit({
+    openIntents: [intent],
+    events: [{ at, type: "intent", instance: null, provider: volume.provider, data: { intent: "volume-remove", volume: volume.name } }],
+  });
+  return intent;
+}
+
+/** The provider no longer has it: its record, its ledger interval and its checkpoints end. */
+export async function noteRemoved(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord | null): Promise<void> {
+  const at = fleet.clock.now();
+  const open = (await fleet.state.ledger({ openOnly: true })).filter(
+    (entry) => entry.kind === "disk" && entry.providerId === volume.providerId,
+  );
+  const lost = await fleet.state.checkpoints({ volume: volume.name });
+  await fleet.state.commit({
+    volumes: [{ ...volume, state: "gone" }],
+    ledger: open.map((entry) => ({ ...entry, to: Math.max(entry.from, at) })),
+    removeCheckpoints: lost.map((checkpoint) => checkpoint.id),
+    ...(intent === null ? {} : { closeIntents: [{ id: intent.id, status: "done" as const, at }] }),
+    events: [{ at, type: "action", instance: null, provider: volume.provider, data: { action: "volume-remove", volume: volume.name } }],
+  });
+}
