@@ -146,10 +146,26 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
   if (instance.notice !== null && record.notice?.deadline !== instance.notice.deadline)
     return step({ do: "note-notice", instance }, `the provider gave notice (${instance.notice.kind})`);
   if (instance.notice === null && record.notice !== null) return step({ do: "note-withdrawn" }, "the notice was withdrawn");
-  const isSettled = record.state === "running" || record.state === "reclaiming";
-  if (!isSettled && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
-  if (!isSettled) return wait(SOON_MS, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
+  if (!isUp(record) && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
+  if (!isUp(record)) return wait(SOON_MS, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
   return step({ do: "rest" }, record.notice === null ? "running" : "running until the deadline");
+}
+
+/** Running, and ready at least once. */
+export function isUp(record: InstanceRecord): boolean {
+  return record.readyAt !== null && (record.state === "running" || record.state === "reclaiming");
+}
+
+/** The record is where it is wanted. */
+export function isSettled(record: InstanceRecord): boolean {
+  switch (record.desired) {
+    case "running":
+      return isUp(record) || record.state === "gone";
+    case "hibernated":
+      return record.state === "hibernated" || record.state === "gone";
+    case "gone":
+      return record.state === "gone";
+  }
 }
 
 /** When the record last changed, as far as a decision needs it; never in the future. */

@@ -1,7 +1,7 @@
 import { isFault } from "../providers/errors.ts";
 import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
-import type { CloudView, Observation } from "./decide.ts";
+import { type CloudView, isUp, type Observation } from "./decide.ts";
 import { problemOf } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { closedIntervals, openedInterval } from "./ledger.ts";

@@ -92,7 +92,7 @@ async function noteReady(fleet: Fleet, record: InstanceRecord, instance: Provide
     fleet,
     record,
     {
-      state: "running",
+      state: record.notice?.kind === "reclaim" ? "reclaiming" : "running",
       rawState: instance.rawState,
       readyAt: at,
       protectedUntil: instance.protectedUntil,

@@ -7,6 +7,7 @@ import type { Provider, ProviderVolume, VolumeOperations } from "../providers/pr
 import type { IntentRecord, VolumeRecord } from "../state/records.ts";
 import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
+import { whileHolding } from "./lease.ts";
 
 /** The living volume of that name, at whichever provider it lies; a finished one before one that was only asked for. */
 export async function volumeNamed(fleet: Fleet, name: string): Promise<VolumeRecord | undefined> {
@@ -24,12 +25,38 @@ function operationsOf(provider: Provider): VolumeOperations {
   });
 }
 
+/** The lease under which one process at a time makes or removes a volume. */
+function volumeLease(name: string): string {
+  return `volume:${name}`;
+}
+
+/** Waits for the volume's lease: whoever holds it is making or removing that very volume. */
+async function withVolume<Result>(fleet: Fleet, name: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    const held = await whileHolding(fleet, volumeLease(name), async () => ({ result: await work() }));
+    if (held !== undefined) return held.result;
+    await fleet.clock.sleep(200, signal);
+  }
+}
+
 /**
  * Makes sure that a volume exists where the offer is, and returns it with the provider's id.
  * The promise is written first; an answer that got lost is found again by the token.
  * @throws ProviderError, Problem
  */
 export async function ensureVolume(
+  fleet: Fleet,
+  provider: Provider,
+  wanted: { readonly name: string; readonly sizeGb: number },
+  place: Pick<Offer, "region" | "zone">,
+  signal: AbortSignal,
+): Promise<VolumeRecord> {
+  const there = await volumeNamed(fleet, wanted.name);
+  if (there !== undefined && there.providerId !== null) return there;
+  return withVolume(fleet, wanted.name, signal, () => findOrCreate(fleet, provider, wanted, place, signal));
+}
+
+async function findOrCreate(
   fleet: Fleet,
   provider: Provider,
   wanted: { readonly name: string; readonly sizeGb: number },
@@ -163,7 +190,7 @@ async function dropVolume(fleet: Fleet, record: VolumeRecord, intent: IntentReco
  * Finds out what became of a volume whose making was never confirmed.
  * @returns the volume when it exists, undefined when it certainly does not (its record is then closed).
  */
-export async function settleVolume(
+async function settleVolume(
   fleet: Fleet,
   provider: Provider,
   record: VolumeRecord,
@@ -187,6 +214,10 @@ export async function settleVolume(
  * @throws Problem when it is still attached.
  */
 export async function removeVolume(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
+  await withVolume(fleet, volume.name, signal, () => removeHeld(fleet, volume, signal));
+}
+
+async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
   const provider = await fleet.provider(volume.provider);
   const { providerId } = volume;
   if (providerId !== null) {
@@ -208,7 +239,7 @@ export async function removeVolume(fleet: Fleet, volume: VolumeRecord, signal: A
   const pending = await pendingCreate(fleet, volume);
   if (pending === undefined) return;
   const settled = await settleVolume(fleet, provider, volume, pending, signal);
-  if (settled !== undefined) await removeVolume(fleet, settled, signal);
+  if (settled !== undefined) await removeHeld(fleet, settled, signal);
 }
 
 async function promiseRemoval(fleet: Fleet, volume: VolumeRecord): Promise<IntentRecord> {
@@ -232,7 +263,7 @@ async function promiseRemoval(fleet: Fleet, volume: VolumeRecord): Promise<Inten
 }
 
 /** The provider no longer has it: its record, its ledger interval and its checkpoints end. */
-export async function noteRemoved(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord | null): Promise<void> {
+async function noteRemoved(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord | null): Promise<void> {
   const at = fleet.clock.now();
   const open = (await fleet.state.ledger({ openOnly: true })).filter(
     (entry) => entry.kind === "disk" && entry.providerId === volume.providerId,
@@ -245,4 +276,41 @@ export async function noteRemoved(fleet: Fleet, volume: VolumeRecord, intent: In
     ...(intent === null ? {} : { closeIntents: [{ id: intent.id, status: "done" as const, at }] }),
     events: [{ at, type: "action", instance: null, provider: volume.provider, data: { action: "volume-remove", volume: volume.name } }],
   });
+}
+
+/**
+ * Finishes what a killed command began with volumes: each open promise is kept or closed. Volumes that a living
+ * process works on are left to it.
+ * @returns what is still open, by volume name, with the reason.
+ */
+export async function settleVolumes(
+  fleet: Fleet,
+  signal: AbortSignal,
+): Promise<readonly { readonly volume: string; readonly why: string }[]> {
+  const open: { readonly volume: string; readonly why: string }[] = [];
+  for (const intent of await fleet.state.pendingIntents()) {
+    if (intent.kind !== "volume-create" && intent.kind !== "volume-remove") continue;
+    const volume = (await fleet.state.volumes({ includeGone: true })).find((candidate) => candidate.id === intent.detail["volumeId"]);
+    if (volume === undefined) continue;
+    try {
+      await whileHolding(fleet, volumeLease(volume.name), () => settleIntent(fleet, volume, intent, signal));
+    } catch (error) {
+      open.push({ volume: volume.name, why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return open;
+}
+
+async function settleIntent(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord, signal: AbortSignal): Promise<void> {
+  // Read again: whoever held the lease before us may have finished it.
+  if ((await fleet.state.intentByToken(intent.token))?.status !== "pending") return;
+  const provider = await fleet.provider(volume.provider);
+  if (intent.kind === "volume-create") {
+    await settleVolume(fleet, provider, volume, intent, signal);
+    return;
+  }
+  const listed = await call(signal, (context) => operationsOf(provider).list(context));
+  if (listed.some((candidate) => candidate.providerId === volume.providerId))
+    await call(signal, (context) => operationsOf(provider).remove(volume.providerId ?? "", context));
+  await noteRemoved(fleet, volume, intent);
 }

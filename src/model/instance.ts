@@ -20,9 +20,9 @@ export type InstanceState = (typeof INSTANCE_STATES)[number];
 export type Billing = "spot" | "on-demand" | "monthly";
 
 const LEGAL: Readonly<Record<InstanceState, readonly InstanceState[]>> = {
-  requested: ["provisioning", "running", "terminating", "gone", "failed", "unknown"],
-  provisioning: ["running", "reclaiming", "hibernating", "stopping", "terminating", "gone", "failed", "requested", "unknown"],
-  running: ["reclaiming", "hibernating", "stopping", "stopped", "terminating", "gone", "failed", "requested", "unknown"],
+  requested: ["provisioning", "running", "hibernated", "terminating", "gone", "failed", "unknown"],
+  provisioning: ["running", "reclaiming", "hibernating", "hibernated", "stopping", "terminating", "gone", "failed", "requested", "unknown"],
+  running: ["reclaiming", "hibernating", "hibernated", "stopping", "stopped", "terminating", "gone", "failed", "requested", "unknown"],
   reclaiming: ["running", "hibernating", "hibernated", "stopping", "stopped", "terminating", "gone", "failed", "requested", "unknown"],
   hibernating: ["hibernated", "running", "terminating", "gone", "failed", "requested", "unknown"],
   hibernated: ["restoring", "requested", "terminating", "gone", "failed", "unknown"],

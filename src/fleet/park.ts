@@ -1,0 +1,102 @@
+import { durationText } from "../model/duration.ts";
+import { EXIT } from "../model/exit-codes.ts";
+import { Problem } from "../model/problem.ts";
+import type { InstanceRecord } from "../state/records.ts";
+import { isUp } from "./decide.ts";
+import { drive } from "./drive.ts";
+import type { Fleet } from "./fleet.ts";
+import { wish } from "./wish.ts";
+
+export interface LimitedOptions {
+  readonly signal: AbortSignal;
+  readonly limitMs: number;
+}
+
+/** Ends a machine, with a final checkpoint unless told otherwise, and waits until the provider says it is gone. */
+export async function takeDown(
+  fleet: Fleet,
+  record: InstanceRecord,
+  options: LimitedOptions & { readonly snapshot: boolean },
+): Promise<InstanceRecord> {
+  await wish(fleet, record.id, { desired: "gone", skipSnapshot: !options.snapshot });
+  return unconfirmedAs(record, () =>
+    drive(fleet, record.id, {
+      until: (now) => now.state === "gone",
+      signal: options.signal,
+      limitMs: options.limitMs,
+      persist: () => true,
+    }),
+  );
+}
+
+/** A time-out while something is being ended means that it may still bill: exit 6, and it is named. */
+async function unconfirmedAs<Result>(record: InstanceRecord, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Problem) || error.exit !== EXIT.timeout) throw error;
+    throw new Problem({
+      code: "SPOT_E_UNCONFIRMED",
+      message: `${error.message}; it may still be billing`,
+      exit: EXIT.partial,
+      next: ["spot reconcile", `spot show ${record.name}`],
+      retryable: true,
+      cause: error,
+    });
+  }
+}
+
+/** Stops paying for the GPU and keeps the disk: by the cloud's own hibernation, or parked on the volume. */
+export async function putToSleep(
+  fleet: Fleet,
+  record: InstanceRecord,
+  options: LimitedOptions & { readonly snapshot: boolean },
+): Promise<InstanceRecord> {
+  if (record.state === "hibernated" && record.desired === "hibernated") return record;
+  await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: !options.snapshot });
+  return unconfirmedAs(record, () =>
+    drive(fleet, record.id, {
+      until: (now) => now.state === "gone" || (now.state === "hibernated" && now.desired === "hibernated"),
+      signal: options.signal,
+      limitMs: options.limitMs,
+      persist: () => true,
+    }),
+  );
+}
+
+/**
+ * Brings a sleeping instance back to serving. Past the cap it is put to sleep again, so that paying stops when waiting
+ * stops.
+ * @throws Problem with exit 124 past the cap, 130 when interrupted (asleep again in both cases).
+ */
+export async function wakeUp(
+  fleet: Fleet,
+  record: InstanceRecord,
+  options: { readonly signal: AbortSignal; readonly capMs: number; readonly sleepLimitMs: number },
+): Promise<InstanceRecord> {
+  if (isUp(record) && record.desired === "running") return record;
+  await wish(fleet, record.id, { desired: "running", skipSnapshot: false });
+  try {
+    return await drive(fleet, record.id, {
+      until: isUp,
+      signal: options.signal,
+      limitMs: options.capMs,
+      // Stock comes and goes: until the cap, it is worth asking again.
+      persist: () => true,
+    });
+  } catch (error) {
+    fleet.say(`${record.name}: not serving in time; putting it back to sleep`);
+    const rest = { signal: new AbortController().signal, limitMs: options.sleepLimitMs, snapshot: false };
+    const asleep = await putToSleep(fleet, record, rest);
+    if (!(error instanceof Problem) || error.exit !== EXIT.timeout) throw error;
+    throw new Problem({
+      code: "SPOT_E_WAKE_TIMEOUT",
+      message: `${record.name} was not serving within ${durationText(options.capMs)}; it is ${asleep.state} again and its GPU is not billed`,
+      exit: EXIT.timeout,
+      hint: asleep.reason ?? error.message,
+      next: [`spot restore ${record.name} --cap 20m`, `spot logs ${record.name}`],
+      retryable: true,
+      cause: error,
+    });
+  }
+}

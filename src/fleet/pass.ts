@@ -1,0 +1,159 @@
+import type { ProviderInstance } from "../providers/provider.ts";
+import type { InstanceRecord } from "../state/records.ts";
+import { syncCheckpoints } from "./checkpoint-sync.ts";
+import { type Action, decide, isSettled } from "./decide.ts";
+import { step } from "./drive.ts";
+import { call, type Fleet } from "./fleet.ts";
+import { instanceLease, whileHolding } from "./lease.ts";
+import { followLedger, type Listing, observe } from "./observe.ts";
+import { perform } from "./perform.ts";
+import { RecordMoved } from "./record-change.ts";
+import { settleVolumes } from "./volumes.ts";
+
+export interface PassItem {
+  readonly instance: string;
+  readonly outcome: "settled" | "busy" | "waiting" | "stuck";
+  readonly why: string | null;
+  readonly problem: unknown;
+}
+
+export interface PassReport {
+  readonly items: readonly PassItem[];
+  /** Machines of ours that no record explained; each was ended. */
+  readonly strays: readonly { readonly provider: string; readonly providerId: string }[];
+  readonly volumes: readonly { readonly volume: string; readonly why: string }[];
+  /** Providers that did not answer. */
+  readonly silent: readonly { readonly provider: string; readonly why: string }[];
+}
+
+/** One bulk list call for each provider that living records or open promises name. */
+async function listAll(fleet: Fleet, records: readonly InstanceRecord[], signal: AbortSignal): Promise<ReadonlyMap<string, Listing>> {
+  const promised = (await fleet.state.pendingIntents()).map((intent) => intent.provider);
+  const ids = [...new Set([...records.map((record) => record.provider), ...promised])];
+  const listings = await Promise.all(
+    ids.map(async (id): Promise<readonly [string, Listing]> => {
+      try {
+        const provider = await fleet.provider(id);
+        return [id, await call(signal, (context) => provider.list(context))];
+      } catch (error) {
+        if (signal.aborted) throw error;
+        return [id, error instanceof Error ? error.message : String(error)];
+      }
+    }),
+  );
+  return new Map(listings);
+}
+
+/**
+ * One pass over everything: each record and its cloud are made to agree, what a killed command began is finished, and
+ * machines that carry our token without a record are ended.
+ */
+export async function reconcile(fleet: Fleet, options: { readonly signal: AbortSignal; readonly limitMs: number }): Promise<PassReport> {
+  const { signal, limitMs } = options;
+  const records = await fleet.state.instances();
+  const listings = await listAll(fleet, records, signal);
+  const items = await Promise.all(records.map((record) => settle(fleet, record, listings.get(record.provider), signal, limitMs)));
+  const strays = await endStrays(fleet, listings, signal);
+  const volumes = await settleVolumes(fleet, signal);
+  for (const volume of await fleet.state.volumes()) await syncCheckpoints(fleet, volume, signal).catch(() => null);
+  const silent = [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));
+  return { items, strays, volumes, silent };
+}
+
+async function settle(
+  fleet: Fleet,
+  first: InstanceRecord,
+  listing: Listing | undefined,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<PassItem> {
+  const start = fleet.clock.monotonic();
+  const held = await whileHolding(fleet, instanceLease(first.id), async (): Promise<PassItem> => {
+    // The list is as old as this pass: good for the first look, never for a later one.
+    let fresh = listing;
+    for (;;) {
+      const record = await fleet.state.instance(first.id);
+      if (record === undefined || record.state === "gone") return { instance: first.name, outcome: "settled", why: null, problem: null };
+      const sameMachine = record.providerId === first.providerId && record.version === first.version;
+      const outcome = await step(fleet, record, signal, sameMachine ? fresh : undefined);
+      fresh = undefined;
+      if (outcome.kind === "stuck")
+        return { instance: first.name, outcome: "stuck", why: messageOf(outcome.problem), problem: outcome.problem };
+      if (outcome.kind === "rest") return { instance: first.name, outcome: "settled", why: null, problem: null };
+      const now = await fleet.state.instance(first.id);
+      if (fleet.clock.monotonic() - start > limitMs && now !== undefined && !isSettled(now))
+        return { instance: first.name, outcome: "waiting", why: `still ${now.state}`, problem: null };
+      if (outcome.ms > 0) await fleet.clock.sleep(outcome.ms, signal);
+    }
+  });
+  return held ?? { instance: first.name, outcome: "busy", why: "another process works on it", problem: null };
+}
+
+/** Steps that only write down what was seen; everything else spends, ends or changes something. */
+const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
+  "adopt-launch",
+  "note-ready",
+  "note-notice",
+  "note-withdrawn",
+  "note-gone",
+  "note-hibernated",
+]);
+
+/** Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them. */
+export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[]): Promise<void> {
+  const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
+  const listings = await listAll(fleet, records, signal);
+  for (const record of records) {
+    await whileHolding(fleet, instanceLease(record.id), async () => {
+      const seen = await observe(fleet, record, signal, listings.get(record.provider));
+      await followLedger(fleet, record, seen);
+      const { action } = decide(record, seen);
+      if (PASSIVE.has(action.do)) await perform(fleet, record, action, seen, signal);
+    }).catch((error: unknown) => {
+      if (!(error instanceof RecordMoved)) throw error;
+    });
+  }
+}
+
+/** Ends machines that carry a token of ours whose promise was closed, each checked again at the moment of ending. */
+async function endStrays(
+  fleet: Fleet,
+  listings: ReadonlyMap<string, Listing>,
+  signal: AbortSignal,
+): Promise<readonly { readonly provider: string; readonly providerId: string }[]> {
+  const ended: { readonly provider: string; readonly providerId: string }[] = [];
+  for (const [id, listing] of listings) {
+    if (typeof listing === "string") continue;
+    const provider = await fleet.provider(id);
+    for (const instance of listing) {
+      if (instance.state === "gone" || !(await isStray(fleet, instance))) continue;
+      await call(signal, (context) => provider.destroy(instance.providerId, context));
+      await fleet.state.commit({
+        events: [
+          {
+            at: fleet.clock.now(),
+            type: "action",
+            instance: instance.name,
+            provider: id,
+            data: { action: "end-stray", providerId: instance.providerId },
+          },
+        ],
+      });
+      ended.push({ provider: id, providerId: instance.providerId });
+    }
+  }
+  return ended;
+}
+
+async function isStray(fleet: Fleet, instance: ProviderInstance): Promise<boolean> {
+  if (instance.token === null) return false;
+  const intent = await fleet.state.intentByToken(instance.token);
+  // A token that we do not know belongs to somebody else; a promise still open is settled with its record.
+  if (intent === undefined || intent.kind !== "launch" || intent.status === "pending") return false;
+  const owner = intent.instanceId === null ? undefined : await fleet.state.instance(intent.instanceId);
+  return owner === undefined || owner.state === "gone" || owner.providerId !== instance.providerId;
+}
+
+function messageOf(problem: unknown): string {
+  return problem instanceof Error ? problem.message : String(problem);
+}

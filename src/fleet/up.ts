@@ -1,0 +1,120 @@
+import { EXIT } from "../model/exit-codes.ts";
+import { newId } from "../model/ids.ts";
+import type { Offer } from "../model/offer.ts";
+import { Problem } from "../model/problem.ts";
+import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
+import { isUp } from "./decide.ts";
+import { drive } from "./drive.ts";
+import type { Fleet } from "./fleet.ts";
+import { removeVolume, volumeNamed } from "./volumes.ts";
+import { wish } from "./wish.ts";
+
+/** How long an undo may take before it is left to `reconcile`. */
+const UNDO_LIMIT_MS = 30_000;
+
+/** The record that a spec begins with; nothing is rented yet. */
+export function newRecord(fleet: Fleet, spec: InstanceSpec, offer: Offer): InstanceRecord {
+  const now = fleet.clock.now();
+  return {
+    id: newId("i", fleet.rng),
+    name: spec.name,
+    spec,
+    desired: "running",
+    state: "requested",
+    rawState: "",
+    provider: offer.provider,
+    providerId: null,
+    region: offer.region,
+    zone: offer.zone,
+    type: offer.type,
+    gpu: offer.gpu,
+    billing: offer.billing,
+    price: offer.price,
+    onDemandPrice: offer.onDemandPrice,
+    createdAt: now,
+    readyAt: null,
+    protectedUntil: null,
+    notice: null,
+    parked: null,
+    volumes: [],
+    ssh: null,
+    fleet: spec.fleet,
+    ttlEndsAt: null,
+    labels: spec.labels,
+    generation: 1,
+    skipSnapshot: false,
+    reason: null,
+    changedAt: now,
+    version: 1,
+  };
+}
+
+/** Writes the record down. False when a living instance has the name already: somebody else was first. */
+export async function claimName(fleet: Fleet, record: InstanceRecord): Promise<boolean> {
+  const result = await fleet.state.commit({
+    addInstance: record,
+    events: [{ at: record.createdAt, type: "intent", instance: record.name, provider: record.provider, data: { intent: "up" } }],
+  });
+  return result === "committed";
+}
+
+export interface UpOptions {
+  readonly signal: AbortSignal;
+  readonly limitMs: number;
+  /** `machine`: until the provider has accepted; `ready`: until it serves. */
+  readonly waitFor: "machine" | "ready";
+  /** Whether this command made the record: only then is a failed or interrupted attempt undone. */
+  readonly ours: boolean;
+}
+
+/**
+ * Brings a record up. What this command began and cannot finish, it undoes: nothing is left billing unseen.
+ * @throws Problem: exit 5 without capacity, 124 at the limit, 130 when interrupted, 6 when the undo is not confirmed.
+ */
+export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpOptions): Promise<InstanceRecord> {
+  const hadVolume = record.spec.volume !== null && (await volumeNamed(fleet, record.spec.volume.name)) !== undefined;
+  try {
+    const last = await drive(fleet, record.id, {
+      until: (now) =>
+        now.state === "gone" || now.desired !== "running" || (options.waitFor === "machine" ? now.providerId !== null : isUp(now)),
+      signal: options.signal,
+      limitMs: options.limitMs,
+    });
+    if (last.desired === "running" && last.state !== "gone") return last;
+    throw new Problem({
+      code: "SPOT_E_CONFLICT",
+      message: `${record.name} was ${last.desired === "hibernated" ? "put to sleep" : "ended"} by another command${last.reason === null ? "" : ` (${last.reason})`}`,
+      exit: EXIT.failed,
+    });
+  } catch (error) {
+    if (options.ours) await undo(fleet, record, hadVolume, error);
+    throw error;
+  }
+}
+
+async function undo(fleet: Fleet, record: InstanceRecord, hadVolume: boolean, cause: unknown): Promise<void> {
+  fleet.say(`${record.name}: undoing what was begun`);
+  // Ctrl-C has already fired: the undo has a signal and a limit of its own.
+  const { signal } = new AbortController();
+  try {
+    await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
+    await drive(fleet, record.id, { until: (now) => now.state === "gone", signal, limitMs: UNDO_LIMIT_MS, persist: () => true });
+    await removeFreshVolume(fleet, record, hadVolume, signal);
+  } catch (error) {
+    throw new Problem({
+      code: "SPOT_E_UNCONFIRMED",
+      message: `${record.name} could not be undone and may still be billing (${error instanceof Error ? error.message : String(error)})`,
+      exit: EXIT.partial,
+      next: ["spot reconcile", `spot show ${record.name}`],
+      cause,
+    });
+  }
+}
+
+/** A volume that this very attempt made and nothing ever wrote to goes with it. */
+async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, hadVolume: boolean, signal: AbortSignal): Promise<void> {
+  if (hadVolume || record.spec.volume === null) return;
+  const volume = await volumeNamed(fleet, record.spec.volume.name);
+  if (volume === undefined || (await fleet.state.checkpoints({ volume: volume.name })).length > 0) return;
+  await removeVolume(fleet, volume, signal);
+}

@@ -1,0 +1,29 @@
+import type { Change, InstanceRecord } from "../state/records.ts";
+import type { Fleet } from "./fleet.ts";
+import { changeRecord, RecordMoved } from "./record-change.ts";
+
+/**
+ * Writes down what is wanted of an instance. Durable from then on: whoever looks at the record next, this process or
+ * `reconcile` after a crash, works towards it.
+ */
+export async function wish(
+  fleet: Fleet,
+  id: string,
+  set: Pick<NonNullable<Change["instance"]>["set"], "desired" | "skipSnapshot">,
+): Promise<InstanceRecord> {
+  for (let attempt = 0; ; attempt++) {
+    const record = await fleet.state.instance(id);
+    if (record === undefined) throw new RangeError(`no record ${id}`);
+    if (record.state === "gone") return record;
+    try {
+      return await changeRecord(fleet, record, set, {
+        events: [
+          { at: fleet.clock.now(), type: "action", instance: record.name, provider: record.provider, data: { action: "wish", ...set } },
+        ],
+      });
+    } catch (error) {
+      if (!(error instanceof RecordMoved) || attempt >= 50) throw error;
+      await fleet.clock.sleep(10 + fleet.rng.next() * 40);
+    }
+  }
+}
