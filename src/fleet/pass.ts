@@ -127,6 +127,9 @@ async function endStrays(
     const provider = await fleet.provider(id);
     for (const instance of listing) {
       if (instance.state === "gone" || !(await isStray(fleet, instance))) continue;
+      // The list is older than what this pass has done since: ask for this very machine.
+      const now = await call(signal, (context) => provider.get(instance.providerId, context));
+      if (now === undefined || now.state === "gone" || now.state === "terminating") continue;
       await call(signal, (context) => provider.destroy(instance.providerId, context));
       await fleet.state.commit({
         events: [

@@ -1,0 +1,84 @@
+import { hostname } from "node:os";
+import type { Fleet } from "../fleet/fleet.ts";
+import { createGuestDoor } from "../fleet/guest-door.ts";
+import { parseDuration } from "../model/duration.ts";
+import { newId } from "../model/ids.ts";
+import { notFoundProblem, usageProblem } from "../model/problem.ts";
+import type { InstanceRow } from "../output/instances-view.ts";
+import { identifyProcess } from "../platform/process-identity.ts";
+import { costByInstance } from "../pricing/instance-cost.ts";
+import type { InstanceRecord } from "../state/records.ts";
+import type { CommandContext } from "./command.ts";
+
+/** The fleet as a command drives it: this database, these providers, the real machines. */
+export async function openFleet(context: CommandContext): Promise<Fleet> {
+  const { world } = context;
+  const state = await context.state();
+  return {
+    state,
+    provider: (id) => context.provider(id),
+    guest: createGuestDoor(world),
+    clock: world.clock,
+    rng: world.rng,
+    owner: leaseOwner(world.pid, newId("o", world.rng)),
+    ownerIsDead,
+    say: (text) => context.progress.step(text),
+  };
+}
+
+function leaseOwner(pid: number, unique: string): string {
+  return JSON.stringify([hostname(), pid, identifyProcess(pid)?.startTime ?? "", unique]);
+}
+
+/** Certain only for processes of this machine: another machine's are given until their lease runs out. */
+function ownerIsDead(owner: string): boolean {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(owner);
+  } catch {
+    return false;
+  }
+  if (!Array.isArray(parts) || parts[0] !== hostname() || typeof parts[1] !== "number") return false;
+  return identifyProcess(parts[1])?.startTime !== parts[2];
+}
+
+/** The record of that name. @throws Problem (exit 9) when there is none, or only gone ones unless `orGone`. */
+export async function namedInstance(context: CommandContext, name: string, orGone = false): Promise<InstanceRecord> {
+  const state = await context.state();
+  const record = await state.instanceByName(name);
+  if (record !== undefined && (orGone || record.state !== "gone")) return record;
+  const known = (await state.instances()).map((candidate) => candidate.name);
+  throw notFoundProblem(
+    "instance",
+    name,
+    known.length === 0 ? ["spot up"] : ["spot ls", ...known.slice(0, 3).map((other) => `spot show ${other}`)],
+  );
+}
+
+/** The first positional argument. @throws Problem (usage) when it is missing. */
+export function requiredName(context: CommandContext): string {
+  const [name] = context.args;
+  if (name === undefined) throw usageProblem("the name of an instance is missing", "spot ls shows the names");
+  return name;
+}
+
+/** A duration flag in milliseconds. @throws Problem (usage). */
+export function durationOption(context: CommandContext, key: string, fallback: number): number {
+  const text = context.options[key];
+  if (typeof text !== "string") return fallback;
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw usageProblem(`--${key}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Records with what they have cost, ready to show. */
+export async function instanceRows(context: CommandContext, records: readonly InstanceRecord[]): Promise<readonly InstanceRow[]> {
+  const state = await context.state();
+  const now = context.world.clock.now();
+  const [only] = records;
+  const ledger = await state.ledger(records.length === 1 && only !== undefined ? { instanceId: only.id } : {});
+  const costs = costByInstance(ledger, now);
+  return records.map((record) => ({ record, cost: costs.get(record.id), now }));
+}

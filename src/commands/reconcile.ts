@@ -1,0 +1,68 @@
+import type { Command } from "commander";
+import { reconcile as onePass, type PassItem } from "../fleet/pass.ts";
+import { EXIT, type ExitCode } from "../model/exit-codes.ts";
+import { mayBillGpu } from "../model/instance.ts";
+import { Problem } from "../model/problem.ts";
+import { listView } from "../output/list-view.ts";
+import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { durationOption, openFleet } from "./fleet-context.ts";
+
+const LIMIT_MS = 60_000;
+
+interface Line {
+  readonly what: string;
+  readonly outcome: string;
+  readonly why: string | null;
+}
+
+export const reconcile: CommandModule = {
+  configure(command: Command) {
+    command.description("make records and clouds agree: finish what a killed command began, replace what was lost, end strays");
+  },
+  async run(context: CommandContext): Promise<CommandResult> {
+    const fleet = await openFleet(context);
+    const report = await onePass(fleet, { signal: context.world.signal, limitMs: durationOption(context, "timeout", LIMIT_MS) });
+    context.progress.stop();
+    const lines: Line[] = [
+      ...report.items.map(({ instance, outcome, why }) => ({ what: instance, outcome, why })),
+      ...report.strays.map(({ provider, providerId }) => ({
+        what: `${provider} ${providerId}`,
+        outcome: "ended",
+        why: "it carried our token and no record explained it",
+      })),
+      ...report.volumes.map(({ volume, why }) => ({ what: `volume ${volume}`, outcome: "open", why })),
+      ...report.silent.map(({ provider, why }) => ({ what: provider, outcome: "silent", why })),
+    ];
+    const view = listView<Line>({
+      schema: "spot.reconcile/1",
+      items: lines,
+      toJson: (line) => line,
+      columns: [
+        { key: "what", header: "WHAT", value: (line) => line.what },
+        {
+          key: "outcome",
+          header: "OUTCOME",
+          value: (line) => line.outcome,
+          paint: (text, line, painter) => (line.outcome === "settled" ? painter.green(text) : painter.yellow(text)),
+        },
+        { key: "why", header: "WHY", value: (line) => line.why ?? "", drop: 1 },
+      ],
+      empty: "Nothing to reconcile: no living records, nothing open.",
+    });
+    return { view, exit: await exitOf(context, report.items, report.volumes.length + report.silent.length) };
+  },
+};
+
+/** 6 when something that is to end may still bill; the stuck one's own code when there is one; 8 when it only takes longer. */
+async function exitOf(context: CommandContext, items: readonly PassItem[], openElsewhere: number): Promise<ExitCode> {
+  const state = await context.state();
+  const living = await state.instances();
+  const open = items.filter((item) => item.outcome === "waiting" || item.outcome === "stuck");
+  const unconfirmed = living.filter(
+    (record) => record.desired !== "running" && mayBillGpu(record.state) && open.some((item) => item.instance === record.name),
+  );
+  if (unconfirmed.length > 0 || openElsewhere > 0) return EXIT.partial;
+  const stuck = items.find((item) => item.outcome === "stuck");
+  if (stuck !== undefined) return stuck.problem instanceof Problem ? stuck.problem.exit : EXIT.failed;
+  return open.length > 0 ? EXIT.pending : EXIT.done;
+}

@@ -1,0 +1,34 @@
+import type { Command } from "commander";
+import { removeVolume, volumeNamed } from "../../fleet/volumes.ts";
+import { EXIT } from "../../model/exit-codes.ts";
+import { notFoundProblem, Problem } from "../../model/problem.ts";
+import { volumesView } from "../../output/volumes-view.ts";
+import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
+import { openFleet } from "../fleet-context.ts";
+
+export const volumesRm: CommandModule = {
+  configure(command: Command) {
+    command.argument("<name>", "the volume; every checkpoint on it is lost");
+  },
+  async run(context: CommandContext): Promise<CommandResult> {
+    const name = context.args[0] ?? "";
+    const fleet = await openFleet(context);
+    const volume = await volumeNamed(fleet, name);
+    if (volume === undefined) throw notFoundProblem("volume", name, ["spot volumes ls"]);
+    const user = (await fleet.state.instances()).find((record) => record.volumes.some((used) => used.id === volume.id));
+    if (user !== undefined)
+      throw new Problem({
+        code: "SPOT_E_IN_USE",
+        message: `${name} is used by ${user.name} (${user.state})`,
+        exit: EXIT.failed,
+        next: [`spot down ${user.name} --volumes`],
+      });
+    const held = await fleet.state.checkpoints({ volume: name });
+    if (context.options["dryRun"] === true) return { view: volumesView([{ volume, instance: null, usedBytes: null }]) };
+    if (!(await context.confirm(`Delete volume ${name} (${volume.sizeGb} GB) with ${held.length} checkpoints on it?`, "--yes")))
+      throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was deleted", exit: EXIT.refused });
+    await removeVolume(fleet, volume, context.world.signal);
+    context.progress.done(`volume ${name} is deleted`);
+    return { view: volumesView([]) };
+  },
+};

@@ -1,0 +1,74 @@
+import { durationText } from "../model/duration.ts";
+import type { FleetEvent } from "../model/event.ts";
+import { stripControl } from "../platform/terminal.ts";
+import type { Painter } from "./view.ts";
+
+/** One event as a line for people: time, instance, what happened. */
+export function eventText(event: FleetEvent, painter: Painter): string {
+  const time = painter.dim(new Date(event.at).toISOString().slice(11, 19));
+  const who = painter.bold((event.instance ?? event.provider ?? "").padEnd(12));
+  return `${time}  ${who}  ${stripControl(sentence(event, painter))}`.trimEnd();
+}
+
+function sentence(event: FleetEvent, painter: Painter): string {
+  const { data } = event;
+  const word = (key: string) => (data[key] === undefined || data[key] === null ? "" : String(data[key]));
+  const because = word("reason") === "" ? "" : ` (${word("reason")})`;
+  switch (event.type) {
+    case "state":
+      return `${word("from")} → ${painted(word("to"), painter)}${because}`;
+    case "notice":
+      if (data["withdrawn"] === true) return painter.green("the notice was withdrawn");
+      return painter.red(
+        `${word("kind")} notice, ${secondsLeft(event)} left (heard from the ${word("source") === "guest" ? "agent" : "provider"})`,
+      );
+    case "checkpoint":
+      return painter.cyan(
+        `checkpoint ${word("checkpoint")} sealed${word("step") === "" ? "" : ` at step ${word("step")}`} (${word("reason")})`,
+      );
+    case "intent":
+      return painter.dim(
+        `intends ${word("intent")}${word("offer") === "" ? "" : ` of ${word("offer")}`}${word("volume") === "" ? "" : ` ${word("volume")}`}`,
+      );
+    case "action":
+      return actionText(word);
+    case "warning":
+      return painter.yellow(word("message"));
+    default:
+      return `${event.type} ${JSON.stringify(data)}`;
+  }
+}
+
+function actionText(word: (key: string) => string): string {
+  switch (word("action")) {
+    case "launch":
+      return `got ${word("type")} in ${word("zone")}`;
+    case "launch-refused":
+      return `launch refused: ${word("why")}`;
+    case "lost":
+      return `the machine is gone (${word("why")}); next: ${word("next")}`;
+    case "discard":
+      return `gives the machine back: ${word("why")}`;
+    case "wish":
+      return `is to be ${word("desired")}`;
+    case "volume-create":
+      return `volume ${word("volume")} made`;
+    case "volume-remove":
+      return `volume ${word("volume")} deleted`;
+    case "end-stray":
+      return `ended a machine that no record explained (${word("providerId")})`;
+    default:
+      return word("action");
+  }
+}
+
+function painted(state: string, painter: Painter): string {
+  if (state === "running") return painter.green(state);
+  if (state === "reclaiming" || state === "failed" || state === "unknown") return painter.red(state);
+  return state;
+}
+
+function secondsLeft(event: FleetEvent): string {
+  const deadline = event.data["deadline"];
+  return typeof deadline === "number" ? durationText(Math.max(0, deadline - event.at)) : "some time";
+}

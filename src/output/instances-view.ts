@@ -1,0 +1,79 @@
+import { durationText } from "../model/duration.ts";
+import { gpuText } from "../model/gpu.ts";
+import { moneyText } from "../model/money.ts";
+import type { InstanceRecord } from "../state/records.ts";
+import { type InstanceCost, instanceJson } from "./json.ts";
+import { listView } from "./list-view.ts";
+import type { Column, Painter, View } from "./view.ts";
+
+export interface InstanceRow {
+  readonly record: InstanceRecord;
+  readonly cost: InstanceCost | undefined;
+  readonly now: number;
+}
+
+/** The state in a person's words: a notice says how long is left, an ending says that it is not confirmed. */
+export function stateText({ record, now }: InstanceRow): string {
+  const since = durationText(now - record.changedAt);
+  switch (record.state) {
+    case "reclaiming":
+      return record.notice === null ? "reclaiming" : `reclaiming in ${durationText(record.notice.deadline - now)}`;
+    case "terminating":
+      return `terminating (unconfirmed ${since})`;
+    case "hibernated":
+      return record.parked === "recreate" ? "hibernated (on volume)" : "hibernated";
+    case "requested":
+    case "provisioning":
+    case "restoring":
+    case "hibernating":
+      return `${record.state} (${since})`;
+    default:
+      return record.state;
+  }
+}
+
+/** Green serves, yellow is on its way, red needs eyes. */
+export function paintState(text: string, record: InstanceRecord, painter: Painter): string {
+  if (record.state === "running") return painter.green(text);
+  if (["reclaiming", "failed", "unknown", "terminating"].includes(record.state)) return painter.red(text);
+  return ["hibernated", "gone", "stopped"].includes(record.state) ? painter.dim(text) : painter.yellow(text);
+}
+
+const COLUMNS: readonly Column<InstanceRow>[] = [
+  { key: "name", header: "NAME", value: ({ record }) => record.name, paint: (text, _, painter) => painter.bold(text) },
+  { key: "state", header: "STATE", value: stateText, paint: (text, { record }, painter) => paintState(text, record, painter) },
+  { key: "gpu", header: "GPU", value: ({ record }) => gpuText(record.gpu) },
+  { key: "billing", header: "BILLING", value: ({ record }) => record.billing, drop: 3 },
+  { key: "where", header: "WHERE", value: ({ record }) => `${record.provider} ${record.zone}`, drop: 1 },
+  { key: "type", header: "TYPE", value: ({ record }) => record.type, drop: 5 },
+  { key: "price", header: "$/HOUR", align: "right", value: ({ record }) => (record.price === null ? "?" : moneyText(record.price)) },
+  { key: "cost", header: "SO FAR", align: "right", value: ({ cost }) => costText(cost) },
+  { key: "age", header: "AGE", align: "right", value: ({ record, now }) => durationText(now - record.createdAt), drop: 2 },
+  { key: "ttl", header: "ENDS IN", align: "right", value: ttlText, drop: 4 },
+  { key: "volume", header: "VOLUME", value: ({ record }) => record.volumes.map((volume) => volume.name).join(" "), drop: 6 },
+  { key: "id", header: "ID", value: ({ record }) => record.id, hidden: true },
+  { key: "provider", header: "PROVIDER", value: ({ record }) => record.provider, hidden: true },
+  { key: "providerId", header: "PROVIDER ID", value: ({ record }) => record.providerId ?? "", hidden: true },
+  { key: "zone", header: "ZONE", value: ({ record }) => record.zone, hidden: true },
+  { key: "fleet", header: "FLEET", value: ({ record }) => record.fleet ?? "", hidden: true },
+];
+
+/** `~` marks what is only estimated. */
+export function costText(cost: InstanceCost | undefined): string {
+  return cost === undefined ? "-" : `${cost.basis === "estimated" ? "~" : ""}${moneyText(cost.amount)}`;
+}
+
+function ttlText({ record, now }: InstanceRow): string {
+  return record.ttlEndsAt === null ? "-" : durationText(record.ttlEndsAt - now);
+}
+
+/** Many instances, as `spot ls` shows them. */
+export function instancesView(rows: readonly InstanceRow[]): View {
+  return listView({
+    schema: "spot.instances/1",
+    items: rows,
+    toJson: ({ record, cost }) => instanceJson(record, cost),
+    columns: COLUMNS,
+    empty: "No instances. Rent one with: spot up",
+  });
+}

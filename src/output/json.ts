@@ -1,0 +1,67 @@
+import type { Checkpoint } from "../model/checkpoint.ts";
+import type { FleetEvent } from "../model/event.ts";
+import { type Money, moneyJson } from "../model/money.ts";
+import type { InstanceRecord } from "../state/records.ts";
+
+/** ISO-8601 UTC, or null. */
+export function isoTime(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+/** What an instance has cost so far. */
+export interface InstanceCost {
+  readonly amount: Money;
+  readonly basis: "estimated" | "billed";
+}
+
+/** One instance as `spot.instances/1` promises it. */
+export function instanceJson(record: InstanceRecord, cost: InstanceCost | undefined): Readonly<Record<string, unknown>> {
+  return {
+    name: record.name,
+    id: record.id,
+    provider: record.provider,
+    providerId: record.providerId,
+    region: record.region,
+    zone: record.zone,
+    type: record.type,
+    gpu: record.gpu,
+    billing: record.billing,
+    state: record.state,
+    rawState: record.rawState,
+    desired: record.desired,
+    ...(record.parked === null ? {} : { parked: record.parked }),
+    price: record.price === null ? null : { ...moneyJson(record.price), per: "hour", of: "instance" },
+    createdAt: isoTime(record.createdAt),
+    readyAt: isoTime(record.readyAt),
+    protectedUntil: isoTime(record.protectedUntil),
+    notice:
+      record.notice === null
+        ? null
+        : { ...record.notice, seenAt: isoTime(record.notice.seenAt), deadline: isoTime(record.notice.deadline) },
+    volumes: record.volumes,
+    fleet: record.fleet,
+    ttlEndsAt: isoTime(record.ttlEndsAt),
+    cost: cost === undefined ? null : { ...moneyJson(cost.amount), basis: cost.basis },
+    ssh: record.ssh,
+    labels: record.labels,
+    generation: record.generation,
+    reason: record.reason,
+  };
+}
+
+/** One checkpoint as `spot.checkpoints/1` promises it. */
+export function checkpointJson(checkpoint: Checkpoint): Readonly<Record<string, unknown>> {
+  return { ...checkpoint, createdAt: isoTime(checkpoint.createdAt), verifiedAt: isoTime(checkpoint.verifiedAt) };
+}
+
+/** One event as `spot.event/1` promises it; times inside its own fields become ISO texts too. */
+export function eventJson(event: FleetEvent): Readonly<Record<string, unknown>> {
+  const { data, ...head } = event;
+  const own = Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [
+      key,
+      (key === "deadline" || key === "seenAt") && typeof value === "number" ? isoTime(value) : value,
+    ]),
+  );
+  return { schema: "spot.event/1", ...own, ...head, at: isoTime(event.at) };
+}
