@@ -1,0 +1,1061 @@
+#!/bin/sh
+# The spot agent: what runs inside the machine.
+#
+# Needs a POSIX shell, coreutils (or busybox, or the BSD tools of macOS), find, xargs, awk, sed, and one of curl, wget
+# or python3 to ask the metadata endpoint. Uses openssl (for speed) and perl or setsid (for a process group of the
+# workload's own) when they are there.
+#
+# Every verb prints one line of JSON on stdout and talks on stderr.
+#   run                          boot: put the newest checkpoint back, start the workload, listen for notices
+#   snapshot REASON [DEADLINE]   run the checkpoint hook and seal a checkpoint on the volume
+#   notice DEADLINE [KIND]       the controller heard of a reclaim first; same as having heard it here
+#   status                       what goes on
+#   stop [SECONDS]               end the workload: SIGTERM, then SIGKILL
+# Verbs that begin with an underscore are the agent calling itself.
+#
+# One `run` process supervises; hooks and seals are processes of their own, so that neither a slow disk nor a hanging
+# hook can keep it from hearing a notice. They share only small files below $RUN, each with one writer, put there by
+# rename. Times are epoch seconds.
+
+set -u
+
+AGENT_VERSION=1
+ROOT=${SPOT_ROOT-}
+LIB=$ROOT/var/lib/spot
+RUN=$ROOT/run/spot
+CKPT=$LIB/checkpoint
+AGENT=$0
+# How often the metadata endpoint is asked, in seconds: a notice must reach the hook within one second.
+POLL=0.3
+# How often a checkpoint is read again when its files change meanwhile.
+MOST_TRIES=5
+# How long a hook may take when no deadline presses.
+HOOK_SECONDS=300
+
+# Our tools speak plain bytes; the workload gets its own locale back.
+USER_LC_ALL=${LC_ALL-unset}
+LC_ALL=C
+export LC_ALL
+
+NL='
+'
+TAB=$(printf '\t')
+
+# ---------------------------------------------------------------- saying, keeping
+
+say() { printf 'spot: %s\n' "$*" >&2; }
+
+# json_string TEXT: a JSON string, whatever bytes are in the text.
+json_string() {
+  printf '%s' "$1" | awk '
+    BEGIN { for (i = 1; i < 32; i++) code[sprintf("%c", i)] = sprintf("\\u%04x", i)
+            code["\\"] = "\\\\"; code["\""] = "\\\""; printf "\"" }
+    { if (NR > 1) printf "\\n"
+      for (i = 1; i <= length($0); i++) { c = substr($0, i, 1); printf "%s", (c in code) ? code[c] : c } }
+    END { printf "\"" }'
+}
+
+# put KEY VALUE: a reader sees the old value or the new one.
+put() { printf '%s\n' "$2" >"$RUN/.$1.$$" && mv -f "$RUN/.$1.$$" "$RUN/$1"; }
+
+# get KEY: sets $value, to nothing when there is none.
+get() {
+  value=
+  if [ -r "$RUN/$1" ]; then IFS= read -r value <"$RUN/$1" || :; fi
+}
+
+now() { now=$(date +%s); }
+
+# Hundredths of a second since some moment; only differences mean something.
+ticks() {
+  if [ -r /proc/uptime ]; then
+    read -r ticks _ </proc/uptime
+    ticks=${ticks%.*}${ticks#*.}
+  else
+    ticks=$(date +%s)00
+  fi
+}
+
+nap() { sleep "$1" 2>/dev/null || sleep 1; }
+
+is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }
+
+# ---------------------------------------------------------------- the tools' spellings
+
+# Kind and rights, octal mode, size, mtime, inode, change time in all the digits there are, name. find's `.//.` puts
+# a `//` at the head of every name and nowhere else, so that names with newlines can be told apart.
+if stat -c %s / >/dev/null 2>&1; then
+  stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -c '%A %a %s %Y %i %y %n' {} +; }
+else
+  stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -f '%Sp %Mp%Lp %z %m %i %Fm 0 0 %N' {} +; }
+fi
+
+# Makes what was written to the file system that holds $1 durable.
+sync_all() {
+  case $(sync --help 2>&1) in
+    *-f*) sync -f "$1" ;;
+    *) sync ;;
+  esac
+}
+
+# Makes one file or folder durable.
+sync_one() {
+  case $(sync --help 2>&1) in
+    *-d*) sync "$1" ;;
+    *) sync ;;
+  esac
+}
+
+# The fastest SHA-256 that prints `<hex> *<name>` or `<hex>  <name>`. openssl uses the processor's own instructions
+# where coreutils may not, but cannot be trusted with newlines in names: $1 is `odd` when there are some.
+choose_hasher() {
+  if [ "$1" != odd ] && [ "$(openssl dgst -sha256 -r /dev/null 2>/dev/null | cut -c1-8)" = e3b0c442 ]; then
+    HASHER='openssl dgst -sha256 -r'
+  elif command -v sha256sum >/dev/null 2>&1; then
+    HASHER=sha256sum
+  else
+    HASHER='shasum -a 256'
+  fi
+}
+
+# The SHA-256 of standard input.
+hash_stdin() {
+  choose_hasher plain
+  $HASHER | cut -c1-64
+}
+
+processors() { getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null || echo 2; }
+
+# ---------------------------------------------------------------- what a folder holds
+
+# describe FOLDER LIST: one sorted line an entry: path, kind, mode, size, mtime, identity; tabs between them.
+# In paths, backslash, newline and tab are written \\, \n and \t.
+describe() {
+  (cd "$1" && stat_all) >"$2.raw" || return 1
+  awk '
+    function plain(text,   out, i) {
+      if (index(text, "\\")) {
+        out = ""
+        for (i = index(text, "\\"); i; i = index(text, "\\")) { out = out substr(text, 1, i) "\\"; text = substr(text, i + 1) }
+        text = out text
+      }
+      if (index(text, "\t")) {
+        out = ""
+        for (i = index(text, "\t"); i; i = index(text, "\t")) { out = out substr(text, 1, i - 1) "\\t"; text = substr(text, i + 1) }
+        text = out text
+      }
+      return text
+    }
+    function done() {
+      if (path == "") return
+      kind = substr(field[1], 1, 1)
+      kind = kind == "-" ? "f" : kind
+      size = kind == "f" ? field[3] : 0
+      print path "\t" kind "\t" (field[2] + 0) "\t" size "\t" field[4] "\t" (kind == "d" ? "-" : field[5] "." field[6] "." field[7])
+    }
+    { at = index($0, " .//.")
+      if (at) { done(); split(substr($0, 1, at), field, " "); path = plain(substr($0, at + 6)) }
+      else path = path "\\n" plain($0) }
+    END { done() }' "$2.raw" | sort >"$2"
+}
+
+# hash_tree FOLDER LIST OUT: `path<tab>sha256` for each file of the folder, several at a time.
+hash_tree() {
+  tree_files=$(awk -F "$TAB" '$2 == "f"' "$2" | wc -l)
+  : >"$3"
+  [ "$tree_files" -eq 0 ] && return 0
+  if grep -q '\\n' "$2"; then choose_hasher odd; else choose_hasher plain; fi
+  tree_jobs=$(processors)
+  tree_batch=$((tree_files / (tree_jobs * 4) + 1))
+  [ "$tree_batch" -gt 500 ] && tree_batch=500
+  mkdir -p "$3.d" || return 1
+  # Each process writes a file of its own: lines of several writers on one pipe could be torn.
+  # shellcheck disable=SC2016 # the variables are the inner shell's
+  (cd "$1" && find .//. -type f -print0 |
+    xargs -0 -n "$tree_batch" -P "$tree_jobs" sh -c 'out=$1 && shift && tool=$1 && shift && $tool "$@" >>"$out/$$"' sh "$3.d" "$HASHER") || return 1
+  awk '
+    function plain(text,   out, c, i) {
+      out = ""
+      for (i = 1; i <= length(text); i++) {
+        c = substr(text, i, 1)
+        if (c == "\t") c = "\\t"
+        else if (c == "\\" && !escaped) c = "\\\\"
+        else if (c == "\\") { i++; c = c substr(text, i, 1); if (c == "\\r") c = "\r" }
+        out = out c
+      }
+      return out
+    }
+    function tidy(text) { return text ~ /[\\\t]/ ? plain(text) : text }
+    function done() { if (path != "") print path "\t" sum }
+    { at = index($0, ".//./")
+      if (at) {
+        done()
+        escaped = substr($0, 1, 1) == "\\"
+        sum = substr($0, escaped + 1, 64)
+        path = tidy(substr($0, at + 5))
+      } else if (path != "") path = path "\\n" tidy($0) }
+    END { done() }' "$3.d"/* >"$3"
+  rm -rf "$3.d"
+}
+
+# escaped TEXT: as in a manifest.
+escaped() {
+  case $1 in
+    *\\* | *"$NL"* | *"$TAB"*)
+      # The dot keeps a newline at the end from being lost.
+      escaped=$(printf '%s.' "$1" | awk '{ gsub(/\\/, "&&"); gsub(/\t/, "\\t"); if (NR > 1) printf "\\n"; printf "%s", $0 }')
+      escaped=${escaped%.}
+      ;;
+    *) escaped=$1 ;;
+  esac
+}
+
+# link_targets FOLDER: `path<tab>target` for each symbolic link.
+link_targets() {
+  (cd "$1" && find .//. -type l -exec sh "$AGENT" _links {} +)
+}
+
+verb__links() {
+  for link in "$@"; do
+    link_target=$(readlink "$link" && printf .) || return 1
+    link_target=${link_target%.}
+    escaped "${link#.//./}"
+    printf '%s\t' "$escaped"
+    escaped "${link_target%"$NL"}"
+    printf '%s\n' "$escaped"
+  done
+}
+
+# inventory FOLDER OUT: sorted `path kind mode size mtime content`, tabs between; content is the hash of a file, the
+# target of a link, `-` for a folder. Fails when a file could not be read.
+inventory() {
+  describe "$1" "$2.list" && hash_tree "$1" "$2.list" "$2.hash" || return 1
+  : >"$2.link"
+  if awk -F "$TAB" '$2 == "l" { found = 1 } END { exit !found }' "$2.list"; then link_targets "$1" >"$2.link" || return 1; fi
+  awk -F "$TAB" -v OFS="$TAB" '
+    FILENAME == ARGV[1] || FILENAME == ARGV[2] { content[$1] = $2; next }
+    $2 == "d" { print $1, $2, $3, $4, $5, "-"; next }
+    $1 in content { print $1, $2, $3, $4, $5, content[$1]; next }
+    { missing = 1 }
+    END { exit missing }' "$2.hash" "$2.link" "$2.list" >"$2"
+}
+
+# ---------------------------------------------------------------- locks
+
+# lock NAME UNTIL: waits for it until then. A lock is a symbolic link whose target is its owner's pid, so that taking
+# it and saying who took it are one step.
+lock() {
+  lock_waits=0
+  while ! ln -s "$$" "$RUN/$1.lock" 2>/dev/null; do
+    lock_owner=$(readlink "$RUN/$1.lock") || lock_owner=
+    if [ -n "$lock_owner" ] && ! kill -0 "$lock_owner" 2>/dev/null; then
+      # Its owner died. One at a time may clear it away, and only while it is still that owner's.
+      if mkdir "$RUN/$1.break" 2>/dev/null; then
+        [ "$(readlink "$RUN/$1.lock")" = "$lock_owner" ] && rm -f "$RUN/$1.lock"
+        rmdir "$RUN/$1.break"
+        continue
+      fi
+    fi
+    now
+    [ "$now" -ge "$2" ] && return 1
+    lock_waits=$((lock_waits + 1))
+    # Whoever was clearing may have died as well.
+    [ $((lock_waits % 50)) -eq 0 ] && rmdir "$RUN/$1.break" 2>/dev/null
+    nap 0.1
+  done
+}
+
+unlock() { [ "$(readlink "$RUN/$1.lock" 2>/dev/null)" = "$$" ] && rm -f "$RUN/$1.lock"; }
+
+# Each process that seals, restores or runs a hook works in a folder of its own and cleans up however it ends.
+begin_work() {
+  WORK=$RUN/work.$$
+  PARTIAL=
+  rm -rf "$WORK"
+  mkdir -p "$WORK" || return 1
+  trap 'end_work' EXIT
+  trap 'exit 143' TERM INT HUP
+}
+
+end_work() {
+  trap - EXIT
+  [ -n "$PARTIAL" ] && discard "$PARTIAL"
+  unlock seal
+  unlock hook
+  rm -rf "$WORK"
+}
+
+# Removes a folder even where the workload made parts of it read-only.
+discard() {
+  [ -e "$1" ] || return 0
+  rm -rf "$1" 2>/dev/null && return 0
+  find "$1" -type d ! -perm -700 -exec chmod u+rwx {} + 2>/dev/null
+  rm -rf "$1"
+}
+
+# ---------------------------------------------------------------- settings
+
+load_settings() {
+  SPOT_SET_CLOUD=local SPOT_SET_INSTANCE='' SPOT_SET_VOLUME_NAME='' SPOT_SET_VOLUME_MOUNT='' SPOT_SET_WORKDIR=''
+  SPOT_SET_HOOK='' SPOT_SET_EVERY='' SPOT_SET_TTL_ENDS_AT='' SPOT_SET_IDLE=''
+  if [ ! -r "$LIB/settings.env" ]; then
+    say "no settings at $LIB/settings.env"
+    return 1
+  fi
+  # shellcheck source=/dev/null
+  . "$LIB/settings.env"
+  VOLUME=
+  if [ -n "$SPOT_SET_VOLUME_MOUNT" ]; then VOLUME=$ROOT$SPOT_SET_VOLUME_MOUNT; fi
+  SEALED=$VOLUME/spot/checkpoints
+}
+
+# ---------------------------------------------------------------- sealing
+
+# refuse TEXT: the reason why nothing was sealed; seal returns 7 with it.
+refuse() {
+  seal_error=$1
+  return 7
+}
+
+# The bytes that the entries of list $1 take on a disk with blocks of 4 kB, with the manifest's share.
+space_needed() {
+  awk -F "$TAB" '{ bytes += 512 + length($1); if ($2 == "f") bytes += int(($4 + 4095) / 4096) * 4096; else bytes += 4096 }
+    END { printf "%.0f\n", bytes + 4096 }' "$1"
+}
+
+# space_left: bytes that the volume can still take. On the embedded cloud a volume is a folder without a size of its
+# own, and the cloud says how much it may hold.
+space_left() {
+  space_free=$(df -Pk "$VOLUME/" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')
+  if is_number "${SPOT_VOLUME_LIMIT_BYTES-}"; then
+    space_used=$(du -sk "$VOLUME/" 2>/dev/null | awk '{ printf "%.0f\n", $1 * 1024 }')
+    space_limit=$((SPOT_VOLUME_LIMIT_BYTES - space_used))
+    if [ "$space_limit" -lt "$space_free" ]; then space_free=$space_limit; fi
+  fi
+}
+
+full() { refuse "No space left on device: volume ${SPOT_SET_VOLUME_NAME:-$SPOT_SET_VOLUME_MOUNT} has $space_free bytes left, the checkpoint needs ${1:-more}"; }
+
+# A new id sorts after every one on the volume, even when this machine's clock is behind or two fall in one second.
+new_id() {
+  id_stamp=$(date -u +%Y%m%dT%H%M%SZ)
+  id_count=0
+  for id_other in "$SEALED"/c-*; do :; done
+  id_other=${id_other##*/c-}
+  case $id_other in
+    [0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f])
+      id_other_stamp=${id_other%%-*}
+      if [ "$(printf '%s\n%s\n' "$id_stamp" "$id_other_stamp" | sort | tail -n 1)" = "$id_other_stamp" ]; then
+        id_stamp=$id_other_stamp
+        id_other=${id_other#*-}
+        id_count=$((0x${id_other%????} + 1))
+      fi
+      ;;
+  esac
+  id=c-$id_stamp-$(printf '%04x' "$id_count")$(od -An -N2 -tx1 /dev/urandom | tr -d ' \n')
+}
+
+# The workload's own word for how far it is: the first line of a file STEP, made harmless.
+read_step() {
+  step=
+  if [ -f "$1/STEP" ]; then step=$(head -c 256 "$1/STEP" 2>/dev/null | head -n 1 | tr -cd 'A-Za-z0-9._:+/=, -' | cut -c1-64 | sed 's/^ *//; s/ *$//'); fi
+}
+
+# copy_steadily LIST: copies the checkpoint folder into $PARTIAL/data. Whatever changed meanwhile makes it begin again.
+# The second and later tries copy from hard links, so that a workload that replaces its files by rename cannot disturb.
+copy_steadily() {
+  copy_try=0
+  copy_from=$CKPT
+  while :; do
+    mkdir "$PARTIAL/data" || return 1
+    # A write in the same tick of the file system's clock as the list would go unseen.
+    nap 0.01
+    cp -pPR "$copy_from/." "$PARTIAL/data/" 2>"$WORK/copy.err"
+    copy_code=$?
+    describe "$copy_from" "$WORK/after" || copy_code=1
+    if [ "$copy_code" -eq 0 ] && cmp -s "$1" "$WORK/after"; then break; fi
+    if grep -q 'No space left\|quota exceeded' "$WORK/copy.err"; then
+      space_left
+      full
+      return 1
+    fi
+    copy_try=$((copy_try + 1))
+    if [ "$copy_code" -ne 0 ] && cmp -s "$1" "$WORK/after"; then
+      refuse "the checkpoint could not be copied: $(head -n 1 "$WORK/copy.err")"
+      return 1
+    fi
+    if [ "$copy_try" -ge "$MOST_TRIES" ]; then
+      copy_name=$(comm -3 "$1" "$WORK/after" | sed "s/^$TAB//" | head -n 1 | cut -f 1)
+      refuse "$copy_name kept changing while it was read ($copy_try tries); write checkpoints under another name and rename them"
+      return 1
+    fi
+    discard "$PARTIAL/data"
+    discard "$LIB/.freeze"
+    copy_from=$CKPT
+    if cp -pPRl "$CKPT" "$LIB/.freeze" 2>/dev/null; then copy_from=$LIB/.freeze; else nap 0.5; fi
+    describe "$copy_from" "$1" || return 1
+  done
+  discard "$LIB/.freeze"
+  # Sockets, pipes and devices are no content.
+  find "$PARTIAL/data" ! -type f ! -type d ! -type l -exec rm -f {} +
+}
+
+# write_manifest INVENTORY REASON
+write_manifest() {
+  awk -F "$TAB" -v id="$id" -v instance="$SPOT_SET_INSTANCE" -v volume="${SPOT_SET_VOLUME_NAME:--}" -v created="$now" -v reason="$2" \
+    -v step="${step:--}" -v agent="$AGENT_VERSION" '
+    { line[NR] = $2 == "f" ? "f " $6 " " $4 " " $3 " " $5 " " $1 : $2 " - 0 " $3 " " $5 " " $1 ($2 == "l" ? "\t" $6 : "")
+      if ($2 == "f") { files++; bytes += $4 } }
+    END {
+      printf "spot.manifest/1\nid %s\ninstance %s\nvolume %s\ncreated %s\nreason %s\nstep %s\nagent %s\nfiles %d\nbytes %.0f\n", id, instance, volume, created, reason, step, agent, files, bytes
+      for (i = 1; i <= NR; i++) print line[i] }' "$1" >"$PARTIAL/MANIFEST.tmp" &&
+    manifest_end=$(hash_stdin <"$PARTIAL/MANIFEST.tmp") && [ "${#manifest_end}" -eq 64 ] &&
+    printf 'end %s\n' "$manifest_end" >>"$PARTIAL/MANIFEST.tmp" && sync_one "$PARTIAL/MANIFEST.tmp"
+}
+
+# seal REASON: sets $sealed to the JSON of what was sealed, or returns 7 with $seal_error. Wants the lock.
+seal() {
+  seal_error='the checkpoint could not be sealed'
+  sealed=
+  ticks
+  seal_began=$ticks
+  [ -n "$VOLUME" ] || refuse 'this instance has no volume to seal a checkpoint on' || return
+  [ -d "$VOLUME/" ] || refuse "the volume is not there: $SPOT_SET_VOLUME_MOUNT" || return
+  describe "$CKPT" "$WORK/before" || refuse "$CKPT could not be read" || return
+  if [ ! -s "$WORK/before" ]; then
+    sealed='{"empty":true}'
+    return 0
+  fi
+  if cmp -s "$WORK/before" "$LIB/sealed.list" && get_sealed && [ -f "$SEALED/$sealed_id/MANIFEST" ]; then
+    sealed="{$sealed_json,\"unchanged\":true}"
+    return 0
+  fi
+  mkdir -p "$SEALED" || refuse "$SEALED could not be made: $(mkdir -p "$SEALED" 2>&1)" || return
+  for seal_old in "$SEALED"/.partial-*; do discard "$seal_old"; done
+  space_left
+  seal_needs=$(space_needed "$WORK/before")
+  [ "$space_free" -ge "$seal_needs" ] || full "$seal_needs" || return
+  new_id
+  PARTIAL=$SEALED/.partial-$id
+  seal_fill "$1"
+  seal_code=$?
+  if [ "$seal_code" -ne 0 ]; then
+    discard "$PARTIAL"
+    PARTIAL=
+    return 7
+  fi
+  seal_record "$1"
+}
+
+# Fills $PARTIAL and gives it its name.
+seal_fill() {
+  mkdir "$PARTIAL" 2>"$WORK/copy.err" || refuse "$(head -n 1 "$WORK/copy.err")" || return
+  copy_steadily "$WORK/before" || return
+  # The disk is busy with the one, the processors with the other.
+  (sync_all "$PARTIAL" 2>"$WORK/sync.err" && : >"$WORK/synced") &
+  seal_sync=$!
+  inventory "$PARTIAL/data" "$WORK/sealed"
+  seal_code=$?
+  wait "$seal_sync"
+  [ -f "$WORK/synced" ] || refuse "the volume did not take the checkpoint: $(head -n 1 "$WORK/sync.err")" || return
+  rm -f "$WORK/synced"
+  [ "$seal_code" -eq 0 ] || refuse 'the copy on the volume could not be read back' || return
+  cut -f 1,2,4 "$WORK/before" >"$WORK/wanted"
+  cut -f 1,2,4 "$WORK/sealed" | cmp -s - "$WORK/wanted" || refuse 'the copy on the volume differs from what was to be sealed' || return
+  if is_number "${SPOT_VOLUME_LIMIT_BYTES-}"; then
+    space_left
+    [ "$space_free" -ge 0 ] || full || return
+  fi
+  read_step "$PARTIAL/data"
+  now
+  write_manifest "$WORK/sealed" "$1" 2>"$WORK/copy.err" || refuse "the manifest could not be written: $(head -n 1 "$WORK/copy.err")" || return
+  mv "$PARTIAL/MANIFEST.tmp" "$PARTIAL/MANIFEST" && sync_one "$PARTIAL" &&
+    mv "$PARTIAL" "$SEALED/$id" && PARTIAL= && sync_one "$SEALED"
+}
+
+# remember_sealed: that what $WORK/before lists is checkpoint $id, so that the same state is not sealed twice.
+remember_sealed() {
+  sealed_json=$(awk -v id="$id" -v sha256="$(hash_stdin <"$SEALED/$id/MANIFEST")" '
+    NR == 7 { step = substr($0, 6) } NR == 6 { reason = $2 } NR == 5 { created = $2 } NR == 9 { files = $2 } NR == 10 { bytes = $2; exit }
+    END { printf "\"id\":\"%s\",\"files\":%s,\"bytes\":%s,\"step\":%s,\"reason\":\"%s\",\"createdAt\":%s,\"sha256\":\"%s\"", id, files, bytes, (step == "-" ? "null" : "\"" step "\""), reason, created, sha256 }' "$SEALED/$id/MANIFEST")
+  printf '%s\n%s\n' "$id" "$sealed_json" >"$LIB/sealed.last.tmp" && mv -f "$LIB/sealed.last.tmp" "$LIB/sealed.last"
+  cp "$WORK/before" "$LIB/sealed.list.tmp" && mv -f "$LIB/sealed.list.tmp" "$LIB/sealed.list"
+  put last-checkpoint "$id"
+}
+
+# Keeps what the next deadline is planned with, and says it.
+seal_record() {
+  remember_sealed
+  ticks
+  seal_took=$((ticks - seal_began))
+  put last-seal-ticks "$seal_took"
+  sealed="{$sealed_json,\"unchanged\":false}"
+  say "sealed $id ($1, $((seal_took / 100)).$(printf %02d $((seal_took % 100))) s)"
+}
+
+# Sets $sealed_id and $sealed_json to the last seal's.
+get_sealed() {
+  sealed_id='' sealed_json=''
+  [ -r "$LIB/sealed.last" ] || return 1
+  { IFS= read -r sealed_id && IFS= read -r sealed_json; } <"$LIB/sealed.last"
+}
+
+# Seconds that a seal is expected to take: the last one's, or a guess from the size.
+expect_seal() {
+  get last-seal-ticks
+  if is_number "$value"; then
+    seal_seconds=$((value / 100 + 1))
+  else
+    seal_seconds=$(($(du -sk "$CKPT" 2>/dev/null | cut -f 1) / 100000 + 2))
+  fi
+}
+
+# ---------------------------------------------------------------- processes: the workload, the hook
+
+# lead COMMAND…: becomes the command, leader of a process group of its own where that can be had. The shell's own
+# background jobs ignore SIGINT; the workload shall not.
+lead() {
+  if [ "$USER_LC_ALL" = unset ]; then unset LC_ALL; else LC_ALL=$USER_LC_ALL; fi
+  if [ -d /proc/self ]; then
+    if perl -e 1 2>/dev/null; then
+      # shellcheck disable=SC2016 # perl's own variables
+      exec perl -e '$SIG{INT} = $SIG{QUIT} = "DEFAULT"; setpgrp(0, 0); exec {$ARGV[0]} @ARGV or exit 127' "$@"
+    fi
+    command -v setsid >/dev/null 2>&1 && exec setsid "$@"
+  fi
+  exec "$@"
+}
+
+# signal_tree SIGNAL PID: the whole group, or where there is none the process and its descendants.
+signal_tree() {
+  kill -s "$1" -- "-$2" 2>/dev/null && return 0
+  signal_pids=$(ps -A -o pid= -o ppid= 2>/dev/null | awk -v top="$2" '
+    { parent[$1] = $2 }
+    END { for (p in parent) { q = p; for (n = 0; q != top && (q in parent) && n < 64; n++) q = parent[q]; if (q == top) print p } }')
+  # shellcheck disable=SC2086 # a list of pids
+  kill -s "$1" ${signal_pids:-$2} 2>/dev/null
+}
+
+# What workload and hook find in their environment.
+workload_environment() {
+  spot_environment
+  get restored-from
+  SPOT_INSTANCE=$SPOT_SET_INSTANCE SPOT_CHECKPOINT_DIR=$CKPT SPOT_VOLUME_DIR=$VOLUME SPOT_RESTORED_FROM=$value
+  SPOT_NOTICE_FILE=$RUN/notice.json
+  export SPOT_INSTANCE SPOT_CHECKPOINT_DIR SPOT_VOLUME_DIR SPOT_RESTORED_FROM SPOT_NOTICE_FILE
+  if [ -n "$SPOT_SET_WORKDIR" ]; then cd "$SPOT_SET_WORKDIR" || exit 126; fi
+}
+
+verb__workload() {
+  put workload-pid "$$"
+  load_settings || exit 126
+  restore_locale
+  workload_environment
+  spot_command
+}
+
+verb__hook() {
+  put hook-pid "$$"
+  load_settings || exit 126
+  restore_locale
+  workload_environment
+  SPOT_REASON=$1 SPOT_DEADLINE=$2
+  export SPOT_REASON SPOT_DEADLINE
+  exec sh -c "$SPOT_SET_HOOK"
+}
+
+# This process was started with the workload's locale; give it back before it becomes the workload.
+restore_locale() { if [ "$USER_LC_ALL" = unset ]; then unset LC_ALL; else LC_ALL=$USER_LC_ALL; fi; }
+
+# run_hook REASON DEADLINE SECONDS: the workload's own way to write a checkpoint, ended when it takes longer.
+run_hook() {
+  [ -n "$SPOT_SET_HOOK" ] || return 0
+  [ -f "$RUN/workload-pid" ] && [ ! -f "$RUN/exit-code" ] || return 0
+  get hook-done
+  [ "$1" = notice ] && [ "$value" = "notice $2" ] && return 0
+  now
+  hook_until=$((now + $3))
+  lock hook "$hook_until" || { say 'another checkpoint hook has not ended; not waiting for it'; return 1; }
+  put hook-done "$1 $2"
+  rm -f "$RUN/hook-pid" "$WORK/hook.code"
+  (
+    (lead sh "$AGENT" _hook "$1" "$2") >"$RUN/hook.log" 2>&1 </dev/null
+    echo "$?" >"$WORK/hook.code"
+  ) &
+  hook_shell=$!
+  while [ ! -s "$WORK/hook.code" ] && kill -0 "$hook_shell" 2>/dev/null; do
+    now
+    if [ "$now" -ge "$hook_until" ]; then
+      say "the checkpoint hook took longer than its $3 s; ending it"
+      get hook-pid
+      if is_number "$value"; then
+        signal_tree TERM "$value"
+        nap 0.3
+        signal_tree KILL "$value"
+      fi
+      break
+    fi
+    nap 0.1
+  done
+  wait "$hook_shell"
+  hook_code=
+  [ -s "$WORK/hook.code" ] && read -r hook_code <"$WORK/hook.code"
+  tail -c 16384 "$RUN/hook.log" >&2
+  [ "$hook_code" = 0 ] || say "the checkpoint hook ended with ${hook_code:-no exit code}"
+  unlock hook
+}
+
+# ---------------------------------------------------------------- the metadata endpoint
+
+# Where the endpoint is and the token for it. Read every time: the port may change.
+load_metadata() {
+  metadata_url='' metadata_token=''
+  [ -r "$ROOT/metadata.env" ] || return 1
+  while IFS= read -r metadata_line; do
+    case $metadata_line in
+      SPOT_METADATA_URL=*) metadata_url=${metadata_line#*=} ;;
+      SPOT_METADATA_TOKEN=*) metadata_token=${metadata_line#*=} ;;
+    esac
+  done <"$ROOT/metadata.env"
+  [ -n "$metadata_url" ]
+}
+
+# http METHOD URL HEADER: prints the body; returns 0 on 2xx, 4 on 404, 1 on anything else. The header carries a
+# secret, so it travels by file or environment, where the program allows it, and never by argv.
+http() {
+  if command -v curl >/dev/null 2>&1; then http_curl "$@"; elif command -v wget >/dev/null 2>&1; then http_wget "$@"; else http_python "$@"; fi
+}
+
+http_curl() {
+  http_answer=$(printf 'url = "%s"\nrequest = "%s"\nheader = "%s"\n' "$2" "$1" "$3" | curl -q -s -m 3 --noproxy '*' -w '\n%{http_code}' -K - 2>/dev/null) || return 1
+  http_code=${http_answer##*"$NL"}
+  case $http_code in 2??) printf '%s\n' "${http_answer%"$NL"*}" ;; 404) return 4 ;; *) return 1 ;; esac
+}
+
+http_wget() {
+  http_post=
+  if [ "$1" = POST ]; then http_post=--post-data=; fi
+  case $(wget --help 2>&1) in
+    *GNU*)
+      (umask 077 && printf 'header = %s\ntries = 1\nuse_proxy = off\n' "$3" >"$RUN/wgetrc")
+      http_answer=$(WGETRC=$RUN/wgetrc wget -q -S -T 3 -O - ${http_post:+"$http_post"} "$2" 2>"$RUN/wget.err") && printf '%s\n' "$http_answer" && return 0
+      ;;
+    *)
+      # busybox takes the header in argv only.
+      http_answer=$(wget -q -S -Y off -T 3 -O - --header "$3" ${http_post:+--post-data ''} "$2" 2>"$RUN/wget.err") && printf '%s\n' "$http_answer" && return 0
+      ;;
+  esac
+  if grep -q 'HTTP/[0-9.]* 404' "$RUN/wget.err"; then return 4; fi
+  return 1
+}
+
+http_python() {
+  SPOT_HTTP_HEADER=$3 python3 -I -c '
+import os, sys, urllib.request, urllib.error
+name, value = os.environ["SPOT_HTTP_HEADER"].split(": ", 1)
+request = urllib.request.Request(sys.argv[2], method=sys.argv[1], headers={name: value}, data=b"" if sys.argv[1] == "POST" else None)
+try:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    print(opener.open(request, timeout=3).read().decode())
+except urllib.error.HTTPError as error:
+    sys.exit(4 if error.code == 404 else 1)
+except Exception:
+    sys.exit(1)' "$1" "$2" 2>/dev/null
+}
+
+# The one table of how each cloud tells. Prints `KIND DEADLINE`; returns 4 when there is no notice, 1 when nobody knows.
+read_notice() {
+  case $SPOT_SET_CLOUD in
+    local)
+      load_metadata || return 1
+      notice_answer=$(http GET "$metadata_url/metadata/v1/notice" "X-Spot-Token: $metadata_token") || return
+      printf '%s\n' "$notice_answer" | sed -n 's/.*"kind":"\([a-z-]*\)".*"deadline":\([0-9]*\).*/\1 \2/p'
+      ;;
+    *) return 1 ;;
+  esac
+}
+
+# The machine ends itself.
+terminate() {
+  case $SPOT_SET_CLOUD in
+    local) load_metadata && http POST "$metadata_url/metadata/v1/terminate" "X-Spot-Token: $metadata_token" >/dev/null ;;
+    *) return 1 ;;
+  esac
+}
+
+# ---------------------------------------------------------------- restoring
+
+# manifest_field FILE NAME
+manifest_field() { sed -n "2,10s/^$2 //p" "$1" | head -n 1; }
+
+# manifest_whole FILE: whether it says of itself what it should.
+manifest_whole() {
+  [ -f "$1" ] && [ "$(head -n 1 "$1")" = spot.manifest/1 ] && [ "$(tail -n 1 "$1")" = "end $(sed '$d' "$1" | hash_stdin)" ]
+}
+
+# matches_manifest FOLDER MANIFEST: whether the folder holds exactly what the manifest lists; says what differs.
+matches_manifest() {
+  sed -e 1,10d -e '$d' "$2" | awk -v OFS="$TAB" '
+    { rest = $0; for (i = 0; i < 5; i++) rest = substr(rest, index(rest, " ") + 1)
+      content = $2
+      if ($1 == "l") { content = substr(rest, index(rest, "\t") + 1); rest = substr(rest, 1, index(rest, "\t") - 1) }
+      print rest, $1, $3, content }' | sort >"$WORK/listed"
+  inventory "$1" "$WORK/found" || { say 'some of its files could not be read'; return 1; }
+  cut -f 1,2,4,6 "$WORK/found" | sort >"$WORK/there"
+  cmp -s "$WORK/listed" "$WORK/there" && return 0
+  comm -3 "$WORK/listed" "$WORK/there" | sed "s/^$TAB//" | cut -f 1 | sort -u | head -n 5 | while IFS= read -r different; do say "  damaged, missing or extra: $different"; done
+  return 1
+}
+
+# restore_one ID: puts a checkpoint back, verified as it now lies here.
+restore_one() {
+  from=$SEALED/$1
+  manifest_whole "$from/MANIFEST" || { say "checkpoint $1: its manifest is damaged"; return 1; }
+  discard "$LIB/.restoring"
+  if ! mkdir "$LIB/.restoring" || ! cp -pPR "$from/data/." "$LIB/.restoring/"; then
+    say "checkpoint $1 could not be copied here"
+    return 1
+  fi
+  matches_manifest "$LIB/.restoring" "$from/MANIFEST" || { say "checkpoint $1 does not verify"; return 1; }
+  rmdir "$CKPT" && mv "$LIB/.restoring" "$CKPT"
+}
+
+# restore_newest: 0 when something was put back or there is nothing to put back; 7 when there are checkpoints and none verifies.
+restore_newest() {
+  restored=
+  [ -n "$VOLUME" ] || return 0
+  for stale in "$SEALED"/.partial-*; do discard "$stale"; done
+  damaged=0
+  for candidate in $(for folder in "$SEALED"/c-*; do printf '%s\n' "${folder##*/}"; done | sort -r); do
+    [ -d "$SEALED/$candidate" ] || continue
+    # A damaged manifest may be anyone's: then it is better to stop than to begin again from nothing.
+    if manifest_whole "$SEALED/$candidate/MANIFEST" && [ "$(manifest_field "$SEALED/$candidate/MANIFEST" instance)" != "$SPOT_SET_INSTANCE" ]; then continue; fi
+    if restore_one "$candidate"; then
+      restored=$candidate
+      # What was just put back is sealed already.
+      id=$candidate
+      describe "$CKPT" "$WORK/before" && remember_sealed
+      say "put back $candidate"
+      return 0
+    fi
+    damaged=$((damaged + 1))
+  done
+  [ "$damaged" -eq 0 ] && return 0
+  say "$damaged sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies: the workload is not started, nothing is changed"
+  return 7
+}
+
+
+# ---------------------------------------------------------------- a notice
+
+# The controller's word, or the endpoint's: sets $notice to `KIND DEADLINE` or nothing. An endpoint that does not answer
+# withdraws nothing.
+hear() {
+  heard=$(read_notice)
+  case $? in
+    0) [ -n "$heard" ] && endpoint=$heard ;;
+    4)
+      if [ -n "$endpoint" ]; then
+        # Both mouths spoke of the same reclaim; the endpoint takes it back for both.
+        get told
+        [ "${value#* }" = "${endpoint#* }" ] && rm -f "$RUN/told"
+      fi
+      endpoint=
+      ;;
+  esac
+  get told
+  notice=${endpoint:-$value}
+}
+
+# answer_notice: starts or ends the answer when the notice has changed.
+answer_notice() {
+  [ "$notice" = "$answered" ] && return 0
+  if [ -n "$responder" ]; then kill -s TERM "$responder" 2>/dev/null; fi
+  responder=
+  answered=$notice
+  if [ -z "$notice" ]; then
+    rm -f "$RUN/notice.json" "$RUN/notice"
+    say 'the notice was withdrawn'
+    return 0
+  fi
+  now
+  printf '{"kind":"%s","deadline":%s,"seenAt":%s}\n' "${notice% *}" "${notice#* }" "$now" >"$RUN/.notice.json" && mv -f "$RUN/.notice.json" "$RUN/notice.json"
+  put notice "$notice"
+  sh "$AGENT" _respond "${notice#* }" >/dev/null &
+  responder=$!
+  say "notice: ${notice% *} in $((${notice#* } - now)) s"
+}
+
+# plan DEADLINE: sets $left (seconds to it) and $reserve (what a seal and its margin need of them).
+plan() {
+  now
+  left=$(($1 - now))
+  expect_seal
+  reserve=$((seal_seconds + seal_seconds / 2 + 1))
+  if [ "$left" -gt 60 ]; then reserve=$((reserve + 3)); fi
+}
+
+# _respond DEADLINE: the hook inside its share, then a seal, then another whenever there is newer data and time for it.
+verb__respond() {
+  load_settings && begin_work || return 7
+  plan "$1"
+  hook_share=$((left - reserve))
+  if [ "$hook_share" -lt $((left / 4)) ]; then hook_share=$((left / 4)); fi
+  if [ "$hook_share" -lt 1 ]; then hook_share=1; fi
+  run_hook notice "$1" "$hook_share"
+  if [ -z "$VOLUME" ]; then
+    say 'this instance has no volume: nothing outlives it'
+    return 0
+  fi
+  next_seal=0
+  while [ -f "$RUN/notice.json" ]; do
+    plan "$1"
+    [ "$left" -le 0 ] && break
+    # The first at once; then ever closer together towards the deadline, and one as late as a seal is sure to fit.
+    if [ "$now" -ge "$next_seal" ] || { [ "$left" -le $((reserve + 1)) ] && [ "$left" -ge "$reserve" ]; }; then
+      next_seal=$((now + 1))
+      if lock seal "$1"; then
+        seal notice || say "not sealed: $seal_error"
+        unlock seal
+        case $sealed in *'"unchanged":false'*)
+          plan "$1"
+          next_seal=$((now + 2))
+          if [ "$next_seal" -lt $((now + left / 4)) ]; then next_seal=$((now + left / 4)); fi
+          ;;
+        esac
+      fi
+    fi
+    # A seal that cannot be finished would only cost the disk.
+    [ "$left" -lt "$reserve" ] && break
+    nap 0.5
+  done
+}
+
+# ---------------------------------------------------------------- run
+
+verb_run() {
+  rm -rf "$RUN"
+  mkdir -p "$CKPT" "$RUN" "$ROOT/tmp" || return 1
+  put phase preparing
+  put agent-pid "$$"
+  load_settings || return 1
+  begin_work
+  discard "$LIB/.freeze"
+  if [ -z "$(ls -A "$CKPT")" ]; then
+    put phase restoring
+    restore_newest || return 7
+    [ -n "$restored" ] && put restored-from "$restored"
+  elif [ -d "$SEALED" ]; then
+    for stale in "$SEALED"/.partial-*; do discard "$stale"; done
+  fi
+  rm -rf "$WORK"
+  trap 'asked_to_end' TERM INT
+  trap '' HUP
+  start_workload
+  supervise
+}
+
+start_workload() {
+  now
+  put started-at "$now"
+  (
+    (lead sh "$AGENT" _workload) </dev/null
+    put exit-code "$?"
+  ) &
+  workload_shell=$!
+  put phase running
+}
+
+supervise() {
+  endpoint='' notice='' answered='' responder='' sealer='' ended_at='' asked=''
+  now
+  last_seal=$now
+  while :; do
+    now
+    printf '%s\n' "$now" >"$RUN/heartbeat"
+    hear
+    answer_notice
+    [ -z "$ended_at" ] && look_after_workload
+    if [ -n "$asked" ]; then finish 'it was asked to end'; fi
+    get ttl-ends-at
+    ttl=${value:-$SPOT_SET_TTL_ENDS_AT}
+    if is_number "$ttl" && [ "$now" -ge "$ttl" ]; then finish 'its time is up'; fi
+    if [ -n "$ended_at" ] && is_number "$SPOT_SET_IDLE" && [ $((now - ended_at)) -ge "$SPOT_SET_IDLE" ]; then finish 'it has been idle'; fi
+    if [ -z "$ended_at$notice" ] && is_number "$SPOT_SET_EVERY" && [ -n "$VOLUME" ] && [ $((now - last_seal)) -ge "$SPOT_SET_EVERY" ]; then seal_aside interval; fi
+    nap "$POLL"
+  done
+}
+
+# seal_aside REASON: in a process of its own, one at a time.
+seal_aside() {
+  if [ -n "$sealer" ] && kill -0 "$sealer" 2>/dev/null && [ ! -f "$RUN/sealer-done" ]; then return 0; fi
+  rm -f "$RUN/sealer-done"
+  last_seal=$now
+  (
+    sh "$AGENT" snapshot "$1" >/dev/null
+    : >"$RUN/sealer-done"
+  ) &
+  sealer=$!
+}
+
+look_after_workload() {
+  if [ ! -f "$RUN/exit-code" ]; then
+    kill -0 "$workload_shell" 2>/dev/null && return 0
+    put exit-code 137
+  fi
+  get exit-code
+  ended_at=$now
+  say "the workload ended with exit code $value"
+  put phase exited
+  # Whoever asked for the end seals by himself; under a notice the answer to it does.
+  if [ ! -f "$RUN/stop-asked" ] && [ -z "$notice" ] && [ -n "$VOLUME" ]; then
+    wait_for_sealer
+    seal_aside exit
+  fi
+}
+
+wait_for_sealer() { if [ -n "$sealer" ]; then wait "$sealer" 2>/dev/null; fi; }
+
+asked_to_end() { asked=yes; }
+
+# finish WHY: hook, last checkpoint, and the machine ends itself.
+finish() {
+  say "$1: sealing a last checkpoint and ending this machine"
+  trap '' TERM INT
+  put phase stopping
+  wait_for_sealer
+  if [ -n "$VOLUME" ]; then sh "$AGENT" snapshot down $((now + 60)) >/dev/null || say 'the last checkpoint was not sealed'; fi
+  end_workload 5
+  if terminate; then
+    # The cloud ends this process with the machine.
+    nap 10
+  else
+    say 'the metadata endpoint did not take the request to end; leaving'
+  fi
+  exit 0
+}
+
+# ---------------------------------------------------------------- the other verbs
+
+# fail TEXT: as every verb reports it.
+fail() {
+  say "$1"
+  printf '{"error":%s}\n' "$(json_string "$1")"
+  exit 7
+}
+
+require_running() {
+  get agent-pid
+  is_number "$value" || fail 'the agent has not been started'
+  load_settings || fail 'the agent has no settings'
+}
+
+verb_snapshot() {
+  case ${1-} in manual | interval | notice | hibernate | down | exit) ;; *) fail "not a reason for a checkpoint: ${1-}" ;; esac
+  require_running
+  begin_work || fail "no space to work in: $RUN"
+  now
+  snapshot_until=$((now + 3600))
+  hook_share=$HOOK_SECONDS
+  if is_number "${2-}"; then
+    snapshot_until=$2
+    plan "$2"
+    hook_share=$((left - reserve))
+    if [ "$hook_share" -lt $((left / 4)) ]; then hook_share=$((left / 4)); fi
+    if [ "$hook_share" -lt 1 ]; then hook_share=1; fi
+  fi
+  if [ "$1" != exit ]; then run_hook "$1" "${2:-$((now + hook_share))}" "$hook_share"; fi
+  lock seal "$snapshot_until" || fail 'another checkpoint is being sealed'
+  seal "$1" || fail "$seal_error"
+  printf '%s\n' "$sealed"
+}
+
+verb_notice() {
+  is_number "${1-}" || fail 'a notice needs its deadline in epoch seconds'
+  case ${2-reclaim} in reclaim | rebalance | maintenance) ;; *) fail "not a kind of notice: $2" ;; esac
+  require_running
+  put told "${2-reclaim} $1"
+  printf '{"kind":"%s","deadline":%s}\n' "${2-reclaim}" "$1"
+}
+
+# json_number TEXT: it, or null.
+json_number() { if is_number "$1"; then json=$1; else json=null; fi; }
+
+# json_text TEXT: a string, or null when there is none. Only for texts that need no escapes.
+json_text() { if [ -n "$1" ]; then json=\"$1\"; else json=null; fi; }
+
+# field NAME FUNCTION KEY: appends to $fields.
+field() {
+  get "$3"
+  "$2" "$value"
+  fields="${fields:+$fields,}\"$1\":$json"
+}
+
+verb_status() {
+  require_running
+  fields=
+  field phase json_text phase
+  field workloadPid json_number workload-pid
+  field exitCode json_number exit-code
+  field startedAt json_number started-at
+  field restoredFrom json_text restored-from
+  read_step "$CKPT"
+  json_text "$step"
+  fields="$fields,\"step\":$json"
+  field lastCheckpoint json_text last-checkpoint
+  get last-seal-ticks
+  if is_number "$value"; then json=$((value / 100)).$(printf %02d $((value % 100))); else json=null; fi
+  fields="$fields,\"lastSealSeconds\":$json"
+  get notice
+  if [ -n "$value" ]; then json="{\"kind\":\"${value% *}\",\"deadline\":${value#* }}"; else json=null; fi
+  fields="$fields,\"notice\":$json"
+  field heartbeatAt json_number heartbeat
+  json_number "$SPOT_SET_TTL_ENDS_AT"
+  printf '{%s,"ttlEndsAt":%s}\n' "$fields" "$json"
+}
+
+# end_workload SECONDS: SIGTERM, and SIGKILL to what is left after that time.
+end_workload() {
+  get workload-pid
+  if ! is_number "$value" || [ -f "$RUN/exit-code" ]; then return 0; fi
+  end_pid=$value
+  now
+  end_until=$((now + $1))
+  signal_tree TERM "$end_pid"
+  while [ ! -f "$RUN/exit-code" ] && [ "$now" -lt "$end_until" ]; do
+    nap 0.1
+    now
+  done
+  signal_tree KILL "$end_pid"
+  end_tries=0
+  while [ ! -f "$RUN/exit-code" ] && [ "$end_tries" -lt 50 ]; do
+    nap 0.1
+    end_tries=$((end_tries + 1))
+  done
+}
+
+verb_stop() {
+  require_running
+  if [ ! -f "$RUN/exit-code" ]; then put stop-asked yes; put phase stopping; fi
+  stop_grace=10
+  if is_number "${1-}"; then stop_grace=$1; fi
+  end_workload "$stop_grace"
+  get exit-code
+  json_number "$value"
+  printf '{"stopped":true,"exitCode":%s}\n' "$json"
+}
+
+verb=${1-}
+[ $# -gt 0 ] && shift
+case $verb in
+  run) verb_run "$@" ;;
+  snapshot) verb_snapshot "$@" ;;
+  notice) verb_notice "$@" ;;
+  status) verb_status "$@" ;;
+  stop) verb_stop "$@" ;;
+  _workload | _hook | _respond | _links) "verb_$verb" "$@" ;;
+  *)
+    say "not a verb: $verb (run, snapshot, notice, status, stop)"
+    exit 2
+    ;;
+esac

@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AgentSettings, bootScript } from "../../src/guest/boot-script.ts";
+import { type GuestStatus, parseGuestStatus } from "../../src/guest/protocol.ts";
+import { runAgentVerb } from "../../src/guest/run-verb.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import type { Reach } from "../../src/providers/provider.ts";
+
+export const agentSource = readFileSync(new URL("../../src/guest/agent.sh", import.meta.url), "utf8");
+
+const noSettings: AgentSettings = {
+  cloud: "local",
+  instance: "train",
+  volumeName: "disk",
+  volumeMount: "/data",
+  command: ["sleep", "1000"],
+  env: {},
+  workdir: null,
+  checkpointHook: null,
+  checkpointEverySeconds: null,
+  ttlEndsAt: null,
+  idleSeconds: null,
+};
+
+/** A machine without a cloud: a root, a volume, a metadata endpoint and the agent itself, all real. */
+export interface Machine {
+  readonly root: string;
+  readonly volume: string;
+  readonly checkpointFolder: string;
+  readonly sealedFolder: string;
+  readonly metadata: { notice: string | null; terminated: number; asked: number; refused: number };
+  readonly reach: Extract<Reach, { kind: "process" }>;
+  /** Starts (again) what the machine runs at boot. */
+  boot(settings?: Partial<AgentSettings>): ChildProcess;
+  verb(...words: readonly string[]): ReturnType<typeof runAgentVerb>;
+  status(): Promise<GuestStatus>;
+  log(): string;
+  /** SIGKILL to all of it, as at a deadline. */
+  kill(): Promise<void>;
+  /** A new root, as on a new machine; the volume stays. */
+  newRoot(): void;
+  close(): Promise<void>;
+}
+
+async function metadataServer(token: string, state: Machine["metadata"]): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.headers["x-spot-token"] !== token) {
+      state.refused += 1;
+      response.writeHead(401).end();
+    } else if (request.method === "POST" && request.url === "/metadata/v1/terminate") {
+      state.terminated += 1;
+      response.writeHead(202).end();
+    } else if (request.url === "/metadata/v1/notice") {
+      state.asked += 1;
+      if (state.notice === null) response.writeHead(404).end();
+      else response.writeHead(200).end(`${state.notice}\n`);
+    } else response.writeHead(400).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+export async function makeMachine(options: { readonly shell?: readonly string[]; readonly env?: Record<string, string> } = {}): Promise<Machine> {
+  const base = realpathSync(mkdtempSync(join(tmpdir(), "spot-guest-")));
+  const root = join(base, "root");
+  const volume = join(base, "volume");
+  mkdirSync(volume);
+  const token = "secret-of-this-test";
+  const metadata = { notice: null as string | null, terminated: 0, asked: 0, refused: 0 };
+  const server = await metadataServer(token, metadata);
+  const port = (server.address() as AddressInfo).port;
+  const marker = `machine-${base}`;
+  const env = {
+    PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+    HOME: join(root, "home"),
+    TMPDIR: join(root, "tmp"),
+    LANG: "C.UTF-8",
+    SPOT_ROOT: root,
+    SPOT_LOCAL_INSTANCE: marker,
+    ...options.env,
+  };
+  const log = join(base, "console.log");
+  writeFileSync(log, "");
+  const makeRoot = () => {
+    for (const folder of ["home", "tmp"]) mkdirSync(join(root, folder), { recursive: true });
+    symlinkSync(volume, join(root, "data"));
+    writeFileSync(join(root, "metadata.env"), `SPOT_METADATA_URL=http://127.0.0.1:${port}\nSPOT_METADATA_TOKEN=${token}\n`, { mode: 0o600 });
+  };
+  makeRoot();
+  const reach = { kind: "process", cwd: root, env, log } as const;
+  const children: ChildProcess[] = [];
+  const verb = (...words: readonly string[]) => runAgentVerb(reach, words, { signal: AbortSignal.timeout(60_000) });
+  const shell = options.shell ?? ["sh"];
+  const machine: Machine = {
+    root,
+    volume,
+    checkpointFolder: join(root, "var/lib/spot/checkpoint"),
+    sealedFolder: join(volume, "spot/checkpoints"),
+    metadata,
+    reach,
+    boot(settings = {}) {
+      // Every `sh` of the agent is the shell under test.
+      const script = bootScript({ ...noSettings, ...settings }, agentSource);
+      writeFileSync(join(base, "boot.sh"), script, { mode: 0o700 });
+      const [program = "sh", ...rest] = shell;
+      const child = spawn("sh", ["-c", 'exec "$@" >>"$LOG" 2>&1', "sh", program, ...rest, join(base, "boot.sh")], {
+        cwd: root,
+        env: { ...env, LOG: log },
+        detached: true,
+        stdio: "ignore",
+      });
+      children.push(child);
+      return child;
+    },
+    verb,
+    async status() {
+      const result = await verb("status");
+      if (result.code !== 0) throw new Error(result.stdout + result.stderr);
+      return parseGuestStatus(result.stdout);
+    },
+    log: () => readFileSync(log, "utf8"),
+    async kill() {
+      for (const child of children) {
+        if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) continue;
+        const ended = new Promise((resolve) => child.once("exit", resolve));
+        killGroup(child.pid);
+        await ended;
+      }
+      killMarked(marker);
+    },
+    newRoot() {
+      rmSync(root, { recursive: true, force: true });
+      makeRoot();
+    },
+    async close() {
+      await machine.kill();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      rmSync(base, { recursive: true, force: true });
+    },
+  };
+  return machine;
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** What left the group: found by its environment, as the embedded cloud does. */
+function killMarked(marker: string): void {
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      if (readFileSync(`/proc/${entry}/environ`, "utf8").split("\0").includes(`SPOT_LOCAL_INSTANCE=${marker}`)) process.kill(Number(entry), "SIGKILL");
+    } catch {
+      // It has ended, or is not ours.
+    }
+  }
+}
+
+/** Asks again and again until the answer is not undefined. @throws when that never happens, with what was last seen. */
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  const until = systemClock.monotonic() + 25_000;
+  while (systemClock.monotonic() < until) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    await systemClock.sleep(40);
+  }
+  throw new Error(`never came: ${what}`);
+}
