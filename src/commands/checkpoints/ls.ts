@@ -1,0 +1,34 @@
+import type { Command } from "commander";
+import { syncCheckpoints } from "../../fleet/checkpoint-sync.ts";
+import { checkpointsView } from "../../output/checkpoints-view.ts";
+import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
+import { openFleet } from "../fleet-context.ts";
+
+export const checkpointsLs: CommandModule = {
+  configure(command: Command) {
+    command.argument("[name]", "only those of this instance").option("--volume <name>", "only those on this volume");
+  },
+  async run(context: CommandContext): Promise<CommandResult> {
+    const [instance] = context.args;
+    const volume = context.options["volume"];
+    await syncAll(context);
+    const state = await context.state();
+    const checkpoints = await state.checkpoints({
+      ...(instance === undefined ? {} : { instance }),
+      ...(typeof volume === "string" ? { volume } : {}),
+    });
+    return { view: checkpointsView(checkpoints) };
+  },
+};
+
+/** The volumes are the truth: what they hold is read before it is listed. One that cannot be read now is named. */
+export async function syncAll(context: CommandContext): Promise<void> {
+  const fleet = await openFleet(context);
+  for (const volume of await fleet.state.volumes()) {
+    try {
+      await syncCheckpoints(fleet, volume, context.world.signal);
+    } catch (error) {
+      context.progress.warn(`volume ${volume.name} could not be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+import { instanceView } from "../output/instance-view.ts";
+import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { instanceRows, namedInstance, requiredName } from "./fleet-context.ts";
+import { refresh } from "./ls.ts";
+
+const EVENTS_SHOWN = 8;
+
+export const show: CommandModule = {
+  configure(command: Command) {
+    command.argument("<name>", "the instance").option("--refresh", "ask the provider first");
+  },
+  async run(context: CommandContext): Promise<CommandResult> {
+    const name = requiredName(context);
+    if (context.options["refresh"] === true) await refresh(context, [name]);
+    const record = await namedInstance(context, name, true);
+    const state = await context.state();
+    const [row] = await instanceRows(context, [record]);
+    if (row === undefined) return {};
+    const checkpoints = await state.checkpoints({ instance: name });
+    const events = await state.events({ instances: [name], since: record.createdAt, limit: 100_000 });
+    return { view: instanceView(row, checkpoints, events.slice(-EVENTS_SHOWN)) };
+  },
+};

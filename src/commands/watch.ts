@@ -1,0 +1,93 @@
+import type { Command } from "commander";
+import type { Fleet } from "../fleet/fleet.ts";
+import { look, reconcile } from "../fleet/pass.ts";
+import { parseDuration } from "../model/duration.ts";
+import type { FleetEvent } from "../model/event.ts";
+import { usageProblem } from "../model/problem.ts";
+import { eventText } from "../output/event-text.ts";
+import { instancesView } from "../output/instances-view.ts";
+import { eventJson } from "../output/json.ts";
+import { liveFrame } from "../output/live-frame.ts";
+import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { instanceRows, namedInstance, openFleet } from "./fleet-context.ts";
+
+/** Between two looks; a short notice needs a short one. */
+const POLL_MS = 1_000;
+/** One pass of `--act` may work this long on what is not settled before the next look. */
+const PASS_LIMIT_MS = 2_000;
+const EVENTS_SHOWN = 12;
+
+export const watch: CommandModule = {
+  configure(command: Command) {
+    command
+      .argument("[names...]", "only these instances")
+      .option("--act", "also respond: checkpoint, replace, finish what was begun")
+      .option("--since <when>", "replay from an event's seq, a duration back (10m) or an ISO date");
+  },
+  async run(context: CommandContext): Promise<CommandResult> {
+    const names = context.args;
+    for (const name of names) await namedInstance(context, name, true);
+    const fleet = await openFleet(context);
+    const { signal, clock, stdout } = context.world;
+    const live = stdout.isTTY && !context.machine ? liveFrame(stdout) : null;
+    const recent: FleetEvent[] = [];
+    let seq = await firstSeq(context, fleet);
+    for (;;) {
+      await onePass(context, fleet, names);
+      const events = await fleet.state.events({ afterSeq: seq, ...(names.length === 0 ? {} : { instances: names }) });
+      seq = events.at(-1)?.seq ?? seq;
+      recent.push(...events);
+      if (live === null) for (const event of events) context.emit(eventJson(event), eventText(event, context.painter));
+      else await live.draw(await frame(context, names, recent.slice(-EVENTS_SHOWN)));
+      // What was written while we worked is shown at once, before the next pause.
+      if (events.length === 0) await clock.sleep(POLL_MS, signal);
+    }
+  },
+};
+
+/** A pass that fails is said and tried again: a watch that ends at the first hiccup watches nothing. */
+async function onePass(context: CommandContext, fleet: Fleet, names: readonly string[]): Promise<void> {
+  const { signal } = context.world;
+  try {
+    if (context.options["act"] !== true) {
+      await look(fleet, signal, names);
+      return;
+    }
+    const report = await reconcile(fleet, { signal, limitMs: PASS_LIMIT_MS });
+    for (const item of report.items) if (item.outcome === "stuck") context.progress.step(`${item.instance}: ${item.why ?? "stuck"}`);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    context.progress.step(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function firstSeq(context: CommandContext, fleet: Fleet): Promise<number> {
+  const text = context.options["since"];
+  if (typeof text !== "string") return fleet.state.lastSeq();
+  if (/^\d+$/.test(text)) return Number(text);
+  const since = sinceTime(text, context.world.clock.now());
+  const [first] = await fleet.state.events({ since, limit: 1 });
+  return first === undefined ? fleet.state.lastSeq() : first.seq - 1;
+}
+
+function sinceTime(text: string, now: number): number {
+  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(date)) return date;
+  try {
+    return now - parseDuration(text);
+  } catch {
+    throw usageProblem(
+      `--since: ${JSON.stringify(text)} is neither a seq, a duration nor a date`,
+      "for example 120, 10m or 2026-01-31T08:00:00Z",
+    );
+  }
+}
+
+async function frame(context: CommandContext, names: readonly string[], events: readonly FleetEvent[]): Promise<string> {
+  const { painter, world } = context;
+  const records = await (await context.state()).instances(names.length === 0 ? {} : { names });
+  const table = await instancesView(await instanceRows(context, records)).render(painter, world.stdout.columns);
+  const acting = context.options["act"] === true ? "watching and acting" : "watching only; --act responds";
+  const head = painter.dim(`${new Date(world.clock.now()).toISOString().slice(0, 19)}Z  ${acting}  Ctrl-C ends`);
+  return [head, "", table, ...(events.length === 0 ? [] : ["", ...events.map((event) => eventText(event, painter))])].join("\n");
+}

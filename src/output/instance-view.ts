@@ -1,0 +1,97 @@
+import { bytesText } from "../model/bytes.ts";
+import type { Checkpoint } from "../model/checkpoint.ts";
+import { durationText } from "../model/duration.ts";
+import type { FleetEvent } from "../model/event.ts";
+import { gpuText } from "../model/gpu.ts";
+import { moneyText, savingsShare } from "../model/money.ts";
+import { detailText } from "./detail-view.ts";
+import { eventText } from "./event-text.ts";
+import { costText, type InstanceRow, paintState, stateText } from "./instances-view.ts";
+import { checkpointJson, eventJson, instanceJson, isoTime } from "./json.ts";
+import type { View } from "./view.ts";
+
+/** One instance in full: what it is, what it costs, what is sealed, what happened last. */
+export function instanceView(row: InstanceRow, checkpoints: readonly Checkpoint[], events: readonly FleetEvent[]): View {
+  const { record, cost, now } = row;
+  return {
+    schema: "spot.instance/1",
+    data: {
+      ...instanceJson(record, cost),
+      spec: record.spec,
+      checkpoints: checkpoints.slice(0, 5).map(checkpointJson),
+      events: events.map(eventJson),
+    },
+    render(painter, width) {
+      const { spec } = record;
+      const saved = record.price === null || record.onDemandPrice === null ? null : savingsShare(record.price, record.onDemandPrice);
+      const [newest] = checkpoints;
+      const volume = record.volumes.map(({ name, mount }) => `${name} at ${mount}`).join(", ");
+      const text = detailText(
+        [
+          {
+            rows: [
+              { label: "name", value: record.name, paint: (line) => painter.bold(line) },
+              { label: "state", value: stateText(row), paint: (line) => paintState(line, record, painter) },
+              { label: "why", value: record.reason },
+              { label: "wanted", value: record.desired === record.state ? null : record.desired },
+              { label: "machine", value: `${gpuText(record.gpu)} (${record.gpu.vramGb} GB), ${record.type}, ${record.billing}` },
+              {
+                label: "where",
+                value: `${record.provider} ${record.region} ${record.zone}${record.providerId === null ? "" : `, ${record.providerId}`}`,
+              },
+              { label: "machines", value: record.generation > 1 ? `${record.generation} so far` : null },
+              {
+                label: "up",
+                value: record.readyAt === null ? null : `${durationText(now - record.readyAt)}, ready since ${isoTime(record.readyAt)}`,
+              },
+              {
+                label: "protected",
+                value:
+                  record.protectedUntil === null || record.protectedUntil <= now
+                    ? null
+                    : `from reclaim for ${durationText(record.protectedUntil - now)}`,
+              },
+              {
+                label: "ends",
+                value: record.ttlEndsAt === null ? null : `in ${durationText(record.ttlEndsAt - now)} (ttl), ${isoTime(record.ttlEndsAt)}`,
+              },
+            ],
+          },
+          {
+            title: "money",
+            rows: [
+              {
+                label: "price",
+                value:
+                  record.price === null
+                    ? "unknown"
+                    : `${moneyText(record.price)}/hour${saved === null ? "" : `, ${Math.round(saved * 100)} % below on-demand`}`,
+              },
+              { label: "so far", value: `${costText(cost)}${cost === undefined ? "" : ` (${cost.basis})`}` },
+            ],
+          },
+          {
+            title: "work",
+            rows: [
+              { label: "command", value: spec.command.join(" ") },
+              { label: "on reclaim", value: spec.onReclaim },
+              { label: "volume", value: volume === "" ? "none: nothing outlives the machine" : volume },
+              {
+                label: "checkpoint",
+                value:
+                  newest === undefined
+                    ? "none sealed yet"
+                    : `${newest.id}${newest.step === null ? "" : `, step ${newest.step}`}, ${bytesText(newest.bytes)}, ${durationText(now - newest.createdAt)} ago (${newest.reason}); ${checkpoints.length} in all`,
+              },
+            ],
+          },
+        ],
+        painter,
+        width,
+      );
+      const history =
+        events.length === 0 ? "" : `\n\n${painter.bold("last events")}\n${events.map((event) => eventText(event, painter)).join("\n")}`;
+      return `${text}${history}`;
+    },
+  };
+}
