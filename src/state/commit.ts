@@ -1,0 +1,44 @@
+import { blockOffers } from "./blocked-offers.ts";
+import { putCheckpoints, removeCheckpoints } from "./checkpoints.ts";
+import { appendEvents } from "./events.ts";
+import { addInstance, changeInstance } from "./instances.ts";
+import { closeIntents, openIntents } from "./intents.ts";
+import { putLedger } from "./ledger.ts";
+import type { Change, CommitResult } from "./records.ts";
+import type { Executor } from "./tables.ts";
+import { putVolumes } from "./volumes.ts";
+
+async function apply(database: Executor, change: Change): Promise<CommitResult> {
+  const steps: readonly (() => Promise<CommitResult>)[] = [
+    async () => (change.addInstance === undefined ? "committed" : addInstance(database, change.addInstance)),
+    async () => (change.instance === undefined ? "committed" : changeInstance(database, change.instance)),
+    () => putVolumes(database, change.volumes ?? []),
+  ];
+  for (const step of steps) {
+    const result = await step();
+    if (result !== "committed") return result;
+  }
+  await openIntents(database, change.openIntents ?? []);
+  await closeIntents(database, change.closeIntents ?? []);
+  await putCheckpoints(database, change.checkpoints ?? []);
+  await removeCheckpoints(database, change.removeCheckpoints ?? []);
+  await putLedger(database, change.ledger ?? []);
+  await blockOffers(database, change.blockOffers ?? []);
+  await appendEvents(database, change.events ?? []);
+  return "committed";
+}
+
+/** All of a change or nothing of it. */
+export async function commitChange(database: Executor, change: Change): Promise<CommitResult> {
+  const refused: { why: CommitResult } = { why: "committed" };
+  try {
+    await database.transaction().execute(async (transaction) => {
+      refused.why = await apply(transaction, change);
+      // Leaving by an error is how a transaction is rolled back.
+      if (refused.why !== "committed") throw refused;
+    });
+  } catch (error) {
+    if (error !== refused) throw error;
+  }
+  return refused.why;
+}

@@ -1,0 +1,38 @@
+import type { EventType, FleetEvent } from "../model/event.ts";
+import type { NewEvent, State } from "./records.ts";
+import type { Executor } from "./tables.ts";
+
+const MOST_AT_ONCE = 1000;
+
+export async function appendEvents(database: Executor, events: readonly NewEvent[]): Promise<void> {
+  for (const event of events) {
+    await database
+      .insertInto("events")
+      .values({ at: event.at, type: event.type, instance: event.instance, provider: event.provider, data_json: JSON.stringify(event.data) })
+      .execute();
+  }
+}
+
+export function eventQueries(database: Executor): Pick<State, "events" | "lastSeq"> {
+  return {
+    async events(filter) {
+      let query = database
+        .selectFrom("events")
+        .selectAll()
+        .orderBy("seq")
+        .limit(filter.limit ?? MOST_AT_ONCE);
+      if (filter.afterSeq !== undefined) query = query.where("seq", ">", filter.afterSeq);
+      if (filter.since !== undefined) query = query.where("at", ">=", filter.since);
+      if (filter.instances !== undefined) query = query.where("instance", "in", [...filter.instances]);
+      const rows = await query.execute();
+      return rows.map(({ data_json, type, ...row }): FleetEvent => ({ ...row, type: type as EventType, data: JSON.parse(data_json) }));
+    },
+    async lastSeq() {
+      const row = await database
+        .selectFrom("events")
+        .select((select) => select.fn.max("seq").as("seq"))
+        .executeTakeFirst();
+      return row?.seq ?? 0;
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import type { Change, IntentRecord, State } from "./records.ts";
+import type { Executor, Tables } from "./tables.ts";
+
+function fromRow(row: Tables["intents"]): IntentRecord {
+  return {
+    id: row.id,
+    kind: row.kind as IntentRecord["kind"],
+    instanceId: row.instance_id,
+    provider: row.provider,
+    token: row.token,
+    createdAt: row.created_at,
+    status: row.status as IntentRecord["status"],
+    closedAt: row.closed_at,
+    detail: JSON.parse(row.detail_json),
+  };
+}
+
+export async function openIntents(database: Executor, intents: readonly IntentRecord[]): Promise<void> {
+  for (const intent of intents) {
+    await database
+      .insertInto("intents")
+      .values({
+        id: intent.id,
+        kind: intent.kind,
+        instance_id: intent.instanceId,
+        provider: intent.provider,
+        token: intent.token,
+        created_at: intent.createdAt,
+        status: intent.status,
+        closed_at: intent.closedAt,
+        detail_json: JSON.stringify(intent.detail),
+      })
+      .execute();
+  }
+}
+
+/** The first to close an intent decides how it ended. A `detail` is merged over what was kept when it was opened. */
+export async function closeIntents(database: Executor, closings: NonNullable<Change["closeIntents"]>): Promise<void> {
+  for (const { id, status, at, detail } of closings) {
+    const row = await database
+      .selectFrom("intents")
+      .select("detail_json")
+      .where("id", "=", id)
+      .where("status", "=", "pending")
+      .executeTakeFirst();
+    if (row === undefined) continue;
+    const merged = detail === undefined ? row.detail_json : JSON.stringify({ ...JSON.parse(row.detail_json), ...detail });
+    await database.updateTable("intents").set({ status, closed_at: at, detail_json: merged }).where("id", "=", id).execute();
+  }
+}
+
+export function intentQueries(database: Executor): Pick<State, "pendingIntents" | "intentByToken"> {
+  return {
+    async pendingIntents(filter = {}) {
+      let query = database.selectFrom("intents").selectAll().where("status", "=", "pending").orderBy("created_at").orderBy("id");
+      if (filter.instanceId !== undefined) query = query.where("instance_id", "=", filter.instanceId);
+      return (await query.execute()).map(fromRow);
+    },
+    async intentByToken(token) {
+      const row = await database
+        .selectFrom("intents")
+        .selectAll()
+        .where("token", "=", token)
+        .orderBy("created_at")
+        .orderBy("id")
+        .limit(1)
+        .executeTakeFirst();
+      return row && fromRow(row);
+    },
+  };
+}

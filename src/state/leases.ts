@@ -1,0 +1,33 @@
+import type { State } from "./records.ts";
+import type { Executor } from "./tables.ts";
+
+export function leaseQueries(database: Executor): Pick<State, "acquireLease" | "leaseHolder" | "releaseLease"> {
+  return {
+    async acquireLease(name, owner, now, ttlMs) {
+      // One statement, so that of two who ask at once exactly one row change is seen.
+      const result = await database
+        .insertInto("leases")
+        .values({ name, owner, expires_at: now + ttlMs })
+        .onConflict((conflict) =>
+          conflict
+            .column("name")
+            .doUpdateSet({ owner, expires_at: now + ttlMs })
+            .where((where) => where.or([where("leases.owner", "=", owner), where("leases.expires_at", "<=", now)])),
+        )
+        .executeTakeFirst();
+      return result.numInsertedOrUpdatedRows === 1n;
+    },
+    async leaseHolder(name, now) {
+      const row = await database
+        .selectFrom("leases")
+        .select(["owner", "expires_at"])
+        .where("name", "=", name)
+        .where("expires_at", ">", now)
+        .executeTakeFirst();
+      return row && { owner: row.owner, expiresAt: row.expires_at };
+    },
+    async releaseLease(name, owner) {
+      await database.deleteFrom("leases").where("name", "=", name).where("owner", "=", owner).execute();
+    },
+  };
+}

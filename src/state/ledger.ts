@@ -1,0 +1,68 @@
+import type { Billing } from "../model/instance.ts";
+import { microsColumn, moneyFromColumns, moneyOrNull } from "./columns.ts";
+import type { LedgerRecord, State } from "./records.ts";
+import type { Executor, Tables } from "./tables.ts";
+
+function toRow(entry: LedgerRecord): Tables["ledger"] {
+  return {
+    id: entry.id,
+    instance_id: entry.instanceId,
+    instance: entry.instance,
+    fleet: entry.fleet,
+    provider: entry.provider,
+    provider_id: entry.providerId,
+    kind: entry.kind,
+    billing: entry.billing,
+    from_at: entry.from,
+    to_at: entry.to,
+    rate_micros: microsColumn(entry.rate),
+    rate_currency: entry.rate.currency,
+    on_demand_micros: entry.onDemandRate && microsColumn(entry.onDemandRate),
+    on_demand_currency: entry.onDemandRate?.currency ?? null,
+    billed_micros: entry.billed && microsColumn(entry.billed),
+    billed_currency: entry.billed?.currency ?? null,
+  };
+}
+
+function fromRow(row: Tables["ledger"]): LedgerRecord {
+  return {
+    id: row.id,
+    instanceId: row.instance_id,
+    instance: row.instance,
+    fleet: row.fleet,
+    provider: row.provider,
+    providerId: row.provider_id,
+    kind: row.kind as LedgerRecord["kind"],
+    billing: row.billing as Billing,
+    from: row.from_at,
+    to: row.to_at,
+    rate: moneyFromColumns(row.rate_micros, row.rate_currency),
+    onDemandRate: moneyOrNull(row.on_demand_micros, row.on_demand_currency),
+    billed: moneyOrNull(row.billed_micros, row.billed_currency),
+  };
+}
+
+export async function putLedger(database: Executor, entries: readonly LedgerRecord[]): Promise<void> {
+  for (const entry of entries) {
+    const { id, ...rest } = toRow(entry);
+    await database
+      .insertInto("ledger")
+      .values({ id, ...rest })
+      .onConflict((conflict) => conflict.column("id").doUpdateSet(rest))
+      .execute();
+  }
+}
+
+export function ledgerQueries(database: Executor): Pick<State, "ledger"> {
+  return {
+    /** Oldest first. `since` keeps every stretch that reaches past it. */
+    async ledger(filter = {}) {
+      let query = database.selectFrom("ledger").selectAll().orderBy("from_at").orderBy("id");
+      const { since } = filter;
+      if (since !== undefined) query = query.where((where) => where.or([where("to_at", "is", null), where("to_at", ">", since)]));
+      if (filter.openOnly === true) query = query.where("to_at", "is", null);
+      if (filter.instanceId !== undefined) query = query.where("instance_id", "=", filter.instanceId);
+      return (await query.execute()).map(fromRow);
+    },
+  };
+}

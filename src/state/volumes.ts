@@ -1,0 +1,63 @@
+import { microsColumn, moneyOrNull } from "./columns.ts";
+import { isUniqueViolation } from "./problems.ts";
+import type { CommitResult, State, VolumeRecord } from "./records.ts";
+import type { Executor, Tables } from "./tables.ts";
+
+function toRow(volume: VolumeRecord): Tables["volumes"] {
+  return {
+    id: volume.id,
+    name: volume.name,
+    live_name: volume.state === "gone" ? null : volume.name,
+    provider: volume.provider,
+    provider_id: volume.providerId,
+    region: volume.region,
+    zone: volume.zone,
+    size_gb: volume.sizeGb,
+    state: volume.state,
+    created_at: volume.createdAt,
+    price_micros: volume.pricePerHour && microsColumn(volume.pricePerHour),
+    price_currency: volume.pricePerHour?.currency ?? null,
+  };
+}
+
+function fromRow(row: Tables["volumes"]): VolumeRecord {
+  return {
+    id: row.id,
+    name: row.name,
+    provider: row.provider,
+    providerId: row.provider_id,
+    region: row.region,
+    zone: row.zone,
+    sizeGb: row.size_gb,
+    state: row.state as VolumeRecord["state"],
+    createdAt: row.created_at,
+    pricePerHour: moneyOrNull(row.price_micros, row.price_currency),
+  };
+}
+
+export async function putVolumes(database: Executor, volumes: readonly VolumeRecord[]): Promise<CommitResult> {
+  for (const volume of volumes) {
+    const { id, ...rest } = toRow(volume);
+    try {
+      await database
+        .insertInto("volumes")
+        .values({ id, ...rest })
+        .onConflict((conflict) => conflict.column("id").doUpdateSet(rest))
+        .execute();
+    } catch (error) {
+      if (isUniqueViolation(error)) return "name-taken";
+      throw error;
+    }
+  }
+  return "committed";
+}
+
+export function volumeQueries(database: Executor): Pick<State, "volumes"> {
+  return {
+    async volumes(filter = {}) {
+      let query = database.selectFrom("volumes").selectAll().orderBy("created_at", "desc").orderBy("id", "desc");
+      if (filter.includeGone !== true) query = query.where("live_name", "is not", null);
+      return (await query.execute()).map(fromRow);
+    },
+  };
+}
