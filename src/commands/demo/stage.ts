@@ -19,14 +19,14 @@ export interface Stage {
 
 const COLUMNS_SHOWN = 100;
 
-export function createStage(context: CommandContext, home: string): Stage {
+export function createStage(context: CommandContext, home: string, signal: AbortSignal): Stage {
   const { world, painter } = context;
   const columns = Math.min(COLUMNS_SHOWN, world.stdout.columns) - 4;
   const color = world.stdout.isTTY && !context.machine && context.options["color"] !== false && (world.env["NO_COLOR"] ?? "") === "";
   const env = { ...world.env, SPOT_HOME: home, COLUMNS: String(columns), ...(color ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" }) };
   const say = (step: string, text: string, facts: Readonly<Record<string, unknown>> = {}) =>
     context.emit({ schema: "spot.demo/1", at: new Date(world.clock.now()).toISOString(), step, text, ...facts }, text);
-  const run = async (args: readonly string[]) => runProgram([...world.selfCommand, ...args], { env, signal: world.signal });
+  const run = async (args: readonly string[]) => runProgram([...world.selfCommand, ...args], { env, signal });
   const human = (text: string) => {
     if (!context.machine) world.stdout.write(text);
   };

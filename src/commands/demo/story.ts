@@ -163,7 +163,6 @@ async function finish(context: CommandContext, stage: Stage): Promise<void> {
   await stage.spot(["checkpoints", "ls", "trainer"]);
   await stage.spot(["checkpoints", "verify", "--all"], "command");
   stage.tell("verified", "Every checkpoint was read again and every byte of it is as it was sealed.");
-  await context.world.clock.sleep(0, context.world.signal);
 }
 
 async function sleepAndWake(context: CommandContext, stage: Stage): Promise<void> {

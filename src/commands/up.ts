@@ -1,0 +1,119 @@
+import type { Command } from "commander";
+import type { Fleet } from "../fleet/fleet.ts";
+import { planLaunch } from "../fleet/launch.ts";
+import { specDifference } from "../fleet/spec.ts";
+import { bringUp, claimName, newRecord } from "../fleet/up.ts";
+import { durationText } from "../model/duration.ts";
+import { EXIT, type ExitCode } from "../model/exit-codes.ts";
+import type { Offer } from "../model/offer.ts";
+import { Problem } from "../model/problem.ts";
+import { instancesView } from "../output/instances-view.ts";
+import { planView } from "../output/plan-view.ts";
+import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
+import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { durationOption, instanceRows, openFleet } from "./fleet-context.ts";
+import { configureUp, specsOf } from "./up-options.ts";
+
+const LIMIT_MS = 15 * 60_000;
+
+export const up: CommandModule = {
+  configure(command: Command) {
+    configureUp(command);
+  },
+  async run(context: CommandContext): Promise<CommandResult> {
+    const specs = await specsOf(context);
+    const fleet = await openFleet(context);
+    const known: InstanceRecord[] = [];
+    const wanted: { readonly spec: InstanceSpec; readonly offer: Offer }[] = [];
+    for (const spec of specs) {
+      const existing = await sameLiving(fleet, spec);
+      if (existing === undefined) wanted.push({ spec, offer: await bestOffer(context, fleet, spec) });
+      else known.push(existing);
+    }
+    const plan = planView(wanted);
+    if (context.options["dryRun"] === true) return { view: plan };
+    if (wanted.length > 0) await agree(context, plan);
+    const settled = await Promise.all([
+      ...known.map((record) => finish(context, fleet, record, false)),
+      ...wanted.map(({ spec, offer }) => create(context, fleet, spec, offer)),
+    ]);
+    context.progress.stop();
+    return { view: instancesView(await instanceRows(context, settled)), exit: exitOf(context, settled) };
+  },
+};
+
+/** Shows the priced plan, always, and asks; the price stands in the question. */
+async function agree(context: CommandContext, plan: ReturnType<typeof planView>): Promise<void> {
+  const { stderr } = context.world;
+  if (!context.machine && context.options["quiet"] !== true) {
+    context.progress.stop();
+    stderr.write(`${await plan.render(context.painter, stderr.columns)}\n`);
+  }
+  if (await context.confirm(plan.question, "--yes")) return;
+  throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was rented", exit: EXIT.refused });
+}
+
+/** The living instance of that name when it is the same; undefined when there is none. @throws Problem (exit 3) when it differs. */
+async function sameLiving(fleet: Fleet, spec: InstanceSpec): Promise<InstanceRecord | undefined> {
+  const record = await fleet.state.instanceByName(spec.name);
+  if (record === undefined || record.state === "gone") return undefined;
+  const differences = specDifference(record.spec, spec);
+  if (differences.length > 0)
+    throw new Problem({
+      code: "SPOT_E_DIFFERENT_SPEC",
+      message: `${spec.name} exists with a different spec: ${differences.join("; ")}`,
+      exit: EXIT.refused,
+      hint: "nothing was changed; end it first, or choose another name",
+      next: [`spot show ${spec.name}`, `spot down ${spec.name}`],
+    });
+  if (record.desired !== "running")
+    throw new Problem({
+      code: "SPOT_E_CONFLICT",
+      message: `${spec.name} exists and is ${record.desired === "gone" ? "being ended" : "hibernated"}`,
+      exit: EXIT.refused,
+      next: record.desired === "gone" ? ["spot reconcile"] : [`spot restore ${spec.name}`],
+    });
+  return record;
+}
+
+async function bestOffer(context: CommandContext, fleet: Fleet, spec: InstanceSpec): Promise<Offer> {
+  context.progress.step("asking the market");
+  const plan = await planLaunch(fleet, spec, context.world.signal);
+  for (const { provider, why } of plan.silent) context.progress.warn(`${provider} did not answer and was left out: ${why}`);
+  const [offer] = plan.offers;
+  if (offer !== undefined) return offer;
+  throw new Problem({
+    code: "SPOT_E_NO_CAPACITY",
+    message: `no machine for ${spec.name}: ${plan.why ?? "nothing fits"}`,
+    exit: plan.why?.includes("costs more") === true ? EXIT.refused : EXIT.noCapacity,
+    retryable: true,
+    next: ["spot offers"],
+  });
+}
+
+async function create(context: CommandContext, fleet: Fleet, spec: InstanceSpec, offer: Offer): Promise<InstanceRecord> {
+  const record = newRecord(fleet, spec, offer);
+  if (await claimName(fleet, record)) return finish(context, fleet, record, true);
+  // Somebody else took the name between our look and now: theirs is as good, if it is the same.
+  const other = await sameLiving(fleet, spec);
+  if (other === undefined) return create(context, fleet, spec, offer);
+  return finish(context, fleet, other, false);
+}
+
+async function finish(context: CommandContext, fleet: Fleet, record: InstanceRecord, ours: boolean): Promise<InstanceRecord> {
+  const { clock, signal } = context.world;
+  const start = clock.monotonic();
+  const ready = await bringUp(fleet, record, {
+    signal,
+    limitMs: durationOption(context, "timeout", LIMIT_MS),
+    waitFor: context.options["wait"] === false ? "machine" : "ready",
+    ours,
+  });
+  if (ours && context.options["wait"] !== false)
+    context.progress.done(`${ready.name} is ${ready.state}, ready after ${durationText(clock.monotonic() - start)}`);
+  return ready;
+}
+
+function exitOf(context: CommandContext, records: readonly InstanceRecord[]): ExitCode {
+  return context.options["wait"] === false && records.some((record) => record.readyAt === null) ? EXIT.pending : EXIT.done;
+}

@@ -1,0 +1,75 @@
+import { gpuText } from "../model/gpu.ts";
+import { addMoney, costOf, type Money, moneyJson, moneyText, savingsShare } from "../model/money.ts";
+import type { Offer } from "../model/offer.ts";
+import type { InstanceSpec } from "../state/records.ts";
+import { listView } from "./list-view.ts";
+import type { View } from "./view.ts";
+
+export interface PlanLine {
+  readonly spec: InstanceSpec;
+  readonly offer: Offer;
+}
+
+const HOURS_A_MONTH = 730;
+const MS_PER_HOUR = 3_600_000;
+
+/** What `up` would rent, priced. The question carries the price, as every confirmation does. */
+export function planView(lines: readonly PlanLine[]): View & { readonly question: string } {
+  const total = totals(lines);
+  const price = total.map(({ hour, month }) => `${moneyText(hour)}/hour (${moneyText(month)}/month)`).join(" + ");
+  const view = listView<PlanLine>({
+    schema: "spot.plan/1",
+    items: lines,
+    toJson: ({ spec, offer }) => ({
+      name: spec.name,
+      provider: offer.provider,
+      region: offer.region,
+      zone: offer.zone,
+      type: offer.type,
+      gpu: offer.gpu,
+      billing: offer.billing,
+      price: { ...moneyJson(offer.price), per: "hour", of: "instance" },
+      onDemandPrice: offer.onDemandPrice === null ? null : moneyJson(offer.onDemandPrice),
+      volume: spec.volume,
+      spec,
+    }),
+    columns: [
+      { key: "name", header: "NAME", value: ({ spec }) => spec.name, paint: (text, _, painter) => painter.bold(text) },
+      { key: "gpu", header: "GPU", value: ({ offer }) => gpuText(offer.gpu) },
+      { key: "billing", header: "BILLING", value: ({ offer }) => offer.billing },
+      { key: "where", header: "WHERE", value: ({ offer }) => `${offer.provider} ${offer.zone}`, drop: 1 },
+      { key: "price", header: "$/HOUR", align: "right", value: ({ offer }) => moneyText(offer.price) },
+      { key: "saved", header: "SAVES", align: "right", value: savedText, drop: 2 },
+      {
+        key: "notice",
+        header: "NOTICE",
+        align: "right",
+        value: ({ offer }) => (offer.billing === "spot" ? `${offer.noticeSeconds} s` : "-"),
+        drop: 3,
+      },
+      {
+        key: "volume",
+        header: "VOLUME",
+        value: ({ spec }) => (spec.volume === null ? "none" : `${spec.volume.name} ${spec.volume.sizeGb} GB`),
+        drop: 4,
+      },
+    ],
+    empty: "Nothing to rent: everything is there already.",
+    ...(lines.length === 0 ? {} : { footer: `Together ${price} while it runs.` }),
+  });
+  return { ...view, question: `Rent ${lines.length === 1 ? (lines[0]?.spec.name ?? "it") : `${lines.length} instances`} at ${price}?` };
+}
+
+function savedText({ offer }: PlanLine): string {
+  const saved = offer.onDemandPrice === null ? null : savingsShare(offer.price, offer.onDemandPrice);
+  return saved === null ? "?" : `${Math.round(saved * 100)} %`;
+}
+
+function totals(lines: readonly PlanLine[]): readonly { readonly hour: Money; readonly month: Money }[] {
+  const sums = new Map<string, Money>();
+  for (const { offer } of lines) {
+    const sum = sums.get(offer.price.currency);
+    sums.set(offer.price.currency, sum === undefined ? offer.price : addMoney(sum, offer.price));
+  }
+  return [...sums.values()].map((hour) => ({ hour, month: costOf(hour, HOURS_A_MONTH * MS_PER_HOUR) }));
+}
