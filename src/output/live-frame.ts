@@ -21,7 +21,8 @@ export function liveFrame(stdout: OutputStream): LiveFrame {
   };
 }
 
-const PAINT = /(\u001b\[[0-9;]*m)/;
+// Built from the code of ESC, so that no control character stands in a pattern.
+const PAINT = new RegExp(`(${String.fromCharCode(27)}\\[[0-9;]*m)`);
 const PAINT_OFF = "\u001b[0m";
 
 /** Cuts a painted line at `cells`; colour codes take no room, and what is cut off ends its colour. */
@@ -33,7 +34,7 @@ export function truncatePainted(line: string, cells: number): string {
       kept += part;
       continue;
     }
-    if (textWidth(part) > room) return `${kept}${truncate(part, room)}${line.includes(PAINT_OFF[0] ?? "") ? PAINT_OFF : ""}`;
+    if (textWidth(part) > room) return `${kept}${truncate(part, room)}${PAINT.test(line) ? PAINT_OFF : ""}`;
     kept += part;
     room -= textWidth(part);
   }
