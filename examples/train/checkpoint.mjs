@@ -8,8 +8,9 @@ const FORMAT = "spot-example-train/1";
 export class BadCheckpoint extends Error {}
 
 /**
- * Writes the whole state of the run as one file, checkpoint.json, and after it the small file STEP for people and for
- * `spot checkpoints ls`. A kill between the two leaves STEP behind by one checkpoint; resuming reads checkpoint.json only.
+ * Writes the whole state of the run as one file, checkpoint.json, and beside it the small file STEP for people and for
+ * `spot checkpoints ls`. Both are made durable under other names first and then renamed one right after the other, so
+ * that hardly anyone ever sees the two disagree; resuming reads checkpoint.json only.
  */
 export function saveCheckpoint(folder, settings, state) {
   mkdirSync(folder, { recursive: true });
@@ -22,8 +23,11 @@ export function saveCheckpoint(folder, settings, state) {
     weights: toBase64(state.weights),
     momentum: toBase64(state.momentum),
   });
-  writeByRename(join(folder, "checkpoint.json"), `${JSON.stringify({ format: FORMAT, sha256: sha256(body), body })}\n`);
-  writeByRename(join(folder, "STEP"), `${state.step}\n`);
+  const checkpoint = prepare(join(folder, "checkpoint.json"), `${JSON.stringify({ format: FORMAT, sha256: sha256(body), body })}\n`);
+  const step = prepare(join(folder, "STEP"), `${state.step}\n`);
+  checkpoint.rename();
+  step.rename();
+  syncFolder(folder);
 }
 
 /**
@@ -63,6 +67,12 @@ function readBody(file) {
 /** Data, fsync, rename, fsync of the folder: a reader, or a machine that loses power, sees the old file or the new one. */
 export function writeByRename(file, text) {
   mkdirSync(dirname(file), { recursive: true });
+  prepare(file, text).rename();
+  syncFolder(dirname(file));
+}
+
+/** Writes the text under a temporary name, down to the disk; `rename` puts it in place. */
+function prepare(file, text) {
   const temporary = `${file}.tmp`;
   const handle = openSync(temporary, "w");
   try {
@@ -72,8 +82,11 @@ export function writeByRename(file, text) {
   } finally {
     closeSync(handle);
   }
-  renameSync(temporary, file);
-  const folder = openSync(dirname(file), "r");
+  return { rename: () => renameSync(temporary, file) };
+}
+
+function syncFolder(path) {
+  const folder = openSync(path, "r");
   try {
     fsyncSync(folder);
   } finally {
