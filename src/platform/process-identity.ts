@@ -1,0 +1,129 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { platform } from "node:os";
+import { hasErrorCode } from "./files.ts";
+
+/** A process, told apart from a later one that was given the same number. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Opaque; equal only for the same process. */
+  readonly startTime: string;
+}
+
+interface ProcessEntry {
+  readonly pid: number;
+  readonly group: number;
+  readonly session: number;
+  readonly zombie: boolean;
+  readonly startTime: string;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    // A process may end between any two looks at it; somebody else's may not be read.
+    if (hasErrorCode(error, "ENOENT", "ESRCH", "EACCES", "EPERM")) return undefined;
+    throw error;
+  }
+}
+
+/** proc_pid_stat(5): the name in parentheses may hold anything, so the fields are counted from its end. */
+function linuxEntry(pid: number, bootId: string): ProcessEntry | undefined {
+  const text = readText(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return {
+    pid,
+    group: Number(fields[2]),
+    session: Number(fields[3]),
+    zombie: fields[0] === "Z" || fields[0] === "X",
+    // Clock ticks since the boot: only together with the boot's own id is it the same process.
+    startTime: `${bootId}:${fields[19]}`,
+  };
+}
+
+function linuxBootId(): string {
+  return readText("/proc/sys/kernel/random/boot_id")?.trim() ?? "";
+}
+
+function psEntries(selection: readonly string[]): readonly ProcessEntry[] {
+  let text: string;
+  try {
+    text = execFileSync("ps", [...selection, "-o", "pid=,pgid=,stat=,lstart="], {
+      encoding: "utf8",
+      env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  } catch {
+    return []; // ps ends with 1 when it found nobody
+  }
+  return text.split("\n").flatMap((line) => {
+    const match = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
+    if (match === null) return [];
+    const group = Number(match[2]);
+    return [
+      {
+        pid: Number(match[1]),
+        group,
+        // ps on macOS shows no session number; a leader's group and session have the same one.
+        session: group,
+        zombie: match[3]?.startsWith("Z") === true,
+        startTime: match[4] ?? "",
+      },
+    ];
+  });
+}
+
+function entryOf(pid: number): ProcessEntry | undefined {
+  return platform() === "linux" ? linuxEntry(pid, linuxBootId()) : psEntries(["-p", String(pid)])[0];
+}
+
+function allEntries(): readonly ProcessEntry[] {
+  if (platform() !== "linux") return psEntries(["-ax"]);
+  const bootId = linuxBootId();
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    const entry = linuxEntry(Number(name), bootId);
+    return entry === undefined ? [] : [entry];
+  });
+}
+
+/** Who has this number now; undefined when nobody has, or only a zombie. */
+export function identifyProcess(pid: number): ProcessIdentity | undefined {
+  const entry = entryOf(pid);
+  return entry === undefined || entry.zombie ? undefined : { pid, startTime: entry.startTime };
+}
+
+export function isProcessAlive(identity: ProcessIdentity): boolean {
+  return identifyProcess(identity.pid)?.startTime === identity.startTime;
+}
+
+function carries(pid: number, marker: string): boolean {
+  return platform() === "linux" && (readText(`/proc/${pid}/environ`)?.split("\0").includes(marker) ?? false);
+}
+
+/**
+ * Everybody alive that belongs to a session: its leader's group, its session, and, on Linux, whoever carries `marker`
+ * (`NAME=value`) in the environment it was started with, whatever session it moved to.
+ */
+export function sessionMembers(leader: ProcessIdentity | null, marker: string): readonly number[] {
+  const entries = allEntries();
+  const holder = leader === null ? undefined : entries.find(({ pid }) => pid === leader.pid);
+  // A living stranger with the leader's number means that the whole session ended before: a number is not given away
+  // while it still names a group or a session.
+  const session = leader === null || (holder !== undefined && holder.startTime !== leader.startTime) ? undefined : leader.pid;
+  return entries
+    .filter(({ pid, zombie }) => !zombie && pid !== process.pid)
+    .filter((entry) => (session !== undefined && (entry.session === session || entry.group === session)) || carries(entry.pid, marker))
+    .map(({ pid }) => pid);
+}
+
+/** Sends a signal; a process that has ended meanwhile is no error. */
+export function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!hasErrorCode(error, "ESRCH")) throw error;
+  }
+}

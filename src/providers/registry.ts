@@ -1,0 +1,27 @@
+import { suggestion } from "../model/nearest.ts";
+import { usageProblem } from "../model/problem.ts";
+import type { World } from "../platform/world.ts";
+import type { LocalControl } from "./local/control.ts";
+import type { Provider } from "./provider.ts";
+
+const PROVIDERS: Readonly<Record<string, (world: World) => Promise<Provider>>> = {
+  local: (world) => import("./local/provider.ts").then(({ localProvider }) => localProvider(world)),
+};
+
+/** The ids that `--provider` accepts. */
+export function knownProviders(): readonly string[] {
+  return Object.keys(PROVIDERS);
+}
+
+/** @throws Problem (usage, with the nearest known id) for an unknown provider. */
+export async function createProvider(id: string, world: World): Promise<Provider> {
+  const create = Object.hasOwn(PROVIDERS, id) ? PROVIDERS[id] : undefined;
+  if (create === undefined) throw usageProblem(`there is no provider ${JSON.stringify(id)}`, suggestion(id, knownProviders()));
+  return create(world);
+}
+
+/** The operator's side of the embedded cloud, for `spot local …`. `autoStart: false` leaves a cloud that does not run alone. */
+export async function openLocalControl(world: World, options: { readonly autoStart: boolean }): Promise<LocalControl> {
+  const { localControl } = await import("./local/control.ts");
+  return localControl(world, options);
+}
