@@ -56,19 +56,20 @@ async function endOne(context: CommandContext, fleet: Fleet, record: InstanceRec
     context.progress.done(`${record.name} is gone`);
     return gone;
   } catch (error) {
-    if (context.world.signal.aborted) throw interrupted(record, error);
+    if (context.world.signal.aborted) throw interrupted(record, context.world.signal.reason, error);
     if (!(error instanceof Problem)) throw error;
     problems.push(error);
     return record;
   }
 }
 
-/** Ctrl-C does not take an ending back: it is written down, and the next reconcile finishes it. */
-function interrupted(record: InstanceRecord, cause: unknown): Problem {
+/** Ctrl-C or a time-out does not take an ending back: it is written down, and the next reconcile finishes it. */
+function interrupted(record: InstanceRecord, reason: unknown, cause: unknown): Problem {
+  const exit = reason === "SIGINT" ? EXIT.interrupted : reason === "SIGTERM" ? EXIT.terminated : EXIT.partial;
   return new Problem({
     code: "SPOT_E_INTERRUPTED",
-    message: `interrupted while ${record.name} was being ended; it may still be billing`,
-    exit: EXIT.interrupted,
+    message: `stopped while ${record.name} was being ended; it may still be billing`,
+    exit,
     next: ["spot reconcile"],
     cause,
   });

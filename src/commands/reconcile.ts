@@ -21,7 +21,7 @@ export const reconcile: CommandModule = {
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const fleet = await openFleet(context);
-    const report = await onePass(fleet, { signal: context.world.signal, limitMs: durationOption(context, "timeout", LIMIT_MS) });
+    const report = await onePass(fleet, { signal: context.world.signal, limitMs: limitOf(context) });
     context.progress.stop();
     const lines: Line[] = [
       ...report.items.map(({ instance, outcome, why }) => ({ what: instance, outcome, why })),
@@ -52,6 +52,11 @@ export const reconcile: CommandModule = {
     return { view, exit: await exitOf(context, report.items, report.volumes.length + report.silent.length) };
   },
 };
+
+/** A little less than `--timeout`, so that what is left open can still be reported. */
+function limitOf(context: CommandContext): number {
+  return Math.max(500, durationOption(context, "timeout", LIMIT_MS + 1_000) - 1_000);
+}
 
 /** 6 when something that is to end may still bill; the stuck one's own code when there is one; 8 when it only takes longer. */
 async function exitOf(context: CommandContext, items: readonly PassItem[], openElsewhere: number): Promise<ExitCode> {

@@ -1,0 +1,56 @@
+import type { Clock } from "../platform/clock.ts";
+import { ProviderError } from "./errors.ts";
+import type { Provider } from "./provider.ts";
+
+type AnyFunction = (...args: readonly never[]) => Promise<unknown>;
+
+/**
+ * The same provider, with a line for each call: its name, how long it took, and how it ended. Arguments are never
+ * written: a launch carries the workload's environment.
+ */
+export function withTrace(provider: Provider, clock: Clock, line: (text: string) => void): Provider {
+  const traced = <Call extends AnyFunction>(name: string, send: Call): Call => {
+    const wrapped = async (...args: Parameters<Call>) => {
+      const start = clock.monotonic();
+      const say = (outcome: string) => line(`${provider.id}.${name} ${outcome} in ${(clock.monotonic() - start).toFixed(0)} ms`);
+      try {
+        const result = await send(...args);
+        say("answered");
+        return result;
+      } catch (error) {
+        say(
+          error instanceof ProviderError ? `failed (${error.fault.kind}${error.rawCode === null ? "" : `, ${error.rawCode}`})` : "failed",
+        );
+        throw error;
+      }
+    };
+    return wrapped as unknown as Call;
+  };
+  const { volumes, hibernation, billing } = provider;
+  return {
+    ...provider,
+    offers: traced("offers", provider.offers),
+    launch: traced("launch", provider.launch),
+    list: traced("list", provider.list),
+    get: traced("get", provider.get),
+    destroy: traced("destroy", provider.destroy),
+    ...(volumes === undefined
+      ? {}
+      : {
+          volumes: {
+            create: traced("volumes.create", volumes.create),
+            list: traced("volumes.list", volumes.list),
+            remove: traced("volumes.remove", volumes.remove),
+          },
+        }),
+    ...(hibernation === undefined
+      ? {}
+      : {
+          hibernation: {
+            hibernate: traced("hibernation.hibernate", hibernation.hibernate),
+            restore: traced("hibernation.restore", hibernation.restore),
+          },
+        }),
+    ...(billing === undefined ? {} : { billing: { billed: traced("billing.billed", billing.billed) } }),
+  };
+}
