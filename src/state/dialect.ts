@@ -1,5 +1,5 @@
 import {
-  CompiledQuery,
+  type CompiledQuery,
   type DatabaseConnection,
   type Dialect,
   type Driver,
@@ -13,9 +13,13 @@ import { databaseProblem } from "./problems.ts";
 
 type Bindable = string | number | bigint | null;
 
-/** The binding ends the whole process on a boolean and rounds big integers without a word, so both are refused here. */
+/**
+ * The binding ends the whole process on a boolean and rounds big integers without a word, so both are refused here.
+ * It ends a text at a NUL, which therefore becomes the replacement character.
+ */
 function bindable(value: unknown): Bindable {
-  if (value === null || typeof value === "string") return value;
+  if (value === null) return value;
+  if (typeof value === "string") return value.replaceAll("\0", "\ufffd");
   if (typeof value === "number" && Number.isFinite(value)) return value;
   if (typeof value === "bigint" && value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)) return value;
   throw new TypeError(`cannot store a ${typeof value} in the database: ${String(value)}`);
@@ -55,6 +59,18 @@ function turnstile(): { enter(): Promise<void>; leave(): void } {
   };
 }
 
+/**
+ * The binding keeps statements until they are collected, so that closing does not merge the log into the file as SQLite
+ * would. Done here without waiting for anybody: the log is whole either way.
+ */
+function mergeLog(database: SqliteDatabase): void {
+  try {
+    database.exec("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // Somebody else is at it; the last one to close merges.
+  }
+}
+
 function driver(database: SqliteDatabase, path: string): Driver {
   // One connection: a query of another caller must not slip into a transaction that is under way.
   const gate = turnstile();
@@ -64,9 +80,15 @@ function driver(database: SqliteDatabase, path: string): Driver {
       throw new Error("the state database is not streamed");
     },
   };
+  // Never as a prepared statement: one that fails as busy stays "in progress" until it is collected, and no later commit works.
   const say = async (words: string) => {
-    execute(database, path, CompiledQuery.raw(words));
+    try {
+      database.exec(words);
+    } catch (error) {
+      throw databaseProblem(error, path);
+    }
   };
+  let hasWritten = false;
   return {
     init: () => Promise.resolve(),
     async acquireConnection() {
@@ -74,7 +96,11 @@ function driver(database: SqliteDatabase, path: string): Driver {
       return connection;
     },
     // A deferred transaction that reads first fails at once (SQLITE_BUSY_SNAPSHOT) when another process has written meanwhile.
-    beginTransaction: (_connection, settings) => say(settings.accessMode === "read only" ? "begin" : "begin immediate"),
+    async beginTransaction(_connection, settings) {
+      if (settings.accessMode === "read only") return say("begin");
+      await say("begin immediate");
+      hasWritten = true;
+    },
     commitTransaction: () => say("commit"),
     async rollbackTransaction() {
       // SQLite has already rolled back by itself after some errors (disk full, input/output).
@@ -84,6 +110,7 @@ function driver(database: SqliteDatabase, path: string): Driver {
       gate.leave();
     },
     async destroy() {
+      if (hasWritten) mergeLog(database);
       database.close();
     },
   };

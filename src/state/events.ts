@@ -16,6 +16,7 @@ export async function appendEvents(database: Executor, events: readonly NewEvent
 export function eventQueries(database: Executor): Pick<State, "events" | "lastSeq"> {
   return {
     async events(filter) {
+      if (filter.instances?.length === 0) return [];
       let query = database
         .selectFrom("events")
         .selectAll()

@@ -69,6 +69,7 @@ export async function changeInstance(database: Executor, change: NonNullable<Cha
 export function instanceQueries(database: Executor): Pick<State, "instances" | "instance" | "instanceByName"> {
   return {
     async instances(filter = {}) {
+      if (filter.names?.length === 0) return [];
       let query = rows(database).orderBy("created_at", "desc").orderBy("id", "desc");
       if (filter.includeGone !== true) query = query.where("live_name", "is not", null);
       if (filter.names !== undefined) query = query.where("name", "in", [...filter.names]);

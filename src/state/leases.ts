@@ -4,18 +4,20 @@ import type { Executor } from "./tables.ts";
 export function leaseQueries(database: Executor): Pick<State, "acquireLease" | "leaseHolder" | "releaseLease"> {
   return {
     async acquireLease(name, owner, now, ttlMs) {
-      // One statement, so that of two who ask at once exactly one row change is seen.
-      const result = await database
-        .insertInto("leases")
-        .values({ name, owner, expires_at: now + ttlMs })
-        .onConflict((conflict) =>
-          conflict
-            .column("name")
-            .doUpdateSet({ owner, expires_at: now + ttlMs })
-            .where((where) => where.or([where("leases.owner", "=", owner), where("leases.expires_at", "<=", now)])),
-        )
-        .executeTakeFirst();
-      return result.numInsertedOrUpdatedRows === 1n;
+      const lease = { owner, expires_at: now + ttlMs };
+      return database.transaction().execute(async (transaction) => {
+        const result = await transaction
+          .insertInto("leases")
+          .values({ name, ...lease })
+          .onConflict((conflict) =>
+            conflict
+              .column("name")
+              .doUpdateSet(lease)
+              .where((where) => where.or([where("leases.owner", "=", owner), where("leases.expires_at", "<=", now)])),
+          )
+          .executeTakeFirst();
+        return result.numInsertedOrUpdatedRows === 1n;
+      });
     },
     async leaseHolder(name, now) {
       const row = await database
@@ -27,7 +29,9 @@ export function leaseQueries(database: Executor): Pick<State, "acquireLease" | "
       return row && { owner: row.owner, expiresAt: row.expires_at };
     },
     async releaseLease(name, owner) {
-      await database.deleteFrom("leases").where("name", "=", name).where("owner", "=", owner).execute();
+      await database.transaction().execute(async (transaction) => {
+        await transaction.deleteFrom("leases").where("name", "=", name).where("owner", "=", owner).execute();
+      });
     },
   };
 }

@@ -1,15 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { onTestFinished } from "vitest";
 import type { InstanceRecord, InstanceSpec, IntentRecord, LedgerRecord, NewEvent, VolumeRecord } from "../../src/state/records.ts";
-
-/** A folder that is gone when the test is. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "spot-state-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 export const usd = (micros: number) => ({ micros: BigInt(micros), currency: "USD" });
 
@@ -57,6 +46,7 @@ export function sampleInstance(name: string, set: Partial<InstanceRecord> = {}):
     price: usd(1_990_000),
     onDemandPrice: usd(3_500_000),
     createdAt: 1_700_000_000_000,
+    changedAt: 1_700_000_000_000,
     readyAt: null,
     protectedUntil: null,
     notice: null,
