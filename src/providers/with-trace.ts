@@ -2,15 +2,14 @@ import type { Clock } from "../platform/clock.ts";
 import { ProviderError } from "./errors.ts";
 import type { Provider } from "./provider.ts";
 
-type AnyFunction = (...args: readonly never[]) => Promise<unknown>;
-
 /**
  * The same provider, with a line for each call: its name, how long it took, and how it ended. Arguments are never
  * written: a launch carries the workload's environment.
  */
 export function withTrace(provider: Provider, clock: Clock, line: (text: string) => void): Provider {
-  const traced = <Call extends AnyFunction>(name: string, send: Call): Call => {
-    const wrapped = async (...args: Parameters<Call>) => {
+  const traced =
+    <Args extends readonly unknown[], Result>(name: string, send: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
       const start = clock.monotonic();
       const say = (outcome: string) => line(`${provider.id}.${name} ${outcome} in ${(clock.monotonic() - start).toFixed(0)} ms`);
       try {
@@ -24,8 +23,6 @@ export function withTrace(provider: Provider, clock: Clock, line: (text: string)
         throw error;
       }
     };
-    return wrapped as unknown as Call;
-  };
   const { volumes, hibernation, billing } = provider;
   return {
     ...provider,
