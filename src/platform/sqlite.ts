@@ -25,7 +25,7 @@ export function openSqlite(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): Sqlit
  * because in WAL mode even a reader needs to write beside it. Throws what SQLite throws.
  */
 export function openSqliteReadOnly(url: string): SqliteDatabase {
-  return new Database(`${url}?immutable=1`);
+  return new Database(`${url}?mode=ro&immutable=1`);
 }
 
 /** SQLite does not wait by itself when several processes switch a new file to WAL at once. */

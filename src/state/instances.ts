@@ -33,7 +33,18 @@ function toRow(record: InstanceRecord) {
 
 function fromRow(row: { readonly id: string; readonly version: number; readonly record_json: string }): InstanceRecord {
   const body = JSON.parse(row.record_json) as StoredRecord;
-  return { ...body, id: row.id, version: row.version, price: unstored(body.price), onDemandPrice: unstored(body.onDemandPrice) };
+  // Completed in place: a copy of a thousand records is a tenth of what `ls` may take.
+  return Object.assign(body, {
+    id: row.id,
+    version: row.version,
+    price: unstored(body.price),
+    onDemandPrice: unstored(body.onDemandPrice),
+  });
+}
+
+function newestFirst(a: InstanceRecord, b: InstanceRecord): number {
+  if (a.createdAt !== b.createdAt) return b.createdAt - a.createdAt;
+  return a.id < b.id ? 1 : -1;
 }
 
 const rows = (database: Executor) => database.selectFrom("instances").select(["id", "version", "record_json"]);
@@ -70,10 +81,11 @@ export function instanceQueries(database: Executor): Pick<State, "instances" | "
   return {
     async instances(filter = {}) {
       if (filter.names?.length === 0) return [];
-      let query = rows(database).orderBy("created_at", "desc").orderBy("id", "desc");
+      let query = rows(database);
       if (filter.includeGone !== true) query = query.where("live_name", "is not", null);
       if (filter.names !== undefined) query = query.where("name", "in", [...filter.names]);
-      return (await query.execute()).map(fromRow);
+      // Sorted here, because SQLite would carry the whole records through its sorter, at twice the time of reading them.
+      return (await query.execute()).map(fromRow).sort(newestFirst);
     },
     async instance(id) {
       const row = await rows(database).where("id", "=", id).executeTakeFirst();

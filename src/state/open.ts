@@ -42,7 +42,7 @@ function openFile(path: string, options: OpenStateOptions): SqliteDatabase {
   } catch (error) {
     const problem = databaseProblem(error, path);
     // In a read-only home what lies in the file can still be shown, as long as no log beside it holds newer rows.
-    if (!isUnwritable(problem) || !existsSync(path) || hasUnmergedLog(path)) throw problem;
+    if (!isUnwritable(problem) || !existsSync(path) || !statSync(path).isFile() || hasUnmergedLog(path)) throw problem;
     return openUnwritable(path);
   }
 }

