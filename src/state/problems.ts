@@ -19,6 +19,8 @@ const CORRUPT = [11, 26];
 const FULL = 13;
 const CANNOT_OPEN = 14;
 const UNIQUE = 2067;
+/** The index beside the log could not be made larger: the disk is full. */
+const SHARED_MEMORY_SIZE = 4874;
 
 /** True when a unique index other than the primary key refused a row. */
 export function isUniqueViolation(error: unknown): boolean {
@@ -103,7 +105,7 @@ export function databaseProblem(error: unknown, path: string): unknown {
   const primary = sqliteNumber(error) & 0xff;
   if (BUSY.includes(primary)) return busyProblem(path, error);
   if (CORRUPT.includes(primary)) return corruptProblem(path, error);
-  if (primary === FULL) return diskFullProblem(path, error);
+  if (primary === FULL || sqliteNumber(error) === SHARED_MEMORY_SIZE) return diskFullProblem(path, error);
   if (primary === READONLY || primary === CANNOT_OPEN) return unwritableProblem(path, error);
   if (primary === INPUT_OUTPUT) return brokenDiskProblem(path, error);
   return error;
