@@ -1,0 +1,104 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { flagFault, specsFromInput } from "../fleet/spec.ts";
+import type { SpecInput } from "../fleet/spec-input.ts";
+import { newId } from "../model/ids.ts";
+import { notFoundProblem, usageProblem } from "../model/problem.ts";
+import type { InstanceSpec } from "../state/records.ts";
+import type { CommandContext } from "./command.ts";
+
+const collect = (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value];
+
+/** The flags of `up`; what a fleet file (`-f`) says about the same thing comes second. */
+export function configureUp(command: Command): void {
+  command
+    .argument("[command...]", "what to run on it, behind --")
+    .option("-f, --file <fleet file>", "read what to rent from a file")
+    .option("--name <name>", "its name; made up when not given")
+    .option("--provider <ids>", "one or several, by comma")
+    .option("--gpu <model[:count]>", "for example H100:1; any when not given")
+    .option("--count <n>", "how many, named NAME-1 and so on")
+    .option("--billing <mode>", "spot, on-demand or auto (spot first, on-demand when there is none)")
+    .option("--max-price <per hour>", "never rent above this, per machine and hour")
+    .option("--region <regions>", "regions or zones, by comma")
+    .option("--image <image>", "the image to boot, where the cloud has images")
+    .option("--volume <name[:size][:mount]>", "the disk that outlives it; none for no disk (default: NAME, 10 GB, /data)")
+    .option("--ttl <duration>", "ends by itself after this time")
+    .option("--idle <duration>", "ends by itself when its workload has been over for so long")
+    .option("--env <key=value>", "for the workload; may be given several times", collect)
+    .option("--on-reclaim <policy>", "replace, hibernate or let-go")
+    .option("--checkpoint-hook <command>", "run before a checkpoint is sealed, with SPOT_DEADLINE and SPOT_REASON")
+    .option("--checkpoint-every <duration>", "seal a checkpoint at this interval as well")
+    .option("--ready-http <:port/path>", "it is ready when this answers")
+    .option("--ready-cmd <command>", "it is ready when this ends well, on the machine")
+    .option("--workdir <folder>", "where the command runs (on local: here, when not given)")
+    .option("--label <key=value>", "for your own books; may be given several times", collect)
+    .option("--no-wait", "do not wait until it is ready (exit 8)");
+}
+
+/** What the command line asks for, as typed. */
+function flagInput(context: CommandContext): SpecInput {
+  const { options, args } = context;
+  const text = (key: string) => (typeof options[key] === "string" ? options[key] : undefined);
+  const given = <Value>(key: string, value: Value | undefined) => (value === undefined ? {} : { [key]: value });
+  const hook = text("checkpointHook");
+  const every = text("checkpointEvery");
+  const http = text("readyHttp");
+  const cmd = text("readyCmd");
+  return {
+    ...given("name", text("name")),
+    ...given("count", text("count")),
+    ...given("provider", text("provider")),
+    ...given("gpu", text("gpu")),
+    ...given("billing", text("billing")),
+    ...given("maxPrice", text("maxPrice")),
+    ...given("region", text("region")),
+    ...given("image", text("image")),
+    ...given("volume", text("volume")),
+    ...given("ttl", text("ttl")),
+    ...given("idle", text("idle")),
+    ...given("onReclaim", text("onReclaim")),
+    ...given("workdir", text("workdir")),
+    ...given("env", pairs("--env", options["env"])),
+    ...given("labels", pairs("--label", options["label"])),
+    ...given("checkpoint", hook === undefined && every === undefined ? undefined : { ...given("hook", hook), ...given("every", every) }),
+    ...given("ready", http === undefined && cmd === undefined ? undefined : { ...given("http", http), ...given("cmd", cmd) }),
+    ...given("command", args.length === 0 ? undefined : args),
+  };
+}
+
+/** `KEY=value` flags as a map. @throws Problem (usage) that names the flag. */
+function pairs(flag: string, values: unknown): Readonly<Record<string, string>> | undefined {
+  if (!Array.isArray(values)) return undefined;
+  return Object.fromEntries(
+    values.map((pair: unknown) => {
+      const [, key, value] = /^([^=]+)=(.*)$/s.exec(String(pair)) ?? [];
+      if (key === undefined || value === undefined) throw usageProblem(`${flag}: ${JSON.stringify(pair)} is not KEY=value`);
+      return [key, value];
+    }),
+  );
+}
+
+/**
+ * Everything that one `up` is to bring up: from a fleet file, from flags, or both, flags first.
+ * @throws Problem (usage) at the first thing that is wrong.
+ */
+export async function specsOf(context: CommandContext): Promise<readonly InstanceSpec[]> {
+  const { world, options } = context;
+  const flags = flagInput(context);
+  const setting = await context.setting("provider");
+  const providers = setting === undefined ? ["local"] : setting.split(",").map((word) => word.trim());
+  const { knownProviders } = await import("../providers/registry.ts");
+  const common = { providers, knownProviders: knownProviders(), folder: world.cwd };
+  const file = options["file"];
+  if (typeof file === "string") {
+    const { loadFleetFile } = await import("../fleet/fleet-file.ts");
+    const { name, ...overrides } = flags;
+    const { specs } = await loadFleetFile(file, resolve(world.cwd, file), { ...common, overrides });
+    const chosen = name === undefined ? specs : specs.filter((spec) => spec.name === name);
+    if (chosen.length > 0) return chosen;
+    throw notFoundProblem(`instance in ${file}`, name ?? "", specs.map((spec) => `spot up -f ${file} --name ${spec.name}`).slice(0, 3));
+  }
+  const named = flags.name === undefined ? { ...flags, name: `spot-${newId("x", world.rng).slice(2, 6)}` } : flags;
+  return specsFromInput(named, { ...common, fault: flagFault, fleet: null });
+}
