@@ -54,8 +54,9 @@ function errorCode(error: unknown): string {
 export function httpClient(origin: string, options: { readonly socketPath?: string } = {}): HttpClient {
   let opened: Promise<import("undici").Client> | undefined;
   const open = () => {
+    // undici is CommonJS: bundled, its names are found on the default export alone.
     opened ??= import("undici").then(
-      ({ Client }) =>
+      ({ default: { Client } }) =>
         new Client(origin, {
           ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
           pipelining: 1,
