@@ -1,1 +1,49 @@
-console.log("build later");
+// Bundles src/ into dist/: own code and dependencies, one chunk for each thing that is loaded lazily.
+// Measured: lazy chunks start faster than one file and far faster than no bundle.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const outdir = join(root, "dist");
+// The embedded cloud outlives a rebuild and may still load a chunk of the build that started it.
+const KEEP_STALE_MS = 3_600_000;
+
+const { outputFiles } = await build({
+  absWorkingDir: root,
+  entryPoints: { main: "src/main.ts", reference: "src/reference.ts" },
+  outdir,
+  chunkNames: "chunks/[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  // libsql loads a native library by a computed name; it stays a package.
+  external: ["libsql"],
+  // CommonJS dependencies call require() for Node's own modules.
+  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  legalComments: "none",
+  logLevel: "warning",
+  write: false,
+});
+
+/** By rename, so that a program that starts during a build sees a whole file; an unchanged file is left alone. */
+function place({ path, contents }) {
+  if (existsSync(path) && readFileSync(path).equals(contents)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, path);
+}
+
+// Chunks before the entries that name them.
+for (const file of outputFiles.toSorted((a, b) => Number(b.path.includes("chunks")) - Number(a.path.includes("chunks")))) place(file);
+
+const current = new Set(outputFiles.map((file) => file.path));
+for (const name of readdirSync(outdir, { recursive: true })) {
+  const path = join(outdir, name);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isFile() && !current.has(path) && Date.now() - stat.mtimeMs > KEEP_STALE_MS) rmSync(path, { force: true });
+}

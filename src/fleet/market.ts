@@ -5,7 +5,7 @@ import type { OfferQuery, Provider } from "../providers/provider.ts";
 export interface MarketAnswer {
   readonly offers: readonly Offer[];
   /** Providers that did not answer, with their reasons: left out, never fatal. */
-  readonly failures: readonly { readonly provider: string; readonly why: string }[];
+  readonly failures: readonly { readonly provider: string; readonly why: string; readonly error: unknown }[];
 }
 
 /** No provider is waited for longer than this. */
@@ -20,7 +20,7 @@ export async function askMarket(providers: readonly Provider[], query: OfferQuer
         return { offers: await provider.offers(query, { signal: limit.signal }), failures: [] };
       } catch (error) {
         if (signal.aborted) throw error;
-        return { offers: [], failures: [{ provider: provider.id, why: error instanceof Error ? error.message : String(error) }] };
+        return { offers: [], failures: [{ provider: provider.id, why: error instanceof Error ? error.message : String(error), error }] };
       } finally {
         limit.done();
       }

@@ -21,6 +21,12 @@ export interface Column<Item> {
   readonly paint?: (text: string, item: Item, painter: Painter) => string;
 }
 
+/** How a rendering is wanted. */
+export interface RenderOptions {
+  /** False leaves the header line of a list away (`--no-header`). */
+  readonly header: boolean;
+}
+
 /** A command's answer: data for scripts, a rendering for people. */
 export interface View {
   /** For example `spot.instances/1`. */
@@ -28,7 +34,7 @@ export interface View {
   /** JSON-safe. */
   readonly data: unknown;
   /** For a terminal of `width` columns; ends without a newline. Empty means: say nothing. */
-  render(painter: Painter, width: number): string;
+  render(painter: Painter, width: number, options?: RenderOptions): string | Promise<string>;
   /** Rows as text, by column key, for `-o columns=a,b` and NDJSON; absent when the view is not a list. */
   readonly list?: ListData;
 }

@@ -3,6 +3,8 @@ export interface OutputStream {
   readonly isTTY: boolean;
   /** Width in columns; 80 when unknown. */
   readonly columns: number;
+  /** The stream itself, for libraries that draw on a terminal; absent where nothing may be drawn. */
+  readonly node?: NodeJS.WriteStream;
   write(text: string): void;
 }
 

@@ -1,0 +1,116 @@
+import { join } from "node:path";
+import type { CommandContext } from "./commands/command.ts";
+import type { GlobalFlags } from "./global-flags.ts";
+import { usageProblem } from "./model/problem.ts";
+import { type LiveProgress, lineProgress, silentProgress, spinnerProgress } from "./output/live-progress.ts";
+import { painterFor } from "./output/painter.ts";
+import type { Painter } from "./output/view.ts";
+import { readFileIfThere } from "./platform/files.ts";
+import type { World } from "./platform/world.ts";
+import type { Provider } from "./providers/provider.ts";
+import type { State } from "./state/records.ts";
+
+/** A context, and what must be closed after the command. */
+export interface OpenContext {
+  readonly context: CommandContext;
+  close(): Promise<void>;
+}
+
+/** Builds what a command gets. Nothing is opened or loaded before it is asked for. */
+export async function commandContext(
+  world: World,
+  args: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+  flags: GlobalFlags,
+): Promise<OpenContext> {
+  const { stdout, stderr } = world;
+  const painter = await painterFor(stdout, world.env, flags.color);
+  const progress = progressFor(world, await painterFor(stderr, world.env, flags.color), flags);
+  const interactive = world.stdinIsTTY && stderr.isTTY && !flags.yes && !flags.machine;
+  const setting = (key: string) => readSetting(key, options, world);
+  const state = once(() => import("./state/open.ts").then(({ openState }) => openState(join(world.home, "state.db"))));
+  const providers = new Map<string, Promise<Provider>>();
+  const provider = (id: string) => {
+    const known = providers.get(id) ?? openProvider(id, world, flags.verbose, (line) => progress.aside(() => stderr.write(`${line}\n`)));
+    providers.set(id, known);
+    return known;
+  };
+  const context: CommandContext = {
+    world,
+    args,
+    options,
+    progress,
+    painter,
+    machine: flags.machine,
+    interactive,
+    setting,
+    state: state.get,
+    provider,
+    async providers(chosen) {
+      const named = chosen ?? words(await setting("provider"));
+      return Promise.all([...new Set(named.length === 0 ? ["local"] : named)].map(provider));
+    },
+    emit(event, text) {
+      progress.aside(() => stdout.write(flags.machine ? `${JSON.stringify(event)}\n` : `${text}\n`));
+    },
+    async confirm(question, flag) {
+      if (flags.yes) return true;
+      if (!interactive) throw usageProblem(`cannot ask without a terminal: ${question}`, `add ${flag} to agree beforehand`);
+      progress.stop();
+      const { confirm } = await import("@inquirer/prompts");
+      return confirm(
+        { message: question, default: false },
+        { signal: world.signal, ...(stderr.node === undefined ? {} : { output: stderr.node }) },
+      );
+    },
+  };
+  return { context, close: async () => void (await state.opened()?.then((open: State) => open.close())) };
+}
+
+/** With `--verbose`, every call of it is said; arguments and secrets never are. */
+async function openProvider(id: string, world: World, verbose: boolean, say: (line: string) => void): Promise<Provider> {
+  const { createProvider } = await import("./providers/registry.ts");
+  const provider = await createProvider(id, world);
+  if (!verbose) return provider;
+  const { withTrace } = await import("./providers/with-trace.ts");
+  return withTrace(provider, world.clock, say);
+}
+
+/** Runs `make` at the first call and never again. */
+function once<Value>(make: () => Promise<Value>): { get(): Promise<Value>; opened(): Promise<Value> | undefined } {
+  let made: Promise<Value> | undefined;
+  return {
+    get() {
+      made ??= make();
+      return made;
+    },
+    // One that failed to open has nothing to close, and its error was already thrown to whoever asked.
+    opened: () => made,
+  };
+}
+
+function words(text: string | undefined): readonly string[] {
+  return (text ?? "")
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}
+
+function progressFor(world: World, painter: Painter, flags: GlobalFlags): LiveProgress {
+  const { stderr } = world;
+  if (flags.quiet || flags.machine) return silentProgress(stderr, painter, !flags.machine);
+  if (stderr.isTTY && stderr.node !== undefined && world.env["TERM"] !== "dumb") return spinnerProgress(stderr, stderr.node, painter);
+  return lineProgress(stderr, painter);
+}
+
+/** Flag > environment (`SPOT_MAX_PRICE` for `maxPrice`) > the settings file. */
+async function readSetting(key: string, options: Readonly<Record<string, unknown>>, world: World): Promise<string | undefined> {
+  const flag = options[key];
+  if (typeof flag === "string") return flag;
+  const variable = world.env[`SPOT_${key.replace(/[A-Z]/g, "_$&").toUpperCase()}`];
+  if (variable !== undefined && variable !== "") return variable;
+  const text = await readFileIfThere(join(world.home, "config.json"));
+  const stored: unknown = text === undefined ? {} : JSON.parse(text);
+  const value = typeof stored === "object" && stored !== null ? (stored as Record<string, unknown>)[key] : undefined;
+  return value === undefined || value === null ? undefined : String(value);
+}

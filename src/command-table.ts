@@ -1,0 +1,205 @@
+import type { CommandModule } from "./commands/command.ts";
+
+/** One verb, or a noun with verbs of its own. Only the module of the verb that was typed is ever loaded. */
+export type CommandEntry = CommandLeaf | CommandGroup;
+
+export interface CommandLeaf {
+  readonly summary: string;
+  /** Heading in the list of commands. */
+  readonly group: string;
+  /** Left out of help and completion. */
+  readonly hidden?: boolean;
+  readonly load: () => Promise<CommandModule>;
+}
+
+export interface CommandGroup {
+  readonly summary: string;
+  readonly group: string;
+  readonly commands: CommandTable;
+}
+
+export type CommandTable = Readonly<Record<string, CommandEntry>>;
+
+const MACHINES = "Machines";
+const WORK = "Work and checkpoints";
+const CARE = "Care";
+const PRICES = "Prices and cost";
+const HERE = "On this machine";
+
+export const COMMANDS: CommandTable = {
+  overview: {
+    summary: "the fleet, and what to type next",
+    group: MACHINES,
+    hidden: true,
+    load: () => import("./commands/overview.ts").then((module) => module.overview),
+  },
+  up: {
+    summary: "rent the best offer and run a command on it",
+    group: MACHINES,
+    load: () => import("./commands/up.ts").then((module) => module.up),
+  },
+  ls: {
+    summary: "list instances",
+    group: MACHINES,
+    load: () => import("./commands/ls.ts").then((module) => module.ls),
+  },
+  show: {
+    summary: "everything about one instance",
+    group: MACHINES,
+    load: () => import("./commands/show.ts").then((module) => module.show),
+  },
+  wait: {
+    summary: "wait until an instance is in a state",
+    group: MACHINES,
+    load: () => import("./commands/wait.ts").then((module) => module.wait),
+  },
+  hibernate: {
+    summary: "stop paying for the GPU, keep the disk",
+    group: MACHINES,
+    load: () => import("./commands/hibernate.ts").then((module) => module.hibernate),
+  },
+  restore: {
+    summary: "come back from hibernation to a serving workload",
+    group: MACHINES,
+    load: () => import("./commands/restore.ts").then((module) => module.restore),
+  },
+  down: {
+    summary: "final checkpoint, end it, confirm that it is gone",
+    group: MACHINES,
+    load: () => import("./commands/down.ts").then((module) => module.down),
+  },
+  exec: {
+    summary: "run a command inside an instance",
+    group: WORK,
+    load: () => import("./commands/exec.ts").then((module) => module.exec),
+  },
+  logs: {
+    summary: "what the workload says",
+    group: WORK,
+    load: () => import("./commands/logs.ts").then((module) => module.logs),
+  },
+  snapshot: {
+    summary: "make, seal and verify a checkpoint now",
+    group: WORK,
+    load: () => import("./commands/snapshot.ts").then((module) => module.snapshot),
+  },
+  checkpoints: {
+    summary: "list, verify and restore checkpoints",
+    group: WORK,
+    commands: {
+      ls: {
+        summary: "list checkpoints",
+        group: "",
+        load: () => import("./commands/checkpoints/ls.ts").then((module) => module.checkpointsLs),
+      },
+      verify: {
+        summary: "check every byte of a checkpoint",
+        group: "",
+        load: () => import("./commands/checkpoints/verify.ts").then((module) => module.checkpointsVerify),
+      },
+      restore: {
+        summary: "copy a checkpoint into a folder of this machine",
+        group: "",
+        load: () => import("./commands/checkpoints/restore.ts").then((module) => module.checkpointsRestore),
+      },
+    },
+  },
+  volumes: {
+    summary: "disks that outlive instances",
+    group: WORK,
+    commands: {
+      ls: {
+        summary: "list volumes",
+        group: "",
+        load: () => import("./commands/volumes/ls.ts").then((module) => module.volumesLs),
+      },
+      create: {
+        summary: "make a volume",
+        group: "",
+        load: () => import("./commands/volumes/create.ts").then((module) => module.volumesCreate),
+      },
+      rm: {
+        summary: "delete a volume and everything on it",
+        group: "",
+        load: () => import("./commands/volumes/rm.ts").then((module) => module.volumesRm),
+      },
+    },
+  },
+  watch: {
+    summary: "tail notices and state changes, and respond with --act",
+    group: CARE,
+    load: () => import("./commands/watch.ts").then((module) => module.watch),
+  },
+  reconcile: {
+    summary: "make records and clouds agree, once",
+    group: CARE,
+    load: () => import("./commands/reconcile.ts").then((module) => module.reconcile),
+  },
+  offers: {
+    summary: "what can be rented, at what price, with what risk",
+    group: PRICES,
+    load: () => import("./commands/offers.ts").then((module) => module.offers),
+  },
+  compare: {
+    summary: "what a workload costs on demand, on spot and by the month",
+    group: PRICES,
+    load: () => import("./commands/compare.ts").then((module) => module.compare),
+  },
+  cost: {
+    summary: "what was paid, against the same hours on demand",
+    group: PRICES,
+    load: () => import("./commands/cost.ts").then((module) => module.cost),
+  },
+  demo: {
+    summary: "the whole story in a minute, without an account",
+    group: HERE,
+    load: () => import("./commands/demo/demo.ts").then((module) => module.demo),
+  },
+  local: {
+    summary: "the embedded cloud",
+    group: HERE,
+    commands: {
+      start: {
+        summary: "start it",
+        group: "",
+        load: () => import("./commands/local/start.ts").then((module) => module.localStart),
+      },
+      stop: {
+        summary: "stop it",
+        group: "",
+        load: () => import("./commands/local/stop.ts").then((module) => module.localStop),
+      },
+      status: {
+        summary: "what it does and what runs on it",
+        group: "",
+        load: () => import("./commands/local/status.ts").then((module) => module.localStatus),
+      },
+      reclaim: {
+        summary: "give an instance its reclaim notice",
+        group: "",
+        load: () => import("./commands/local/reclaim.ts").then((module) => module.localReclaim),
+      },
+      market: {
+        summary: "show or change its market",
+        group: "",
+        load: () => import("./commands/local/market.ts").then((module) => module.localMarket),
+      },
+      chaos: {
+        summary: "make its calls slow, fail or lose their answers",
+        group: "",
+        load: () => import("./commands/local/chaos.ts").then((module) => module.localChaos),
+      },
+      reset: {
+        summary: "end everything on it and forget it",
+        group: "",
+        load: () => import("./commands/local/reset.ts").then((module) => module.localReset),
+      },
+      serve: {
+        summary: "be the embedded cloud",
+        group: "",
+        hidden: true,
+        load: () => import("./commands/local/serve.ts").then((module) => module.localServe),
+      },
+    },
+  },
+};

@@ -1,0 +1,68 @@
+import { askMarket } from "../fleet/market.ts";
+import { parseDuration } from "../model/duration.ts";
+import { type GpuQuery, parseGpuQuery } from "../model/gpu.ts";
+import { suggestion } from "../model/nearest.ts";
+import type { Offer } from "../model/offer.ts";
+import { usageProblem } from "../model/problem.ts";
+import { USUAL_WORK, type WorkModel } from "../pricing/effective.ts";
+import type { CommandContext } from "./command.ts";
+
+/** The value of a flag that takes a text. */
+export function textFlag(context: CommandContext, key: string): string | undefined {
+  const value = context.options[key];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Runs a parser and names the flag when it refuses. @throws Problem (usage). */
+export function parsedFlag<Value>(flag: string, parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (error) {
+    throw usageProblem(`${flag}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** One of a few words. @throws Problem (usage, with the nearest of them). */
+export function choiceFlag<Choice extends string>(flag: string, text: string, choices: readonly Choice[]): Choice {
+  const chosen = choices.find((choice) => choice === text);
+  if (chosen === undefined) throw usageProblem(`${flag}: ${JSON.stringify(text)} is not a choice`, suggestion(text, choices));
+  return chosen;
+}
+
+/** `--gpu H100` means any count, `--gpu H100:8` exactly eight. */
+export function gpuFlag(context: CommandContext): (Omit<GpuQuery, "count"> & { readonly count?: number }) | undefined {
+  const text = textFlag(context, "gpu");
+  if (text === undefined) return undefined;
+  const { model, count } = parsedFlag("--gpu", () => parseGpuQuery(text));
+  return text.includes(":") ? { model, count } : { model };
+}
+
+/** How the effective price reckons; `--checkpoint-every` changes the interval. */
+export function workFlags(context: CommandContext): WorkModel {
+  const every = textFlag(context, "checkpointEvery");
+  if (every === undefined) return USUAL_WORK;
+  return { ...USUAL_WORK, checkpointIntervalSeconds: parsedFlag("--checkpoint-every", () => parseDuration(every)) / 1000 };
+}
+
+/** Everything on offer at the chosen providers; one that fails is named on stderr and left out, all failing is a failure. */
+export async function offersAtHand(context: CommandContext): Promise<readonly Offer[]> {
+  const chosen = textFlag(context, "provider")
+    ?.split(",")
+    .map((id) => id.trim())
+    .filter((id) => id !== "");
+  const providers = await context.providers(chosen);
+  context.progress.step("Asking for offers");
+  const { offers, failures } = await askMarket(providers, {}, context.world.signal);
+  const [first] = failures;
+  if (first !== undefined && failures.length === providers.length) throw first.error;
+  for (const { provider, why } of failures) context.progress.warn(`${provider} is left out: ${why}`);
+  context.progress.stop();
+  return offers;
+}
+
+/** @throws Problem (usage, with the nearest model) when nobody has such a GPU, sold out or not. */
+export function requireKnownGpu(model: string, offers: readonly Offer[]): void {
+  const known = [...new Set(offers.map((offer) => offer.gpu.model))];
+  if (known.length === 0 || known.some((one) => one.toUpperCase() === model.toUpperCase())) return;
+  throw usageProblem(`no provider offers a GPU ${JSON.stringify(model)}`, suggestion(model, known), ["spot offers --group-by gpu"]);
+}

@@ -1,0 +1,42 @@
+import { EXIT } from "./model/exit-codes.ts";
+import { hasErrorCode } from "./platform/files.ts";
+import { runSpot } from "./program.ts";
+import { realWorld } from "./world.ts";
+
+/** Fires once for each reason to stop early; a second Ctrl-C does not wait for anything. */
+function listenForTheEnd(): AbortController {
+  const controller = new AbortController();
+  process.on("SIGINT", () => {
+    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    controller.abort("SIGINT");
+  });
+  process.on("SIGTERM", () => {
+    if (controller.signal.aborted) process.exit(EXIT.terminated);
+    controller.abort("SIGTERM");
+  });
+  // Whoever read our answer has gone (`spot watch | head -1`): stop, and say nothing about it.
+  process.stdout.on("error", (error) => {
+    if (!hasErrorCode(error, "EPIPE")) throw error;
+    controller.abort("EPIPE");
+  });
+  process.stderr.on("error", (error) => {
+    if (!hasErrorCode(error, "EPIPE")) throw error;
+  });
+  return controller;
+}
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || !stream.writable) resolve();
+    else stream.write("", () => resolve());
+  });
+}
+
+/** Runs one command line to its end and ends the process with its exit code. */
+export async function main(packageRoot: string, program: string): Promise<void> {
+  const { signal } = listenForTheEnd();
+  const code = await runSpot(process.argv.slice(2), realWorld({ packageRoot, program, signal }));
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  // A connection that is still being kept alive must not hold the terminal.
+  process.exit(code);
+}

@@ -1,0 +1,122 @@
+import { durationText } from "../model/duration.ts";
+import { gpuText } from "../model/gpu.ts";
+import { type Money, moneyJson, moneyText } from "../model/money.ts";
+import type { RankedOffer } from "../pricing/rank.ts";
+import { listView } from "./list-view.ts";
+import type { Column, View } from "./view.ts";
+
+/** An offer, and how many more of its group stand behind it. */
+export interface OfferRow {
+  readonly ranked: RankedOffer;
+  /** Set when offers are grouped: how many the group has. */
+  readonly count?: number;
+}
+
+function rateJson(money: Money, of: "instance" | "gpu") {
+  return { ...moneyJson(money), per: "hour", of };
+}
+
+/** `spot.offers/1`, one offer. */
+export function offerJson({ ranked, count }: OfferRow): unknown {
+  const { offer, gpuPrice, effective, savings } = ranked;
+  return {
+    provider: offer.provider,
+    region: offer.region,
+    zone: offer.zone,
+    type: offer.type,
+    gpu: offer.gpu,
+    vcpus: offer.vcpus,
+    memoryGb: offer.memoryGb,
+    billing: offer.billing,
+    price: rateJson(offer.price, "instance"),
+    gpuPrice: rateJson(gpuPrice, "gpu"),
+    onDemandPrice: offer.onDemandPrice === null ? null : rateJson(offer.onDemandPrice, "instance"),
+    savings,
+    effectivePrice: rateJson(effective.price, "instance"),
+    effective: { interruptionsPerHour: effective.interruptionsPerHour, lostShare: effective.lostShare, basis: effective.basis },
+    stock: offer.stock,
+    noticeSeconds: offer.noticeSeconds,
+    protectionSeconds: offer.protectionSeconds,
+    source: offer.source,
+    observedAt: new Date(offer.observedAt).toISOString(),
+    ...(count === undefined ? {} : { offersInGroup: count }),
+  };
+}
+
+/** "62%", "–" when unknown. */
+export function shareText(share: number | null): string {
+  return share === null ? "–" : `${Math.round(share * 100)}%`;
+}
+
+function riskText({ effective }: RankedOffer): string {
+  if (effective.basis === "uninterrupted") return "none";
+  const percent = effective.interruptionsPerHour * 100;
+  return `${effective.basis === "assumed" ? "~" : ""}${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)}%/h`;
+}
+
+function stockText(stock: number | "unknown"): string {
+  if (stock === 0) return "sold out";
+  return stock === "unknown" ? "?" : String(stock);
+}
+
+function secondsText(seconds: number): string {
+  return seconds === 0 ? "–" : durationText(seconds * 1000).replace(/\.0s$/, "s");
+}
+
+const COLUMNS: readonly Column<OfferRow>[] = [
+  { key: "provider", header: "PROVIDER", value: ({ ranked }) => ranked.offer.provider },
+  { key: "gpu", header: "GPU", value: ({ ranked }) => gpuText(ranked.offer.gpu), paint: (text, _row, painter) => painter.bold(text) },
+  { key: "vram", header: "VRAM", value: ({ ranked }) => `${ranked.offer.gpu.vramGb} GB`, align: "right", drop: 6 },
+  { key: "type", header: "TYPE", value: ({ ranked }) => ranked.offer.type, drop: 3 },
+  { key: "vcpus", header: "VCPUS", value: ({ ranked }) => String(ranked.offer.vcpus), align: "right", drop: 8 },
+  { key: "memory", header: "MEMORY", value: ({ ranked }) => `${ranked.offer.memoryGb} GB`, align: "right", drop: 8 },
+  { key: "region", header: "REGION", value: ({ ranked }) => ranked.offer.region, hidden: true },
+  { key: "zone", header: "ZONE", value: ({ ranked }) => ranked.offer.zone, drop: 1 },
+  { key: "billing", header: "BILLING", value: ({ ranked }) => ranked.offer.billing, drop: 2 },
+  {
+    key: "price",
+    header: "$/HOUR",
+    value: ({ ranked }) => moneyText(ranked.offer.price),
+    align: "right",
+    paint: (text, _row, painter) => painter.green(text),
+  },
+  { key: "gpu-price", header: "PER GPU", value: ({ ranked }) => moneyText(ranked.gpuPrice), align: "right", drop: 7 },
+  { key: "effective", header: "EFFECTIVE", value: ({ ranked }) => moneyText(ranked.effective.price), align: "right" },
+  {
+    key: "on-demand",
+    header: "ON-DEMAND",
+    value: ({ ranked }) => (ranked.offer.onDemandPrice === null ? "–" : moneyText(ranked.offer.onDemandPrice)),
+    align: "right",
+    drop: 4,
+  },
+  { key: "savings", header: "SAVES", value: ({ ranked }) => shareText(ranked.savings), align: "right" },
+  { key: "risk", header: "RISK", value: ({ ranked }) => riskText(ranked), align: "right", drop: 2 },
+  { key: "notice", header: "NOTICE", value: ({ ranked }) => secondsText(ranked.offer.noticeSeconds), align: "right", drop: 5 },
+  { key: "protection", header: "SAFE FOR", value: ({ ranked }) => secondsText(ranked.offer.protectionSeconds), align: "right", drop: 7 },
+  {
+    key: "stock",
+    header: "STOCK",
+    value: ({ ranked }) => stockText(ranked.offer.stock),
+    align: "right",
+    paint: (text, { ranked }, painter) => (ranked.offer.stock === 0 ? painter.dim(text) : text),
+  },
+  { key: "source", header: "SOURCE", value: ({ ranked }) => ranked.offer.source, hidden: true },
+];
+
+const COUNT: Column<OfferRow> = { key: "count", header: "OFFERS", value: ({ count }) => String(count ?? 1), align: "right" };
+
+/** Offers in the order given. The header of the price column names the currency only when all offers share it. */
+export function offersView(rows: readonly OfferRow[], empty: string): View {
+  const currencies = new Set(rows.map(({ ranked }) => ranked.offer.price.currency));
+  const header = currencies.size === 1 && currencies.has("USD") ? "$/HOUR" : "PER HOUR";
+  const columns = COLUMNS.map((column) => (column.key === "price" ? { ...column, header } : column));
+  const assumed = rows.some(({ ranked }) => ranked.effective.basis === "assumed");
+  return listView({
+    schema: "spot.offers/1",
+    items: rows,
+    toJson: offerJson,
+    columns: rows.some(({ count }) => count !== undefined) ? [...columns, COUNT] : columns,
+    empty,
+    footer: `EFFECTIVE: per useful hour, lost work included. RISK: interruptions expected${assumed ? " (~ assumed)" : ""}.`,
+  });
+}

@@ -1,0 +1,127 @@
+import type { Billing } from "../model/instance.ts";
+import { type Money, savingsShare } from "../model/money.ts";
+import type { Offer } from "../model/offer.ts";
+import { type EffectivePrice, effectivePrice, type WorkModel } from "./effective.ts";
+
+/** Which offers are wanted; what is left out is not asked for. */
+export interface RankQuery {
+  /** Compared without regard to case. */
+  readonly gpuModel?: string;
+  readonly gpuCount?: number;
+  readonly billing?: Billing;
+  readonly providers?: readonly string[];
+  /** Millionths per instance-hour, in the offer's own currency. */
+  readonly maxMicros?: bigint;
+}
+
+export const OFFER_SORTS = ["effective", "price", "savings"] as const;
+export type OfferSort = (typeof OFFER_SORTS)[number];
+
+/** An offer with the figures it is ranked by. */
+export interface RankedOffer {
+  readonly offer: Offer;
+  /** Per GPU-hour. */
+  readonly gpuPrice: Money;
+  readonly effective: EffectivePrice;
+  /** Share saved against on demand; null when that price is not known. */
+  readonly savings: number | null;
+}
+
+/** Per GPU, rounded half up. */
+export function perGpu(money: Money, count: number): Money {
+  const gpus = BigInt(Math.max(1, count));
+  return { micros: (money.micros + gpus / 2n) / gpus, currency: money.currency };
+}
+
+function wanted(offer: Offer, query: RankQuery): boolean {
+  const { gpuModel, gpuCount, billing, providers, maxMicros } = query;
+  if (gpuModel !== undefined && offer.gpu.model.toUpperCase() !== gpuModel.toUpperCase()) return false;
+  if (gpuCount !== undefined && offer.gpu.count !== gpuCount) return false;
+  if (billing !== undefined && offer.billing !== billing) return false;
+  if (providers !== undefined && !providers.includes(offer.provider)) return false;
+  if (maxMicros !== undefined && offer.price.micros > maxMicros) return false;
+  // Some catalogues write zero where there is no offer; it is no price.
+  return offer.price.micros > 0n;
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function compareRatio(a: Money, aCount: number, b: Money, bCount: number): number {
+  const left = a.micros * BigInt(Math.max(1, bCount));
+  const right = b.micros * BigInt(Math.max(1, aCount));
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function identity(offer: Offer): string {
+  return [offer.provider, offer.region, offer.zone, offer.type, offer.gpu.model, offer.gpu.count, offer.billing, offer.source].join(
+    "\u0000",
+  );
+}
+
+/** What can be had before what is sold out, one currency after the other, then the figure asked for, per GPU; ties by name. */
+function compareRanked(a: RankedOffer, b: RankedOffer, sort: OfferSort): number {
+  const aCount = a.offer.gpu.count;
+  const bCount = b.offer.gpu.count;
+  const byPrice = compareRatio(a.offer.price, aCount, b.offer.price, bCount);
+  const figure = {
+    price: () => byPrice,
+    effective: () => compareRatio(a.effective.price, aCount, b.effective.price, bCount),
+    // An unknown saving ranks below every known one, a loss included.
+    savings: () => (b.savings ?? Number.NEGATIVE_INFINITY) - (a.savings ?? Number.NEGATIVE_INFINITY) || 0,
+  }[sort]();
+  return (
+    Number(a.offer.stock === 0) - Number(b.offer.stock === 0) ||
+    compareText(a.offer.price.currency, b.offer.price.currency) ||
+    figure ||
+    byPrice ||
+    compareText(identity(a.offer), identity(b.offer)) ||
+    compareRatio(a.offer.price, 1, b.offer.price, 1) ||
+    a.offer.observedAt - b.offer.observedAt
+  );
+}
+
+/** The offers that were asked for, best first: a total order, the same for the same offers in whatever order they came. */
+export function rankOffers(offers: readonly Offer[], query: RankQuery, sort: OfferSort, work: WorkModel): readonly RankedOffer[] {
+  return offers
+    .filter((offer) => wanted(offer, query))
+    .map((offer) => ({
+      offer,
+      gpuPrice: perGpu(offer.price, offer.gpu.count),
+      effective: effectivePrice(offer, work),
+      savings: offer.onDemandPrice === null ? null : savingsShare(offer.price, offer.onDemandPrice),
+    }))
+    .sort((a, b) => compareRanked(a, b, sort));
+}
+
+export const OFFER_GROUPS = ["gpu", "provider", "type", "zone"] as const;
+export type OfferGroup = (typeof OFFER_GROUPS)[number];
+
+function groupKey(offer: Offer, group: OfferGroup): string {
+  switch (group) {
+    case "gpu":
+      return `${offer.gpu.model.toUpperCase()}\u0000${offer.gpu.count}`;
+    case "provider":
+      return offer.provider;
+    case "type":
+      return `${offer.provider}\u0000${offer.type}`;
+    case "zone":
+      return `${offer.provider}\u0000${offer.zone}`;
+  }
+}
+
+/** The best offer of each group, and how many the group has; the order of `ranked` is kept. */
+export function bestOfEach(
+  ranked: readonly RankedOffer[],
+  group: OfferGroup,
+): readonly { readonly best: RankedOffer; readonly count: number }[] {
+  const groups = new Map<string, { best: RankedOffer; count: number }>();
+  for (const one of ranked) {
+    const key = `${one.offer.price.currency}\u0000${groupKey(one.offer, group)}`;
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, { best: one, count: 1 });
+    else known.count++;
+  }
+  return [...groups.values()];
+}
