@@ -8,7 +8,7 @@ import { namedInstance, openFleet, requiredName } from "./fleet-context.ts";
 
 export const exec: CommandModule = {
   configure(command: Command) {
-    command.argument("<name>", "the instance").argument("[command...]", "what to run, behind --").passThroughOptions();
+    command.argument("<name>", "the instance").argument("[command...]", "what to run, behind --");
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const record = await namedInstance(context, requiredName(context));

@@ -1,7 +1,8 @@
 import { EXIT } from "../model/exit-codes.ts";
 import { newId } from "../model/ids.ts";
+import { suggestion } from "../model/nearest.ts";
 import type { Offer } from "../model/offer.ts";
-import { Problem } from "../model/problem.ts";
+import { Problem, usageProblem } from "../model/problem.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Provider, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, VolumeRecord } from "../state/records.ts";
@@ -31,9 +32,18 @@ export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], sig
   const tie = volume === undefined ? null : { provider: volume.provider, region: volume.region };
   const providers = await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id)));
   const market = await askMarket(providers, spec.gpu === null ? {} : { gpuModel: spec.gpu.model, gpuCount: spec.gpu.count }, signal);
+  requireKnownGpu(spec, market.offers);
   const blocked = await fleet.state.blockedOffers(fleet.clock.now());
   const offers = chooseOffers(market.offers, spec, tie, blocked);
   return { offers, tie, silent: market.failures, why: offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie) };
+}
+
+/** @throws Problem (usage) when providers answered and none of them has ever heard of this GPU: most likely a slip. */
+function requireKnownGpu({ gpu }: InstanceRecord["spec"], offers: readonly Offer[]): void {
+  if (gpu === null || offers.length === 0) return;
+  const models = [...new Set(offers.map((offer) => offer.gpu.model))];
+  if (models.some((model) => model.toUpperCase() === gpu.model.toUpperCase())) return;
+  throw usageProblem(`no provider knows the GPU ${JSON.stringify(gpu.model)}`, suggestion(gpu.model, models), ["spot offers"]);
 }
 
 /**
