@@ -4,7 +4,7 @@ import { parseDuration } from "../model/duration.ts";
 import { suggestion } from "../model/nearest.ts";
 import { usageProblem } from "../model/problem.ts";
 import { costView } from "../output/cost-view.ts";
-import { COST_GROUPS, type CostGroup, sumLedger } from "../pricing/ledger-sums.ts";
+import { SUMMARY_KEYS, type SummaryKey, summarize } from "../pricing/summary.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { openFleet } from "./fleet-context.ts";
 
@@ -12,7 +12,7 @@ export const cost: CommandModule = {
   configure(command: Command) {
     command
       .option("--since <when>", "a duration back from now (24h, 7d) or an ISO date")
-      .option("--by <group>", COST_GROUPS.join(", "), "instance")
+      .option("--by <group>", SUMMARY_KEYS.join(", "), "instance")
       .option("--no-refresh", "without asking the providers what they billed");
   },
   async run(context: CommandContext): Promise<CommandResult> {
@@ -25,14 +25,14 @@ export const cost: CommandModule = {
       for (const { provider, why } of silent) context.progress.warn(`${provider} did not say what it billed: ${why}`);
     }
     const ledger = await fleet.state.ledger(since === null ? {} : { since });
-    return { view: costView(sumLedger(ledger, by, now, since)) };
+    return { view: costView(summarize(ledger, by, { since: since ?? 0, now }), by) };
   },
 };
 
-function groupOf(context: CommandContext): CostGroup {
+function groupOf(context: CommandContext): SummaryKey {
   const text = String(context.options["by"] ?? "instance");
-  const group = COST_GROUPS.find((known) => known === text);
-  if (group === undefined) throw usageProblem(`--by: there is no group ${JSON.stringify(text)}`, suggestion(text, COST_GROUPS));
+  const group = SUMMARY_KEYS.find((known) => known === text);
+  if (group === undefined) throw usageProblem(`--by: there is no group ${JSON.stringify(text)}`, suggestion(text, SUMMARY_KEYS));
   return group;
 }
 

@@ -1,5 +1,10 @@
 import type { Money } from "../model/money.ts";
+import type { BilledItem } from "../providers/provider.ts";
+import type { LedgerRecord } from "../state/records.ts";
 import { call, type Fleet } from "./fleet.ts";
+
+/** Our clock and the provider's differ by a little: an item may begin before its interval does. */
+const EARLIER_MS = 3_600_000;
 
 /**
  * Replaces estimates of finished intervals by what the provider says it charged, where it says so.
@@ -10,21 +15,17 @@ export async function followBilling(
   since: number,
   signal: AbortSignal,
 ): Promise<readonly { readonly provider: string; readonly why: string }[]> {
-  const entries = (await fleet.state.ledger({ since })).filter((entry) => entry.to !== null && entry.billed === null);
+  const entries = await fleet.state.ledger({ since });
+  const unbilled = entries.filter((entry) => entry.to !== null && entry.billed === null);
   const silent: { readonly provider: string; readonly why: string }[] = [];
-  for (const id of new Set(entries.map((entry) => entry.provider))) {
+  for (const id of new Set(unbilled.map((entry) => entry.provider))) {
     try {
       const { billing } = await fleet.provider(id);
       if (billing === undefined) continue;
       const own = entries.filter((entry) => entry.provider === id);
       const earliest = Math.min(...own.map((entry) => entry.from));
-      const items = await call(signal, (context) => billing.billed(Math.max(0, earliest - 3_600_000), context));
-      const ledger = own.flatMap((entry) => {
-        // One machine has one interval of ours for each time it ran; the provider's items that overlap it are its bill.
-        const parts = items.filter((item) => item.resourceId === entry.providerId && item.kind === entry.kind && overlaps(item, entry));
-        const billed = total(parts.map((item) => item.amount));
-        return billed === null ? [] : [{ ...entry, billed }];
-      });
+      const items = await call(signal, (context) => billing.billed(Math.max(0, earliest - EARLIER_MS), context));
+      const ledger = billedIntervals(own, items);
       if (ledger.length > 0) await fleet.state.commit({ ledger });
     } catch (error) {
       if (signal.aborted) throw error;
@@ -34,16 +35,30 @@ export async function followBilling(
   return silent;
 }
 
-function overlaps(
-  item: { readonly from: number; readonly to: number },
-  entry: { readonly from: number; readonly to: number | null },
-): boolean {
-  const SLACK_MS = 2_000;
-  return item.from < (entry.to ?? Number.POSITIVE_INFINITY) + SLACK_MS && item.to > entry.from - SLACK_MS;
+/**
+ * The finished intervals that the items say the price of. Each item belongs to one interval, the one of its resource
+ * that it shares most time with, so that nothing is counted twice. Pure.
+ */
+export function billedIntervals(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly LedgerRecord[] {
+  const sums = new Map<string, Money>();
+  for (const item of items) {
+    const candidates = entries.filter((entry) => entry.providerId === item.resourceId && entry.kind === item.kind);
+    const best = candidates.reduce<LedgerRecord | undefined>(
+      (winner, entry) => (winner === undefined || sharedMs(item, entry) > sharedMs(item, winner) ? entry : winner),
+      undefined,
+    );
+    if (best === undefined) continue;
+    const sum = sums.get(best.id);
+    if (sum !== undefined && sum.currency !== item.amount.currency) continue;
+    sums.set(best.id, { micros: (sum?.micros ?? 0n) + item.amount.micros, currency: item.amount.currency });
+  }
+  return entries.flatMap((entry) => {
+    const billed = sums.get(entry.id);
+    return billed === undefined || entry.to === null || entry.billed !== null ? [] : [{ ...entry, billed }];
+  });
 }
 
-function total(amounts: readonly Money[]): Money | null {
-  const [first, ...rest] = amounts;
-  if (first === undefined || rest.some((amount) => amount.currency !== first.currency)) return null;
-  return { micros: rest.reduce((sum, amount) => sum + amount.micros, first.micros), currency: first.currency };
+/** Milliseconds in common; negative is how far they are apart. */
+function sharedMs(item: BilledItem, entry: LedgerRecord): number {
+  return Math.min(item.to, entry.to ?? Number.POSITIVE_INFINITY) - Math.max(item.from, entry.from);
 }

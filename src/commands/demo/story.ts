@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { durationText } from "../../model/duration.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
@@ -21,7 +21,9 @@ type WatchedEvent = Readonly<Record<string, unknown>>;
 
 /** The training command; with `stepMs` 0 it is the same computation without the pauses. */
 function training(context: CommandContext, stepMs: number): readonly string[] {
-  const program = join(context.world.packageRoot, "examples", "train", "train.mjs");
+  const absolute = join(context.world.packageRoot, "examples", "train", "train.mjs");
+  const fromHere = relative(context.world.cwd, absolute);
+  const program = fromHere.startsWith("..") ? absolute : fromHere;
   return ["node", program, "--steps", String(STEPS), "--step-ms", String(stepMs), "--checkpoint-every", "40", "--print-every", "10"];
 }
 
@@ -31,7 +33,7 @@ async function uninterrupted(context: CommandContext, stage: Stage): Promise<Buf
   const folder = join(stage.home, "uninterrupted-checkpoints");
   const argv = [...training(context, 0), "--checkpoint-dir", folder, "--out", out];
   const env = { ...context.world.env, SPOT_VOLUME_DIR: "", SPOT_NOTICE_FILE: "", SPOT_CHECKPOINT_DIR: "" };
-  const result = await runProgram(argv, { cwd: stage.home, env, signal: context.world.signal });
+  const result = await runProgram(argv, { cwd: context.world.cwd, env, signal: context.world.signal });
   if (result.code !== EXIT.done) throw broken(`the uninterrupted training ended with exit code ${result.code}: ${result.stderr.trim()}`);
   return readFile(out);
 }
@@ -188,9 +190,11 @@ async function settleUp(stage: Stage): Promise<void> {
   await stage.spot(["down", "trainer", "--volumes", "--yes"], "command");
   const left = [...records(await stage.spot(["ls"])), ...records(await stage.spot(["volumes", "ls"], "nothing"))];
   const status = await stage.spot(["local", "status"], "nothing");
-  const running = field(status, "instances");
-  const alive = Array.isArray(running) ? running.filter((instance) => !["terminated", "failed"].includes(text(instance, "state"))) : [];
-  if (left.length + alive.length > 0) throw broken(`${left.length} records and ${alive.length} machines are left`);
+  const counts = field(status, "instances");
+  if (typeof counts !== "object" || counts === null) throw broken("the cloud does not say what runs on it");
+  const alive = Object.entries(counts).filter(([state, count]) => !["terminated", "failed"].includes(state) && Number(count) > 0);
+  if (left.length + alive.length > 0)
+    throw broken(`${left.length} records and ${alive.map(([state, count]) => `${count} ${state}`).join(", ") || "no"} machines are left`);
   stage.tell("cost", "What it cost, as the cloud billed it, against the same time on demand:");
   await stage.spot(["cost"]);
 }
