@@ -5,6 +5,7 @@ import { call, type Fleet } from "./fleet.ts";
 
 /** Our clock and the provider's differ by a little: an item may begin before its interval does. */
 const EARLIER_MS = 3_600_000;
+const MS_PER_HOUR = 3_600_000n;
 
 /**
  * Replaces estimates of finished intervals by what the provider says it charged, where it says so.
@@ -25,7 +26,7 @@ export async function followBilling(
       const own = entries.filter((entry) => entry.provider === id);
       const earliest = Math.min(...own.map((entry) => entry.from));
       const items = await call(signal, (context) => billing.billed(Math.max(0, earliest - EARLIER_MS), context));
-      const ledger = billedIntervals(own, items);
+      const ledger = [...billedIntervals(own, items), ...sleepingDisks(own, items)];
       if (ledger.length > 0) await fleet.state.commit({ ledger });
     } catch (error) {
       if (signal.aborted) throw error;
@@ -55,6 +56,30 @@ export function billedIntervals(entries: readonly LedgerRecord[], items: readonl
   return entries.flatMap((entry) => {
     const billed = sums.get(entry.id);
     return billed === undefined || entry.to === null || entry.billed !== null ? [] : [{ ...entry, billed }];
+  });
+}
+
+/**
+ * What a hibernated machine's own disk was billed for: items of kind disk that name a machine. We keep no interval of
+ * ours for them, so each becomes one; asked again, it replaces itself. Pure.
+ */
+export function sleepingDisks(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly LedgerRecord[] {
+  return items.flatMap((item) => {
+    const machine = entries.find((entry) => entry.kind === "gpu" && entry.providerId === item.resourceId);
+    if (item.kind !== "disk" || machine === undefined || item.to <= item.from) return [];
+    const rate = { micros: (item.amount.micros * MS_PER_HOUR) / BigInt(Math.round(item.to - item.from)), currency: item.amount.currency };
+    return [
+      {
+        ...machine,
+        id: `${item.resourceId}/disk/${item.from}`,
+        kind: "disk" as const,
+        from: item.from,
+        to: item.to,
+        rate,
+        onDemandRate: rate,
+        billed: item.amount,
+      },
+    ];
   });
 }
 
