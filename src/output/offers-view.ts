@@ -51,6 +51,7 @@ export function shareText(share: number | null): string {
 function riskText({ effective }: RankedOffer): string {
   if (effective.basis === "uninterrupted") return "none";
   const percent = effective.interruptionsPerHour * 100;
+  if (percent === 0) return "none";
   return `${effective.basis === "assumed" ? "~" : ""}${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)}%/h`;
 }
 
@@ -67,12 +68,12 @@ const COLUMNS: readonly Column<OfferRow>[] = [
   { key: "provider", header: "PROVIDER", value: ({ ranked }) => ranked.offer.provider },
   { key: "gpu", header: "GPU", value: ({ ranked }) => gpuText(ranked.offer.gpu), paint: (text, _row, painter) => painter.bold(text) },
   { key: "vram", header: "VRAM", value: ({ ranked }) => `${ranked.offer.gpu.vramGb} GB`, align: "right", drop: 6 },
-  { key: "type", header: "TYPE", value: ({ ranked }) => ranked.offer.type, drop: 3 },
+  { key: "type", header: "TYPE", value: ({ ranked }) => ranked.offer.type, drop: 5 },
   { key: "vcpus", header: "VCPUS", value: ({ ranked }) => String(ranked.offer.vcpus), align: "right", drop: 8 },
   { key: "memory", header: "MEMORY", value: ({ ranked }) => `${ranked.offer.memoryGb} GB`, align: "right", drop: 8 },
   { key: "region", header: "REGION", value: ({ ranked }) => ranked.offer.region, hidden: true },
   { key: "zone", header: "ZONE", value: ({ ranked }) => ranked.offer.zone, drop: 1 },
-  { key: "billing", header: "BILLING", value: ({ ranked }) => ranked.offer.billing, drop: 2 },
+  { key: "billing", header: "BILLING", value: ({ ranked }) => ranked.offer.billing, drop: 3 },
   {
     key: "price",
     header: "$/HOUR",
@@ -80,7 +81,7 @@ const COLUMNS: readonly Column<OfferRow>[] = [
     align: "right",
     paint: (text, _row, painter) => painter.green(text),
   },
-  { key: "gpu-price", header: "PER GPU", value: ({ ranked }) => moneyText(ranked.gpuPrice), align: "right", drop: 7 },
+  { key: "gpu-price", header: "PER GPU", value: ({ ranked }) => moneyText(ranked.gpuPrice), align: "right", drop: 2 },
   { key: "effective", header: "EFFECTIVE", value: ({ ranked }) => moneyText(ranked.effective.price), align: "right" },
   {
     key: "on-demand",
@@ -90,7 +91,7 @@ const COLUMNS: readonly Column<OfferRow>[] = [
     drop: 4,
   },
   { key: "savings", header: "SAVES", value: ({ ranked }) => shareText(ranked.savings), align: "right" },
-  { key: "risk", header: "RISK", value: ({ ranked }) => riskText(ranked), align: "right", drop: 2 },
+  { key: "risk", header: "RISK", value: ({ ranked }) => riskText(ranked), align: "right", drop: 3 },
   { key: "notice", header: "NOTICE", value: ({ ranked }) => secondsText(ranked.offer.noticeSeconds), align: "right", drop: 5 },
   { key: "protection", header: "SAFE FOR", value: ({ ranked }) => secondsText(ranked.offer.protectionSeconds), align: "right", drop: 7 },
   {
@@ -109,7 +110,12 @@ const COUNT: Column<OfferRow> = { key: "count", header: "OFFERS", value: ({ coun
 export function offersView(rows: readonly OfferRow[], empty: string): View {
   const currencies = new Set(rows.map(({ ranked }) => ranked.offer.price.currency));
   const header = currencies.size === 1 && currencies.has("USD") ? "$/HOUR" : "PER HOUR";
-  const columns = COLUMNS.map((column) => (column.key === "price" ? { ...column, header } : column));
+  const oneBilling = new Set(rows.map(({ ranked }) => ranked.offer.billing)).size === 1;
+  const columns = COLUMNS.map((column) => {
+    if (column.key === "price") return { ...column, header };
+    // A column in which every row says the same tells people nothing.
+    return column.key === "billing" ? { ...column, hidden: oneBilling } : column;
+  });
   const assumed = rows.some(({ ranked }) => ranked.effective.basis === "assumed");
   return listView({
     schema: "spot.offers/1",
@@ -117,6 +123,6 @@ export function offersView(rows: readonly OfferRow[], empty: string): View {
     toJson: offerJson,
     columns: rows.some(({ count }) => count !== undefined) ? [...columns, COUNT] : columns,
     empty,
-    footer: `EFFECTIVE: per useful hour, lost work included. RISK: interruptions expected${assumed ? " (~ assumed)" : ""}.`,
+    footer: `Ranked per GPU. EFFECTIVE is the price of a useful hour, lost work counted${assumed ? " (risk assumed where marked ~)" : ""}.`,
   });
 }

@@ -1,0 +1,264 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Money, moneyFromDecimal, moneyToDecimal } from "../../src/model/money.ts";
+import type { Offer } from "../../src/model/offer.ts";
+import { compareOffers, jobOf, monthOf } from "../../src/pricing/compare.ts";
+import { effectivePrice, lostShare, USUAL_WORK } from "../../src/pricing/effective.ts";
+import { bestOfEach, OFFER_SORTS, perGpu, rankOffers } from "../../src/pricing/rank.ts";
+import { SUMMARY_KEYS, summarize } from "../../src/pricing/summary.ts";
+import type { LedgerRecord } from "../../src/state/records.ts";
+
+const usd = (text: string) => moneyFromDecimal(text, "USD");
+const HOUR = 3_600_000;
+
+function offer(set: Partial<Offer> = {}): Offer {
+  return {
+    provider: "local",
+    region: "r",
+    zone: "r-a",
+    type: "h100.1",
+    gpu: { model: "H100", count: 1, vramGb: 80 },
+    vcpus: 8,
+    memoryGb: 64,
+    billing: "spot",
+    price: usd("1"),
+    onDemandPrice: usd("3"),
+    stock: 4,
+    noticeSeconds: 120,
+    protectionSeconds: 0,
+    interruptionsPerHour: 0.1,
+    source: "live",
+    observedAt: 0,
+    ...set,
+  };
+}
+
+const anyOffer = fc
+  .record({
+    provider: fc.constantFrom("a", "b"),
+    zone: fc.constantFrom("z1", "z2"),
+    type: fc.constantFrom("t1", "t2"),
+    billing: fc.constantFrom("spot" as const, "on-demand" as const, "monthly" as const),
+    price: fc
+      .tuple(fc.bigInt({ min: 1n, max: 50_000_000n }), fc.constantFrom("USD", "EUR"))
+      .map(([micros, currency]) => ({ micros, currency })),
+    onDemandPrice: fc.option(fc.bigInt({ min: 1n, max: 90_000_000n }).map((micros) => ({ micros, currency: "USD" }))),
+    stock: fc.constantFrom(0, 3, "unknown" as const),
+    gpu: fc.constantFrom(
+      { model: "H100", count: 1, vramGb: 80 },
+      { model: "H100", count: 8, vramGb: 80 },
+      { model: "A100", count: 1, vramGb: 40 },
+    ),
+    interruptionsPerHour: fc.option(fc.double({ min: 0, max: 2, noNaN: true })),
+    observedAt: fc.nat({ max: 3 }),
+  })
+  .map((set) => offer(set));
+
+test.each([
+  // interruptions, interval, restart, checkpoint → share: rate × (interval/2 + restart)/3600 + checkpoint/interval
+  [0, 600, 300, 5, 5 / 600],
+  [0.1, 600, 300, 0, 0.1 * (600 / 3600)],
+  [1, 3600, 1800, 36, 1 * 1 + 0.01],
+])("at %d an hour, every %d s, %d s to come back, %d s to save: the share lost", (rate, interval, restart, save, share) => {
+  const work = { ...USUAL_WORK, checkpointIntervalSeconds: interval, restartSeconds: restart, checkpointSeconds: save };
+  expect(lostShare(rate, work)).toBeCloseTo(share, 12);
+});
+
+test("the effective price is never below the price, and says where its risk comes from", () => {
+  expect(moneyToDecimal(effectivePrice(offer(), USUAL_WORK).price)).toBe("1.025000");
+  expect(effectivePrice(offer(), USUAL_WORK).basis).toBe("provider");
+  expect(effectivePrice(offer({ interruptionsPerHour: null }), USUAL_WORK)).toMatchObject({ basis: "assumed", interruptionsPerHour: 0.05 });
+  expect(effectivePrice(offer({ billing: "on-demand" }), USUAL_WORK)).toMatchObject({ basis: "uninterrupted", price: usd("1") });
+  fc.assert(
+    fc.property(anyOffer, (one) => {
+      expect(effectivePrice(one, USUAL_WORK).price.micros).toBeGreaterThanOrEqual(one.price.micros);
+    }),
+  );
+});
+
+test("ranking is the same for the same offers in whatever order they come, and loses none", () => {
+  fc.assert(
+    fc.property(fc.array(anyOffer, { maxLength: 12 }), fc.constantFrom(...OFFER_SORTS), fc.nat(), (offers, sort, turn) => {
+      const once = rankOffers(offers, {}, sort, USUAL_WORK);
+      const cut = offers.length === 0 ? 0 : turn % offers.length;
+      const turned = [...offers.slice(cut), ...offers.slice(0, cut)].reverse();
+      const again = rankOffers(turned, {}, sort, USUAL_WORK);
+      expect(again).toEqual(once);
+      expect(once.length).toBe(offers.length);
+    }),
+  );
+});
+
+test("what can be had stands before what is sold out; a cheaper GPU before a dearer one", () => {
+  fc.assert(
+    fc.property(fc.array(anyOffer, { maxLength: 12 }), (offers) => {
+      const ranked = rankOffers(offers, {}, "price", USUAL_WORK);
+      for (const [index, one] of ranked.entries()) {
+        const next = ranked[index + 1];
+        if (next === undefined) continue;
+        expect(one.offer.stock === 0 && next.offer.stock !== 0).toBe(false);
+        if ((one.offer.stock === 0) !== (next.offer.stock === 0) || one.offer.price.currency !== next.offer.price.currency) continue;
+        const left = one.offer.price.micros * BigInt(next.offer.gpu.count);
+        expect(left).toBeLessThanOrEqual(next.offer.price.micros * BigInt(one.offer.gpu.count));
+      }
+    }),
+  );
+});
+
+test("a query leaves out what was not asked for, and a price of zero is no price", () => {
+  const offers = [
+    offer({ type: "dear", price: usd("9") }),
+    offer({ type: "free", price: usd("0") }),
+    offer({ type: "eight", gpu: { model: "H100", count: 8, vramGb: 80 }, price: usd("4") }),
+    offer({ type: "other", gpu: { model: "A100", count: 1, vramGb: 40 } }),
+    offer({ type: "right" }),
+    offer({ type: "od", billing: "on-demand" }),
+  ];
+  const types = (query: Parameters<typeof rankOffers>[1]) => rankOffers(offers, query, "price", USUAL_WORK).map((one) => one.offer.type);
+  expect(types({ gpuModel: "h100", gpuCount: 1, billing: "spot", maxMicros: 5_000_000n })).toEqual(["right"]);
+  expect(types({ gpuModel: "H100", billing: "spot" })).toEqual(["eight", "right", "dear"]);
+  expect(types({ providers: ["aws"] })).toEqual([]);
+});
+
+test("by savings: the unknown ranks last", () => {
+  const offers = [
+    offer({ type: "unknown", onDemandPrice: null }),
+    offer({ type: "loss", onDemandPrice: usd("0.5") }),
+    offer({ type: "gain" }),
+  ];
+  expect(rankOffers(offers, {}, "savings", USUAL_WORK).map((one) => one.offer.type)).toEqual(["gain", "loss", "unknown"]);
+});
+
+test("groups show their best and count the rest", () => {
+  const offers = [
+    offer({ type: "a", price: usd("2") }),
+    offer({ type: "b" }),
+    offer({ type: "c", gpu: { model: "A100", count: 1, vramGb: 40 } }),
+  ];
+  const groups = bestOfEach(rankOffers(offers, {}, "price", USUAL_WORK), "gpu");
+  expect(groups.map(({ best, count }) => [best.offer.type, count])).toEqual([
+    ["b", 2],
+    ["c", 1],
+  ]);
+  expect(moneyToDecimal(perGpu(usd("1"), 3))).toBe("0.333333");
+});
+
+test("a job is compared on demand, on spot and by the month", () => {
+  const offers = [
+    offer({ billing: "on-demand", price: usd("3"), onDemandPrice: null }),
+    offer({ price: usd("1") }),
+    offer({ billing: "monthly", price: usd("0.9"), onDemandPrice: null }),
+    offer({ price: usd("0.1"), stock: 0 }),
+  ];
+  const [job] = compareOffers(offers, jobOf(100), USUAL_WORK);
+  expect(job?.options.map(({ billing, hoursBilled, total }) => [billing, Number(hoursBilled.toFixed(3)), moneyToDecimal(total)])).toEqual([
+    ["spot", 102.5, "102.500000"],
+    ["on-demand", 100, "300.000000"],
+    ["monthly", 720, "648.000000"],
+  ]);
+  // 0.9 × 720 / 3 and 0.9 × 720 / 1.025
+  expect(job?.breakEven).toEqual([
+    { against: "on-demand", hoursPerMonth: 216 },
+    { against: "spot", hoursPerMonth: 632.195 },
+  ]);
+  const [month] = compareOffers(offers, monthOf(24), USUAL_WORK);
+  expect(month?.options[0]?.billing).toBe("monthly");
+  expect(jobOf(721).months).toBe(2);
+});
+
+test("at the break-even the month and the other way cost the same", () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 10_000n, max: 9_000_000n }), fc.bigInt({ min: 10_000n, max: 9_000_000n }), (monthly, onDemand) => {
+      const price = (micros: bigint): Money => ({ micros, currency: "USD" });
+      const offers = [offer({ billing: "monthly", price: price(monthly) }), offer({ billing: "on-demand", price: price(onDemand) })];
+      const [one] = compareOffers(offers, jobOf(1), USUAL_WORK);
+      const hours = one?.breakEven[0]?.hoursPerMonth;
+      if (hours === null || hours === undefined) expect(monthly).toBeGreaterThan(onDemand);
+      else expect(Math.abs(Number(onDemand) * hours - Number(monthly) * 720)).toBeLessThan(Number(onDemand) / 500);
+    }),
+  );
+});
+
+function entry(set: Partial<LedgerRecord> = {}): LedgerRecord {
+  return {
+    id: "l-1",
+    instanceId: "i-1",
+    instance: "trainer",
+    fleet: null,
+    provider: "local",
+    providerId: "x",
+    kind: "gpu",
+    billing: "spot",
+    from: 0,
+    to: HOUR,
+    rate: usd("1"),
+    onDemandRate: usd("3"),
+    billed: null,
+    ...set,
+  };
+}
+
+test("estimated and billed are kept apart; a disk is its own counterfactual", () => {
+  const ledger = [
+    entry(),
+    entry({ id: "l-2", from: HOUR, to: 2 * HOUR, billed: usd("0.8") }),
+    entry({ id: "l-3", kind: "disk", rate: usd("0.01"), onDemandRate: null, to: null }),
+  ];
+  const { rows, totals } = summarize(ledger, "instance", { since: 0, now: 4 * HOUR });
+  expect(rows).toEqual([
+    {
+      key: "trainer",
+      currency: "USD",
+      gpuMs: 2 * HOUR,
+      billed: usd("0.8"),
+      estimated: usd("1.04"),
+      paid: usd("1.84"),
+      onDemand: usd("6.04"),
+      savings: 0.6953,
+      open: true,
+    },
+  ]);
+  expect(totals).toEqual([{ ...rows[0], key: "" }]);
+});
+
+test("an unknown on-demand price is unknown, not zero", () => {
+  const { rows } = summarize([entry({ onDemandRate: null })], "provider", { since: 0, now: HOUR });
+  expect(rows[0]).toMatchObject({ key: "local", onDemand: null, savings: null });
+});
+
+test("nothing outside the period counts, and currencies are summed apart", () => {
+  const ledger = [entry(), entry({ id: "l-2", rate: moneyFromDecimal("2", "EUR"), onDemandRate: null })];
+  const { rows, totals } = summarize(ledger, "instance", { since: HOUR / 2, now: 10 * HOUR });
+  expect(rows.map((row) => [row.currency, moneyToDecimal(row.paid)])).toEqual([
+    ["EUR", "1.000000"],
+    ["USD", "0.500000"],
+  ]);
+  expect(totals.length).toBe(2);
+  expect(summarize(ledger, "instance", { since: 2 * HOUR, now: 3 * HOUR }).rows).toEqual([]);
+});
+
+test("however the ledger is grouped, to the millionth the same is paid", () => {
+  const anyEntry = fc
+    .record({
+      instance: fc.constantFrom("a", "b"),
+      fleet: fc.constantFrom(null, "f"),
+      provider: fc.constantFrom("p", "q"),
+      kind: fc.constantFrom("gpu" as const, "disk" as const),
+      from: fc.nat({ max: 200 * HOUR }),
+      length: fc.option(fc.nat({ max: 100 * HOUR })),
+      rate: fc.bigInt({ min: 1n, max: 9_999_999n }).map((micros) => ({ micros, currency: "USD" })),
+      billed: fc.option(fc.bigInt({ min: 0n, max: 99_999_999n }).map((micros) => ({ micros, currency: "USD" }))),
+    })
+    .map(({ length, ...set }) => entry({ ...set, to: length === null ? null : set.from + length, onDemandRate: set.rate }));
+  fc.assert(
+    fc.property(fc.array(anyEntry, { maxLength: 8 }), fc.nat({ max: 100 * HOUR }), (ledger, since) => {
+      const period = { since, now: 400 * HOUR };
+      const sums = SUMMARY_KEYS.map((by) => {
+        const { rows, totals } = summarize(ledger, by, period);
+        expect(rows.reduce((sum, row) => sum + row.gpuMs, 0)).toBe(totals[0]?.gpuMs ?? 0);
+        return rows.reduce((sum, row) => sum + row.paid.micros, 0n);
+      });
+      expect(new Set(sums).size).toBe(1);
+    }),
+  );
+});
