@@ -5,7 +5,7 @@ import { usageProblem } from "./model/problem.ts";
 import { type LiveProgress, lineProgress, silentProgress, spinnerProgress } from "./output/live-progress.ts";
 import { painterFor } from "./output/painter.ts";
 import type { Painter } from "./output/view.ts";
-import { readFileIfThere } from "./platform/files.ts";
+import { findSetting, readStoredSettings } from "./platform/settings.ts";
 import type { World } from "./platform/world.ts";
 import type { Provider } from "./providers/provider.ts";
 import type { State } from "./state/records.ts";
@@ -50,6 +50,7 @@ export async function commandContext(
       const named = chosen ?? words(await setting("provider"));
       return Promise.all([...new Set(named.length === 0 ? ["local"] : named)].map(provider));
     },
+    commandTree: () => import("./describe-commands.ts").then(({ describeCommands }) => describeCommands()),
     emit(event, text) {
       progress.aside(() => stdout.write(flags.machine ? `${JSON.stringify(event)}\n` : `${text}\n`));
     },
@@ -103,14 +104,10 @@ function progressFor(world: World, painter: Painter, flags: GlobalFlags): LivePr
   return lineProgress(stderr, painter);
 }
 
-/** Flag > environment (`SPOT_MAX_PRICE` for `maxPrice`) > the settings file. */
-async function readSetting(key: string, options: Readonly<Record<string, unknown>>, world: World): Promise<string | undefined> {
+/** Flag > environment > context > the settings file. */
+async function readSetting(key: string, options: Readonly<Record<string, unknown>>, { home, env }: World): Promise<string | undefined> {
   const flag = options[key];
   if (typeof flag === "string") return flag;
-  const variable = world.env[`SPOT_${key.replace(/[A-Z]/g, "_$&").toUpperCase()}`];
-  if (variable !== undefined && variable !== "") return variable;
-  const text = await readFileIfThere(join(world.home, "config.json"));
-  const stored: unknown = text === undefined ? {} : JSON.parse(text);
-  const value = typeof stored === "object" && stored !== null ? (stored as Record<string, unknown>)[key] : undefined;
-  return value === undefined || value === null ? undefined : String(value);
+  const stored = await readStoredSettings(home);
+  return findSetting(key, { home, env, stored }).value ?? undefined;
 }

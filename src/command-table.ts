@@ -24,6 +24,7 @@ const MACHINES = "Machines";
 const WORK = "Work and checkpoints";
 const CARE = "Care";
 const PRICES = "Prices and cost";
+const SETUP = "Setting up";
 const HERE = "On this machine";
 
 export const COMMANDS: CommandTable = {
@@ -201,5 +202,51 @@ export const COMMANDS: CommandTable = {
         load: () => import("./commands/local/serve.ts").then((module) => module.localServe),
       },
     },
+  },
+  config: {
+    summary: "settings, and where each comes from",
+    group: SETUP,
+    commands: {
+      show: {
+        summary: "every setting and where it comes from",
+        group: "",
+        load: () => import("./commands/config/show.ts").then((module) => module.configShow),
+      },
+      get: {
+        summary: "print one setting",
+        group: "",
+        load: () => import("./commands/config/get.ts").then((module) => module.configGet),
+      },
+      set: {
+        summary: "keep a setting",
+        group: "",
+        load: () => import("./commands/config/set.ts").then((module) => module.configSet),
+      },
+      unset: {
+        summary: "forget a setting",
+        group: "",
+        load: () => import("./commands/config/unset.ts").then((module) => module.configUnset),
+      },
+    },
+  },
+  init: {
+    summary: "write a fleet file by answering questions",
+    group: SETUP,
+    load: () => import("./commands/init.ts").then((module) => module.init),
+  },
+  doctor: {
+    summary: "check this machine and what spot needs",
+    group: SETUP,
+    load: () => import("./commands/doctor.ts").then((module) => module.doctor),
+  },
+  schema: {
+    summary: "print the JSON Schema of the fleet file",
+    group: SETUP,
+    load: () => import("./commands/schema.ts").then((module) => module.schema),
+  },
+  completion: {
+    summary: "print the completion script of a shell",
+    group: SETUP,
+    load: () => import("./commands/completion.ts").then((module) => module.completion),
   },
 };

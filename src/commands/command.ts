@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { ExitCode } from "../model/exit-codes.ts";
+import type { CommandTree } from "../output/completion-script.ts";
 import type { Progress } from "../output/progress.ts";
 import type { Painter, View } from "../output/view.ts";
 import type { World } from "../platform/world.ts";
@@ -26,6 +27,8 @@ export interface CommandContext {
   providers(chosen?: readonly string[]): Promise<readonly Provider[]>;
   /** A preference: flag > environment > context > `conf` file > default. */
   setting(key: string): Promise<string | undefined>;
+  /** Every command with its flags; loads all of them, so only for completion. */
+  commandTree(): Promise<CommandTree>;
   /** Writes one line of a stream at once: as NDJSON for machines, as text for people. */
   emit(event: Readonly<Record<string, unknown>>, text: string): void;
   /** Asks; fails with a usage problem that names `flag` when nobody can be asked. True when agreed (or `--yes`). */

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what looks like a placeholder here is the shell's own
 /** A command as far as a shell must know it. */
 export interface CommandTree {
   readonly name: string;
@@ -75,7 +76,12 @@ function bashScript(root: CommandTree): string {
     "# bash completion of spot:  source <(spot completion bash)",
     "_spot() {",
     '  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words="" flags="" takes=nothing',
-    ...walk(all.map((place) => place.path).filter((path) => path !== ""), "1", "COMP_CWORD", "${COMP_WORDS[i]}"),
+    ...walk(
+      all.map((place) => place.path).filter((path) => path !== ""),
+      "1",
+      "COMP_CWORD",
+      "${COMP_WORDS[i]}",
+    ),
     '  case "$previous" in',
     ...valued,
     "  esac",
@@ -106,7 +112,9 @@ function zshScript(root: CommandTree): string {
   const cases = all.flatMap((place) => [
     `    ${quoted(place.path)})`,
     `      words_=(${place.commands.map((child) => item(child.name, child.summary)).join(" ")})`,
-    `      flags_=(${flagsOf(place, root).flatMap((flag) => spellings(flag).map((word) => item(word, flag.summary))).join(" ")})`,
+    `      flags_=(${flagsOf(place, root)
+      .flatMap((flag) => spellings(flag).map((word) => item(word, flag.summary)))
+      .join(" ")})`,
     `      takes=${place.takes} ;;`,
   ]);
   const valued = uniqueFlags(all).map((flag) => {
@@ -119,14 +127,19 @@ function zshScript(root: CommandTree): string {
     "_spot() {",
     "  local takes=nothing",
     "  local -a words_ flags_ names_",
-    ...walk(all.map((place) => place.path).filter((path) => path !== ""), "2", "CURRENT", "${words[i]}").map((line) => line.replaceAll("path", "verb")),
+    ...walk(
+      all.map((place) => place.path).filter((path) => path !== ""),
+      "2",
+      "CURRENT",
+      "${words[i]}",
+    ).map((line) => line.replaceAll("path", "verb")),
     '  case "${words[CURRENT-1]}" in',
     ...valued,
     "  esac",
     '  case "$verb" in',
     ...cases,
     "  esac",
-    '  if [[ ${words[CURRENT]} == -* ]]; then _describe -o flag flags_',
+    "  if [[ ${words[CURRENT]} == -* ]]; then _describe -o flag flags_",
     "  elif (( ${#words_} )); then _describe command words_",
     `  elif [[ $takes == instances ]]; then names_=(\${(f)"$(${NAMES})"}); _describe instance names_`,
     "  elif [[ $takes == files ]]; then _files",

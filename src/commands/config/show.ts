@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { SETTING_KEYS } from "../../model/setting-keys.ts";
+import { listView } from "../../output/list-view.ts";
+import { currentContext, findSetting, type Setting, settingsFile } from "../../platform/settings.ts";
+import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
+import { settingSources } from "./settings.ts";
+
+export const configShow: CommandModule = {
+  configure(_command: Command) {},
+  async run({ world }: CommandContext): Promise<CommandResult> {
+    const sources = await settingSources(world);
+    currentContext(sources);
+    const settings = SETTING_KEYS.map(({ key, fallback }) => findSetting(key, sources, undefined, fallback));
+    const what = new Map(SETTING_KEYS.map((entry) => [entry.key, entry.what]));
+    const view = listView<Setting>({
+      schema: "spot.config/1",
+      items: settings,
+      toJson: (setting) => ({ ...setting }),
+      columns: [
+        { key: "key", header: "SETTING", value: ({ key }) => key },
+        { key: "value", header: "VALUE", value: ({ value }) => value ?? "–" },
+        {
+          key: "origin",
+          header: "FROM",
+          value: ({ origin }) => origin,
+          paint: (text, { origin }, painter) => (origin === "default" ? painter.dim(text) : text),
+        },
+        { key: "where", header: "WHERE", value: ({ where }) => where, drop: 2 },
+        { key: "what", header: "WHAT", value: ({ key }) => what.get(key) ?? "", drop: 1 },
+      ],
+      empty: "",
+      footer: `kept in ${settingsFile(world.home)}`,
+    });
+    return { view };
+  },
+};

@@ -1,0 +1,161 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { EXIT } from "../model/exit-codes.ts";
+import { newId } from "../model/ids.ts";
+import { Problem } from "../model/problem.ts";
+import { listView } from "../output/list-view.ts";
+import { deadline } from "../platform/clock.ts";
+import { ensurePrivateFolder } from "../platform/files.ts";
+import { findProgram, freeBytes, nodeVersion, probeWrite } from "../platform/machine.ts";
+import { readStoredSettings } from "../platform/settings.ts";
+import { isFault } from "../providers/errors.ts";
+import { openLocalControl } from "../providers/registry.ts";
+import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+
+interface Finding {
+  readonly check: string;
+  readonly status: "ok" | "warn" | "fail";
+  /** What was seen. */
+  readonly detail: string;
+  /** What to do about it; empty when all is well. */
+  readonly hint: string;
+}
+
+type Verdict = Omit<Finding, "check">;
+
+const OLDEST_NODE = [20, 19] as const;
+const LOW_BYTES = 1024 ** 3;
+const SKEW_MS = 5 * 60_000;
+const EARLIEST = Date.UTC(2025, 0, 1);
+const ANSWER_MS = 5000;
+
+const fine = (detail: string): Verdict => ({ status: "ok", detail, hint: "" });
+const doubtful = (detail: string, hint: string): Verdict => ({ status: "warn", detail, hint });
+const bad = (detail: string, hint: string): Verdict => ({ status: "fail", detail, hint });
+const said = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+function nodeCheck(version: string): Verdict {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const isNew = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  return isNew ? fine(version) : bad(version, `needs Node ${OLDEST_NODE.join(".")} or newer`);
+}
+
+async function homeCheck({ world }: CommandContext): Promise<Verdict> {
+  try {
+    await ensurePrivateFolder(world.home);
+    const written = await probeWrite(world.home, `.${newId("doctor", world.rng)}`);
+    const skew = Math.abs(written - world.clock.now());
+    if (skew > SKEW_MS) return doubtful(world.home, `the clock of its file system is ${Math.round(skew / 1000)} s away from ours`);
+    return fine(world.home);
+  } catch (error) {
+    return bad(said(error), "SPOT_HOME moves it to a folder that can be written");
+  }
+}
+
+async function settingsCheck({ world }: CommandContext): Promise<Verdict> {
+  try {
+    const { values, contexts } = await readStoredSettings(world.home);
+    return fine(`${Object.keys(values).length} set, ${Object.keys(contexts).length} contexts`);
+  } catch (error) {
+    return bad(said(error), error instanceof Problem ? (error.next[0] ?? "") : "");
+  }
+}
+
+async function databaseCheck(context: CommandContext): Promise<Verdict> {
+  try {
+    const state = await context.state();
+    const [instances, events] = [await state.instances({ includeGone: true }), await state.lastSeq()];
+    return fine(`${join(context.world.home, "state.db")}: ${instances.length} instances, ${events} events`);
+  } catch (error) {
+    return bad(said(error), error instanceof Problem ? [error.hint ?? "", ...error.next].filter((text) => text !== "").join("; ") : "");
+  }
+}
+
+async function localCloudCheck({ world }: CommandContext): Promise<Verdict> {
+  const limit = deadline(world.signal, ANSWER_MS);
+  const control = await openLocalControl(world, { autoStart: false });
+  try {
+    const { pid } = await control.health(limit.signal);
+    return fine(`running, process ${pid}`);
+  } catch (error) {
+    if (isFault(error, "unavailable")) return fine("not running; it starts when it is first used");
+    return bad(said(error), "spot local stop, then spot local start");
+  } finally {
+    limit.done();
+    await control.close();
+  }
+}
+
+function clockCheck(now: number): Verdict {
+  const text = new Date(now).toISOString();
+  return now >= EARLIEST ? fine(text) : bad(text, "set the clock: deadlines and costs are reckoned with it");
+}
+
+async function programCheck({ world }: CommandContext, anyOf: readonly string[], what: string): Promise<Verdict> {
+  for (const name of anyOf) {
+    const path = await findProgram(name, world.env);
+    if (path !== undefined) return fine(path);
+  }
+  return bad("not found", `${what} needs ${anyOf.length === 1 ? "" : "one of "}${anyOf.join(", ")}`);
+}
+
+async function diskCheck({ world }: CommandContext): Promise<Verdict> {
+  try {
+    const free = await freeBytes(world.home);
+    const text = `${(free / 1024 ** 3).toFixed(1)} GiB free`;
+    return free >= LOW_BYTES ? fine(text) : doubtful(text, "checkpoints of the embedded cloud lie on this disk");
+  } catch (error) {
+    return doubtful(said(error), "");
+  }
+}
+
+async function findings(context: CommandContext): Promise<readonly Finding[]> {
+  const agent = "the agent inside an instance of the embedded cloud";
+  const checks: readonly (readonly [string, () => Verdict | Promise<Verdict>])[] = [
+    ["node", () => nodeCheck(nodeVersion())],
+    ["home", () => homeCheck(context)],
+    ["disk", () => diskCheck(context)],
+    ["clock", () => clockCheck(context.world.clock.now())],
+    ["settings", () => settingsCheck(context)],
+    ["database", () => databaseCheck(context)],
+    ["embedded cloud", () => localCloudCheck(context)],
+    ["shell", () => programCheck(context, ["sh"], agent)],
+    ["hashes", () => programCheck(context, ["sha256sum", "shasum", "openssl"], agent)],
+    ["http", () => programCheck(context, ["curl", "wget", "python3"], agent)],
+  ];
+  const found: Finding[] = [];
+  for (const [check, look] of checks) {
+    context.progress.step(`looking at ${check}`);
+    found.push({ check, ...(await look()) });
+  }
+  context.progress.stop();
+  return found;
+}
+
+export const doctor: CommandModule = {
+  configure(_command: Command) {},
+  async run(context: CommandContext): Promise<CommandResult> {
+    const found = await findings(context);
+    const failed = found.filter(({ status }) => status === "fail").length;
+    const view = listView<Finding>({
+      schema: "spot.doctor/1",
+      items: found,
+      toJson: (finding) => ({ ...finding }),
+      columns: [
+        { key: "check", header: "CHECK", value: ({ check }) => check },
+        {
+          key: "status",
+          header: "STATUS",
+          value: ({ status }) => status,
+          paint: (text, { status }, painter) =>
+            status === "ok" ? painter.green(text) : status === "warn" ? painter.yellow(text) : painter.red(text),
+        },
+        { key: "detail", header: "FOUND", value: ({ detail }) => detail },
+        { key: "hint", header: "WHAT TO DO", value: ({ hint }) => hint, drop: 1 },
+      ],
+      empty: "",
+      footer: failed === 0 ? "all is well" : `${failed} of ${found.length} checks failed`,
+    });
+    return { view, exit: failed === 0 ? EXIT.done : EXIT.failed };
+  },
+};

@@ -1,0 +1,37 @@
+import { suggestion } from "./nearest.ts";
+import { usageProblem } from "./problem.ts";
+
+/** A preference that `spot config` keeps. */
+export interface SettingKey {
+  readonly key: string;
+  /** What it decides, for people. */
+  readonly what: string;
+  /** What holds when nobody says anything; null for nothing. */
+  readonly fallback: string | null;
+}
+
+/** Everything but `context` is what the flag of that name says to `up`. */
+export const SETTING_KEYS: readonly SettingKey[] = [
+  { key: "context", what: "the set of settings in use", fallback: null },
+  { key: "provider", what: "clouds to ask, by comma", fallback: "local" },
+  { key: "gpu", what: "MODEL or MODEL:COUNT", fallback: null },
+  { key: "billing", what: "spot, on-demand or auto", fallback: "spot" },
+  { key: "maxPrice", what: "never rent above this, per machine and hour", fallback: null },
+  { key: "region", what: "regions or zones, by comma", fallback: null },
+  { key: "image", what: "the image to boot", fallback: null },
+  { key: "ttl", what: "ends by itself after this time", fallback: null },
+  { key: "idle", what: "ends by itself when its workload has been over for so long", fallback: null },
+  { key: "onReclaim", what: "replace, hibernate or let-go", fallback: "replace" },
+];
+
+/**
+ * The key as we spell it; `max-price` and `MAX_PRICE` mean `maxPrice`.
+ * @throws Problem (usage, with the nearest known key).
+ */
+export function requireSettingKey(text: string): SettingKey {
+  const plain = (word: string) => word.replaceAll(/[-_]/g, "").toLowerCase();
+  const found = SETTING_KEYS.find(({ key }) => plain(key) === plain(text));
+  if (found !== undefined) return found;
+  const known = SETTING_KEYS.map(({ key }) => key);
+  throw usageProblem(`there is no setting ${JSON.stringify(text)}`, suggestion(text, known), ["spot config show"]);
+}
