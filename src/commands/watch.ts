@@ -8,6 +8,7 @@ import { eventText } from "../output/event-text.ts";
 import { instancesView } from "../output/instances-view.ts";
 import { eventJson } from "../output/json.ts";
 import { liveFrame } from "../output/live-frame.ts";
+import { stripControl } from "../platform/terminal.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { instanceRows, namedInstance, openFleet } from "./fleet-context.ts";
 
@@ -27,37 +28,50 @@ export const watch: CommandModule = {
   async run(context: CommandContext): Promise<CommandResult> {
     const names = context.args;
     for (const name of names) await namedInstance(context, name, true);
-    const fleet = await openFleet(context);
+    // What happens is told by the events; a second voice would only repeat it.
+    const fleet: Fleet = { ...(await openFleet(context)), say: () => {} };
     const { signal, clock, stdout } = context.world;
     const live = stdout.isTTY && !context.machine ? liveFrame(stdout) : null;
     const recent: FleetEvent[] = [];
+    let said: readonly string[] = [];
     let seq = await firstSeq(context, fleet);
-    for (;;) {
-      await onePass(context, fleet, names);
+    while (!signal.aborted) {
+      const troubles = await onePass(context, fleet, names);
       const events = await fleet.state.events({ afterSeq: seq, ...(names.length === 0 ? {} : { instances: names }) });
       seq = events.at(-1)?.seq ?? seq;
       recent.push(...events);
-      if (live === null) for (const event of events) context.emit(eventJson(event), eventText(event, context.painter));
-      else await live.draw(await frame(context, names, recent.slice(-EVENTS_SHOWN)));
+      if (live !== null) await live.draw(await frame(context, names, recent.slice(-EVENTS_SHOWN), troubles));
+      else {
+        for (const event of events) context.emit(eventJson(event), eventText(event, context.painter));
+        for (const trouble of troubles) if (!said.includes(trouble)) context.progress.warn(trouble);
+        said = troubles;
+      }
       // What was written while we worked is shown at once, before the next pause.
-      if (events.length === 0) await clock.sleep(POLL_MS, signal);
+      if (events.length === 0) await clock.sleep(POLL_MS, signal).catch(() => undefined);
     }
+    // Ctrl-C is how a watch ends; the program's own exit code says so.
+    return {};
   },
 };
 
-/** A pass that fails is said and tried again: a watch that ends at the first hiccup watches nothing. */
-async function onePass(context: CommandContext, fleet: Fleet, names: readonly string[]): Promise<void> {
+/**
+ * One look, or with `--act` one pass. What goes wrong is returned to be shown and is tried again: a watch that ends at
+ * the first hiccup watches nothing.
+ */
+async function onePass(context: CommandContext, fleet: Fleet, names: readonly string[]): Promise<readonly string[]> {
   const { signal } = context.world;
   try {
     if (context.options["act"] !== true) {
       await look(fleet, signal, names);
-      return;
+      return [];
     }
     const report = await reconcile(fleet, { signal, limitMs: PASS_LIMIT_MS });
-    for (const item of report.items) if (item.outcome === "stuck") context.progress.step(`${item.instance}: ${item.why ?? "stuck"}`);
+    return [
+      ...report.items.filter((item) => item.outcome === "stuck").map((item) => `${item.instance}: ${item.why ?? "stuck"}`),
+      ...report.silent.map(({ provider, why }) => `${provider} does not answer: ${why}`),
+    ];
   } catch (error) {
-    if (signal.aborted) throw error;
-    context.progress.step(error instanceof Error ? error.message : String(error));
+    return signal.aborted ? [] : [error instanceof Error ? error.message : String(error)];
   }
 }
 
@@ -83,11 +97,22 @@ function sinceTime(text: string, now: number): number {
   }
 }
 
-async function frame(context: CommandContext, names: readonly string[], events: readonly FleetEvent[]): Promise<string> {
+async function frame(
+  context: CommandContext,
+  names: readonly string[],
+  events: readonly FleetEvent[],
+  troubles: readonly string[],
+): Promise<string> {
   const { painter, world } = context;
   const records = await (await context.state()).instances(names.length === 0 ? {} : { names });
   const table = await instancesView(await instanceRows(context, records)).render(painter, world.stdout.columns);
   const acting = context.options["act"] === true ? "watching and acting" : "watching only; --act responds";
   const head = painter.dim(`${new Date(world.clock.now()).toISOString().slice(0, 19)}Z  ${acting}  Ctrl-C ends`);
-  return [head, "", table, ...(events.length === 0 ? [] : ["", ...events.map((event) => eventText(event, painter))])].join("\n");
+  return [
+    head,
+    "",
+    table,
+    ...troubles.map((trouble) => painter.yellow(stripControl(trouble))),
+    ...(events.length === 0 ? [] : ["", ...events.map((event) => eventText(event, painter))]),
+  ].join("\n");
 }

@@ -6,13 +6,14 @@ import type { Painter } from "./view.ts";
 /** One event as a line for people: time, instance, what happened. */
 export function eventText(event: FleetEvent, painter: Painter): string {
   const time = painter.dim(new Date(event.at).toISOString().slice(11, 19));
-  const who = painter.bold((event.instance ?? event.provider ?? "").padEnd(12));
-  return `${time}  ${who}  ${stripControl(sentence(event, painter))}`.trimEnd();
+  const who = painter.bold(stripControl(event.instance ?? event.provider ?? "").padEnd(12));
+  return `${time}  ${who}  ${sentence(event, painter)}`.trimEnd();
 }
 
 function sentence(event: FleetEvent, painter: Painter): string {
   const { data } = event;
-  const word = (key: string) => (data[key] === undefined || data[key] === null ? "" : String(data[key]));
+  // Each word is made safe before it is painted: a reason may be a cloud's own text.
+  const word = (key: string) => (data[key] === undefined || data[key] === null ? "" : stripControl(String(data[key])));
   const because = word("reason") === "" ? "" : ` (${word("reason")})`;
   switch (event.type) {
     case "state":
@@ -20,7 +21,7 @@ function sentence(event: FleetEvent, painter: Painter): string {
     case "notice":
       if (data["withdrawn"] === true) return painter.green("the notice was withdrawn");
       return painter.red(
-        `${word("kind")} notice, ${secondsLeft(event)} left (heard from the ${word("source") === "guest" ? "agent" : "provider"})`,
+        `${word("kind")} notice, ${secondsLeft(event)} left, said by the ${word("source") === "guest" ? "agent" : "provider"}`,
       );
     case "checkpoint":
       return painter.cyan(

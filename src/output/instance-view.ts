@@ -8,6 +8,7 @@ import { detailText } from "./detail-view.ts";
 import { eventText } from "./event-text.ts";
 import { costText, type InstanceRow, paintState, stateText } from "./instances-view.ts";
 import { checkpointJson, eventJson, instanceJson, isoTime } from "./json.ts";
+import { truncatePainted } from "./live-frame.ts";
 import type { View } from "./view.ts";
 
 /** One instance in full: what it is, what it costs, what is sealed, what happened last. */
@@ -90,7 +91,9 @@ export function instanceView(row: InstanceRow, checkpoints: readonly Checkpoint[
         width,
       );
       const history =
-        events.length === 0 ? "" : `\n\n${painter.bold("last events")}\n${events.map((event) => eventText(event, painter)).join("\n")}`;
+        events.length === 0
+          ? ""
+          : `\n\n${painter.bold("last events")}\n${events.map((event) => truncatePainted(eventText(event, painter), width)).join("\n")}`;
       return `${text}${history}`;
     },
   };

@@ -1,3 +1,4 @@
+import { wrap } from "./detail-view.ts";
 import type { Column, ListData, View } from "./view.ts";
 
 export interface ListViewParts<Item> {
@@ -46,7 +47,9 @@ export function listView<Item>(parts: ListViewParts<Item>): View {
         width,
         options?.header ?? true,
       );
-      return parts.footer === undefined ? table : `${table}\n\n${painter.dim(parts.footer)}`;
+      if (parts.footer === undefined) return table;
+      const footer = wrap(parts.footer, width).map((line) => painter.dim(line));
+      return `${table}\n\n${footer.join("\n")}`;
     },
   };
 }
