@@ -165,10 +165,13 @@ async function assemble(
   });
   undo.push(() => api.close());
   loop = startLoop(site, (living) => {
+    if (!existsSync(databasePath)) {
+      void endWithHome(living, stop);
+      return;
+    }
     const busy = living.some(({ state }) => holdsMachine(state) || state === "hibernating");
     if (busy) heartbeat.beat(clock.now());
-    if (!existsSync(databasePath)) void endWithHome(living, stop);
-    else if (!busy && options.idleExitMs !== null && clock.now() - lastRequest > options.idleExitMs) void stop();
+    else if (options.idleExitMs !== null && clock.now() - lastRequest > options.idleExitMs) void stop();
   });
   const started = loop;
   undo.push(() => started.stop());

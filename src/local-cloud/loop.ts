@@ -25,6 +25,7 @@ function messageOf(error: unknown): string {
 export function startLoop(site: Site, onPass: (living: readonly CloudInstance[]) => void): Loop {
   const underWay = new Map<string, Promise<void>>();
   const notBefore = new Map<string, number>();
+  const lastLook = new Map<string, number>();
   let stopping = false;
   let sleeper = new AbortController();
 
@@ -49,13 +50,15 @@ export function startLoop(site: Site, onPass: (living: readonly CloudInstance[])
     for (const instance of living) {
       if (underWay.has(instance.id)) continue;
       const due = Math.max(nextDue(market, instance), notBefore.get(instance.id) ?? 0);
-      const watched = needsWatching(site, instance);
-      if (due <= now || watched) {
-        notBefore.delete(instance.id);
-        underWay.set(instance.id, work(instance.id));
+      const look = needsWatching(site, instance) ? (lastLook.get(instance.id) ?? 0) + WATCH_MS : Number.POSITIVE_INFINITY;
+      const next = Math.min(due, look);
+      if (next > now) {
+        sleep = Math.min(sleep, next - now);
+        continue;
       }
-      if (due > now) sleep = Math.min(sleep, due - now);
-      if (watched) sleep = Math.min(sleep, WATCH_MS);
+      notBefore.delete(instance.id);
+      lastLook.set(instance.id, now);
+      underWay.set(instance.id, work(instance.id));
     }
     return sleep;
   };

@@ -35,6 +35,7 @@ export class HttpFailure extends Error {
 const NEVER_CONNECTED = new Set([
   "ECONNREFUSED",
   "ENOENT",
+  "ENOTDIR",
   "ENOTFOUND",
   "EAI_AGAIN",
   "EACCES",
