@@ -1,11 +1,12 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { flagFault, specsFromInput } from "../fleet/spec.ts";
-import type { SpecInput } from "../fleet/spec-input.ts";
+import { mergeInput, type SpecInput } from "../fleet/spec-input.ts";
 import { newId } from "../model/ids.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
 import type { InstanceSpec } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
+import { settingLayers } from "./setting-layers.ts";
 
 const collect = (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value];
 
@@ -86,19 +87,20 @@ function pairs(flag: string, values: unknown): Readonly<Record<string, string>> 
 export async function specsOf(context: CommandContext): Promise<readonly InstanceSpec[]> {
   const { world, options } = context;
   const flags = flagInput(context);
-  const setting = await context.setting("provider");
-  const providers = setting === undefined ? ["local"] : setting.split(",").map((word) => word.trim());
   const { knownProviders } = await import("../providers/registry.ts");
-  const common = { providers, knownProviders: knownProviders(), folder: world.cwd };
+  const common = { providers: ["local"], knownProviders: knownProviders(), folder: world.cwd };
+  const { above, below } = await settingLayers(world, common.knownProviders);
   const file = options["file"];
   if (typeof file === "string") {
     const { loadFleetFile } = await import("../fleet/fleet-file.ts");
-    const { name, ...overrides } = flags;
-    const { specs } = await loadFleetFile(file, resolve(world.cwd, file), { ...common, overrides });
+    const { name, ...rest } = flags;
+    // A folder on the command line is meant from here, one in the file from where the file lies.
+    const overrides = rest.workdir === undefined ? rest : { ...rest, workdir: resolve(world.cwd, rest.workdir) };
+    const { specs } = await loadFleetFile(file, resolve(world.cwd, file), { ...common, overrides: mergeInput(above, overrides), below });
     const chosen = name === undefined ? specs : specs.filter((spec) => spec.name === name);
     if (chosen.length > 0) return chosen;
     throw notFoundProblem(`instance in ${file}`, name ?? "", specs.map((spec) => `spot up -f ${file} --name ${spec.name}`).slice(0, 3));
   }
   const named = flags.name === undefined ? { ...flags, name: `spot-${newId("x", world.rng).slice(2, 6)}` } : flags;
-  return specsFromInput(named, { ...common, fault: flagFault, fleet: null });
+  return specsFromInput(mergeInput(mergeInput(below, above), named), { ...common, fault: flagFault, fleet: null });
 }

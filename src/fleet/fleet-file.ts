@@ -7,7 +7,7 @@ import { type Problem, usageProblem } from "../model/problem.ts";
 import { readFileIfThere } from "../platform/files.ts";
 import type { InstanceSpec } from "../state/records.ts";
 import { type FleetFileInput, fleetFileSchema } from "./fleet-file-schema.ts";
-import { specsFromInput } from "./spec.ts";
+import { flagFault, specsFromInput } from "./spec.ts";
 import { type InputPath, type InputSource, mergeInput, type SpecInput, shown } from "./spec-input.ts";
 
 export interface FleetFile {
@@ -18,6 +18,8 @@ export interface FleetFile {
 export interface FleetFileOptions extends Pick<InputSource, "providers" | "knownProviders"> {
   /** What flags and environment say: it wins over every instance of the file. */
   readonly overrides?: SpecInput;
+  /** What the settings say: the file wins over it. */
+  readonly below?: SpecInput;
 }
 
 const LARGEST_FILE_CHARACTERS = 1_000_000;
@@ -131,16 +133,18 @@ function toInput(settings: NonNullable<FleetFileInput["defaults"]>): SpecInput {
  */
 export function parseFleetFile(file: string, text: string, folder: string, options: FleetFileOptions): FleetFile {
   const places = parseYaml(file, text);
-  const { document } = places;
   const parsed = v.safeParse(fleetFileSchema, plainContent(places));
   if (!parsed.success) throw firstIssue(places, parsed.issues[0]);
   const content = parsed.output;
   fleetName(places, content.fleet);
+  // First by themselves, so that what is wrong with a flag is said of the flag and not of a line in the file.
+  specsFromInput({ name: "flags", ...options.overrides }, { ...options, folder, fleet: null, fault: flagFault });
   const specs: InstanceSpec[] = [];
   for (const [index, instance] of content.instances.entries()) {
     const fault = (path: InputPath, what: string) => faultAt(places, index, path, what);
     const source: InputSource = { ...options, folder, fleet: content.fleet, fault };
-    const input = mergeInput(mergeInput(toInput(content.defaults ?? {}), toInput(instance)), options.overrides ?? {});
+    const layers = [toInput(content.defaults ?? {}), toInput(instance), options.overrides ?? {}];
+    const input = layers.reduce(mergeInput, options.below ?? {});
     for (const spec of specsFromInput(input, source)) {
       if (specs.some((other) => other.name === spec.name)) throw fault(["name"], `the name ${shown(spec.name)} is used twice`);
       specs.push(spec);

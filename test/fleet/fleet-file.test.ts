@@ -131,3 +131,9 @@ test("the schema for editors and the one that is obeyed have the same keys", () 
   expect(keys(properties.defaults)).toEqual(Object.keys(defaults.wrapped.entries).sort());
   expect(keys(properties.instances.items)).toEqual(Object.keys(instances.pipe[0].item.entries).sort());
 });
+
+test("settings below the file fill what it leaves open; a wrong flag is told as a flag", () => {
+  const { specs } = parseFleetFile("spot.yaml", one("maxPrice: 2"), "/job", { ...options, below: { maxPrice: "9", gpu: "H100" } });
+  expect(specs[0]).toMatchObject({ maxPrice: "2", gpu: { model: "H100", count: 1 } });
+  expect(() => parse(one("maxPrice: 2"), { ttl: "soon" })).toThrow('--ttl: "soon" is not a duration (expected e.g. 90s, 30m, 8h)');
+});
