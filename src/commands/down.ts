@@ -32,7 +32,7 @@ export const down: CommandModule = {
     if (context.options["volumes"] === true && problems.length === 0) await removeVolumes(fleet, records, context);
     context.progress.stop();
     const [first] = problems;
-    if (first !== undefined) throw problems.length === 1 ? first : together(problems);
+    if (first !== undefined) throw problems.length === 1 || context.world.signal.aborted ? first : together(problems);
     return { view: instancesView(await instanceRows(context, [...ended, ...records.filter((record) => record.state === "gone")])) };
   },
 };
@@ -56,23 +56,10 @@ async function endOne(context: CommandContext, fleet: Fleet, record: InstanceRec
     context.progress.done(`${record.name} is gone`);
     return gone;
   } catch (error) {
-    if (context.world.signal.aborted) throw interrupted(record, context.world.signal.reason, error);
     if (!(error instanceof Problem)) throw error;
     problems.push(error);
     return record;
   }
-}
-
-/** Ctrl-C or a time-out does not take an ending back: it is written down, and the next reconcile finishes it. */
-function interrupted(record: InstanceRecord, reason: unknown, cause: unknown): Problem {
-  const exit = reason === "SIGINT" ? EXIT.interrupted : reason === "SIGTERM" ? EXIT.terminated : EXIT.partial;
-  return new Problem({
-    code: "SPOT_E_INTERRUPTED",
-    message: `stopped while ${record.name} was being ended; it may still be billing`,
-    exit,
-    next: ["spot reconcile"],
-    cause,
-  });
 }
 
 function together(problems: readonly Problem[]): Problem {

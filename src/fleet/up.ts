@@ -6,6 +6,8 @@ import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import { isUp } from "./decide.ts";
 import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
+import { interrupted } from "./interrupted.ts";
+import { overruled } from "./park.ts";
 import { removeVolume, volumeNamed } from "./volumes.ts";
 import { wish } from "./wish.ts";
 
@@ -73,23 +75,22 @@ export interface UpOptions {
  */
 export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpOptions): Promise<InstanceRecord> {
   const hadVolume = record.spec.volume !== null && (await volumeNamed(fleet, record.spec.volume.name)) !== undefined;
+  let last: InstanceRecord;
   try {
-    const last = await drive(fleet, record.id, {
+    last = await drive(fleet, record.id, {
       until: (now) =>
         now.state === "gone" || now.desired !== "running" || (options.waitFor === "machine" ? now.providerId !== null : isUp(now)),
       signal: options.signal,
       limitMs: options.limitMs,
     });
-    if (last.desired === "running" && last.state !== "gone") return last;
-    throw new Problem({
-      code: "SPOT_E_CONFLICT",
-      message: `${record.name} was ${last.desired === "hibernated" ? "put to sleep" : "ended"} by another command${last.reason === null ? "" : ` (${last.reason})`}`,
-      exit: EXIT.failed,
-    });
   } catch (error) {
     if (options.ours) await undo(fleet, record, hadVolume, error);
-    throw error;
+    if (!options.signal.aborted) throw error;
+    const how = options.ours ? "everything that was begun is undone, nothing is billed" : "the other command goes on";
+    throw interrupted(options.signal, `${record.name}: ${how}`, ["spot ls"], error);
   }
+  if (last.desired === "running" && last.state !== "gone") return last;
+  throw overruled(last);
 }
 
 async function undo(fleet: Fleet, record: InstanceRecord, hadVolume: boolean, cause: unknown): Promise<void> {
