@@ -137,10 +137,10 @@ async function assemble(
     children: new Set(),
   };
   const stop = () => {
-    stopping ??= unwind().finally(() => {
-      site.log("stopped");
-      resolveStopped();
-    });
+    if (stopping === undefined) {
+      site.log("stopping");
+      stopping = unwind().finally(resolveStopped);
+    }
     return stopping;
   };
 
@@ -169,6 +169,8 @@ async function assemble(
       void endWithHome(living, stop);
       return;
     }
+    // Somebody swept /tmp: nobody can reach us. The next daemon takes over what runs.
+    if (!existsSync(options.socketPath)) void stop();
     const busy = living.some(({ state }) => holdsMachine(state) || state === "hibernating");
     if (busy) heartbeat.beat(clock.now());
     else if (options.idleExitMs !== null && clock.now() - lastRequest > options.idleExitMs) void stop();

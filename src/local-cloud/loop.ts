@@ -6,7 +6,7 @@ import type { Site } from "./site.ts";
 const WATCH_MS = 500;
 /** While instances live, the longest sleep: the wall clock may jump. */
 const LONGEST_SLEEP_MS = 1000;
-const IDLE_SLEEP_MS = 30_000;
+const IDLE_SLEEP_MS = 5_000;
 /** After an attempt that failed. */
 const RETRY_MS = 1000;
 

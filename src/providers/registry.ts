@@ -1,7 +1,7 @@
 import { suggestion } from "../model/nearest.ts";
 import { usageProblem } from "../model/problem.ts";
 import type { World } from "../platform/world.ts";
-import type { LocalControl } from "./local/control.ts";
+import type { LocalControl } from "./local-control.ts";
 import type { Provider } from "./provider.ts";
 
 const PROVIDERS: Readonly<Record<string, (world: World) => Promise<Provider>>> = {

@@ -5,8 +5,9 @@ import { type LocalCloud, type LocalCloudOptions, startLocalCloud } from "../../
 import { systemClock } from "../../src/platform/clock.ts";
 import { ownLocalSocket } from "../../src/platform/local-socket.ts";
 import { systemRng } from "../../src/platform/rng.ts";
-import { type LocalControl, localControl } from "../../src/providers/local/control.ts";
+import { localControl } from "../../src/providers/local/control.ts";
 import { localProvider } from "../../src/providers/local/provider.ts";
+import type { LocalControl } from "../../src/providers/local-control.ts";
 import type { CallContext, LaunchSpec, Provider, ProviderInstance } from "../../src/providers/provider.ts";
 
 export const context: CallContext = { signal: new AbortController().signal };

@@ -1,6 +1,6 @@
 import { usageProblem } from "../../model/problem.ts";
 import { listView } from "../../output/list-view.ts";
-import type { ChaosRules } from "../../providers/local/wire.ts";
+import type { LocalChaosRule } from "../../providers/local-control.ts";
 import type { CommandContext, CommandModule } from "../command.ts";
 import { durationFlag, textOption, withControl } from "./with-control.ts";
 
@@ -42,7 +42,7 @@ export const localChaos: CommandModule = {
   },
   async run(context) {
     const wanted = rule(context);
-    const rules = await withControl(context, { autoStart: true }, async (control, signal): Promise<ChaosRules> => {
+    const rules = await withControl(context, { autoStart: true }, async (control, signal): Promise<readonly LocalChaosRule[]> => {
       if (context.options["clear"] === true) await control.clearChaos(signal);
       return wanted === undefined ? control.chaos(signal) : control.addChaos(wanted, signal);
     });

@@ -2,7 +2,7 @@ import { durationText } from "../../model/duration.ts";
 import { usageProblem } from "../../model/problem.ts";
 import { detailView } from "../../output/detail-view.ts";
 import type { View } from "../../output/view.ts";
-import type { Market } from "../../providers/local/wire.ts";
+import type { LocalMarket } from "../../providers/local-control.ts";
 import type { CommandContext, CommandModule } from "../command.ts";
 import { durationFlag, textOption, withControl } from "./with-control.ts";
 
@@ -48,7 +48,7 @@ function changes(context: CommandContext): Readonly<Record<string, unknown>> {
   return given;
 }
 
-function marketView(market: Market): View {
+function marketView(market: LocalMarket): View {
   const reclaims = market.schedule
     .filter(({ times }) => times > 0)
     .map((entry) => `${durationText(entry.afterSeconds * 1000)} after the start, ${entry.noticeSeconds}s notice, ${entry.times} times`);

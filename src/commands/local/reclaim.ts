@@ -2,7 +2,7 @@ import { durationText } from "../../model/duration.ts";
 import { usageProblem } from "../../model/problem.ts";
 import { detailView } from "../../output/detail-view.ts";
 import type { View } from "../../output/view.ts";
-import type { WireInstance } from "../../providers/local/wire.ts";
+import type { LocalInstance } from "../../providers/local-control.ts";
 import type { CommandContext, CommandModule } from "../command.ts";
 import { durationFlag, textOption, withControl } from "./with-control.ts";
 
@@ -12,7 +12,7 @@ function noticeSeconds(context: CommandContext): number | null {
   return text === undefined ? null : durationFlag(text, "--notice") / 1000;
 }
 
-function reclaimView(instance: WireInstance, now: number): View {
+function reclaimView(instance: LocalInstance, now: number): View {
   const { notice } = instance;
   const iso = (at: number) => new Date(at).toISOString();
   const data = {

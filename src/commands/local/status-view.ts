@@ -1,7 +1,7 @@
 import { durationText } from "../../model/duration.ts";
 import { detailView } from "../../output/detail-view.ts";
 import type { View } from "../../output/view.ts";
-import type { LocalControl } from "../../providers/local/control.ts";
+import type { LocalControl } from "../../providers/local-control.ts";
 
 const LIVING = ["pending", "running", "reclaiming", "restoring", "hibernating"];
 

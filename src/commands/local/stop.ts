@@ -1,9 +1,14 @@
 import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
+import { identifyProcess, isProcessAlive } from "../../platform/process-identity.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { CommandModule } from "../command.ts";
 import { isLiving, stoppedView } from "./status-view.ts";
 import { withControl } from "./with-control.ts";
+
+/** How long its process may take to end once it has stopped serving. */
+const MOST_ROUNDS = 250;
+const ROUND_MS = 20;
 
 export const localStop: CommandModule = {
   configure(command) {
@@ -12,7 +17,12 @@ export const localStop: CommandModule = {
   run: (context) =>
     withControl(context, { autoStart: false }, async (control, signal) => {
       try {
+        const { pid } = await control.health(signal);
+        const daemon = identifyProcess(pid);
         await control.shutdown(context.options["force"] === true, signal);
+        // Only then may its folder be removed, or another one started.
+        for (let round = 0; daemon !== undefined && isProcessAlive(daemon) && round < MOST_ROUNDS; round++)
+          await context.world.clock.sleep(ROUND_MS, signal);
       } catch (error) {
         if (isFault(error, "conflict")) {
           const running = (await control.instances(signal)).filter(isLiving).map(({ name }) => name);

@@ -1,6 +1,6 @@
 import { parseDuration } from "../../model/duration.ts";
 import { usageProblem } from "../../model/problem.ts";
-import type { LocalControl } from "../../providers/local/control.ts";
+import type { LocalControl } from "../../providers/local-control.ts";
 import { openLocalControl } from "../../providers/registry.ts";
 import type { CommandContext } from "../command.ts";
 

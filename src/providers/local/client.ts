@@ -4,7 +4,7 @@ import { ownLocalSocket } from "../../platform/local-socket.ts";
 import type { World } from "../../platform/world.ts";
 import { ProviderError } from "../errors.ts";
 import { refusalOf } from "./codes.ts";
-import { startDaemon } from "./daemon.ts";
+import { isServing, startDaemon } from "./daemon.ts";
 import { errorSchema } from "./wire.ts";
 
 export type LocalWorld = Pick<World, "env" | "home" | "selfCommand" | "clock">;
@@ -67,9 +67,11 @@ export function localClient(world: LocalWorld, options: LocalClientOptions): Loc
     try {
       return await http.send(request);
     } catch (error) {
-      if (!(error instanceof HttpFailure) || error.sent || !options.autoStart || call.signal.aborted) throw failure(error, changes);
+      if (!(error instanceof HttpFailure) || !options.autoStart || call.signal.aborted) throw failure(error, changes);
+      // A daemon that went away under a question is started again; one that only lost its answer is not asked twice.
+      if (error.sent && (changes || (await isServing(http, call.signal).catch(() => true)))) throw failure(error, changes);
     }
-    // Nothing has left: start the cloud and send it now.
+    // Nothing has been done: start the cloud and send it now.
     await startDaemon(world, http, call.signal).catch((error: unknown) => {
       if (!call.signal.aborted) throw error;
       throw new ProviderError("local", { kind: "unavailable" }, "stopped while the local cloud was starting", null, error);

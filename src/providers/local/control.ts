@@ -1,36 +1,6 @@
+import type { LocalControl } from "../local-control.ts";
 import { type LocalWorld, localClient } from "./client.ts";
-import {
-  anything,
-  type ChaosRules,
-  chaosSchema,
-  type Health,
-  healthSchema,
-  instancePage,
-  type Market,
-  marketSchema,
-  oneInstance,
-  type WireInstance,
-} from "./wire.ts";
-
-/** What an operator of the embedded cloud may do; no part of the provider port. Everything throws ProviderError. */
-export interface LocalControl {
-  health(signal: AbortSignal): Promise<Health>;
-  instances(signal: AbortSignal): Promise<readonly WireInstance[]>;
-  reclaim(
-    instance: string,
-    options: { readonly noticeSeconds: number | null; readonly kind: "reclaim" | "rebalance" },
-    signal: AbortSignal,
-  ): Promise<WireInstance>;
-  withdraw(instance: string, signal: AbortSignal): Promise<WireInstance>;
-  market(signal: AbortSignal): Promise<Market>;
-  setMarket(change: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<Market>;
-  chaos(signal: AbortSignal): Promise<ChaosRules>;
-  addChaos(rule: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<ChaosRules>;
-  clearChaos(signal: AbortSignal): Promise<void>;
-  shutdown(force: boolean, signal: AbortSignal): Promise<void>;
-  reset(signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
-}
+import { anything, chaosSchema, healthSchema, instancePage, marketSchema, oneInstance } from "./wire.ts";
 
 /** `autoStart: false` leaves a cloud that does not run alone: calls then fail as `unavailable`. */
 export function localControl(world: LocalWorld, options: { readonly autoStart: boolean }): LocalControl {

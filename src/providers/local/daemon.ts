@@ -8,6 +8,7 @@ import { ProviderError } from "../errors.ts";
 /** How long a daemon that was just started may take before it answers. */
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
+const SECOND_TRY_MS = 150;
 /** All that the daemon gets of our environment: it needs no credentials. */
 const PASSED_ON = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR"];
 
@@ -46,9 +47,11 @@ export async function startDaemon(world: DaemonWorld, http: HttpClient, signal: 
     const value = world.env[name];
     if (value !== undefined) env[name] = value;
   }
-  const daemon = await startDetached([...world.selfCommand, "local", "serve"], env).catch((error: unknown) => {
-    throw cannotStart(error instanceof Error ? error.message : String(error), world.home, error);
-  });
+  const launch = () =>
+    startDetached([...world.selfCommand, "local", "serve"], env).catch((error: unknown) => {
+      throw cannotStart(error instanceof Error ? error.message : String(error), world.home, error);
+    });
+  let daemon = await launch();
   try {
     const started = world.clock.monotonic();
     while (!(await isServing(http, signal))) {
@@ -57,6 +60,12 @@ export async function startDaemon(world: DaemonWorld, http: HttpClient, signal: 
       if (world.clock.monotonic() - started > START_TIMEOUT_MS)
         throw cannotStart(`no answer within ${START_TIMEOUT_MS / 1000} seconds; ${await lastLogLine(world.home)}`, world.home);
       await world.clock.sleep(POLL_MS, signal);
+      // It made way for another one. That one may be starting, or on its way out: then it takes a second try.
+      if (code === 0 && !(await isServing(http, signal))) {
+        await world.clock.sleep(SECOND_TRY_MS, signal);
+        daemon.letGo();
+        daemon = await launch();
+      }
     }
   } finally {
     daemon.letGo();

@@ -101,7 +101,6 @@ export const healthSchema = v.object({
   metadataPort: v.number(),
   simulated: v.object({ provisioningMs: v.number(), hibernateMs: v.number(), restoreMs: v.number(), hazardPerHour: v.number() }),
 });
-export type Health = v.InferOutput<typeof healthSchema>;
 
 export const marketSchema = v.object({
   profile: v.string(),
@@ -113,7 +112,6 @@ export const marketSchema = v.object({
   schedule: v.array(v.object({ afterSeconds: v.number(), noticeSeconds: v.number(), times: v.number() })),
   stock: v.record(v.string(), v.number()),
 });
-export type Market = v.InferOutput<typeof marketSchema>;
 
 export const chaosSchema = v.object({
   rules: v.array(
@@ -127,5 +125,4 @@ export const chaosSchema = v.object({
     }),
   ),
 });
-export type ChaosRules = v.InferOutput<typeof chaosSchema>["rules"];
 export const anything = v.unknown();
