@@ -10,6 +10,17 @@ const outdir = join(root, "dist");
 // The embedded cloud outlives a rebuild and may still load a chunk of the build that started it.
 const KEEP_STALE_MS = 3_600_000;
 
+/** commander wants node:child_process for subcommands that are programs of their own; we have none, and it costs 3 ms. */
+const withoutChildProcess = {
+  name: "commander-without-child-process",
+  setup(builder) {
+    builder.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path: "child_process", namespace: "nothing" } : undefined,
+    );
+    builder.onLoad({ filter: /.*/, namespace: "nothing" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 const { outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: { main: "src/main.ts", reference: "src/reference.ts" },
@@ -24,6 +35,7 @@ const { outputFiles } = await build({
   external: ["libsql"],
   // CommonJS dependencies call require() for Node's own modules.
   banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  plugins: [withoutChildProcess],
   legalComments: "none",
   logLevel: "warning",
   write: false,

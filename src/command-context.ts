@@ -5,7 +5,6 @@ import { usageProblem } from "./model/problem.ts";
 import { type LiveProgress, lineProgress, silentProgress, spinnerProgress } from "./output/live-progress.ts";
 import { painterFor } from "./output/painter.ts";
 import type { Painter } from "./output/view.ts";
-import { findSetting, readStoredSettings } from "./platform/settings.ts";
 import type { World } from "./platform/world.ts";
 import type { Provider } from "./providers/provider.ts";
 import type { State } from "./state/records.ts";
@@ -108,6 +107,7 @@ function progressFor(world: World, painter: Painter, flags: GlobalFlags): LivePr
 async function readSetting(key: string, options: Readonly<Record<string, unknown>>, { home, env }: World): Promise<string | undefined> {
   const flag = options[key];
   if (typeof flag === "string") return flag;
+  const { findSetting, readStoredSettings } = await import("./platform/settings.ts");
   const stored = await readStoredSettings(home);
   return findSetting(key, { home, env, stored }).value ?? undefined;
 }

@@ -1,14 +1,32 @@
 import type { Command, Option } from "commander";
 import { COMMANDS, type CommandTable } from "./command-table.ts";
 import { addNames, commandAt, configureVerb, newRoot } from "./command-tree.ts";
+import { BILLING_MODES, RECLAIM_POLICIES } from "./fleet/spec.ts";
+import { INSTANCE_STATES } from "./model/instance.ts";
 import type { CommandTree, CompletedFlag } from "./output/completion-script.ts";
+import { knownProviders } from "./providers/registry.ts";
+
+const OUTPUT_FORMATS = ["table", "json", "ndjson", "yaml"];
+
+/** The words that a flag's value may be, where they are few. */
+function wordsOf(option: Option): readonly string[] {
+  const known: Readonly<Record<string, readonly string[]>> = {
+    "--output": OUTPUT_FORMATS,
+    "--billing": BILLING_MODES,
+    "--on-reclaim": RECLAIM_POLICIES,
+    "--provider": knownProviders(),
+    "--for": INSTANCE_STATES,
+    "--state": INSTANCE_STATES,
+  };
+  return option.argChoices ?? known[option.long ?? ""] ?? [];
+}
 
 function flagOf(option: Option): CompletedFlag {
   return {
     long: option.long ?? option.flags,
     short: option.short ?? null,
     summary: option.description,
-    values: option.isBoolean() || option.negate || !(option.required || option.optional) ? null : (option.argChoices ?? []),
+    values: option.isBoolean() || option.negate || !(option.required || option.optional) ? null : wordsOf(option),
     isFile: /<(fleet file|file|folder|path)/.test(option.flags),
   };
 }

@@ -1,3 +1,5 @@
+import { CommanderError } from "commander";
+import { usageFromCommander } from "./command-tree.ts";
 import { asksForMachineOutput } from "./global-flags.ts";
 import { EXIT } from "./model/exit-codes.ts";
 import { Problem } from "./model/problem.ts";
@@ -7,12 +9,14 @@ import { hasErrorCode } from "./platform/files.ts";
 import type { World } from "./platform/world.ts";
 
 /** Says on stderr what went wrong, as people or as scripts read it, and gives the exit code. */
-export async function reportFailure(error: unknown, argv: readonly string[], world: World): Promise<number> {
+export async function reportFailure(error: unknown, argv: readonly string[], verb: readonly string[], world: World): Promise<number> {
+  // Help that was asked for ends the parsing like an error does.
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
   const { problemOf } = await import("./fleet/faults.ts");
-  const known = problemOf(error);
+  const known = error instanceof CommanderError ? usageFromCommander(error, verb) : problemOf(error);
   // Whoever read our answer has gone: nobody is left to be told.
   if (world.signal.reason === "EPIPE" && !(known instanceof Problem)) return EXIT.done;
-  const problem = known instanceof Problem ? known : (stopped(known, world.signal) ?? systemProblem(known) ?? bug(known, argv, world));
+  const problem = known instanceof Problem ? known : (stopped(known, world.signal) ?? systemProblem(known) ?? bug(known, verb, world));
   if (asksForMachineOutput(argv)) world.stderr.write(problemJson(problem));
   else world.stderr.write(problemText(problem, await painterFor(world.stderr, world.env, !argv.includes("--no-color"))));
   return problem.exit;
@@ -64,21 +68,17 @@ function systemProblem(error: unknown): Problem | undefined {
 }
 
 /** Anything else is ours to mend: enough of it for a report, none of the environment. */
-function bug(error: unknown, argv: readonly string[], world: World): Problem {
+function bug(error: unknown, verb: readonly string[], world: World): Problem {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const lines = stack
     .split("\n")
     .slice(0, 6)
     .map((line) => line.replaceAll(world.packageRoot, "").trim());
-  const verb = argv
-    .filter((word) => /^[a-z]+$/.test(word))
-    .slice(0, 2)
-    .join(" ");
   return new Problem({
     code: "SPOT_E_BUG",
     message: `this is a bug in spot: ${lines.join("\n")}`,
     exit: EXIT.bug,
-    hint: `while running: spot ${verb} (${world.platform})`,
+    hint: `while running: ${["spot", ...verb].join(" ")} (${world.platform})`,
     next: ["spot doctor", "spot reconcile"],
     cause: error,
   });

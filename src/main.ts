@@ -1,5 +1,4 @@
 import { EXIT } from "./model/exit-codes.ts";
-import { hasErrorCode } from "./platform/files.ts";
 import { runSpot } from "./program.ts";
 import { realWorld } from "./world.ts";
 
@@ -16,13 +15,14 @@ function listenForTheEnd(): AbortController {
   });
   // Whoever read our answer has gone (`spot watch | head -1`): stop, and say nothing about it.
   process.stdout.on("error", (error) => {
-    if (!hasErrorCode(error, "EPIPE")) throw error;
+    if (!isBrokenPipe(error)) throw error;
     controller.abort("EPIPE");
   });
-  process.stderr.on("error", (error) => {
-    if (!hasErrorCode(error, "EPIPE")) throw error;
-  });
   return controller;
+}
+
+function isBrokenPipe(error: Error): boolean {
+  return "code" in error && error.code === "EPIPE";
 }
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
@@ -36,7 +36,8 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
 export async function main(packageRoot: string, program: string): Promise<void> {
   const { signal } = listenForTheEnd();
   const code = await runSpot(process.argv.slice(2), realWorld({ packageRoot, program, signal }));
-  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  // stderr needs no flush: Node writes to it at once.
+  await flushed(process.stdout);
   // A connection that is still being kept alive must not hold the terminal.
   process.exit(code);
 }

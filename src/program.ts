@@ -1,107 +1,20 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { CommanderError } from "commander";
-import { commandContext } from "./command-context.ts";
-import { COMMANDS } from "./command-table.ts";
-import { addNames, configureVerb, findVerb, newRoot, usageFromCommander } from "./command-tree.ts";
-import type { CommandModule, CommandResult } from "./commands/command.ts";
-import { type GlobalFlags, readGlobalFlags } from "./global-flags.ts";
-import { EXIT } from "./model/exit-codes.ts";
-import { usageProblem } from "./model/problem.ts";
-import { viewText } from "./output/format.ts";
-import { painterFor } from "./output/painter.ts";
-import { deadline } from "./platform/clock.ts";
 import type { World } from "./platform/world.ts";
-
-/** Wide enough to cut nothing: for stdout that is no terminal and has no COLUMNS. */
-const ENDLESS_WIDTH = 1000;
+import { printVersion } from "./version.ts";
 
 /** Runs one command line in this world: the whole program, but for the process itself. Never throws. */
 export async function runSpot(argv: readonly string[], world: World): Promise<number> {
+  // Needs no parser: scripts ask for it often, and it must be quick.
+  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) return printVersion(world);
   // `spot help up` is `spot up --help`.
   const line = argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
   const parsed = { words: [] as readonly string[] };
   try {
+    const { dispatch } = await import("./dispatch.ts");
     return await dispatch(line, world, (words) => {
       parsed.words = words;
     });
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
     const { reportFailure } = await import("./failure.ts");
-    return reportFailure(error instanceof CommanderError ? usageFromCommander(error, parsed.words) : error, line, world);
+    return reportFailure(error, line, parsed.words, world);
   }
-}
-
-async function dispatch(argv: readonly string[], world: World, onWords: (words: readonly string[]) => void): Promise<number> {
-  const root = newRoot(world.stdout);
-  const { operands, unknown } = root.parseOptions([...argv]);
-  if (root.opts()["version"] === true) return printVersion(world);
-  const askedForHelp = unknown.some((word) => word === "--help" || word === "-h");
-  const bare = operands.length === 0 && !askedForHelp;
-  const line = bare ? ["overview", ...argv] : argv;
-  const verb = findVerb(bare ? ["overview"] : operands);
-  addNames(root, COMMANDS);
-  if (verb === undefined) {
-    if (!askedForHelp) throw missingVerb(operands);
-    await root.parseAsync([...operands, "--help"], { from: "user" });
-    return EXIT.done;
-  }
-  onWords(verb.words);
-  const module = await verb.leaf.load();
-  const command = configureVerb(root, verb.words, module);
-  await root.parseAsync([...line], { from: "user" });
-  const options = command.optsWithGlobals();
-  return runVerb(module, command.args, options, readGlobalFlags(options), world);
-}
-
-function missingVerb(operands: readonly string[]) {
-  const command = ["spot", ...operands].join(" ");
-  return usageProblem(`${command} needs a command`, undefined, [`${command} --help`]);
-}
-
-async function printVersion(world: World): Promise<number> {
-  const { version } = JSON.parse(await readFile(join(world.packageRoot, "package.json"), "utf8"));
-  world.stdout.write(`${version}\n`);
-  return EXIT.done;
-}
-
-async function runVerb(
-  module: CommandModule,
-  args: readonly string[],
-  options: Readonly<Record<string, unknown>>,
-  flags: GlobalFlags,
-  outside: World,
-): Promise<number> {
-  const cap = flags.timeoutMs === null ? undefined : deadline(outside.signal, flags.timeoutMs);
-  const world = cap === undefined ? outside : { ...outside, signal: cap.signal };
-  const { context, close } = await commandContext(world, args, options, flags);
-  try {
-    const result = await module.run(context);
-    context.progress.stop();
-    await writeAnswer(result, flags, world);
-    return result.exit ?? exitOfSignal(outside.signal);
-  } finally {
-    context.progress.stop();
-    cap?.done();
-    await close();
-  }
-}
-
-/** A command that came to its end although it was told to stop still says that it was stopped. */
-function exitOfSignal(signal: AbortSignal): number {
-  if (!signal.aborted) return EXIT.done;
-  if (signal.reason === "SIGINT") return EXIT.interrupted;
-  return signal.reason === "SIGTERM" ? EXIT.terminated : EXIT.done;
-}
-
-async function writeAnswer(result: CommandResult, flags: GlobalFlags, world: World): Promise<void> {
-  if (result.view === undefined) return;
-  const { stdout, env } = world;
-  const text = await viewText(result.view, {
-    format: flags.format,
-    painter: await painterFor(stdout, env, flags.color),
-    width: stdout.isTTY || env["COLUMNS"] !== undefined ? stdout.columns : ENDLESS_WIDTH,
-    header: flags.header,
-  });
-  if (text !== "") stdout.write(text);
 }

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { isatty } from "node:tty";
 import { systemClock } from "./platform/clock.ts";
 import { systemRng } from "./platform/rng.ts";
 import type { OutputStream } from "./platform/terminal.ts";
@@ -20,20 +21,34 @@ export function spotHome(env: Environment, platform: NodeJS.Platform, cwd: strin
 
 const UNKNOWN_WIDTH = 80;
 
-function outputStream(stream: NodeJS.WriteStream, env: Environment): OutputStream {
+/** The stream is made at its first use: each of the three costs every start a millisecond or two. */
+function outputStream(descriptor: number, open: () => NodeJS.WriteStream, env: Environment): OutputStream {
   return {
     get isTTY() {
-      return stream.isTTY === true;
+      return isatty(descriptor);
     },
     get columns() {
       const stated = Number(env["COLUMNS"]);
-      return stream.columns ?? (Number.isInteger(stated) && stated > 0 ? stated : UNKNOWN_WIDTH);
+      return open().columns ?? (Number.isInteger(stated) && stated > 0 ? stated : UNKNOWN_WIDTH);
     },
-    node: stream,
+    get node() {
+      return open();
+    },
     write(text) {
+      const stream = open();
       if (!stream.destroyed && stream.writable) stream.write(text);
     },
   };
+}
+
+/** Talk that nobody listens to any more is no reason to stop. */
+function stderrStream(): NodeJS.WriteStream {
+  const { stderr } = process;
+  if (stderr.listenerCount("error") === 0)
+    stderr.on("error", (error) => {
+      if (!("code" in error && error.code === "EPIPE")) throw error;
+    });
+  return stderr;
 }
 
 export interface WorldParts {
@@ -54,9 +69,9 @@ export function realWorld({ packageRoot, program, signal }: WorldParts): World {
     home: spotHome(env, platform, cwd),
     platform,
     pid,
-    stdout: outputStream(process.stdout, env),
-    stderr: outputStream(process.stderr, env),
-    stdinIsTTY: process.stdin.isTTY === true,
+    stdout: outputStream(1, () => process.stdout, env),
+    stderr: outputStream(2, stderrStream, env),
+    stdinIsTTY: isatty(0),
     clock: systemClock,
     rng: systemRng,
     signal,

@@ -68,9 +68,9 @@ function bashScript(root: CommandTree): string {
     const flags = flagsOf(place, root).flatMap(spellings).join(" ");
     return `    ${quoted(place.path)}) words=${quoted(words)} flags=${quoted(flags)} takes=${place.takes} ;;`;
   });
-  const valued = uniqueFlags(all).map((flag) => {
-    const reply = flag.isFile ? "compgen -f" : `compgen -W ${quoted((flag.values ?? []).join(" "))}`;
-    return `    ${spellings(flag).join("|")}) mapfile -t COMPREPLY < <(${reply} -- "$current"); return 0 ;;`;
+  const valued = valueCases(all, (flag) => {
+    if (flag.isFile) return 'COMPREPLY=($(compgen -f -- "$current"))';
+    return flag.values?.length === 0 ? "COMPREPLY=()" : `COMPREPLY=($(compgen -W ${quoted((flag.values ?? []).join(" "))} -- "$current"))`;
   });
   return [
     "# bash completion of spot:  source <(spot completion bash)",
@@ -82,16 +82,16 @@ function bashScript(root: CommandTree): string {
       "COMP_CWORD",
       "${COMP_WORDS[i]}",
     ),
-    '  case "$previous" in',
+    '  case "$path:$previous" in',
     ...valued,
     "  esac",
     '  case "$path" in',
     ...cases,
     "  esac",
-    '  if [[ $current == -* ]]; then mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$current")',
-    '  elif [[ -n $words ]]; then mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")',
-    `  elif [[ $takes == instances ]]; then mapfile -t COMPREPLY < <(compgen -W "$(${NAMES})" -- "$current")`,
-    '  elif [[ $takes == files ]]; then mapfile -t COMPREPLY < <(compgen -f -- "$current")',
+    '  if [[ $current == -* ]]; then COMPREPLY=($(compgen -W "$flags" -- "$current"))',
+    '  elif [[ -n $words ]]; then COMPREPLY=($(compgen -W "$words" -- "$current"))',
+    `  elif [[ $takes == instances ]]; then COMPREPLY=($(compgen -W "$(${NAMES})" -- "$current"))`,
+    '  elif [[ $takes == files ]]; then COMPREPLY=($(compgen -f -- "$current"))',
     "  fi",
     "}",
     "complete -o filenames -o bashdefault -F _spot spot",
@@ -99,11 +99,15 @@ function bashScript(root: CommandTree): string {
   ].join("\n");
 }
 
-/** Flags with a value, each once; where two commands differ about one, the first speaks. */
-function uniqueFlags(all: readonly Place[]): readonly CompletedFlag[] {
-  const byName = new Map<string, CompletedFlag>();
-  for (const flag of all.flatMap((place) => place.flags)) if (flag.values !== null && !byName.has(flag.long)) byName.set(flag.long, flag);
-  return [...byName.values()];
+/** One branch for each kind of value, over `verb:flag`: the same letter may take a value here and none there. */
+function valueCases(all: readonly Place[], reply: (flag: CompletedFlag) => string): readonly string[] {
+  const patterns = new Map<string, string[]>();
+  for (const place of all)
+    for (const flag of place.flags.filter(({ values }) => values !== null)) {
+      const words = spellings(flag).map((word) => (place.path === "" ? `*${quoted(`:${word}`)}` : quoted(`${place.path}:${word}`)));
+      patterns.set(reply(flag), [...(patterns.get(reply(flag)) ?? []), ...words]);
+    }
+  return [...patterns].map(([action, words]) => `    ${words.join("|")}) ${action}; return 0 ;;`);
 }
 
 function zshScript(root: CommandTree): string {
@@ -117,9 +121,9 @@ function zshScript(root: CommandTree): string {
       .join(" ")})`,
     `      takes=${place.takes} ;;`,
   ]);
-  const valued = uniqueFlags(all).map((flag) => {
-    const reply = flag.isFile ? "_files" : `compadd -- ${(flag.values ?? []).map(quoted).join(" ")}`;
-    return `    ${spellings(flag).join("|")}) ${reply}; return ;;`;
+  const valued = valueCases(all, (flag) => {
+    if (flag.isFile) return "_files";
+    return flag.values?.length === 0 ? "_message value" : `compadd -- ${(flag.values ?? []).map(quoted).join(" ")}`;
   });
   return [
     "#compdef spot",
@@ -133,7 +137,7 @@ function zshScript(root: CommandTree): string {
       "CURRENT",
       "${words[i]}",
     ).map((line) => line.replaceAll("path", "verb")),
-    '  case "${words[CURRENT-1]}" in',
+    '  case "$verb:${words[CURRENT-1]}" in',
     ...valued,
     "  esac",
     '  case "$verb" in',

@@ -35,6 +35,8 @@ export interface Paper {
   readonly painter: Painter;
   readonly width: number;
   readonly header: boolean;
+  /** JSON for people's eyes; programs get one line. */
+  readonly indent: boolean;
 }
 
 /** The view's whole text, newline included; empty when there is nothing to say. */
@@ -42,7 +44,7 @@ export async function viewText(view: View, paper: Paper): Promise<string> {
   const { format } = paper;
   switch (format.kind) {
     case "json":
-      return `${JSON.stringify({ schema: view.schema, data: view.data }, null, 2)}\n`;
+      return `${JSON.stringify({ schema: view.schema, data: view.data }, null, paper.indent ? 2 : 0)}\n`;
     case "ndjson":
       return ndjson(view);
     case "yaml": {

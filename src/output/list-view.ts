@@ -28,7 +28,10 @@ export function listView<Item>(parts: ListViewParts<Item>): View {
   return {
     schema: parts.schema,
     data: items.map(parts.toJson),
-    list: listData(columns, items),
+    // Made when asked for: JSON needs none of these texts.
+    get list() {
+      return listData(columns, items);
+    },
     async render(painter, width, options) {
       if (items.length === 0) return parts.empty;
       const shown = columns.filter((column) => column.hidden !== true);

@@ -1,8 +1,10 @@
-import { randomInt } from "node:crypto";
 import type { Rng } from "../model/ids.ts";
 
 /** Unpredictable; for identifiers and tokens. */
-export const systemRng: Rng = { next: () => randomInt(0, 2 ** 32) / 2 ** 32 };
+export const systemRng: Rng = {
+  // The global is made at its first use; importing node:crypto costs every start 3 ms.
+  next: () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32,
+};
 
 /** Mulberry32: small, fast, the same sequence for the same seed on every machine. */
 export function seededRng(seed: number): Rng {

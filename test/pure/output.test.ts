@@ -39,7 +39,13 @@ function machines(items: readonly Machine[] = MACHINES): View {
   });
 }
 
-const paper = (format: string, width = 80, header = true) => ({ format: parseOutputFormat(format), painter: plainPainter, width, header });
+const paper = (format: string, width = 80, header = true) => ({
+  format: parseOutputFormat(format),
+  painter: plainPainter,
+  width,
+  header,
+  indent: true,
+});
 
 test("a table at 160, 80 and 30 columns: text is cut only after columns have gone", async () => {
   expect(await viewText(machines(), paper("table", 160))).toBe(
