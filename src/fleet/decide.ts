@@ -133,6 +133,9 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
     case "failed":
       return step({ do: "discard" }, `the machine failed${instance.reason === null ? "" : `: ${instance.reason}`}`);
     case "hibernated":
+      // First the truth: a hibernation that an earlier command began, or somebody else, ends before the way back begins.
+      if (record.state !== "hibernated" && record.state !== "restoring")
+        return step({ do: "note-hibernated", parked: "native" }, "the provider says it is hibernated");
       return step({ do: "restore", instance }, "it is to come back");
     case "running":
     case "reclaiming":
@@ -143,6 +146,9 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
 }
 
 function decideHere(record: InstanceRecord, seen: Observation, instance: ProviderInstance): Decision {
+  // The request that ends it may still be on its way: a machine that is being parked is no ground to stand on.
+  if (record.state === "hibernating" && seen.hibernates === "park")
+    return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "its parking was begun, and is finished before it comes back");
   if (instance.notice !== null && record.notice?.deadline !== instance.notice.deadline)
     return step({ do: "note-notice", instance }, `the provider gave notice (${instance.notice.kind})`);
   if (instance.notice === null && record.notice !== null) return step({ do: "note-withdrawn" }, "the notice was withdrawn");

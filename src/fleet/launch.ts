@@ -105,7 +105,11 @@ async function launchOffer(
     );
     return { record: await adoptLaunch(fleet, promised.record, promised.intent, instance), done: true };
   } catch (error) {
-    if (!didNothing(error)) throw error;
+    if (!didNothing(error)) {
+      // It may have arrived at the very end of a long wait: only now begins the time in which it is sure to be listed.
+      await fleet.clock.sleep(provider.capabilities.listSettlesMs, signal);
+      throw error;
+    }
     const closed = await refuseLaunch(
       fleet,
       promised.record,

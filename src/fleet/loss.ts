@@ -4,12 +4,16 @@ import type { Observation } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
 import { changeRecord, closings, eventOf } from "./record-change.ts";
 
-/** What follows when a machine is gone that we did not end. Pure. */
+/**
+ * What follows when the machine of an instance that is to run is gone. `endedBy` is `us` when a promise of ours to
+ * end it is still open: it had failed, or it was being parked when it was wanted back. Pure.
+ */
 export function consequence(
   record: InstanceRecord,
-  endedBy: "provider" | "guest" | "user" | null,
+  endedBy: "us" | "provider" | "guest" | "user" | null,
   now: number,
 ): "replace" | "park" | "let-go" {
+  if (endedBy === "us") return "replace";
   // It never came up: the person is still waiting for it.
   if (record.readyAt === null && record.notice === null && endedBy !== "user") return "replace";
   if (endedBy === "guest" || endedBy === "user") return "let-go";
@@ -22,7 +26,8 @@ export function consequence(
 export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
   const now = fleet.clock.now();
   const instance = seen.cloud.kind === "gone" ? seen.cloud.instance : null;
-  const next = consequence(record, instance?.endedBy ?? null, now);
+  const isOurs = (await fleet.state.pendingIntents({ instanceId: record.id })).some((intent) => intent.kind === "destroy");
+  const next = consequence(record, isOurs ? "us" : (instance?.endedBy ?? null), now);
   const why = instance?.reason ?? (record.notice === null ? "the provider no longer has it" : "reclaimed");
   // What the agent sealed before the end is the truth to go on from.
   await syncRecordCheckpoints(fleet, record, signal).catch(() => undefined);

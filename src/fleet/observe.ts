@@ -25,12 +25,7 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     hibernates: provider.capabilities.hibernate,
     cloud: answer,
   };
-  const needsGuest =
-    launchIntent === null &&
-    answer.kind === "here" &&
-    record.desired === "running" &&
-    record.state !== "running" &&
-    record.state !== "reclaiming";
+  const needsGuest = launchIntent === null && answer.kind === "here" && record.desired === "running" && !isUp(record);
   const reach = answer.kind === "here" && ["running", "reclaiming"].includes(answer.instance.state) ? answer.instance.reach : null;
   if (!needsGuest || reach === null) return { ...base, guest: null, ready: false };
   const guest = (await fleet.guest.report(reach, signal).catch(() => undefined)) ?? null;

@@ -5,6 +5,7 @@ import type { InstanceRecord } from "../state/records.ts";
 import { isUp } from "./decide.ts";
 import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
+import { interrupted } from "./interrupted.ts";
 import { wish } from "./wish.ts";
 
 export interface LimitedOptions {
@@ -19,7 +20,7 @@ export async function takeDown(
   options: LimitedOptions & { readonly snapshot: boolean },
 ): Promise<InstanceRecord> {
   await wish(fleet, record.id, { desired: "gone", skipSnapshot: !options.snapshot });
-  return unconfirmedAs(record, () =>
+  return unconfirmedAs(record, options.signal, () =>
     drive(fleet, record.id, {
       until: (now) => now.state === "gone",
       signal: options.signal,
@@ -29,11 +30,16 @@ export async function takeDown(
   );
 }
 
-/** A time-out while something is being ended means that it may still bill: exit 6, and it is named. */
-async function unconfirmedAs<Result>(record: InstanceRecord, work: () => Promise<Result>): Promise<Result> {
+/**
+ * A time-out while something is being ended means that it may still bill: exit 6, and it is named. Ctrl-C does not take
+ * the wish back: it is written down, and the next reconcile works towards it.
+ */
+async function unconfirmedAs<Result>(record: InstanceRecord, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
+    if (signal.aborted)
+      throw interrupted(signal, `${record.name} may still be billing; the next reconcile finishes it`, ["spot reconcile"], error);
     if (!(error instanceof Problem) || error.exit !== EXIT.timeout) throw error;
     throw new Problem({
       code: "SPOT_E_UNCONFIRMED",
@@ -54,14 +60,16 @@ export async function putToSleep(
 ): Promise<InstanceRecord> {
   if (record.state === "hibernated" && record.desired === "hibernated") return record;
   await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: !options.snapshot });
-  return unconfirmedAs(record, () =>
+  const last = await unconfirmedAs(record, options.signal, () =>
     drive(fleet, record.id, {
-      until: (now) => now.state === "gone" || (now.state === "hibernated" && now.desired === "hibernated"),
+      until: (now) => now.state === "gone" || now.desired === "running" || (now.state === "hibernated" && now.desired === "hibernated"),
       signal: options.signal,
       limitMs: options.limitMs,
       persist: () => true,
     }),
   );
+  if (last.desired === "running" && last.state !== "gone") throw overruled(last);
+  return last;
 }
 
 /**
@@ -75,10 +83,11 @@ export async function wakeUp(
   options: { readonly signal: AbortSignal; readonly capMs: number; readonly sleepLimitMs: number },
 ): Promise<InstanceRecord> {
   if (isUp(record) && record.desired === "running") return record;
-  await wish(fleet, record.id, { desired: "running", skipSnapshot: false });
+  const woken = await wish(fleet, record.id, { desired: "running", skipSnapshot: false });
+  let last: InstanceRecord;
   try {
-    return await drive(fleet, record.id, {
-      until: isUp,
+    last = await drive(fleet, record.id, {
+      until: (now) => isUp(now) || now.state === "gone" || now.desired !== "running",
       signal: options.signal,
       limitMs: options.capMs,
       // Stock comes and goes: until the cap, it is worth asking again.
@@ -87,7 +96,14 @@ export async function wakeUp(
   } catch (error) {
     fleet.say(`${record.name}: not serving in time; putting it back to sleep`);
     const rest = { signal: new AbortController().signal, limitMs: options.sleepLimitMs, snapshot: false };
-    const asleep = await putToSleep(fleet, record, rest);
+    const asleep = await putToSleep(fleet, woken, rest);
+    if (options.signal.aborted)
+      throw interrupted(
+        options.signal,
+        `${record.name} is ${asleep.state} again and its GPU is not billed`,
+        [`spot restore ${record.name}`],
+        error,
+      );
     if (!(error instanceof Problem) || error.exit !== EXIT.timeout) throw error;
     throw new Problem({
       code: "SPOT_E_WAKE_TIMEOUT",
@@ -99,4 +115,17 @@ export async function wakeUp(
       cause: error,
     });
   }
+  if (last.desired === "running" && last.state !== "gone") return last;
+  throw overruled(last);
+}
+
+const OVERRULED = { running: "woken", hibernated: "put to sleep", gone: "ended" } as const;
+
+/** Another command wanted something else meanwhile, and its wish stands. */
+export function overruled(record: InstanceRecord): Problem {
+  return new Problem({
+    code: "SPOT_E_CONFLICT",
+    message: `${record.name} was ${OVERRULED[record.desired]} by another command${record.reason === null ? "" : ` (${record.reason})`}`,
+    exit: EXIT.failed,
+  });
 }

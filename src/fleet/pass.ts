@@ -1,4 +1,3 @@
-import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { syncCheckpoints } from "./checkpoint-sync.ts";
 import { type Action, decide, isSettled } from "./decide.ts";
@@ -8,6 +7,7 @@ import { instanceLease, whileHolding } from "./lease.ts";
 import { followLedger, type Listing, observe } from "./observe.ts";
 import { perform } from "./perform.ts";
 import { RecordMoved } from "./record-change.ts";
+import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
 import { settleVolumes } from "./volumes.ts";
 
 export interface PassItem {
@@ -19,17 +19,19 @@ export interface PassItem {
 
 export interface PassReport {
   readonly items: readonly PassItem[];
-  /** Machines of ours that no record explained; each was ended. */
-  readonly strays: readonly { readonly provider: string; readonly providerId: string }[];
+  /** Machines and volumes of ours that no record explained; each was ended. */
+  readonly strays: readonly Stray[];
   readonly volumes: readonly { readonly volume: string; readonly why: string }[];
   /** Providers that did not answer. */
   readonly silent: readonly { readonly provider: string; readonly why: string }[];
 }
 
-/** One bulk list call for each provider that living records or open promises name. */
-async function listAll(fleet: Fleet, records: readonly InstanceRecord[], signal: AbortSignal): Promise<ReadonlyMap<string, Listing>> {
-  const promised = (await fleet.state.pendingIntents()).map((intent) => intent.provider);
-  const ids = [...new Set([...records.map((record) => record.provider), ...promised])];
+/** A request whose answer got lost may arrive late; for so long after it was made its provider is looked at. */
+const LATE_MS = 30 * 86_400_000;
+
+/** One bulk list call for each of these providers. */
+async function listAll(providers: readonly string[], fleet: Fleet, signal: AbortSignal): Promise<ReadonlyMap<string, Listing>> {
+  const ids = [...new Set(providers)];
   const listings = await Promise.all(
     ids.map(async (id): Promise<readonly [string, Listing]> => {
       try {
@@ -51,13 +53,17 @@ async function listAll(fleet: Fleet, records: readonly InstanceRecord[], signal:
 export async function reconcile(fleet: Fleet, options: { readonly signal: AbortSignal; readonly limitMs: number }): Promise<PassReport> {
   const { signal, limitMs } = options;
   const records = await fleet.state.instances();
-  const listings = await listAll(fleet, records, signal);
+  // Also where nothing of ours is known to live any more: a machine may have come up after its promise was given up.
+  const promised = await fleet.state.promisedProviders(fleet.clock.now() - LATE_MS);
+  const listings = await listAll([...records.map((record) => record.provider), ...promised], fleet, signal);
   const items = await Promise.all(records.map((record) => settle(fleet, record, listings.get(record.provider), signal, limitMs)));
   const strays = await endStrays(fleet, listings, signal);
   const volumes = await settleVolumes(fleet, signal);
+  const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
+  const strayVolumes = await removeStrayVolumes(fleet, answering, signal);
   for (const volume of await fleet.state.volumes()) await syncCheckpoints(fleet, volume, signal).catch(() => null);
   const silent = [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));
-  return { items, strays, volumes, silent };
+  return { items, strays: [...strays, ...strayVolumes], volumes, silent };
 }
 
 async function settle(
@@ -102,7 +108,8 @@ const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
 /** Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them. */
 export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[]): Promise<void> {
   const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
-  const listings = await listAll(fleet, records, signal);
+  const providers = records.map((record) => record.provider);
+  const listings = await listAll(providers, fleet, signal);
   for (const record of records) {
     await whileHolding(fleet, instanceLease(record.id), async () => {
       const seen = await observe(fleet, record, signal, listings.get(record.provider));
@@ -113,48 +120,6 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
       if (!(error instanceof RecordMoved)) throw error;
     });
   }
-}
-
-/** Ends machines that carry a token of ours whose promise was closed, each checked again at the moment of ending. */
-async function endStrays(
-  fleet: Fleet,
-  listings: ReadonlyMap<string, Listing>,
-  signal: AbortSignal,
-): Promise<readonly { readonly provider: string; readonly providerId: string }[]> {
-  const ended: { readonly provider: string; readonly providerId: string }[] = [];
-  for (const [id, listing] of listings) {
-    if (typeof listing === "string") continue;
-    const provider = await fleet.provider(id);
-    for (const instance of listing) {
-      if (instance.state === "gone" || !(await isStray(fleet, instance))) continue;
-      // The list is older than what this pass has done since: ask for this very machine.
-      const now = await call(signal, (context) => provider.get(instance.providerId, context));
-      if (now === undefined || now.state === "gone" || now.state === "terminating") continue;
-      await call(signal, (context) => provider.destroy(instance.providerId, context));
-      await fleet.state.commit({
-        events: [
-          {
-            at: fleet.clock.now(),
-            type: "action",
-            instance: instance.name,
-            provider: id,
-            data: { action: "end-stray", providerId: instance.providerId },
-          },
-        ],
-      });
-      ended.push({ provider: id, providerId: instance.providerId });
-    }
-  }
-  return ended;
-}
-
-async function isStray(fleet: Fleet, instance: ProviderInstance): Promise<boolean> {
-  if (instance.token === null) return false;
-  const intent = await fleet.state.intentByToken(instance.token);
-  // A token that we do not know belongs to somebody else; a promise still open is settled with its record.
-  if (intent === undefined || intent.kind !== "launch" || intent.status === "pending") return false;
-  const owner = intent.instanceId === null ? undefined : await fleet.state.instance(intent.instanceId);
-  return owner === undefined || owner.state === "gone" || owner.providerId !== instance.providerId;
 }
 
 function messageOf(problem: unknown): string {

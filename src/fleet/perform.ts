@@ -95,12 +95,14 @@ async function noteReady(fleet: Fleet, record: InstanceRecord, instance: Provide
       state: record.notice?.kind === "reclaim" ? "reclaiming" : "running",
       rawState: instance.rawState,
       readyAt: at,
+      parked: null,
       protectedUntil: instance.protectedUntil,
       ssh: reach?.kind === "ssh" ? { host: reach.host, port: reach.port, user: reach.user } : null,
       skipSnapshot: false,
       reason: null,
     },
-    { closeIntents: await closings(fleet, record, at, "restore") },
+    // It serves: whatever was begun before (a restore, or a hibernation that was taken back) is over.
+    { closeIntents: await closings(fleet, record, at) },
   );
 }
 
@@ -140,7 +142,8 @@ async function sealFirst(
 ): Promise<void> {
   if (record.spec.volume === null || instance.reach === null) return;
   fleet.say(`${record.name}: sealing a checkpoint`);
-  const deadline = record.notice === null ? null : Math.floor(record.notice.deadline / 1000) - SEAL_MARGIN_SECONDS;
+  const notice = instance.notice ?? record.notice;
+  const deadline = notice === null ? null : Math.floor(notice.deadline / 1000) - SEAL_MARGIN_SECONDS;
   const sealed = await fleet.guest.snapshot(instance.reach, reason, deadline, signal);
   await syncRecordCheckpoints(fleet, record, signal);
   if (sealed.kind !== "failed") return;

@@ -14,7 +14,8 @@ export async function wish(
   for (let attempt = 0; ; attempt++) {
     const record = await fleet.state.instance(id);
     if (record === undefined) throw new RangeError(`no record ${id}`);
-    if (record.state === "gone") return record;
+    // An end that was asked for is never taken back by a command that began earlier.
+    if (record.state === "gone" || (record.desired === "gone" && set.desired !== "gone")) return record;
     try {
       return await changeRecord(fleet, record, set, {
         events: [

@@ -24,8 +24,9 @@ const LEGAL: Readonly<Record<InstanceState, readonly InstanceState[]>> = {
   provisioning: ["running", "reclaiming", "hibernating", "hibernated", "stopping", "terminating", "gone", "failed", "requested", "unknown"],
   running: ["reclaiming", "hibernating", "hibernated", "stopping", "stopped", "terminating", "gone", "failed", "requested", "unknown"],
   reclaiming: ["running", "hibernating", "hibernated", "stopping", "stopped", "terminating", "gone", "failed", "requested", "unknown"],
-  hibernating: ["hibernated", "running", "terminating", "gone", "failed", "requested", "unknown"],
-  hibernated: ["restoring", "requested", "terminating", "gone", "failed", "unknown"],
+  hibernating: ["hibernated", "running", "reclaiming", "terminating", "gone", "failed", "requested", "unknown"],
+  // Its owner may have woken it at the provider's own console.
+  hibernated: ["restoring", "running", "reclaiming", "hibernating", "requested", "terminating", "gone", "failed", "unknown"],
   restoring: ["running", "reclaiming", "hibernating", "hibernated", "terminating", "gone", "failed", "requested", "unknown"],
   stopping: ["stopped", "running", "terminating", "gone", "failed", "unknown"],
   stopped: ["restoring", "running", "requested", "terminating", "gone", "failed", "unknown"],

@@ -49,7 +49,7 @@ export async function closeIntents(database: Executor, closings: NonNullable<Cha
   }
 }
 
-export function intentQueries(database: Executor): Pick<State, "pendingIntents" | "intentByToken"> {
+export function intentQueries(database: Executor): Pick<State, "pendingIntents" | "intentByToken" | "promisedProviders"> {
   return {
     async pendingIntents(filter = {}) {
       let query = database.selectFrom("intents").selectAll().where("status", "=", "pending").orderBy("created_at").orderBy("id");
@@ -66,6 +66,15 @@ export function intentQueries(database: Executor): Pick<State, "pendingIntents" 
         .limit(1)
         .executeTakeFirst();
       return row && fromRow(row);
+    },
+    async promisedProviders(since) {
+      const rows = await database
+        .selectFrom("intents")
+        .select("provider")
+        .distinct()
+        .where((where) => where.or([where("created_at", ">=", since), where("status", "=", "pending")]))
+        .execute();
+      return rows.map((row) => row.provider);
     },
   };
 }

@@ -167,6 +167,8 @@ export interface State {
   instanceByName(name: string): Promise<InstanceRecord | undefined>;
   pendingIntents(filter?: { readonly instanceId?: string }): Promise<readonly IntentRecord[]>;
   intentByToken(token: string): Promise<IntentRecord | undefined>;
+  /** Every provider that was promised something at or after `since` (epoch ms), or to whom a promise is still open. */
+  promisedProviders(since: number): Promise<readonly string[]>;
   volumes(filter?: { readonly includeGone?: boolean }): Promise<readonly VolumeRecord[]>;
   /** Newest first. */
   checkpoints(filter?: { readonly instance?: string; readonly volume?: string }): Promise<readonly Checkpoint[]>;

@@ -1,0 +1,152 @@
+import type { Fleet, GuestDoor } from "../../src/fleet/fleet.ts";
+import { ProviderError } from "../../src/providers/errors.ts";
+import type { CallContext, Provider } from "../../src/providers/provider.ts";
+import type { State } from "../../src/state/records.ts";
+import type { VirtualClock } from "./virtual-clock.ts";
+
+/** `write` changes our database, `call` asks a provider, `guest` asks a machine. */
+export type EffectKind = "write" | "call" | "guest";
+
+export type FaultMode =
+  /** The process is killed before, or right after, the effect. */
+  | "crash-before"
+  | "crash-after"
+  /** The process is killed while the request is on its way; it arrives all the same, a little later. */
+  | "crash-late"
+  /** The process lives, and the effect is refused. */
+  | "refused"
+  /** The process lives, the effect happened, and the answer got lost. */
+  | "lost";
+
+export const MODES: Readonly<Record<EffectKind, readonly FaultMode[]>> = {
+  write: ["crash-before", "crash-after", "refused"],
+  call: ["crash-before", "crash-after", "crash-late", "refused", "lost"],
+  guest: ["crash-before", "crash-after"],
+};
+
+/** How long a request without an answer is waited for, and how late one arrives whose sender is dead. */
+const LOST_MS = 30_000;
+const LATE_MS = 2_000;
+
+export class Killed extends Error {}
+
+/** One process of ours: from its n-th effect on it may be dead, and then nothing of it runs on. */
+export interface FaultyProcess {
+  readonly fleet: Fleet;
+  /** Every effect that was begun, in order. */
+  readonly trace: { readonly kind: EffectKind; readonly name: string }[];
+  readonly isDead: () => boolean;
+}
+
+export interface FaultPlan {
+  /** 1 for the first effect; 0 for none. */
+  readonly at: number;
+  readonly mode: FaultMode;
+}
+
+export const NO_FAULT: FaultPlan = { at: 0, mode: "refused" };
+
+type Effect = <Result>(kind: EffectKind, name: string, run: () => Promise<Result>) => Promise<Result>;
+
+export function faultyProcess(base: Fleet, clock: VirtualClock, plan: FaultPlan): FaultyProcess {
+  const trace: { readonly kind: EffectKind; readonly name: string }[] = [];
+  let dead = false;
+  const kill = () => {
+    dead = true;
+    return new Killed("killed");
+  };
+
+  const effect: Effect = async (kind, name, run) => {
+    if (dead) throw new Killed("dead");
+    trace.push({ kind, name });
+    const isHit = trace.length === plan.at;
+    if (!isHit) {
+      const result = await run();
+      if (dead) throw new Killed("dead");
+      return result;
+    }
+    switch (plan.mode) {
+      case "crash-before":
+        throw kill();
+      case "crash-after":
+        await run();
+        throw kill();
+      case "crash-late":
+        void clock.sleep(LATE_MS).then(run).catch(swallow);
+        throw kill();
+      case "refused":
+        throw kind === "write" ? new Error("the disk is full") : new ProviderError("paper", { kind: "unavailable" }, "refused");
+      case "lost":
+        await run();
+        await clock.sleep(LOST_MS);
+        throw new ProviderError("paper", { kind: "ambiguous" }, "no answer");
+    }
+  };
+
+  return {
+    fleet: {
+      ...base,
+      state: faultyState(base.state, effect),
+      provider: async (id) => faultyProvider(await base.provider(id), effect),
+      guest: faultyGuest(base.guest, effect),
+      clock: {
+        now: clock.now,
+        monotonic: clock.monotonic,
+        async sleep(ms, signal) {
+          if (dead) throw new Killed("dead");
+          await clock.sleep(ms, signal);
+          if (dead) throw new Killed("dead");
+        },
+      },
+    },
+    trace,
+    isDead: () => dead,
+  };
+}
+
+function swallow(): void {}
+
+function faultyState(state: State, effect: Effect): State {
+  return {
+    ...state,
+    commit: (change) => effect("write", `commit ${Object.keys(change).join("+")}`, () => state.commit(change)),
+    acquireLease: (name, owner, now, ttl) => effect("write", "acquire lease", () => state.acquireLease(name, owner, now, ttl)),
+    releaseLease: (name, owner) => effect("write", "release lease", () => state.releaseLease(name, owner)),
+  };
+}
+
+function faultyProvider(provider: Provider, effect: Effect): Provider {
+  const { volumes, hibernation } = provider;
+  const call =
+    <Rest extends readonly unknown[], Result>(name: string, send: (...rest: [...Rest, CallContext]) => Promise<Result>) =>
+    (...rest: [...Rest, CallContext]) =>
+      effect("call", name, () => send(...rest));
+  return {
+    ...provider,
+    offers: call("offers", provider.offers),
+    launch: call("launch", provider.launch),
+    list: call("list", provider.list),
+    get: call("get", provider.get),
+    destroy: call("destroy", provider.destroy),
+    ...(volumes === undefined
+      ? {}
+      : {
+          volumes: {
+            create: call("volume create", volumes.create),
+            list: call("volume list", volumes.list),
+            remove: call("volume remove", volumes.remove),
+          },
+        }),
+    ...(hibernation === undefined
+      ? {}
+      : { hibernation: { hibernate: call("hibernate", hibernation.hibernate), restore: call("restore", hibernation.restore) } }),
+  };
+}
+
+function faultyGuest(guest: GuestDoor, effect: Effect): GuestDoor {
+  return {
+    ...guest,
+    snapshot: (...rest) => effect("guest", "snapshot", () => guest.snapshot(...rest)),
+    tellNotice: (...rest) => effect("guest", "tell notice", () => guest.tellNotice(...rest)),
+  };
+}

@@ -1,0 +1,357 @@
+import type { Gpu } from "../../src/model/gpu.ts";
+import type { InstanceState } from "../../src/model/instance.ts";
+import type { Money } from "../../src/model/money.ts";
+import type { Offer } from "../../src/model/offer.ts";
+import type { Clock } from "../../src/platform/clock.ts";
+import { type Fault, ProviderError } from "../../src/providers/errors.ts";
+import type { LaunchSpec, Provider, ProviderInstance, ProviderVolume, VolumeSpec } from "../../src/providers/provider.ts";
+
+export interface PaperSettings {
+  readonly hibernates: "native" | "park";
+  readonly idempotent: boolean;
+  /** A new machine is missing from `list` for this long. */
+  readonly listSettlesMs: number;
+  readonly provisionMs: number;
+  readonly changeMs: number;
+  /** How long one call takes. */
+  readonly latencyMs: number;
+}
+
+export const PAPER: PaperSettings = {
+  hibernates: "native",
+  idempotent: false,
+  listSettlesMs: 3_000,
+  provisionMs: 900,
+  changeMs: 500,
+  latencyMs: 40,
+};
+
+export interface PaperMachine {
+  readonly id: string;
+  readonly name: string;
+  readonly token: string;
+  readonly zone: PaperZone;
+  readonly createdAt: number;
+  readonly volumeIds: readonly string[];
+  state: InstanceState;
+  /** When it started to run for the last time. */
+  runningSince: number | null;
+  /** When the state it is passing through ends; what comes then. */
+  next: { readonly at: number; readonly state: InstanceState; readonly endedBy?: "provider" | "user" | "guest" } | null;
+  notice: { readonly at: number; readonly deadline: number } | null;
+  endedBy: "provider" | "guest" | "user" | null;
+  endedAt: number | null;
+  reason: string | null;
+  /** When the guest last sealed since it runs. */
+  sealedAt: number | null;
+}
+
+export interface PaperVolume {
+  readonly id: string;
+  readonly spec: VolumeSpec;
+  readonly checkpoints: { readonly machine: string; readonly at: number }[];
+}
+
+export interface PaperZone {
+  readonly region: string;
+  readonly zone: string;
+  stock: number;
+  price: Money;
+}
+
+/** An account at a provider that exists on paper only, and its whole truth. */
+export interface PaperCloud {
+  readonly provider: Provider;
+  readonly settings: PaperSettings;
+  readonly zones: readonly PaperZone[];
+  readonly machines: Map<string, PaperMachine>;
+  readonly volumes: Map<string, PaperVolume>;
+  /** So many of the next launches will fail to start. */
+  failingStarts: number;
+  /** Until then every call is refused as unavailable. */
+  outageUntil: number;
+  /** Machines that had work and were ended by a call of ours without a checkpoint since they run. */
+  readonly unsealedEnds: string[];
+  living(): readonly PaperMachine[];
+  machine(id: string): PaperMachine | undefined;
+  reclaim(id: string, noticeMs: number): void;
+  withdraw(id: string): void;
+  /** Somebody at the cloud's own console. */
+  console(id: string, what: "destroy" | "hibernate" | "restore"): void;
+}
+
+const GPU: Gpu = { model: "H100", count: 1, vramGb: 80 };
+const usd = (micros: number): Money => ({ micros: BigInt(micros), currency: "USD" });
+const OVER: readonly InstanceState[] = ["gone", "failed"];
+
+export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = "paper"): PaperCloud {
+  const settings = { ...PAPER, ...set };
+  let serial = 0;
+  const zones: PaperZone[] = [
+    { region: "north", zone: "north-a", stock: 3, price: usd(1_000_000) },
+    { region: "north", zone: "north-b", stock: 3, price: usd(1_200_000) },
+    { region: "south", zone: "south-a", stock: 3, price: usd(1_500_000) },
+  ];
+  const machines = new Map<string, PaperMachine>();
+  const volumes = new Map<string, PaperVolume>();
+
+  const end = (machine: PaperMachine, endedBy: "provider" | "guest" | "user", at: number) => {
+    if (machine.state !== "hibernated" && machine.state !== "failed") machine.zone.stock++;
+    Object.assign(machine, { state: "gone", next: null, notice: null, endedBy: machine.endedBy ?? endedBy, endedAt: at });
+  };
+  const enter = (machine: PaperMachine, next: NonNullable<PaperMachine["next"]>) => {
+    machine.next = null;
+    if (next.state === "gone") {
+      end(machine, next.endedBy ?? "user", next.at);
+      return;
+    }
+    if (next.state === "hibernated" || next.state === "failed") machine.zone.stock++;
+    machine.state = next.state;
+    if (next.state === "failed") machine.reason = "start failed";
+    if (next.state === "running") Object.assign(machine, { runningSince: next.at, sealedAt: null });
+  };
+  /** What has happened by now without anybody asking. */
+  const settle = () => {
+    for (const machine of machines.values()) {
+      if (machine.next !== null && machine.next.at <= clock.now()) enter(machine, machine.next);
+      if (machine.notice !== null && machine.notice.deadline <= clock.now() && machine.state !== "gone") {
+        machine.reason = "reclaimed";
+        end(machine, "provider", machine.notice.deadline);
+      }
+    }
+  };
+  const fault = (kind: Fault, message: string) => new ProviderError(id, kind, message);
+  const refuse = (kind: Exclude<Fault["kind"], "no-capacity" | "rate-limited">, message: string): never => {
+    throw fault({ kind }, message);
+  };
+  const answer = async <Result>(signal: AbortSignal, work: () => Result): Promise<Result> => {
+    await clock.sleep(settings.latencyMs, signal);
+    settle();
+    if (clock.now() < cloud.outageUntil) refuse("unavailable", "the cloud is down");
+    const result = work();
+    await clock.sleep(settings.latencyMs, signal);
+    return result;
+  };
+  const found = (machineId: string): PaperMachine => {
+    const machine = machines.get(machineId);
+    if (machine === undefined) throw fault({ kind: "not-found" }, `no machine ${machineId}`);
+    return machine;
+  };
+  const holderOf = (volumeId: string) =>
+    [...machines.values()].find((machine) => !OVER.includes(machine.state) && machine.volumeIds.includes(volumeId));
+  const noteUnsealed = (machine: PaperMachine) => {
+    const isUp = machine.runningSince !== null && ["running", "reclaiming"].includes(machine.state);
+    const hadWork = isUp && clock.now() - (machine.runningSince ?? 0) > 90_000;
+    if (hadWork && machine.volumeIds.length > 0 && machine.sealedAt === null) cloud.unsealedEnds.push(machine.id);
+  };
+
+  const launch = (spec: LaunchSpec): PaperMachine => {
+    const twin = settings.idempotent ? [...machines.values()].find((machine) => machine.token === spec.token) : undefined;
+    if (twin !== undefined) return twin;
+    const zone = zones.find((candidate) => candidate.zone === spec.offer.zone);
+    if (zone === undefined) throw fault({ kind: "invalid-request" }, `no zone ${spec.offer.zone}`);
+    if (zone.stock <= 0) throw fault({ kind: "no-capacity", scope: "zone" }, `${zone.zone} is sold out`);
+    if (spec.maxPrice !== null && spec.maxPrice.micros < zone.price.micros) refuse("price-too-low", "the price rose");
+    for (const { providerVolumeId } of spec.volumes) {
+      const volume = volumes.get(providerVolumeId);
+      if (volume === undefined) refuse("invalid-request", `no volume ${providerVolumeId}`);
+      if (volume?.spec.region !== zone.region) refuse("invalid-request", "the volume lies in another region");
+      if (holderOf(providerVolumeId) !== undefined) refuse("conflict", "the volume is attached elsewhere");
+    }
+    zone.stock--;
+    const isFailing = cloud.failingStarts > 0;
+    if (isFailing) cloud.failingStarts--;
+    const machine: PaperMachine = {
+      id: `m-${++serial}`,
+      name: spec.name,
+      token: spec.token,
+      zone,
+      createdAt: clock.now(),
+      volumeIds: spec.volumes.map((volume) => volume.providerVolumeId),
+      state: "provisioning",
+      runningSince: null,
+      next: { at: clock.now() + settings.provisionMs, state: isFailing ? "failed" : "running" },
+      notice: null,
+      endedBy: null,
+      endedAt: null,
+      reason: null,
+      sealedAt: null,
+    };
+    machines.set(machine.id, machine);
+    return machine;
+  };
+
+  const shown = (machine: PaperMachine): ProviderInstance => ({
+    providerId: machine.id,
+    name: machine.name,
+    token: machine.token,
+    state: machine.notice !== null && machine.state === "running" ? "reclaiming" : machine.state,
+    rawState: `paper-${machine.state}`,
+    region: machine.zone.region,
+    zone: machine.zone.zone,
+    type: "h100.1",
+    gpu: GPU,
+    billing: "spot",
+    price: machine.zone.price,
+    createdAt: machine.createdAt,
+    protectedUntil: null,
+    notice: machine.notice === null ? null : { kind: "reclaim", source: "api", seenAt: clock.now(), deadline: machine.notice.deadline },
+    reach: { kind: "process", cwd: machine.id, env: {}, log: "" },
+    volumeIds: machine.volumeIds,
+    reason: machine.reason,
+    endedBy: machine.endedBy,
+  });
+
+  const destroy = (machineId: string): "accepted" | "gone" => {
+    const machine = machines.get(machineId);
+    if (machine === undefined || machine.state === "gone") return "gone";
+    if (machine.state === "terminating") return "accepted";
+    noteUnsealed(machine);
+    if (machine.state === "hibernated" || machine.state === "failed") machine.zone.stock--;
+    machine.state = "terminating";
+    machine.next = { at: clock.now() + settings.changeMs, state: "gone", endedBy: "user" };
+    return "accepted";
+  };
+  const hibernate = (machineId: string): void => {
+    const machine = found(machineId);
+    if (machine.state !== "running") refuse("conflict", `it is ${machine.state}`);
+    noteUnsealed(machine);
+    machine.state = "hibernating";
+    machine.notice = null;
+    machine.next = { at: clock.now() + settings.changeMs, state: "hibernated" };
+  };
+  const restore = (machineId: string): void => {
+    const machine = found(machineId);
+    if (machine.state !== "hibernated") refuse("conflict", `it is ${machine.state}`);
+    if (machine.zone.stock <= 0) throw fault({ kind: "no-capacity", scope: "zone" }, "no hardware to come back to");
+    machine.zone.stock--;
+    machine.state = "restoring";
+    machine.next = { at: clock.now() + settings.changeMs, state: "running" };
+  };
+
+  const volumeShown = (volume: PaperVolume): ProviderVolume => ({
+    providerId: volume.id,
+    name: volume.spec.name,
+    token: volume.spec.token,
+    sizeGb: volume.spec.sizeGb,
+    region: volume.spec.region,
+    zone: volume.spec.zone,
+    rawState: "available",
+    attachedTo: holderOf(volume.id)?.id ?? null,
+    pricePerHour: usd(100),
+    usedBytes: null,
+    localPath: null,
+  });
+
+  const offers = (): readonly Offer[] =>
+    zones.map((zone) => ({
+      provider: id,
+      region: zone.region,
+      zone: zone.zone,
+      type: "h100.1",
+      gpu: GPU,
+      vcpus: 16,
+      memoryGb: 128,
+      billing: "spot",
+      price: zone.price,
+      onDemandPrice: usd(3_000_000),
+      // What is said about stock is as old as the last price sheet: a launch may still be refused.
+      stock: "unknown",
+      noticeSeconds: 120,
+      protectionSeconds: 0,
+      interruptionsPerHour: null,
+      source: "live",
+      observedAt: clock.now(),
+    }));
+
+  const provider: Provider = {
+    id,
+    capabilities: {
+      noticeSeconds: 120,
+      protectionSeconds: 0,
+      hibernate: settings.hibernates,
+      idempotentLaunch: settings.idempotent,
+      listSettlesMs: settings.listSettlesMs,
+      volumes: true,
+    },
+    offers: (_query, { signal }) => answer(signal, offers),
+    launch: (spec, { signal }) => answer(signal, () => shown(launch(spec))),
+    list: ({ signal }) =>
+      answer(signal, () =>
+        [...machines.values()]
+          .filter((machine) => clock.now() - machine.createdAt >= settings.listSettlesMs)
+          .filter((machine) => machine.endedAt === null || clock.now() - machine.endedAt < 60_000)
+          .map(shown),
+      ),
+    get: (machineId, { signal }) =>
+      answer(signal, () => {
+        const machine = machines.get(machineId);
+        const isForgotten = machine === undefined || (machine.endedAt !== null && clock.now() - machine.endedAt > 3_600_000);
+        return isForgotten ? undefined : shown(machine);
+      }),
+    destroy: (machineId, { signal }) => answer(signal, () => destroy(machineId)),
+    volumes: {
+      create: (spec, { signal }) =>
+        answer(signal, () => {
+          const volume: PaperVolume = { id: `d-${++serial}`, spec, checkpoints: [] };
+          volumes.set(volume.id, volume);
+          return volumeShown(volume);
+        }),
+      list: ({ signal }) => answer(signal, () => [...volumes.values()].map(volumeShown)),
+      remove: (volumeId, { signal }) =>
+        answer(signal, () => {
+          if (holderOf(volumeId) !== undefined) refuse("conflict", "the volume is attached");
+          volumes.delete(volumeId);
+        }),
+    },
+    ...(settings.hibernates === "park"
+      ? {}
+      : {
+          hibernation: {
+            hibernate: (machineId, { signal }) => answer(signal, () => hibernate(machineId)),
+            restore: (machineId, { signal }) => answer(signal, () => restore(machineId)),
+          },
+        }),
+  };
+
+  const cloud: PaperCloud = {
+    provider,
+    settings,
+    zones,
+    machines,
+    volumes,
+    failingStarts: 0,
+    outageUntil: 0,
+    unsealedEnds: [],
+    living() {
+      settle();
+      return [...machines.values()].filter((machine) => machine.state !== "gone");
+    },
+    machine(machineId) {
+      settle();
+      return machines.get(machineId);
+    },
+    reclaim(machineId, noticeMs) {
+      settle();
+      const machine = found(machineId);
+      if (machine.state === "running") machine.notice = { at: clock.now(), deadline: clock.now() + noticeMs };
+      settle();
+    },
+    withdraw(machineId) {
+      settle();
+      found(machineId).notice = null;
+    },
+    console(machineId, what) {
+      settle();
+      const machine = found(machineId);
+      if (what === "destroy" && machine.state !== "gone") {
+        destroy(machineId);
+        machine.sealedAt = clock.now();
+      } else if (what === "hibernate" && machine.state === "running") {
+        machine.sealedAt = clock.now();
+        hibernate(machineId);
+      } else if (what === "restore" && machine.state === "hibernated" && machine.zone.stock > 0) restore(machineId);
+    },
+  };
+  return cloud;
+}

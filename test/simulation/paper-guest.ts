@@ -1,0 +1,50 @@
+import type { GuestDoor } from "../../src/fleet/fleet.ts";
+import type { Clock } from "../../src/platform/clock.ts";
+import type { Reach } from "../../src/providers/provider.ts";
+import type { PaperCloud, PaperMachine } from "./paper-cloud.ts";
+
+/** From the start of the machine until its agent says that the workload runs. */
+const BOOT_MS = 300;
+const SEAL_MS = 300;
+
+/** The agents inside the machines of a paper cloud. */
+export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
+  const inside = (reach: Reach): PaperMachine | undefined => {
+    const machine = cloud.machine(reach.kind === "process" ? reach.cwd : "");
+    return machine?.state === "running" ? machine : undefined;
+  };
+  const isBooted = (machine: PaperMachine) => clock.now() - (machine.runningSince ?? clock.now()) >= BOOT_MS;
+  return {
+    async report(reach) {
+      const machine = inside(reach);
+      if (machine === undefined) return undefined;
+      return {
+        phase: isBooted(machine) ? "running" : "preparing",
+        exitCode: null,
+        step: null,
+        restoredFrom: null,
+        lastSealSeconds: null,
+        noticeDeadline: machine.notice === null ? null : machine.notice.deadline / 1000,
+      };
+    },
+    async snapshot(reach, _reason, _deadline, signal) {
+      await clock.sleep(SEAL_MS, signal);
+      const machine = inside(reach);
+      if (machine === undefined) return { kind: "failed", why: "the machine is not there" };
+      const volume = cloud.volumes.get(machine.volumeIds[0] ?? "");
+      if (volume === undefined) return { kind: "nothing-to-seal" };
+      volume.checkpoints.push({ machine: machine.id, at: clock.now() });
+      machine.sealedAt = clock.now();
+      return { kind: "sealed", id: `c-${volume.checkpoints.length}`, step: null, files: 1, bytes: 1 };
+    },
+    async tellNotice(reach) {
+      const machine = inside(reach);
+      if (machine !== undefined) machine.sealedAt = clock.now();
+    },
+    isReady: async (reach) => {
+      const machine = inside(reach);
+      return machine !== undefined && isBooted(machine);
+    },
+    bootScript: async () => "#!/bin/sh\n",
+  };
+}

@@ -1,0 +1,104 @@
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { seededRng } from "../../src/platform/rng.ts";
+import { openState } from "../../src/state/open.ts";
+import type { InstanceSpec, State } from "../../src/state/records.ts";
+import { type FaultPlan, type FaultyProcess, faultyProcess, NO_FAULT } from "./faulty-process.ts";
+import { type PaperCloud, type PaperSettings, paperCloud } from "./paper-cloud.ts";
+import { paperGuest } from "./paper-guest.ts";
+import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
+
+/** A cloud on paper, a database in memory, and any number of processes of ours, one after the other or side by side. */
+export interface PaperWorld {
+  readonly clock: VirtualClock;
+  readonly cloud: PaperCloud;
+  readonly state: State;
+  /** A new process of ours. */
+  start(plan?: FaultPlan): FaultyProcess;
+  /** A process ended or was killed: its leases are those of a dead owner. */
+  bury(process: FaultyProcess): void;
+}
+
+export async function paperWorld(settings: Partial<PaperSettings> = {}, seed = 1): Promise<PaperWorld> {
+  const clock = virtualClock();
+  const cloud = paperCloud(clock, settings);
+  const state = await openState(":memory:");
+  const rng = seededRng(seed);
+  const guest = paperGuest(clock, cloud);
+  const buried = new Set<string>();
+  const processes: FaultyProcess[] = [];
+  return {
+    clock,
+    cloud,
+    state,
+    start(plan = NO_FAULT) {
+      const base: Fleet = {
+        state,
+        provider: async () => cloud.provider,
+        guest,
+        clock,
+        rng,
+        owner: `process-${processes.length + 1}`,
+        ownerIsDead: (owner) => buried.has(owner) || processes.some((other) => other.fleet.owner === owner && other.isDead()),
+        say: () => undefined,
+      };
+      const process = faultyProcess(base, clock, plan);
+      processes.push(process);
+      return process;
+    },
+    bury: (process) => buried.add(process.fleet.owner),
+  };
+}
+
+export function paperSpec(set: Partial<InstanceSpec> = {}): InstanceSpec {
+  return {
+    name: "train",
+    providers: ["paper"],
+    gpu: { model: "H100", count: 1 },
+    billing: "spot",
+    maxPrice: null,
+    regions: [],
+    image: null,
+    volume: { name: "train", sizeGb: 10, mount: "/data" },
+    ttlMs: null,
+    idleMs: null,
+    env: {},
+    onReclaim: "replace",
+    checkpointHook: null,
+    checkpointEveryMs: null,
+    readyHttp: null,
+    readyCmd: null,
+    command: ["train"],
+    workdir: null,
+    fleet: null,
+    labels: {},
+    ...set,
+  };
+}
+
+/** Passes between two looks; a listing settles and a slow request arrives within it. */
+const BETWEEN_MS = 15_000;
+const MOST_PASSES = 40;
+
+/**
+ * Reconciles with fresh processes until two passes in a row had nothing to do.
+ * @returns what was still open at the end; empty when it is quiet.
+ */
+export async function untilQuiet(world: PaperWorld): Promise<readonly string[]> {
+  const { clock, state } = world;
+  let open: readonly string[] = ["never tried"];
+  for (let passes = 0, calm = 0; passes < MOST_PASSES && calm < 2; passes++) {
+    const before = await state.lastSeq();
+    const process = world.start();
+    const report = await clock.run(reconcile(process.fleet, { signal: new AbortController().signal, limitMs: 60_000 }));
+    world.bury(process);
+    open = [
+      ...report.items.filter((item) => item.outcome !== "settled").map((item) => `${item.instance}: ${item.outcome}: ${item.why}`),
+      ...report.volumes.map((item) => `volume ${item.volume}: ${item.why}`),
+      ...report.silent.map((item) => `${item.provider}: ${item.why}`),
+    ];
+    calm = open.length === 0 && report.strays.length === 0 && (await state.lastSeq()) === before ? calm + 1 : 0;
+    await clock.pass(BETWEEN_MS);
+  }
+  return open;
+}

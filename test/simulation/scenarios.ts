@@ -1,0 +1,167 @@
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { planLaunch } from "../../src/fleet/launch.ts";
+import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
+import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
+import type { PaperSettings } from "./paper-cloud.ts";
+import { type PaperWorld, paperSpec } from "./paper-world.ts";
+
+const LIMIT_MS = 600_000;
+const never = () => new AbortController().signal;
+
+/** What `spot up` does. */
+export async function up(fleet: Fleet, spec: InstanceSpec): Promise<InstanceRecord> {
+  const plan = await planLaunch(fleet, spec, never());
+  const [offer] = plan.offers;
+  if (offer === undefined) throw new Error(plan.why ?? "nothing fits");
+  const record = newRecord(fleet, spec, offer);
+  const ours = await claimName(fleet, record);
+  const target = ours ? record : await fleet.state.instanceByName(spec.name);
+  if (target === undefined) throw new Error("the name was taken and is free again");
+  return bringUp(fleet, target, { signal: never(), limitMs: LIMIT_MS, waitFor: "ready", ours });
+}
+
+async function named(fleet: Fleet, name: string): Promise<InstanceRecord> {
+  const record = await fleet.state.instanceByName(name);
+  if (record === undefined || record.state === "gone") throw new Error(`no living ${name}`);
+  return record;
+}
+
+/** What `spot down` does. */
+export async function down(fleet: Fleet, name = "train"): Promise<void> {
+  await takeDown(fleet, await named(fleet, name), { signal: never(), limitMs: LIMIT_MS, snapshot: true });
+}
+
+/** What `spot hibernate` does. */
+export async function hibernate(fleet: Fleet, name = "train"): Promise<void> {
+  const record = await named(fleet, name);
+  if (record.desired === "gone") throw new Error("it is being ended");
+  await putToSleep(fleet, record, { signal: never(), limitMs: LIMIT_MS, snapshot: true });
+}
+
+/** What `spot restore` does. */
+export async function restore(fleet: Fleet, name = "train", capMs = LIMIT_MS): Promise<void> {
+  const record = await named(fleet, name);
+  if (record.desired === "gone") throw new Error("it is being ended");
+  await wakeUp(fleet, record, { signal: never(), capMs, sleepLimitMs: LIMIT_MS });
+}
+
+/** What `spot watch --act` does, for so long. */
+export async function watchAndAct(fleet: Fleet, ms: number): Promise<void> {
+  const end = fleet.clock.now() + ms;
+  while (fleet.clock.now() < end) {
+    await reconcile(fleet, { signal: never(), limitMs: 2_000 });
+    await fleet.clock.sleep(5_000);
+  }
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly cloud: Partial<PaperSettings>;
+  /** What happens before, undisturbed. */
+  prepare(world: PaperWorld, fleet: Fleet): Promise<void>;
+  /** What is disturbed; `other` is a process beside it that is not. */
+  act(fleet: Fleet, other: Fleet): Promise<void>;
+  /** How the one instance may end up, once all is quiet. */
+  readonly ends: readonly string[];
+}
+
+async function running(_world: PaperWorld, fleet: Fleet): Promise<void> {
+  await up(fleet, paperSpec());
+  await fleet.clock.sleep(120_000);
+}
+
+async function asleep(world: PaperWorld, fleet: Fleet): Promise<void> {
+  await running(world, fleet);
+  await hibernate(fleet);
+}
+
+async function noticed(world: PaperWorld, fleet: Fleet): Promise<void> {
+  await running(world, fleet);
+  for (const machine of world.cloud.living()) world.cloud.reclaim(machine.id, 10_000);
+}
+
+async function nothing(): Promise<void> {}
+
+const park = { hibernates: "park" } as const;
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: "up",
+    cloud: {},
+    prepare: nothing,
+    act: async (fleet) => void (await up(fleet, paperSpec())),
+    ends: ["running", "gone", "nothing"],
+  },
+  {
+    name: "up where launches are idempotent",
+    cloud: { idempotent: true, listSettlesMs: 0 },
+    prepare: nothing,
+    act: async (fleet) => void (await up(fleet, paperSpec())),
+    ends: ["running", "gone", "nothing"],
+  },
+  {
+    name: "up without capacity in the first zone",
+    cloud: {},
+    prepare: async (world) => {
+      for (const zone of world.cloud.zones) if (zone.zone === "north-a") zone.stock = 0;
+    },
+    act: async (fleet) => void (await up(fleet, paperSpec())),
+    ends: ["running", "gone", "nothing"],
+  },
+  {
+    name: "up where the first machine fails to start",
+    cloud: {},
+    prepare: async (world) => {
+      world.cloud.failingStarts = 1;
+    },
+    act: async (fleet) => void (await up(fleet, paperSpec())),
+    ends: ["running", "gone", "nothing"],
+  },
+  { name: "reclaim with replace", cloud: {}, prepare: noticed, act: (fleet) => watchAndAct(fleet, 16_000), ends: ["running"] },
+  {
+    name: "reclaim with hibernate",
+    cloud: {},
+    prepare: async (world, fleet) => {
+      await up(fleet, paperSpec({ onReclaim: "hibernate" }));
+      await fleet.clock.sleep(120_000);
+      for (const machine of world.cloud.living()) world.cloud.reclaim(machine.id, 10_000);
+    },
+    act: (fleet) => watchAndAct(fleet, 16_000),
+    ends: ["hibernated"],
+  },
+  { name: "hibernate", cloud: {}, prepare: running, act: (fleet) => hibernate(fleet), ends: ["hibernated", "running"] },
+  { name: "restore", cloud: {}, prepare: asleep, act: (fleet) => restore(fleet), ends: ["running", "hibernated"] },
+  { name: "down", cloud: {}, prepare: running, act: (fleet) => down(fleet), ends: ["gone", "running"] },
+  { name: "down while hibernated", cloud: {}, prepare: asleep, act: (fleet) => down(fleet), ends: ["gone", "hibernated"] },
+  { name: "hibernate by parking", cloud: park, prepare: running, act: (fleet) => hibernate(fleet), ends: ["hibernated", "running"] },
+  { name: "restore of a parked one", cloud: park, prepare: asleep, act: (fleet) => restore(fleet), ends: ["running", "hibernated"] },
+  {
+    name: "hibernate and restore at once",
+    cloud: {},
+    prepare: running,
+    act: async (fleet, other) => {
+      await Promise.allSettled([hibernate(fleet), other.clock.sleep(900).then(() => restore(other))]);
+    },
+    ends: ["running", "hibernated"],
+  },
+  {
+    name: "park and restore at once",
+    cloud: park,
+    prepare: running,
+    act: async (fleet, other) => {
+      await Promise.allSettled([hibernate(fleet), other.clock.sleep(900).then(() => restore(other))]);
+    },
+    ends: ["running", "hibernated"],
+  },
+  {
+    name: "down while it is coming up",
+    cloud: {},
+    prepare: nothing,
+    act: async (fleet, other) => {
+      await Promise.allSettled([up(fleet, paperSpec()), other.clock.sleep(700).then(() => down(other))]);
+    },
+    ends: ["gone", "running", "nothing"],
+  },
+];

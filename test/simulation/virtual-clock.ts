@@ -1,0 +1,75 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "../../src/platform/clock.ts";
+
+/** A clock whose time passes only when everybody sleeps; then it jumps to the earliest sleeper. */
+export interface VirtualClock extends Clock {
+  /** Lets time pass until the work has ended. Throws when it can never end. */
+  run<Result>(work: Promise<Result>): Promise<Result>;
+  /** Lets so many milliseconds pass with nobody working. */
+  pass(ms: number): Promise<void>;
+}
+
+interface Sleeper {
+  readonly at: number;
+  readonly order: number;
+  wake(): void;
+}
+
+/** Everything in the simulation is promises on one thread, so a turn of the event loop drains all that can go on now. */
+export function virtualClock(start = Date.UTC(2026, 0, 5)): VirtualClock {
+  let now = start;
+  let order = 0;
+  const sleepers = new Set<Sleeper>();
+
+  const earliest = () => {
+    let first: Sleeper | undefined;
+    for (const sleeper of sleepers)
+      if (first === undefined || sleeper.at < first.at || (sleeper.at === first.at && sleeper.order < first.order)) first = sleeper;
+    return first;
+  };
+
+  const sleep = (ms: number, signal?: AbortSignal) =>
+    new Promise<void>((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason);
+        return;
+      }
+      const onAbort = () => {
+        sleepers.delete(sleeper);
+        reject(signal?.reason);
+      };
+      const sleeper: Sleeper = {
+        at: now + Math.max(0, ms),
+        order: order++,
+        wake() {
+          sleepers.delete(sleeper);
+          signal?.removeEventListener("abort", onAbort);
+          resolve();
+        },
+      };
+      sleepers.add(sleeper);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+
+  async function run<Result>(work: Promise<Result>): Promise<Result> {
+    let isOver = false;
+    const done = () => {
+      isOver = true;
+    };
+    work.then(done, done);
+    for (let idle = 0; ; ) {
+      await nextTurn();
+      if (isOver) return work;
+      const first = earliest();
+      if (first === undefined) {
+        if (++idle > 50) throw new Error("the simulation stands still: nobody sleeps and nothing ends");
+        continue;
+      }
+      idle = 0;
+      now = Math.max(now, first.at);
+      first.wake();
+    }
+  }
+
+  return { now: () => now, monotonic: () => now - start, sleep, run, pass: (ms) => run(sleep(ms)) };
+}
