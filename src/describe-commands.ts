@@ -9,24 +9,24 @@ import { knownProviders } from "./providers/registry.ts";
 const OUTPUT_FORMATS = ["table", "json", "ndjson", "yaml"];
 
 /** The words that a flag's value may be, where they are few. */
-function wordsOf(option: Option): readonly string[] {
+function wordsOf(option: Option, command: string): readonly string[] {
   const known: Readonly<Record<string, readonly string[]>> = {
     "--output": OUTPUT_FORMATS,
     "--billing": BILLING_MODES,
     "--on-reclaim": RECLAIM_POLICIES,
     "--provider": knownProviders(),
-    "--for": INSTANCE_STATES,
+    "--for": command === "wait" ? INSTANCE_STATES : [],
     "--state": INSTANCE_STATES,
   };
   return option.argChoices ?? known[option.long ?? ""] ?? [];
 }
 
-function flagOf(option: Option): CompletedFlag {
+function flagOf(option: Option, command: string): CompletedFlag {
   return {
     long: option.long ?? option.flags,
     short: option.short ?? null,
     summary: option.description,
-    values: option.isBoolean() || option.negate || !(option.required || option.optional) ? null : wordsOf(option),
+    values: option.isBoolean() || option.negate || !(option.required || option.optional) ? null : wordsOf(option, command),
     isFile: /<(fleet file|file|folder|path)/.test(option.flags),
   };
 }
@@ -37,7 +37,7 @@ function treeOf(command: Command): CommandTree {
   return {
     name: command.name(),
     summary: command.summary() || command.description(),
-    flags: command.options.filter((option) => !option.hidden).map(flagOf),
+    flags: command.options.filter((option) => !option.hidden).map((option) => flagOf(option, command.name())),
     commands: visible(command).map(treeOf),
     takes: isInstance ? "instances" : /file|folder|path|plan/.test(argument) ? "files" : "nothing",
   };

@@ -1,0 +1,70 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { spot, testWorld } from "../world.ts";
+
+test("what is set is kept, shown with where it came from, and forgotten again", async () => {
+  const world = testWorld({ columns: 160 });
+  expect(await spot(world, "config", "set", "max-price", "2.50")).toEqual({ code: 0, stdout: "maxPrice is 2.50\n", stderr: "" });
+  expect(await spot(world, "config", "get", "maxPrice")).toEqual({ code: 0, stdout: "2.50\n", stderr: "" });
+  const shown = await spot(world, "config", "show", "-o", "columns=key,value,origin,where", "--no-header");
+  expect(
+    shown.stdout
+      .split("\n")
+      .find((line) => line.startsWith("maxPrice"))
+      ?.split(/\s+/),
+  ).toEqual(["maxPrice", "2.50", "config", join(world.home, "config.json")]);
+  const json = await spot(world, "config", "get", "maxPrice", "--json");
+  expect(JSON.parse(json.stdout)).toEqual({
+    schema: "spot.config/1",
+    data: { key: "maxPrice", value: "2.50", origin: "config", where: join(world.home, "config.json") },
+  });
+  expect((await spot(world, "config", "unset", "maxPrice")).stdout).toBe("maxPrice is no longer set\n");
+  expect((await spot(world, "config", "unset", "maxPrice")).stdout).toBe("maxPrice was not set\n");
+  expect(await spot(world, "config", "get", "maxPrice")).toEqual({
+    code: 9,
+    stdout: "",
+    stderr: "error: maxPrice is not set\n  next: spot config set maxPrice VALUE\n",
+  });
+});
+
+test("a context holds settings of its own, and the environment wins over it", async () => {
+  const world = testWorld();
+  await spot(world, "config", "set", "gpu", "T4");
+  expect((await spot(world, "config", "set", "gpu", "A100", "--context", "work")).stdout).toBe("gpu is A100 in context work\n");
+  expect((await spot(world, "config", "get", "gpu")).stdout).toBe("T4\n");
+  expect((await spot(world, "config", "set", "context", "work")).stdout).toBe("context is work\n");
+  expect((await spot(world, "config", "get", "gpu")).stdout).toBe("A100\n");
+  const loud = { ...world, env: { ...world.env, SPOT_GPU: "H100" } };
+  expect((await spot(loud, "config", "get", "gpu")).stdout).toBe("H100\n");
+  expect((await spot(loud, "config", "set", "gpu", "L4")).stderr).toContain("SPOT_GPU is set and still wins");
+  await spot(world, "config", "unset", "gpu", "--context", "work");
+  expect(JSON.parse(readFileSync(join(world.home, "config.json"), "utf8"))).toEqual({ gpu: "L4" });
+});
+
+test.each([
+  [["gpu", "H100:99"], 'gpu: "H100:99" is not a GPU (expected MODEL or MODEL:COUNT with a count of 1 to 16, e.g. H100:1)'],
+  [["max-price", "0"], 'maxPrice: "0" is not a price per hour (expected more than 0 and at most 1000, e.g. 2.50)'],
+  [["ttl", "8 hours"], 'ttl: "8 hours" is not a duration (expected e.g. 90s, 30m, 8h)'],
+  [["provider", "lcoal"], 'provider: "lcoal" is not a provider; did you mean "local"?'],
+  [["billing", ""], "billing: the value is empty\n  next: spot config unset billing"],
+  [["onReclaim", "replce"], 'onReclaim: "replce" is not one of replace, hibernate, let-go; did you mean "replace"?'],
+  [["provder", "local"], 'there is no setting "provder"\n  did you mean "provider"?\n  next: spot config show'],
+  [["context", "work"], 'there is no context "work"\n  known: none yet\n  next: spot config set --context work KEY VALUE'],
+  [["context", "work", "--context", "work"], "a context cannot choose a context\n  leave --context away"],
+])("set %j is refused", async (words, message) => {
+  const world = testWorld();
+  expect(await spot(world, "config", "set", ...words)).toEqual({ code: 2, stdout: "", stderr: `error: ${message}\n` });
+});
+
+test("a settings file that is no JSON is named, and left alone", async () => {
+  const world = testWorld();
+  const file = join(world.home, "config.json");
+  writeFileSync(file, "{ gpu");
+  for (const words of [["show"], ["get", "gpu"], ["set", "gpu", "H100"]]) {
+    const { code, stderr } = await spot(world, "config", ...words);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`error: the settings file ${file} cannot be read: `);
+  }
+  expect(readFileSync(file, "utf8")).toBe("{ gpu");
+});
