@@ -159,16 +159,14 @@ describe() {
     END { done() }' "$2.raw" | sort >"$2"
 }
 
-# hash_tree FOLDER LIST OUT: `path<tab>sha256` for each file of the folder, several at a time.
+# hash_tree FOLDER EXPECTED OUT: `path<tab>sha256` for each file of the folder, several at a time.
 hash_tree() {
   tree_files=$(awk -F "$TAB" '$2 == "f"' "$2" | wc -l)
-  : >"$3"
-  [ "$tree_files" -eq 0 ] && return 0
   if grep -q '\\n' "$2"; then choose_hasher odd; else choose_hasher plain; fi
   tree_jobs=$(processors)
   tree_batch=$((tree_files / (tree_jobs * 4) + 1))
   [ "$tree_batch" -gt 500 ] && tree_batch=500
-  mkdir -p "$3.d" || return 1
+  mkdir -p "$3.d" && : >"$3.d/0" || return 1
   # Each process writes a file of its own: lines of several writers on one pipe could be torn.
   # shellcheck disable=SC2016 # the variables are the inner shell's
   (cd "$1" && find .//. -type f -print0 |
@@ -226,10 +224,16 @@ verb__links() {
   done
 }
 
-# inventory FOLDER OUT: sorted `path kind mode size mtime content`, tabs between; content is the hash of a file, the
-# target of a link, `-` for a folder. Fails when a file could not be read.
+# inventory FOLDER OUT EXPECTED: sorted `path kind mode size mtime content`, tabs between; content is the hash of a file,
+# the target of a link, `-` for a folder. EXPECTED lists about what the folder holds, path and kind, to plan by.
+# Fails when a file could not be read.
 inventory() {
-  describe "$1" "$2.list" && hash_tree "$1" "$2.list" "$2.hash" || return 1
+  describe "$1" "$2.list" &
+  inventory_list=$!
+  hash_tree "$1" "$3" "$2.hash"
+  inventory_code=$?
+  wait "$inventory_list" || return 1
+  [ "$inventory_code" -eq 0 ] || return 1
   : >"$2.link"
   if awk -F "$TAB" '$2 == "l" { found = 1 } END { exit !found }' "$2.list"; then link_targets "$1" >"$2.link" || return 1; fi
   awk -F "$TAB" -v OFS="$TAB" '
@@ -454,7 +458,7 @@ seal_fill() {
   # The disk is busy with the one, the processors with the other.
   (sync_all "$PARTIAL" 2>"$WORK/sync.err" && : >"$WORK/synced") &
   seal_sync=$!
-  inventory "$PARTIAL/data" "$WORK/sealed"
+  inventory "$PARTIAL/data" "$WORK/sealed" "$WORK/before"
   seal_code=$?
   wait "$seal_sync"
   [ -f "$WORK/synced" ] || refuse "the volume did not take the checkpoint: $(head -n 1 "$WORK/sync.err")" || return
@@ -700,7 +704,7 @@ matches_manifest() {
       content = $2
       if ($1 == "l") { content = substr(rest, index(rest, "\t") + 1); rest = substr(rest, 1, index(rest, "\t") - 1) }
       print rest, $1, $3, content }' | sort >"$WORK/listed"
-  inventory "$1" "$WORK/found" || { say 'some of its files could not be read'; return 1; }
+  inventory "$1" "$WORK/found" "$WORK/listed" || { say 'some of its files could not be read'; return 1; }
   cut -f 1,2,4,6 "$WORK/found" | sort >"$WORK/there"
   cmp -s "$WORK/listed" "$WORK/there" && return 0
   comm -3 "$WORK/listed" "$WORK/there" | sed "s/^$TAB//" | cut -f 1 | sort -u | head -n 5 | while IFS= read -r different; do say "  damaged, missing or extra: $different"; done
