@@ -31,7 +31,7 @@ export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], sig
   const volume = spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name);
   const tie = volume === undefined ? null : { provider: volume.provider, region: volume.region };
   const providers = await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id)));
-  const market = await askMarket(providers, spec.gpu === null ? {} : { gpuModel: spec.gpu.model, gpuCount: spec.gpu.count }, signal);
+  const market = await askMarket(providers, {}, signal);
   requireKnownGpu(spec, market.offers);
   const blocked = await fleet.state.blockedOffers(fleet.clock.now());
   const offers = chooseOffers(market.offers, spec, tie, blocked);
