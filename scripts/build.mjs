@@ -36,6 +36,8 @@ const { outputFiles } = await build({
   // CommonJS dependencies call require() for Node's own modules.
   banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
   plugins: [withoutChildProcess],
+  minifyWhitespace: true,
+  minifySyntax: true,
   legalComments: "none",
   logLevel: "warning",
   write: false,

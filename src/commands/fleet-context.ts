@@ -1,11 +1,9 @@
 import { hostname } from "node:os";
 import type { Fleet } from "../fleet/fleet.ts";
-import { createGuestDoor } from "../fleet/guest-door.ts";
 import { parseDuration } from "../model/duration.ts";
 import { newId } from "../model/ids.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
 import type { InstanceRow } from "../output/instances-view.ts";
-import { identifyProcess } from "../platform/process-identity.ts";
 import { costByInstance } from "../pricing/instance-cost.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
@@ -13,25 +11,26 @@ import type { CommandContext } from "./command.ts";
 /** The fleet as a command drives it: this database, these providers, the real machines. */
 export async function openFleet(context: CommandContext): Promise<Fleet> {
   const { world } = context;
-  const state = await context.state();
+  // Loaded here: whoever only reads the records (`ls`) needs neither machines nor processes.
+  const [state, { createGuestDoor }, { identifyProcess }] = await Promise.all([
+    context.state(),
+    import("../fleet/guest-door.ts"),
+    import("../platform/process-identity.ts"),
+  ]);
   return {
     state,
     provider: (id) => context.provider(id),
     guest: createGuestDoor(world),
     clock: world.clock,
     rng: world.rng,
-    owner: leaseOwner(world.pid, newId("o", world.rng)),
-    ownerIsDead,
+    owner: JSON.stringify([hostname(), world.pid, identifyProcess(world.pid)?.startTime ?? "", newId("o", world.rng)]),
+    ownerIsDead: (owner) => ownerIsDead(owner, identifyProcess),
     say: (text) => context.progress.step(text),
   };
 }
 
-function leaseOwner(pid: number, unique: string): string {
-  return JSON.stringify([hostname(), pid, identifyProcess(pid)?.startTime ?? "", unique]);
-}
-
 /** Certain only for processes of this machine: another machine's are given until their lease runs out. */
-function ownerIsDead(owner: string): boolean {
+function ownerIsDead(owner: string, identify: (pid: number) => { readonly startTime: string } | undefined): boolean {
   let parts: unknown;
   try {
     parts = JSON.parse(owner);
@@ -39,7 +38,7 @@ function ownerIsDead(owner: string): boolean {
     return false;
   }
   if (!Array.isArray(parts) || parts[0] !== hostname() || typeof parts[1] !== "number") return false;
-  return identifyProcess(parts[1])?.startTime !== parts[2];
+  return identify(parts[1])?.startTime !== parts[2];
 }
 
 /** The record of that name. @throws Problem (exit 9) when there is none, or only gone ones unless `orGone`. */
