@@ -24,13 +24,9 @@ function sentence(event: FleetEvent, painter: Painter): string {
         `${word("kind")} notice, ${secondsLeft(event)} left, said by the ${word("source") === "guest" ? "agent" : "provider"}`,
       );
     case "checkpoint":
-      return painter.cyan(
-        `checkpoint ${word("checkpoint")} sealed${word("step") === "" ? "" : ` at step ${word("step")}`} (${word("reason")})`,
-      );
+      return `${painter.cyan(`sealed${word("step") === "" ? "" : ` step ${word("step")}`} (${word("reason")})`)} ${painter.dim(word("checkpoint"))}`;
     case "intent":
-      return painter.dim(
-        `intends ${word("intent")}${word("offer") === "" ? "" : ` of ${word("offer")}`}${word("volume") === "" ? "" : ` ${word("volume")}`}`,
-      );
+      return painter.dim(`intends: ${[word("intent"), word("offer"), word("volume")].filter((text) => text !== "").join(" ")}`);
     case "action":
       return actionText(word);
     case "warning":
