@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { type FaultMode, MODES, NO_FAULT } from "./faulty-process.ts";
+import { type EffectKind, type FaultMode, MODES, NO_FAULT } from "./faulty-process.ts";
 import { brokenWhenQuiet, unknownSpenders } from "./invariants.ts";
 import { paperWorld, untilQuiet } from "./paper-world.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 
 interface Outcome {
-  readonly trace: readonly { readonly kind: "write" | "call" | "guest"; readonly name: string }[];
+  readonly trace: readonly { readonly kind: EffectKind; readonly name: string }[];
   readonly broken: readonly string[];
 }
 

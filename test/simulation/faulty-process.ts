@@ -4,8 +4,8 @@ import type { CallContext, Provider } from "../../src/providers/provider.ts";
 import type { State } from "../../src/state/records.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
-/** `write` changes our database, `call` asks a provider, `guest` asks a machine. */
-export type EffectKind = "write" | "call" | "guest";
+/** `write` changes our database, `read` asks a provider, `call` changes something there, `guest` asks a machine. */
+export type EffectKind = "write" | "read" | "call" | "guest";
 
 export type FaultMode =
   /** The process is killed before, or right after, the effect. */
@@ -20,6 +20,7 @@ export type FaultMode =
 
 export const MODES: Readonly<Record<EffectKind, readonly FaultMode[]>> = {
   write: ["crash-before", "crash-after", "refused"],
+  read: ["crash-before", "refused"],
   call: ["crash-before", "crash-after", "crash-late", "refused", "lost"],
   guest: ["crash-before", "crash-after"],
 };
@@ -117,23 +118,26 @@ function faultyState(state: State, effect: Effect): State {
 
 function faultyProvider(provider: Provider, effect: Effect): Provider {
   const { volumes, hibernation } = provider;
-  const call =
+  const through =
+    (kind: EffectKind) =>
     <Rest extends readonly unknown[], Result>(name: string, send: (...rest: [...Rest, CallContext]) => Promise<Result>) =>
     (...rest: [...Rest, CallContext]) =>
-      effect("call", name, () => send(...rest));
+      effect(kind, name, () => send(...rest));
+  const call = through("call");
+  const read = through("read");
   return {
     ...provider,
-    offers: call("offers", provider.offers),
+    offers: read("offers", provider.offers),
     launch: call("launch", provider.launch),
-    list: call("list", provider.list),
-    get: call("get", provider.get),
+    list: read("list", provider.list),
+    get: read("get", provider.get),
     destroy: call("destroy", provider.destroy),
     ...(volumes === undefined
       ? {}
       : {
           volumes: {
             create: call("volume create", volumes.create),
-            list: call("volume list", volumes.list),
+            list: read("volume list", volumes.list),
             remove: call("volume remove", volumes.remove),
           },
         }),

@@ -19,6 +19,7 @@ export async function up(fleet: Fleet, spec: InstanceSpec): Promise<InstanceReco
   const ours = await claimName(fleet, record);
   const target = ours ? record : await fleet.state.instanceByName(spec.name);
   if (target === undefined) throw new Error("the name was taken and is free again");
+  if (target.desired !== "running") throw new Error(`it exists and is to be ${target.desired}`);
   return bringUp(fleet, target, { signal: never(), limitMs: LIMIT_MS, waitFor: "ready", ours });
 }
 

@@ -1,0 +1,12 @@
+import { expect, test } from "vitest";
+import { playMonths } from "./months.ts";
+
+/** A few lives in every test run; test/sweep/months.spec.ts plays many. */
+const SEEDS = [1, 2, 3, 4, 5, 6];
+
+test.each(SEEDS)("weeks of reclaims, outages, kills and crossing commands leave nothing unseen (seed %i)", async (seed) => {
+  const { broken, days, machines, kills, commands } = await playMonths(seed, 40);
+  process.stdout.write(`  seed ${seed}: ${days} days, ${machines} machines, ${commands} commands, ${kills} of them killed\n`);
+  expect(broken, `seed ${seed}`).toEqual([]);
+  expect(machines).toBeGreaterThan(0);
+});

@@ -1,0 +1,169 @@
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import type { Rng } from "../../src/model/ids.ts";
+import { seededRng } from "../../src/platform/rng.ts";
+import type { InstanceSpec } from "../../src/state/records.ts";
+import { type FaultMode, type FaultPlan, Killed, NO_FAULT } from "./faulty-process.ts";
+import { brokenWhenQuiet, unknownSpenders } from "./invariants.ts";
+import { type PaperWorld, paperSpec, paperWorld, untilQuiet } from "./paper-world.ts";
+import { down, hibernate, restore, up, watchAndAct } from "./scenarios.ts";
+
+export interface Months {
+  /** What did not hold, with what had just happened. */
+  readonly broken: readonly string[];
+  /** How much life there was. */
+  readonly days: number;
+  readonly machines: number;
+  readonly kills: number;
+  readonly commands: number;
+}
+
+const MINUTE_MS = 60_000;
+const ALL_MODES: readonly FaultMode[] = ["crash-before", "crash-after", "crash-late", "refused", "lost"];
+
+const SPECS: readonly InstanceSpec[] = [
+  paperSpec({ name: "train", onReclaim: "replace", volume: { name: "train", sizeGb: 10, mount: "/data" } }),
+  paperSpec({ name: "serve", onReclaim: "hibernate", volume: { name: "serve", sizeGb: 10, mount: "/data" } }),
+  paperSpec({ name: "batch", onReclaim: "let-go", volume: null }),
+];
+
+interface Play {
+  readonly world: PaperWorld;
+  readonly rng: Rng;
+  readonly kills: { count: number; commands: number };
+  readonly broken: string[];
+}
+
+function pick<Item>(rng: Rng, items: readonly Item[]): Item {
+  const item = items[Math.floor(rng.next() * items.length)];
+  if (item === undefined) throw new RangeError("nothing to pick from");
+  return item;
+}
+
+/** One user, market or controller act after the other for `steps` steps; every few of them the market heals and all must agree. */
+export async function playMonths(seed: number, steps: number): Promise<Months> {
+  const rng = seededRng(seed);
+  const settings = {
+    hibernates: rng.next() < 0.5 ? "native" : "park",
+    idempotent: rng.next() < 0.3,
+    listSettlesMs: pick(rng, [0, 3_000, 10_000]),
+    provisionMs: pick(rng, [900, 5_000]),
+    latencyMs: pick(rng, [5, 40, 400]),
+  } as const;
+  const world = await paperWorld(settings, seed);
+  const play: Play = { world, rng, kills: { count: 0, commands: 0 }, broken: [] };
+  const start = world.clock.now();
+  try {
+    for (let step = 1; step <= steps && play.broken.length === 0; step++) {
+      const story = await act(play);
+      play.broken.push(...(await unknownSpenders(world)).map((what) => `step ${step} (${story}): ${what}`));
+      if (step % 5 === 0) await heal(play, `step ${step} (${story})`);
+    }
+    const days = Math.round((world.clock.now() - start) / 86_400_000);
+    return { broken: play.broken, days, machines: world.cloud.machines.size, kills: play.kills.count, commands: play.kills.commands };
+  } finally {
+    await world.state.close();
+  }
+}
+
+/** The market has everything again, and after some passes everything must agree. */
+async function heal({ world, broken }: Play, story: string): Promise<void> {
+  const { cloud } = world;
+  for (const zone of cloud.zones) zone.stock = Math.max(zone.stock, 3);
+  cloud.failingStarts = 0;
+  cloud.outageUntil = 0;
+  // Offers that said no are passed over for three minutes.
+  await world.clock.pass(4 * MINUTE_MS);
+  const damage = [...(await untilQuiet(world)), ...(await brokenWhenQuiet(world))];
+  broken.push(...damage.map((what) => `${story}, then all is well again: ${what}`));
+}
+
+async function act(play: Play): Promise<string> {
+  const { world, rng } = play;
+  const dice = rng.next();
+  if (dice < 0.12) {
+    const minutes = 1 + Math.floor(rng.next() * 2_000);
+    await world.clock.pass(minutes * MINUTE_MS);
+    return `${minutes} min pass`;
+  }
+  if (dice < 0.4) return happening(play);
+  return commands(play);
+}
+
+/** What the market does, or somebody at the cloud's own console. */
+async function happening({ world, rng }: Play): Promise<string> {
+  const { cloud, clock } = world;
+  const machine = cloud.living().length === 0 ? undefined : pick(rng, cloud.living());
+  const dice = rng.next();
+  if (dice < 0.35 && machine !== undefined) {
+    const noticeMs = pick(rng, [0, 500, 3_000, 30_000, 120_000]);
+    cloud.reclaim(machine.id, noticeMs);
+    return `${machine.id} is reclaimed in ${noticeMs} ms`;
+  }
+  if (dice < 0.45 && machine !== undefined) {
+    cloud.withdraw(machine.id);
+    return `a notice of ${machine.id} is withdrawn`;
+  }
+  if (dice < 0.6 && machine !== undefined) {
+    const what = pick(rng, ["destroy", "hibernate", "restore"] as const);
+    if (what === "hibernate" && cloud.settings.hibernates === "park") return "nothing";
+    cloud.console(machine.id, what);
+    return `${what} of ${machine.id} at the console`;
+  }
+  if (dice < 0.75) {
+    const zone = pick(rng, cloud.zones);
+    zone.stock = pick(rng, [0, 0, 1, 3]);
+    return `stock of ${zone.zone} is ${zone.stock}`;
+  }
+  if (dice < 0.9) {
+    cloud.failingStarts = 1 + Math.floor(rng.next() * 3);
+    return `the next ${cloud.failingStarts} starts fail`;
+  }
+  const ms = Math.floor(rng.next() * 5 * MINUTE_MS);
+  cloud.outageUntil = clock.now() + ms;
+  return `the cloud is down for ${ms} ms`;
+}
+
+type Command = (fleet: Fleet) => Promise<unknown>;
+
+function command(rng: Rng): readonly [string, Command] {
+  const spec = pick(rng, SPECS);
+  const dice = rng.next();
+  if (dice < 0.3) return [`up ${spec.name}`, (fleet) => up(fleet, spec)];
+  if (dice < 0.4) return [`down ${spec.name}`, (fleet) => down(fleet, spec.name)];
+  if (dice < 0.55) return [`hibernate ${spec.name}`, (fleet) => hibernate(fleet, spec.name)];
+  if (dice < 0.7) return [`restore ${spec.name}`, (fleet) => restore(fleet, spec.name, pick(rng, [1_000, 2 * MINUTE_MS]))];
+  if (dice < 0.85) return ["reconcile", (fleet) => reconcile(fleet, { signal: new AbortController().signal, limitMs: MINUTE_MS })];
+  return ["watch --act", (fleet) => watchAndAct(fleet, 2 * MINUTE_MS)];
+}
+
+/** One to three processes at once, each perhaps killed, or with a call that goes wrong. */
+async function commands({ world, rng, kills, broken }: Play): Promise<string> {
+  const many = rng.next() < 0.5 ? 1 : rng.next() < 0.7 ? 2 : 3;
+  const told: string[] = [];
+  const works: Promise<void>[] = [];
+  for (let index = 0; index < many; index++) {
+    const [name, run] = command(rng);
+    const plan: FaultPlan = rng.next() < 0.6 ? { at: 1 + Math.floor(rng.next() ** 2 * 80), mode: pick(rng, ALL_MODES) } : NO_FAULT;
+    const process = world.start(plan);
+    const delayMs = Math.floor(rng.next() * 3_000);
+    told.push(`${name} after ${delayMs} ms${plan.at === 0 ? "" : `, effect ${plan.at} ${plan.mode}`}`);
+    kills.commands++;
+    const work = async () => {
+      try {
+        await world.clock.sleep(delayMs);
+        await run(process.fleet);
+      } catch (error) {
+        // A command may fail, but never by a mistake of its own.
+        if (!(error instanceof Killed) && (error instanceof TypeError || error instanceof RangeError))
+          broken.push(`${name}: ${error.message}`);
+      } finally {
+        if (process.isDead()) kills.count++;
+        world.bury(process);
+      }
+    };
+    works.push(work());
+  }
+  await world.clock.run(Promise.all(works));
+  return told.join("; ");
+}
