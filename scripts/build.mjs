@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { bundleLibsql } from "./bundle-libsql.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const outdir = join(root, "dist");
@@ -31,10 +32,11 @@ const { outputFiles } = await build({
   format: "esm",
   platform: "node",
   target: "node20.19",
-  // libsql loads a native library by a computed name; it stays a package.
-  external: ["libsql"],
+  plugins: [bundleLibsql],
   // CommonJS dependencies call require() for Node's own modules.
-  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url), __spotResolve = require.resolve;',
+  },
   plugins: [withoutChildProcess],
   minifyWhitespace: true,
   minifySyntax: true,
