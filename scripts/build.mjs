@@ -32,12 +32,11 @@ const { outputFiles } = await build({
   format: "esm",
   platform: "node",
   target: "node20.19",
-  plugins: [bundleLibsql],
-  // CommonJS dependencies call require() for Node's own modules.
+  // CommonJS dependencies call require() for Node's own modules; bundle-libsql.mjs resolves at run time.
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url), __spotResolve = require.resolve;',
   },
-  plugins: [withoutChildProcess],
+  plugins: [withoutChildProcess, bundleLibsql],
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: "none",

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: source text that is searched for and written
 // libsql finds its native library through two packages that start child_process and write a diagnostic report: 14 ms of
 // every start. In the bundle the same question is answered by the first bytes of the program that runs us.
 import { readFile } from "node:fs/promises";
