@@ -997,6 +997,9 @@ field() {
 
 verb_status() {
   require_running
+  # After a hibernation or a crash the files of the last boot lie here until the agent begins anew.
+  get agent-pid
+  kill -0 "$value" 2>/dev/null || fail 'the agent is not running'
   fields=
   field phase json_text phase
   field workloadPid json_number workload-pid

@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import type { Reach } from "../../src/providers/provider.ts";
 
 export const agentSource = readFileSync(new URL("../../src/guest/agent.sh", import.meta.url), "utf8");
 
-const noSettings: AgentSettings = {
+export const noSettings: AgentSettings = {
   cloud: "local",
   instance: "train",
   volumeName: "disk",
@@ -64,7 +64,42 @@ async function metadataServer(token: string, state: Machine["metadata"]): Promis
   return server;
 }
 
-export async function makeMachine(options: { readonly shell?: readonly string[]; readonly env?: Record<string, string> } = {}): Promise<Machine> {
+/** Programs that any of the images we serve has; `sh` is the shell under test. */
+const BASE_TOOLS =
+  "awk cat chmod cmp comm cp cut date df du env find getconf grep head kill ln ls mkdir mv od perl ps readlink rm rmdir sed setsid sha256sum sleep sort stat sync tail tr wc xargs".split(
+    " ",
+  );
+
+function which(name: string): string {
+  // A version manager's stand-in for python3 needs more programs than this PATH has.
+  if (name === "python3") return execFileSync("python3", ["-c", "import sys; print(sys.executable)"], { encoding: "utf8" }).trim();
+  const found = (process.env["PATH"] ?? "")
+    .split(":")
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`this test needs ${name}`);
+  return found;
+}
+
+/** A PATH with the base tools, these web programs and nothing else. */
+function makePath(base: string, shell: readonly string[], web: readonly string[]): string {
+  const folder = join(base, "bin");
+  mkdirSync(folder);
+  for (const name of [...BASE_TOOLS, ...web]) writeFileSync(join(folder, name), `#!/bin/sh\nexec ${which(name)} "$@"\n`, { mode: 0o755 });
+  const [program = "sh", ...rest] = shell;
+  writeFileSync(join(folder, "sh"), `#!/bin/sh\nexec ${[which(program), ...rest].join(" ")} "$@"\n`, { mode: 0o755 });
+  return folder;
+}
+
+interface MachineOptions {
+  /** The shell that runs the agent; default is the system's `sh`. */
+  readonly shell?: readonly string[];
+  /** The only web programs in PATH; default is the PATH of this process. */
+  readonly path?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export async function makeMachine(options: MachineOptions = {}): Promise<Machine> {
   const base = realpathSync(mkdtempSync(join(tmpdir(), "spot-guest-")));
   const root = join(base, "root");
   const volume = join(base, "volume");
@@ -75,7 +110,7 @@ export async function makeMachine(options: { readonly shell?: readonly string[];
   const port = (server.address() as AddressInfo).port;
   const marker = `machine-${base}`;
   const env = {
-    PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+    PATH: options.path === undefined ? (process.env["PATH"] ?? "/usr/bin:/bin") : makePath(base, options.shell ?? ["sh"], options.path),
     HOME: join(root, "home"),
     TMPDIR: join(root, "tmp"),
     LANG: "C.UTF-8",
@@ -88,13 +123,14 @@ export async function makeMachine(options: { readonly shell?: readonly string[];
   const makeRoot = () => {
     for (const folder of ["home", "tmp"]) mkdirSync(join(root, folder), { recursive: true });
     symlinkSync(volume, join(root, "data"));
-    writeFileSync(join(root, "metadata.env"), `SPOT_METADATA_URL=http://127.0.0.1:${port}\nSPOT_METADATA_TOKEN=${token}\n`, { mode: 0o600 });
+    writeFileSync(join(root, "metadata.env"), `SPOT_METADATA_URL=http://127.0.0.1:${port}\nSPOT_METADATA_TOKEN=${token}\n`, {
+      mode: 0o600,
+    });
   };
   makeRoot();
   const reach = { kind: "process", cwd: root, env, log } as const;
   const children: ChildProcess[] = [];
   const verb = (...words: readonly string[]) => runAgentVerb(reach, words, { signal: AbortSignal.timeout(60_000) });
-  const shell = options.shell ?? ["sh"];
   const machine: Machine = {
     root,
     volume,
@@ -103,11 +139,9 @@ export async function makeMachine(options: { readonly shell?: readonly string[];
     metadata,
     reach,
     boot(settings = {}) {
-      // Every `sh` of the agent is the shell under test.
       const script = bootScript({ ...noSettings, ...settings }, agentSource);
       writeFileSync(join(base, "boot.sh"), script, { mode: 0o700 });
-      const [program = "sh", ...rest] = shell;
-      const child = spawn("sh", ["-c", 'exec "$@" >>"$LOG" 2>&1', "sh", program, ...rest, join(base, "boot.sh")], {
+      const child = spawn("/bin/sh", ["-c", 'exec sh "$0" >>"$LOG" 2>&1', join(base, "boot.sh")], {
         cwd: root,
         env: { ...env, LOG: log },
         detached: true,
@@ -159,7 +193,8 @@ function killMarked(marker: string): void {
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
     try {
-      if (readFileSync(`/proc/${entry}/environ`, "utf8").split("\0").includes(`SPOT_LOCAL_INSTANCE=${marker}`)) process.kill(Number(entry), "SIGKILL");
+      if (readFileSync(`/proc/${entry}/environ`, "utf8").split("\0").includes(`SPOT_LOCAL_INSTANCE=${marker}`))
+        process.kill(Number(entry), "SIGKILL");
     } catch {
       // It has ended, or is not ours.
     }
@@ -175,4 +210,17 @@ export async function eventually<T>(what: string, ask: () => Promise<T | undefin
     await systemClock.sleep(40);
   }
   throw new Error(`never came: ${what}`);
+}
+
+/** Starts a verb that can be killed with everything it started, as when the machine loses power. */
+export function spawnMarked(machine: Machine, verb: readonly string[]): { kill(): Promise<void> } {
+  const agent = join(machine.root, "var/lib/spot/agent.sh");
+  const child = spawn("/bin/sh", [agent, ...verb], { cwd: machine.root, env: machine.reach.env, detached: true, stdio: "ignore" });
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  return {
+    async kill() {
+      if (child.pid !== undefined) killGroup(child.pid);
+      await ended;
+    },
+  };
 }
