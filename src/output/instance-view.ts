@@ -7,7 +7,7 @@ import { moneyText, savingsShare } from "../model/money.ts";
 import { detailText } from "./detail-view.ts";
 import { eventText } from "./event-text.ts";
 import { costText, type InstanceRow, paintState, stateText } from "./instances-view.ts";
-import { checkpointJson, eventJson, instanceJson, isoTime } from "./json.ts";
+import { checkpointJson, eventJson, instanceJson, isoTime, specJson } from "./json.ts";
 import { truncatePainted } from "./live-frame.ts";
 import type { View } from "./view.ts";
 
@@ -18,7 +18,7 @@ export function instanceView(row: InstanceRow, checkpoints: readonly Checkpoint[
     schema: "spot.instance/1",
     data: {
       ...instanceJson(record, cost),
-      spec: record.spec,
+      spec: specJson(record.spec),
       checkpoints: checkpoints.slice(0, 5).map(checkpointJson),
       events: events.map(eventJson),
     },

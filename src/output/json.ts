@@ -1,7 +1,7 @@
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { type Money, moneyJson } from "../model/money.ts";
-import type { InstanceRecord } from "../state/records.ts";
+import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 
 /** ISO-8601 UTC, or null. */
 export function isoTime(ms: number | null): string | null {
@@ -47,6 +47,11 @@ export function instanceJson(record: InstanceRecord, cost: InstanceCost | undefi
     generation: record.generation,
     reason: record.reason,
   };
+}
+
+/** What was asked for, without the values of its environment: a token among them must not reach a log or a pipe. */
+export function specJson(spec: InstanceSpec): Readonly<Record<string, unknown>> {
+  return { ...spec, env: Object.fromEntries(Object.keys(spec.env).map((key) => [key, "(hidden)"])) };
 }
 
 /** One checkpoint as `spot.checkpoints/1` promises it. */

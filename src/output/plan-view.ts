@@ -2,6 +2,7 @@ import { gpuText } from "../model/gpu.ts";
 import { addMoney, costOf, type Money, moneyJson, moneyText, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 import type { InstanceSpec } from "../state/records.ts";
+import { specJson } from "./json.ts";
 import { listView } from "./list-view.ts";
 import type { View } from "./view.ts";
 
@@ -31,7 +32,7 @@ export function planView(lines: readonly PlanLine[]): View & { readonly question
       price: { ...moneyJson(offer.price), per: "hour", of: "instance" },
       onDemandPrice: offer.onDemandPrice === null ? null : moneyJson(offer.onDemandPrice),
       volume: spec.volume,
-      spec,
+      spec: specJson(spec),
     }),
     columns: [
       { key: "name", header: "NAME", value: ({ spec }) => spec.name, paint: (text, _, painter) => painter.bold(text) },

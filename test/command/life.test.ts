@@ -32,7 +32,7 @@ async function counting(world: TestWorld): Promise<void> {
 
 test("up, again up, look around, down: one machine, and then none", async () => {
   const world = await cloudWorld();
-  const first = await upTrainer(world);
+  const first = await upTrainer(world, "--env", "TOKEN=s3cret");
   expect(first.stderr).toContain("trainer  A10G  spot     local");
   expect(first.stderr).toMatch(/Together \$\d+\.\d\d\/hour \(\$\d+\.\d\d\/month\) while it runs\./);
   expect(first.stderr).toMatch(/trainer is running, ready after \d/);
@@ -46,9 +46,13 @@ test("up, again up, look around, down: one machine, and then none", async () => 
   });
   expect(before.volumes).toEqual([{ name: "trainer", id: expect.stringMatching(/^v-/), mount: "/data" }]);
 
-  await upTrainer(world);
+  await upTrainer(world, "--env", "TOKEN=s3cret");
   const [again] = await data(world, "ls");
   expect(again.id).toBe(before.id);
+  expect((await spot(world, "exec", "trainer", "--", "sh", "-c", 'test "$TOKEN" = s3cret')).code).toBe(0);
+  const shown = await must(world, "show", "trainer", "--json");
+  expect(JSON.parse(shown.stdout).data.spec.env).toEqual({ TOKEN: "(hidden)" });
+  expect(shown.stdout + first.stderr + first.stdout).not.toContain("s3cret");
   const other = await spot(
     world,
     "up",
