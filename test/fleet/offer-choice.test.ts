@@ -1,0 +1,73 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { chooseOffers, offerKey, refusal, whyNothingFits } from "../../src/fleet/offer-choice.ts";
+import { moneyFromDecimal } from "../../src/model/money.ts";
+import { paperSpec } from "../simulation/paper-world.ts";
+import { offer } from "./samples.ts";
+
+const usd = (amount: string) => moneyFromDecimal(amount, "USD");
+const nobody: ReadonlySet<string> = new Set();
+
+test.each([
+  ["it fits", {}, {}, null, null],
+  ["another GPU", { gpu: { model: "A100", count: 1, vramGb: 80 } }, {}, null, "gpu"],
+  ["another count", { gpu: { model: "H100", count: 8, vramGb: 80 } }, {}, null, "gpu"],
+  ["a model in other letters", { gpu: { model: "h100", count: 1, vramGb: 80 } }, {}, null, null],
+  ["any GPU", { gpu: { model: "A100", count: 8, vramGb: 80 } }, { gpu: null }, null, null],
+  ["on demand when spot is wanted", { billing: "on-demand" }, {}, null, "billing"],
+  ["on demand when either will do", { billing: "on-demand" }, { billing: "auto" }, null, null],
+  ["by the month is never rented", { billing: "monthly" }, { billing: "auto" }, null, "billing"],
+  ["another region", {}, { regions: ["south"] }, null, "place"],
+  ["a zone by its name", {}, { regions: ["north-a"] }, null, null],
+  ["away from its volume", {}, {}, { provider: "paper", region: "south" }, "place"],
+  ["at another provider than its volume", {}, {}, { provider: "other", region: "north" }, "place"],
+  ["too dear", { price: usd("2.000001") }, { maxPrice: "2" }, null, "price"],
+  ["exactly the cap", { price: usd("2") }, { maxPrice: "2" }, null, null],
+  ["a price of zero is no price", { price: usd("0") }, {}, null, "price"],
+  ["sold out", { stock: 0 }, {}, null, "stock"],
+  ["unknown stock is worth asking", { stock: "unknown" }, {}, null, null],
+] as const)("%s", (_what, set, wanted, tie, expected) => {
+  expect(refusal(offer(set), paperSpec(wanted), tie)).toBe(expected);
+});
+
+test("spot before on demand, then the cheapest, then by name; what just said no is left out", () => {
+  const cheap = offer({ price: usd("0.5"), billing: "on-demand" });
+  const a = offer({ zone: "north-a" });
+  const b = offer({ zone: "north-b" });
+  const dear = offer({ zone: "north-c", price: usd("1.5") });
+  const spec = paperSpec({ billing: "auto" });
+  expect(chooseOffers([cheap, dear, b, a], spec, null, nobody)).toEqual([a, b, dear, cheap]);
+  expect(chooseOffers([cheap, dear, b, a], spec, null, new Set([offerKey(a), offerKey(cheap)]))).toEqual([b, dear]);
+});
+
+test("the same market gives the same plan, in whatever order it answers", () => {
+  const anOffer = fc
+    .record({
+      zone: fc.constantFrom("a", "b", "c"),
+      price: fc.integer({ min: 0, max: 3_000_000 }).map((micros) => ({ micros: BigInt(micros), currency: "USD" })),
+      billing: fc.constantFrom("spot" as const, "on-demand" as const, "monthly" as const),
+      stock: fc.constantFrom(0, 1, "unknown" as const),
+    })
+    .map(offer);
+  const unique = fc.uniqueArray(anOffer, { selector: (each) => `${offerKey(each)} ${each.price.micros}`, maxLength: 12 });
+  fc.assert(
+    fc.property(unique, fc.constantFrom("spot" as const, "auto" as const), (offers, billing) => {
+      const spec = paperSpec({ billing, maxPrice: "2" });
+      const plan = chooseOffers(offers, spec, null, nobody);
+      expect(chooseOffers([...offers].reverse(), spec, null, nobody)).toEqual(plan);
+      for (const each of plan) expect(refusal(each, spec, null)).toBeNull();
+      expect(plan.length === 0 && offers.some((each) => refusal(each, spec, null) === null)).toBe(false);
+    }),
+  );
+});
+
+test.each([
+  ["no provider offers this GPU", [{ gpu: { model: "A100", count: 1, vramGb: 80 } }], null],
+  ["no spot offer for this GPU", [{ billing: "on-demand" }], null],
+  ["every offer that fits is sold out", [{ stock: 0 }, { price: usd("9") }], null],
+  ["every offer that fits costs more than 2 an hour", [{ price: usd("9") }, { billing: "on-demand" }], null],
+  ["no offer in paper south, where the volume lies", [{}], { provider: "paper", region: "south" }],
+  ["every offer that fits has just said that it has no capacity", [{}], null],
+] as const)("%s", (expected, sets, tie) => {
+  expect(whyNothingFits(sets.map(offer), paperSpec({ maxPrice: "2" }), tie)).toBe(expected);
+});

@@ -1,0 +1,79 @@
+import { expect, onTestFinished, test } from "vitest";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { EXIT } from "../../src/model/exit-codes.ts";
+import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
+import { down, hibernate, restore, up } from "../simulation/scenarios.ts";
+
+async function asleep(set: Parameters<typeof paperWorld>[0] = {}): Promise<PaperWorld> {
+  const world = await paperWorld(set);
+  onTestFinished(() => world.state.close());
+  const { fleet } = world.start();
+  await world.clock.run(up(fleet, paperSpec()).then(() => hibernate(fleet)));
+  return world;
+}
+
+const stateOf = async (world: PaperWorld) => {
+  const [record] = await world.state.instances({ includeGone: true });
+  return { state: record?.state, desired: record?.desired };
+};
+
+test.each(["native", "park"] as const)("past the cap of a restore it sleeps again, and nothing bills (%s)", async (hibernates) => {
+  const world = await asleep({ hibernates, provisionMs: 60_000, changeMs: 60_000 });
+  const waking = world.clock.run(restore(world.start().fleet, "train", 20_000));
+  await expect(waking).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT", exit: EXIT.timeout });
+  expect(await stateOf(world)).toEqual({ state: "hibernated", desired: "hibernated" });
+  expect(world.cloud.living().filter((machine) => machine.state !== "hibernated")).toEqual([]);
+});
+
+test("without hardware to come back to, it goes on sleeping", async () => {
+  const world = await asleep();
+  for (const zone of world.cloud.zones) zone.stock = 0;
+  await expect(world.clock.run(restore(world.start().fleet, "train", 20_000))).rejects.toMatchObject({ exit: EXIT.timeout });
+  expect(await stateOf(world)).toEqual({ state: "hibernated", desired: "hibernated" });
+});
+
+test("an end that is asked for while it comes back is not taken back", async () => {
+  const world = await asleep({ changeMs: 10_000 });
+  const waking = restore(world.start().fleet);
+  const ending = world.clock.sleep(3_000).then(() => down(world.start().fleet));
+  const [woken, ended] = await world.clock.run(Promise.allSettled([waking, ending]));
+  expect(woken).toMatchObject({ status: "rejected", reason: { code: "SPOT_E_CONFLICT" } });
+  expect(ended.status).toBe("fulfilled");
+  expect(await stateOf(world)).toEqual({ state: "gone", desired: "gone" });
+  expect(world.cloud.living()).toEqual([]);
+});
+
+test("a machine that somebody woke at the cloud's console is put to sleep again", async () => {
+  const world = await asleep();
+  const [machine] = world.cloud.living();
+  world.cloud.console(machine?.id ?? "", "restore");
+  await world.clock.pass(5_000);
+  const report = await world.clock.run(reconcile(world.start().fleet, { signal: new AbortController().signal, limitMs: 60_000 }));
+  expect(report.items.map((item) => item.outcome)).toEqual(["settled"]);
+  expect(world.cloud.living().map((each) => each.state)).toEqual(["hibernated"]);
+  expect((await world.state.ledger({ openOnly: true })).filter((entry) => entry.kind === "gpu")).toEqual([]);
+});
+
+test("a machine that arrives after its promise was given up is ended, even when nothing of ours lives any more", async () => {
+  const world = await paperWorld();
+  onTestFinished(() => world.state.close());
+  // The launch leaves, its sender is killed, and the request arrives later than any listing would tell.
+  const trace = (await tracedUp()).findIndex((effect) => effect.name === "launch") + 1;
+  const process = world.start({ at: trace, mode: "crash-late" });
+  await world.clock.run(up(process.fleet, paperSpec()).catch(() => undefined));
+  world.bury(process);
+  await world.clock.run(down(world.start().fleet));
+  await world.clock.pass(10_000);
+  expect(await stateOf(world)).toEqual({ state: "gone", desired: "gone" });
+  await world.clock.run(reconcile(world.start().fleet, { signal: new AbortController().signal, limitMs: 60_000 }));
+  await world.clock.pass(10_000);
+  expect(world.cloud.living()).toEqual([]);
+});
+
+async function tracedUp() {
+  const world = await paperWorld();
+  onTestFinished(() => world.state.close());
+  const process = world.start();
+  await world.clock.run(up(process.fleet, paperSpec()));
+  return process.trace;
+}
