@@ -66,7 +66,8 @@ export function faultyProcess(base: Fleet, clock: VirtualClock, plan: FaultPlan)
       if (dead) throw new Killed("dead");
       return result;
     }
-    switch (plan.mode) {
+    // What cannot happen to this kind of effect (a write of ours never arrives after our death) is a kill right after it.
+    switch (MODES[kind].includes(plan.mode) ? plan.mode : "crash-after") {
       case "crash-before":
         throw kill();
       case "crash-after":
