@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Rng } from "../model/ids.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { takeProcessLock } from "../platform/process-lock.ts";
 import { openCloudDatabase } from "./database.ts";
-import { openHeartbeat, openLog, prepareSocketFolder, sweepLeftovers } from "./folders.ts";
+import { makeOwnFolder, openHeartbeat, openLog, prepareSocketFolder, sweepLeftovers } from "./folders.ts";
 import { beginEnd } from "./instances.ts";
 import { type Loop, startLoop } from "./loop.ts";
 import { killMachine, writeMetadataFile } from "./machine-room.ts";
@@ -90,7 +90,7 @@ async function endWithHome(living: readonly CloudInstance[], stop: () => Promise
  */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud | undefined> {
   const folder = join(options.home, "local");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeOwnFolder(options.home, folder);
   prepareSocketFolder(options.socketPath, options.uid);
   const lock = takeProcessLock(join(folder, "cloud.lock"));
   if (lock === undefined) return undefined;
@@ -101,6 +101,9 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   try {
     return await assemble(options, folder, undo, unwind);
   } catch (error) {
+    openLog(join(folder, "cloud.log"), () => options.clock.now())(
+      `could not start: ${error instanceof Error ? error.message : String(error)}`,
+    );
     await unwind();
     throw error;
   }

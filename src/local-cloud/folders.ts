@@ -4,6 +4,16 @@ import { hasErrorCode } from "../platform/files.ts";
 import type { CloudDatabase } from "./database.ts";
 import { instancePaths, volumeFolder } from "./site.ts";
 
+/** Makes the cloud's folder. Not recursive where it matters: on a read-only disk, that mode of mkdir says only ENOENT. */
+export function makeOwnFolder(home: string, folder: string): void {
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (!hasErrorCode(error, "EEXIST")) throw error;
+  }
+}
+
 /** Makes the folder of the socket and refuses one that belongs to somebody else: in a shared /tmp, anybody can come first. */
 export function prepareSocketFolder(socketPath: string, uid: number): void {
   const folder = dirname(socketPath);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { systemClock } from "../platform/clock.ts";
 import { type SessionProcess, startSession } from "../platform/detached.ts";
@@ -91,10 +91,21 @@ export async function killMachine(instance: CloudInstance): Promise<void> {
   throw new Error(`processes of ${instance.id} cannot be killed`);
 }
 
+/** Go's module cache, for one, is made of folders that even their owner may not write. */
+async function makeWritable(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) if (entry.isDirectory()) await makeWritable(join(folder, entry.name));
+}
+
 /** The ephemeral disk goes with the machine. The console's log stays until `local reset`. */
 export async function destroyDisk(site: Site, id: string): Promise<void> {
   const paths = instancePaths(site, id);
-  await rm(paths.root, { recursive: true, force: true, maxRetries: 3 });
+  const remove = () => rm(paths.root, { recursive: true, force: true, maxRetries: 3 });
+  await remove().catch(async (error: unknown) => {
+    if (!hasErrorCode(error, "EACCES", "EPERM", "ENOTEMPTY")) throw error;
+    await makeWritable(paths.root);
+    await remove();
+  });
   await rm(paths.bootScript, { force: true });
 }
 

@@ -81,7 +81,7 @@ export const localMarket: CommandModule = {
       .option("--hibernate <duration>", "how long hibernating takes")
       .option("--restore <duration>", "how long restoring takes")
       .option("--hazard <n>", "expected reclaims per hour that a spot instance runs")
-      .option("--reclaim <after:notice[:times]...>", "reclaims by the clock, counted from an instance's start; none for none")
+      .option("--reclaim <after:notice:times...>", "reclaims by the clock, counted from an instance's start; none for none")
       .option("--stock <type=n...>", "machines of a type that each zone can run at once; seed for what the seed says");
   },
   async run(context) {

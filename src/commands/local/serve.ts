@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../model/exit-codes.ts";
+import { recordLastWords } from "../../platform/last-words.ts";
 import { ownLocalSocket } from "../../platform/local-socket.ts";
 import type { World } from "../../platform/world.ts";
 import type { CommandModule } from "../command.ts";
@@ -42,6 +43,7 @@ export const localServe: CommandModule = {
     }
     // Another one serves this home already.
     if (cloud === undefined) return {};
+    recordLastWords(join(world.home, "local", "cloud.log"));
     const { stop, stopped } = cloud;
     world.signal.addEventListener("abort", () => void stop(), { once: true });
     await stopped;
