@@ -69,13 +69,26 @@ export function findVerb(operands: readonly string[], table: CommandTable = COMM
   return undefined;
 }
 
-/** Adds every name of the table, so that help can list them; none of the modules is loaded. */
-export function addNames(parent: Command, table: CommandTable): void {
+/** A table that holds nothing but this verb, under the same groups. */
+export function tableOf(verb: Verb): CommandTable {
+  const last = verb.words.length - 1;
+  const inner: CommandTable = { [verb.words[last] ?? ""]: verb.leaf };
+  return verb.words
+    .slice(0, last)
+    .reduceRight<CommandTable>((below, word) => ({ [word]: { summary: word, group: "", commands: below } }), inner);
+}
+
+/**
+ * Adds the names of the table, so that help can list them; none of the modules is loaded. `path` limits the nested ones to
+ * the groups that it passes through, since each command costs a start a good part of a millisecond.
+ */
+export function addNames(parent: Command, table: CommandTable, path?: readonly string[]): void {
   for (const [name, entry] of Object.entries(table)) {
     const command = parent.command(name, { hidden: isLeaf(entry) && entry.hidden === true });
     command.summary(entry.summary).description(`${sentence(entry.summary)}.`);
     if (entry.group !== "") command.helpGroup(`${entry.group}:`);
-    if (!isLeaf(entry)) addNames(command.helpCommand(false), entry.commands);
+    command.helpCommand(false);
+    if (!isLeaf(entry) && (path === undefined || path[0] === name)) addNames(command, entry.commands, path?.slice(1));
   }
 }
 

@@ -1,6 +1,6 @@
 import { commandContext } from "./command-context.ts";
 import { COMMANDS } from "./command-table.ts";
-import { addNames, configureVerb, findVerb, newRoot } from "./command-tree.ts";
+import { addNames, configureVerb, findVerb, newRoot, tableOf } from "./command-tree.ts";
 import type { CommandModule, CommandResult } from "./commands/command.ts";
 import { type GlobalFlags, readGlobalFlags } from "./global-flags.ts";
 import { EXIT } from "./model/exit-codes.ts";
@@ -23,13 +23,15 @@ export async function dispatch(argv: readonly string[], world: World, onVerb: (w
   const bare = operands.length === 0 && !askedForHelp;
   const line = bare ? ["overview", ...argv] : argv;
   const verb = findVerb(bare ? ["overview"] : operands);
-  addNames(root, COMMANDS);
   if (verb === undefined) {
     if (!askedForHelp) throw missingVerb(operands);
+    addNames(root, COMMANDS, operands);
     await root.parseAsync([...operands, "--help"], { from: "user" });
     return EXIT.done;
   }
   onVerb(verb.words);
+  // Only the way to this verb: making all of the commands takes longer than the parsing.
+  addNames(root, tableOf(verb));
   const module = await verb.leaf.load();
   const command = configureVerb(root, verb.words, module);
   await root.parseAsync([...line], { from: "user" });
