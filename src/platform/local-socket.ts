@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 
 /** A Unix socket's path must fit into `sun_path`: 104 bytes on macOS, 108 on Linux, the final zero included. */
@@ -16,7 +15,12 @@ export function localSocketPath(home: string, temporaryFolder: string, uid: numb
   return join(temporaryFolder, `spot-${uid}-${digest}`, "cloud.sock");
 }
 
+/** This user's number. Not `os.userInfo()`, which fails in a container whose user has no entry in passwd. */
+export function currentUserId(): number {
+  return process.getuid?.() ?? 0;
+}
+
 /** The socket of this user's cloud. `TMPDIR` is not asked: a terminal and a cron job may have different ones. */
 export function ownLocalSocket(home: string): string {
-  return localSocketPath(home, "/tmp", userInfo().uid);
+  return localSocketPath(home, "/tmp", currentUserId());
 }

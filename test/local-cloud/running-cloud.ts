@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LocalCloud, type LocalCloudOptions, startLocalCloud } from "../../src/local-cloud/cloud.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { ownLocalSocket } from "../../src/platform/local-socket.ts";
+import { currentUserId, ownLocalSocket } from "../../src/platform/local-socket.ts";
 import { systemRng } from "../../src/platform/rng.ts";
 import { localControl } from "../../src/providers/local/control.ts";
 import { localProvider } from "../../src/providers/local/provider.ts";
@@ -19,7 +19,7 @@ export function cloudOptions(home: string, change: Partial<LocalCloudOptions> = 
     clock: systemClock,
     rng: systemRng,
     pid: process.pid,
-    uid: userInfo().uid,
+    uid: currentUserId(),
     version: "test",
     path: process.env["PATH"] ?? "/usr/bin:/bin",
     idleExitMs: null,

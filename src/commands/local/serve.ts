@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../model/exit-codes.ts";
 import { recordLastWords } from "../../platform/last-words.ts";
-import { ownLocalSocket } from "../../platform/local-socket.ts";
+import { currentUserId, ownLocalSocket } from "../../platform/local-socket.ts";
 import type { World } from "../../platform/world.ts";
 import type { CommandModule } from "../command.ts";
 
@@ -31,7 +30,7 @@ export const localServe: CommandModule = {
         clock: world.clock,
         rng: world.rng,
         pid: world.pid,
-        uid: userInfo().uid,
+        uid: currentUserId(),
         version: versionOf(world),
         path: world.env["PATH"] ?? USUAL_PATH,
         idleExitMs: IDLE_EXIT_MS,
