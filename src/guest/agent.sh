@@ -84,7 +84,9 @@ is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }
 
 # Kind and rights, octal mode, size, mtime, inode, change time in all the digits there are, name. find's `.//.` puts
 # a `//` at the head of every name and nowhere else, so that names with newlines can be told apart.
-if stat -c %s / >/dev/null 2>&1; then
+if find / -maxdepth 0 -printf '' 2>/dev/null; then
+  stat_all() { find .//. \( -type f -o -type d -o -type l \) -printf '%M %m %s %T@ %i %T@ - %p\n'; }
+elif stat -c %s / >/dev/null 2>&1; then
   stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -c '%A %a %s %Y %i %y %n' {} +; }
 else
   stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -f '%Sp %Mp%Lp %z %m %i %Fm 0 0 %N' {} +; }
@@ -151,6 +153,7 @@ describe() {
       kind = substr(field[1], 1, 1)
       kind = kind == "-" ? "f" : kind
       size = kind == "f" ? field[3] : 0
+      sub(/\..*/, "", field[4])
       print path "\t" kind "\t" (field[2] + 0) "\t" size "\t" field[4] "\t" (kind == "d" ? "-" : field[5] "." field[6] "." field[7])
     }
     { at = index($0, " .//.")
@@ -165,7 +168,7 @@ hash_tree() {
   if grep -q '\\n' "$2"; then choose_hasher odd; else choose_hasher plain; fi
   tree_jobs=$(processors)
   tree_batch=$((tree_files / (tree_jobs * 4) + 1))
-  [ "$tree_batch" -gt 500 ] && tree_batch=500
+  [ "$tree_batch" -gt 5000 ] && tree_batch=5000
   mkdir -p "$3.d" && : >"$3.d/0" || return 1
   # Each process writes a file of its own: lines of several writers on one pipe could be torn.
   # shellcheck disable=SC2016 # the variables are the inner shell's
