@@ -4,7 +4,7 @@ import { ownLocalSocket } from "../../platform/local-socket.ts";
 import type { World } from "../../platform/world.ts";
 import { ProviderError } from "../errors.ts";
 import { refusalOf } from "./codes.ts";
-import { isServing, startDaemon } from "./daemon.ts";
+import { servingProcess, startDaemon } from "./daemon.ts";
 import { errorSchema } from "./wire.ts";
 
 export type LocalWorld = Pick<World, "env" | "home" | "selfCommand" | "clock">;
@@ -69,7 +69,7 @@ export function localClient(world: LocalWorld, options: LocalClientOptions): Loc
     } catch (error) {
       if (!(error instanceof HttpFailure) || !options.autoStart || call.signal.aborted) throw failure(error, changes);
       // A daemon that went away under a question is started again; one that only lost its answer is not asked twice.
-      if (error.sent && (changes || (await isServing(http, call.signal).catch(() => true)))) throw failure(error, changes);
+      if (error.sent && (changes || (await servingProcess(http, call.signal).catch(() => 0)) !== undefined)) throw failure(error, changes);
     }
     // Nothing has been done: start the cloud and send it now.
     await startDaemon(world, http, call.signal).catch((error: unknown) => {

@@ -1,9 +1,12 @@
 import { join } from "node:path";
+import * as v from "valibot";
 import { startDetached } from "../../platform/detached.ts";
 import { readFileIfThere } from "../../platform/files.ts";
 import { type HttpClient, HttpFailure } from "../../platform/http.ts";
+import { signalProcess } from "../../platform/process-identity.ts";
 import type { World } from "../../platform/world.ts";
 import { ProviderError } from "../errors.ts";
+import { healthSchema } from "./wire.ts";
 
 /** How long a daemon that was just started may take before it answers. */
 const START_TIMEOUT_MS = 10_000;
@@ -14,15 +17,16 @@ const PASSED_ON = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR"];
 
 type DaemonWorld = Pick<World, "env" | "home" | "selfCommand" | "clock">;
 
-/** True when something answers on the socket. */
-export async function isServing(http: HttpClient, signal: AbortSignal): Promise<boolean> {
+/** The process that answers on the socket; undefined when none does. */
+export async function servingProcess(http: HttpClient, signal: AbortSignal): Promise<number | undefined> {
   try {
-    const { status } = await http.send({ method: "GET", path: "/v1/health", signal });
-    return status === 200;
+    const { status, body } = await http.send({ method: "GET", path: "/v1/health", signal });
+    const health = status === 200 ? v.safeParse(healthSchema, JSON.parse(body)) : undefined;
+    return health?.success === true ? health.output.pid : undefined;
   } catch (error) {
     signal.throwIfAborted();
     // A connection that broke off means as little as none: the daemon may just be coming or going.
-    if (error instanceof HttpFailure) return false;
+    if (error instanceof HttpFailure || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
@@ -52,22 +56,26 @@ export async function startDaemon(world: DaemonWorld, http: HttpClient, signal: 
       throw cannotStart(error instanceof Error ? error.message : String(error), world.home, error);
     });
   let daemon = await launch();
+  let serving: number | undefined;
   try {
     const started = world.clock.monotonic();
-    while (!(await isServing(http, signal))) {
+    for (;;) {
+      serving = await servingProcess(http, signal);
+      if (serving !== undefined) return;
       const code = daemon.exitCode();
       if (code !== undefined && code !== 0) throw cannotStart(daemon.complaint().trim() || (await lastLogLine(world.home)), world.home);
       if (world.clock.monotonic() - started > START_TIMEOUT_MS)
         throw cannotStart(`no answer within ${START_TIMEOUT_MS / 1000} seconds; ${await lastLogLine(world.home)}`, world.home);
-      await world.clock.sleep(POLL_MS, signal);
+      await world.clock.sleep(code === undefined ? POLL_MS : SECOND_TRY_MS, signal);
       // It made way for another one. That one may be starting, or on its way out: then it takes a second try.
-      if (code === 0 && !(await isServing(http, signal))) {
-        await world.clock.sleep(SECOND_TRY_MS, signal);
+      if (code === 0 && (await servingProcess(http, signal)) === undefined) {
         daemon.letGo();
         daemon = await launch();
       }
     }
   } finally {
+    // Ours came too late and would only find out by itself, perhaps when the other one has stopped again.
+    if (serving !== undefined && serving !== daemon.pid && daemon.exitCode() === undefined) signalProcess(daemon.pid, "SIGTERM");
     daemon.letGo();
   }
 }
