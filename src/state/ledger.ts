@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Billing } from "../model/instance.ts";
 import { microsColumn, moneyFromColumns, moneyOrNull } from "./columns.ts";
 import type { LedgerRecord, State } from "./records.ts";
@@ -53,16 +54,39 @@ export async function putLedger(database: Executor, entries: readonly LedgerReco
   }
 }
 
+const COLUMNS = [
+  "id",
+  "instance_id",
+  "instance",
+  "fleet",
+  "provider",
+  "provider_id",
+  "kind",
+  "billing",
+  "from_at",
+  "to_at",
+  "rate_micros",
+  "rate_currency",
+  "on_demand_micros",
+  "on_demand_currency",
+  "billed_micros",
+  "billed_currency",
+] as const satisfies readonly (keyof Tables["ledger"])[];
+
+/** All rows as one JSON text: the binding takes five times as long to hand over a thousand rows cell by cell. */
+const asOneText = sql<string>`json_group_array(json_object(${sql.join(COLUMNS.flatMap((name) => [sql.lit(name), sql.ref(name)]))}))`;
+
 export function ledgerQueries(database: Executor): Pick<State, "ledger"> {
   return {
     /** Oldest first. `since` keeps every stretch that reaches past it. */
     async ledger(filter = {}) {
-      let query = database.selectFrom("ledger").selectAll().orderBy("from_at").orderBy("id");
+      let query = database.selectFrom("ledger").select(asOneText.as("packed"));
       const { since } = filter;
       if (since !== undefined) query = query.where((where) => where.or([where("to_at", "is", null), where("to_at", ">", since)]));
       if (filter.openOnly === true) query = query.where("to_at", "is", null);
       if (filter.instanceId !== undefined) query = query.where("instance_id", "=", filter.instanceId);
-      return (await query.execute()).map(fromRow);
+      const { packed } = await query.executeTakeFirstOrThrow();
+      return (JSON.parse(packed) as Tables["ledger"][]).sort((a, b) => a.from_at - b.from_at || (a.id < b.id ? -1 : 1)).map(fromRow);
     },
   };
 }
