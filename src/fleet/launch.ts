@@ -16,6 +16,12 @@ import { ensureVolume, volumeNamed } from "./volumes.ts";
 /** An offer that just said no is passed over for this long (the same three minutes as Karpenter's). */
 const BLOCK_MS = 180_000;
 
+/**
+ * The agent ends the machine at its TTL, after a last seal; the cloud's own limit comes this much later, for the case that
+ * the agent cannot.
+ */
+const TTL_SLACK_SECONDS = 180;
+
 /** A place in the plan: the offers that can serve the spec, best first, and what was left out. */
 export interface Plan {
   readonly offers: readonly Offer[];
@@ -97,7 +103,8 @@ async function launchOffer(
           volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
           env: {},
           bootScript,
-          ttlSeconds: record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)),
+          ttlSeconds:
+            record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)) + TTL_SLACK_SECONDS,
           labels: spec.labels,
         },
         context,
