@@ -34,7 +34,7 @@ async function seedHome() {
     platform: "node",
     target: "node20.19",
     external: ["libsql"],
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
   });
   // Below dist/, so that the package libsql is found from there.
   const file = join(root, "dist", `bench-seed-${process.pid}.mjs`);
