@@ -44,6 +44,7 @@ function instance(number: number): InstanceRecord {
     price,
     onDemandPrice: price,
     createdAt: 1_700_000_000_000 + number,
+    changedAt: 1_700_000_001_000 + number,
     readyAt: 1_700_000_001_000 + number,
     protectedUntil: null,
     notice: null,
