@@ -70,6 +70,51 @@ test("a machine that arrives after its promise was given up is ended, even when 
   expect(world.cloud.living()).toEqual([]);
 });
 
+test("a notice that comes before it is ready does not keep it from being ready", async () => {
+  const world = await paperWorld({ provisionMs: 1_000 });
+  onTestFinished(() => world.state.close());
+  const coming = up(world.start().fleet, paperSpec());
+  const noticed = world.clock.sleep(1_350).then(() => {
+    const [machine] = world.cloud.living();
+    expect(machine?.state).toBe("running");
+    world.cloud.reclaim(machine?.id ?? "", 60_000);
+  });
+  const [record] = await world.clock.run(Promise.all([coming, noticed]));
+  expect(record).toMatchObject({ state: "reclaiming", desired: "running" });
+  expect(record.readyAt).not.toBeNull();
+});
+
+test("a hibernation that was promised and never asked for is taken back by a restore", async () => {
+  const world = await paperWorld();
+  onTestFinished(() => world.state.close());
+  await world.clock.run(up(world.start().fleet, paperSpec()));
+  const trial = await paperWorld();
+  onTestFinished(() => trial.state.close());
+  await trial.clock.run(up(trial.start().fleet, paperSpec()));
+  const traced = trial.start();
+  await trial.clock.run(hibernate(traced.fleet));
+  const at = traced.trace.findIndex((effect) => effect.name === "hibernate") + 1;
+  const process = world.start({ at, mode: "crash-before" });
+  await world.clock.run(hibernate(process.fleet).catch(() => undefined));
+  expect((await world.state.pendingIntents()).map((intent) => intent.kind)).toEqual(["hibernate"]);
+  await world.clock.run(restore(world.start().fleet));
+  expect(await stateOf(world)).toEqual({ state: "running", desired: "running" });
+  expect(await world.state.pendingIntents()).toEqual([]);
+});
+
+test("the lease of a process that was killed is taken over at once", async () => {
+  const world = await paperWorld();
+  onTestFinished(() => world.state.close());
+  await world.clock.run(up(world.start().fleet, paperSpec()));
+  // The first effects: the list of the cloud, the lease. The kill comes right after the lease.
+  const process = world.start({ at: 2, mode: "crash-after" });
+  const options = { signal: new AbortController().signal, limitMs: 60_000 };
+  await world.clock.run(reconcile(process.fleet, options).catch(() => undefined));
+  expect(process.trace.at(-1)?.name).toBe("acquire lease");
+  const report = await world.clock.run(reconcile(world.start().fleet, options));
+  expect(report.items.map((item) => item.outcome)).toEqual(["settled"]);
+});
+
 async function tracedUp() {
   const world = await paperWorld();
   onTestFinished(() => world.state.close());

@@ -23,6 +23,8 @@ interface Tally {
   readonly damage: string[];
 }
 
+const NOTICE_MS = 1_500;
+
 type Action = "up" | "snapshot" | "hibernate" | "restore" | "down" | "watch" | "reconcile";
 
 const ARGV: Readonly<Record<Action, readonly string[]>> = {
@@ -112,7 +114,8 @@ async function damagedCheckpoints(home: string, tally: Tally): Promise<readonly 
 
 /** One command on its way, killed at a random moment, or with the cloud itself killed under it. */
 async function strike(home: string, action: Action, rng: { next(): number }, tally: Tally): Promise<string> {
-  if (action === "watch") await runSpot(home, ["local", "reclaim", "job", "--notice", rng.next() < 0.5 ? "1s" : "2s", "--json"]);
+  const reclaimed = action === "watch" ? pause(NOTICE_MS) : undefined;
+  if (action === "watch") await runSpot(home, ["local", "reclaim", "job", "--notice", `${NOTICE_MS / 1000}s`, "--json"]);
   const running = startSpot(home, ARGV[action]);
   const afterMs = Math.round(80 + rng.next() * WITHIN_MS[action]);
   const hitsDaemon = rng.next() < 0.12;
@@ -130,6 +133,8 @@ async function strike(home: string, action: Action, rng: { next(): number }, tal
     tally.byAction.set(action, (tally.byAction.get(action) ?? 0) + 1);
   }
   await running.ended;
+  // A machine under notice is gone a moment later: what is to be checked is what comes after.
+  await reclaimed?.then(() => pause(500));
   return `${action} killed after ${afterMs} ms${hitsDaemon ? ", and its cloud" : ""}`;
 }
 
