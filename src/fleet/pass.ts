@@ -8,7 +8,7 @@ import { followLedger, type Listing, observe } from "./observe.ts";
 import { perform } from "./perform.ts";
 import { RecordMoved } from "./record-change.ts";
 import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
-import { settleVolumes } from "./volumes.ts";
+import { settleVolumes } from "./volume-removal.ts";
 
 export interface PassItem {
   readonly instance: string;

@@ -8,7 +8,8 @@ import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
 import { interrupted } from "./interrupted.ts";
 import { overruled } from "./park.ts";
-import { removeVolume, volumeNamed } from "./volumes.ts";
+import { removeVolume } from "./volume-removal.ts";
+import { volumeNamed } from "./volumes.ts";
 import { wish } from "./wish.ts";
 
 /** How long an undo may take before it is left to `reconcile`. */

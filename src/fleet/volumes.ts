@@ -2,12 +2,19 @@ import { EXIT } from "../model/exit-codes.ts";
 import { newId } from "../model/ids.ts";
 import type { Offer } from "../model/offer.ts";
 import { Problem } from "../model/problem.ts";
-import { isFault } from "../providers/errors.ts";
 import type { Provider, ProviderVolume, VolumeOperations } from "../providers/provider.ts";
 import type { IntentRecord, VolumeRecord } from "../state/records.ts";
 import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { whileHolding } from "./lease.ts";
+
+/** What is asked for. */
+interface VolumeOrder {
+  readonly name: string;
+  readonly sizeGb: number;
+}
+
+type Place = Pick<Offer, "region" | "zone">;
 
 /** The living volume of that name, at whichever provider it lies; a finished one before one that was only asked for. */
 export async function volumeNamed(fleet: Fleet, name: string): Promise<VolumeRecord | undefined> {
@@ -15,7 +22,8 @@ export async function volumeNamed(fleet: Fleet, name: string): Promise<VolumeRec
   return named.find((volume) => volume.providerId !== null) ?? named[0];
 }
 
-function operationsOf(provider: Provider): VolumeOperations {
+/** @throws Problem when the provider has no volumes. */
+export function operationsOf(provider: Provider): VolumeOperations {
   if (provider.volumes !== undefined) return provider.volumes;
   throw new Problem({
     code: "SPOT_E_UNSUPPORTED",
@@ -26,12 +34,12 @@ function operationsOf(provider: Provider): VolumeOperations {
 }
 
 /** The lease under which one process at a time makes or removes a volume. */
-function volumeLease(name: string): string {
+export function volumeLease(name: string): string {
   return `volume:${name}`;
 }
 
 /** Waits for the volume's lease: whoever holds it is making or removing that very volume. */
-async function withVolume<Result>(fleet: Fleet, name: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+export async function withVolume<Result>(fleet: Fleet, name: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
   for (;;) {
     const held = await whileHolding(fleet, volumeLease(name), async () => ({ result: await work() }));
     if (held !== undefined) return held.result;
@@ -47,8 +55,8 @@ async function withVolume<Result>(fleet: Fleet, name: string, signal: AbortSigna
 export async function ensureVolume(
   fleet: Fleet,
   provider: Provider,
-  wanted: { readonly name: string; readonly sizeGb: number },
-  place: Pick<Offer, "region" | "zone">,
+  wanted: VolumeOrder,
+  place: Place,
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
   const there = await volumeNamed(fleet, wanted.name);
@@ -59,8 +67,8 @@ export async function ensureVolume(
 async function findOrCreate(
   fleet: Fleet,
   provider: Provider,
-  wanted: { readonly name: string; readonly sizeGb: number },
-  place: Pick<Offer, "region" | "zone">,
+  wanted: VolumeOrder,
+  place: Place,
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
   const known = await volumeNamed(fleet, wanted.name);
@@ -73,15 +81,16 @@ async function findOrCreate(
   return createVolume(fleet, provider, wanted, place, signal);
 }
 
-async function pendingCreate(fleet: Fleet, volume: VolumeRecord): Promise<IntentRecord | undefined> {
+/** The open promise to make this volume, if there is one. */
+export async function pendingCreate(fleet: Fleet, volume: VolumeRecord): Promise<IntentRecord | undefined> {
   return (await fleet.state.pendingIntents()).find((intent) => intent.kind === "volume-create" && intent.detail["volumeId"] === volume.id);
 }
 
 async function createVolume(
   fleet: Fleet,
   provider: Provider,
-  wanted: { readonly name: string; readonly sizeGb: number },
-  place: Pick<Offer, "region" | "zone">,
+  wanted: VolumeOrder,
+  place: Place,
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
   const operations = operationsOf(provider);
@@ -190,7 +199,7 @@ async function dropVolume(fleet: Fleet, record: VolumeRecord, intent: IntentReco
  * Finds out what became of a volume whose making was never confirmed.
  * @returns the volume when it exists, undefined when it certainly does not (its record is then closed).
  */
-async function settleVolume(
+export async function settleVolume(
   fleet: Fleet,
   provider: Provider,
   record: VolumeRecord,
@@ -207,110 +216,4 @@ async function settleVolume(
   }
   await dropVolume(fleet, record, intent, "it never arrived");
   return undefined;
-}
-
-/**
- * Deletes a volume at the provider and closes its record.
- * @throws Problem when it is still attached.
- */
-export async function removeVolume(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
-  await withVolume(fleet, volume.name, signal, () => removeHeld(fleet, volume, signal));
-}
-
-async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
-  const provider = await fleet.provider(volume.provider);
-  const { providerId } = volume;
-  if (providerId !== null) {
-    const intent = await promiseRemoval(fleet, volume);
-    try {
-      await call(signal, (context) => operationsOf(provider).remove(providerId, context));
-    } catch (error) {
-      if (!isFault(error, "not-found")) {
-        if (didNothing(error))
-          await fleet.state.commit({
-            closeIntents: [{ id: intent.id, status: "failed", at: fleet.clock.now(), detail: { why: error.message } }],
-          });
-        throw error;
-      }
-    }
-    await noteRemoved(fleet, volume, intent);
-    return;
-  }
-  const pending = await pendingCreate(fleet, volume);
-  if (pending === undefined) return;
-  const settled = await settleVolume(fleet, provider, volume, pending, signal);
-  if (settled !== undefined) await removeHeld(fleet, settled, signal);
-}
-
-async function promiseRemoval(fleet: Fleet, volume: VolumeRecord): Promise<IntentRecord> {
-  const at = fleet.clock.now();
-  const intent: IntentRecord = {
-    id: newId("n", fleet.rng),
-    kind: "volume-remove",
-    instanceId: null,
-    provider: volume.provider,
-    token: newId("t", fleet.rng),
-    createdAt: at,
-    status: "pending",
-    closedAt: null,
-    detail: { volumeId: volume.id, name: volume.name },
-  };
-  await fleet.state.commit({
-    openIntents: [intent],
-    events: [{ at, type: "intent", instance: null, provider: volume.provider, data: { intent: "volume-remove", volume: volume.name } }],
-  });
-  return intent;
-}
-
-/** The provider no longer has it: its record, its ledger interval and its checkpoints end. */
-async function noteRemoved(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord | null): Promise<void> {
-  const at = fleet.clock.now();
-  const open = (await fleet.state.ledger({ openOnly: true })).filter(
-    (entry) => entry.kind === "disk" && entry.providerId === volume.providerId,
-  );
-  const lost = await fleet.state.checkpoints({ volume: volume.name });
-  await fleet.state.commit({
-    volumes: [{ ...volume, state: "gone" }],
-    ledger: open.map((entry) => ({ ...entry, to: Math.max(entry.from, at) })),
-    removeCheckpoints: lost.map((checkpoint) => checkpoint.id),
-    ...(intent === null ? {} : { closeIntents: [{ id: intent.id, status: "done" as const, at }] }),
-    events: [{ at, type: "action", instance: null, provider: volume.provider, data: { action: "volume-remove", volume: volume.name } }],
-  });
-}
-
-/**
- * Finishes what a killed command began with volumes: each open promise is kept or closed. Volumes that a living
- * process works on are left to it.
- * @returns what is still open, by volume name, with the reason.
- */
-export async function settleVolumes(
-  fleet: Fleet,
-  signal: AbortSignal,
-): Promise<readonly { readonly volume: string; readonly why: string }[]> {
-  const open: { readonly volume: string; readonly why: string }[] = [];
-  for (const intent of await fleet.state.pendingIntents()) {
-    if (intent.kind !== "volume-create" && intent.kind !== "volume-remove") continue;
-    const volume = (await fleet.state.volumes({ includeGone: true })).find((candidate) => candidate.id === intent.detail["volumeId"]);
-    if (volume === undefined) continue;
-    try {
-      await whileHolding(fleet, volumeLease(volume.name), () => settleIntent(fleet, volume, intent, signal));
-    } catch (error) {
-      open.push({ volume: volume.name, why: error instanceof Error ? error.message : String(error) });
-    }
-  }
-  return open;
-}
-
-async function settleIntent(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord, signal: AbortSignal): Promise<void> {
-  // Read again: whoever held the lease before us may have finished it.
-  if ((await fleet.state.intentByToken(intent.token))?.status !== "pending") return;
-  const provider = await fleet.provider(volume.provider);
-  if (intent.kind === "volume-create") {
-    await settleVolume(fleet, provider, volume, intent, signal);
-    return;
-  }
-  const listed = await call(signal, (context) => operationsOf(provider).list(context));
-  if (listed.some((candidate) => candidate.providerId === volume.providerId))
-    await call(signal, (context) => operationsOf(provider).remove(volume.providerId ?? "", context));
-  await noteRemoved(fleet, volume, intent);
 }

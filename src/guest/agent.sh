@@ -535,7 +535,7 @@ lead() {
 
 # signal_tree SIGNAL PID: the whole group, or where there is none the process and its descendants.
 signal_tree() {
-  kill -s "$1" -- "-$2" 2>/dev/null && return 0
+  kill "-$1" "-$2" 2>/dev/null && return 0
   signal_pids=$(ps -A -o pid= -o ppid= 2>/dev/null | awk -v top="$2" '
     { parent[$1] = $2 }
     END { for (p in parent) { q = p; for (n = 0; q != top && (q in parent) && n < 64; n++) q = parent[q]; if (q == top) print p } }')
@@ -648,8 +648,10 @@ http_wget() {
       http_answer=$(WGETRC=$RUN/wgetrc wget -q -S -T 3 -O - ${http_post:+"$http_post"} "$2" 2>"$RUN/wget.err") && printf '%s\n' "$http_answer" && return 0
       ;;
     *)
-      # busybox takes the header in argv only.
-      http_answer=$(wget -q -S -Y off -T 3 -O - --header "$3" ${http_post:+--post-data ''} "$2" 2>"$RUN/wget.err") && printf '%s\n' "$http_answer" && return 0
+      # busybox takes the header in argv only, and not every build of it knows a time limit.
+      http_limit=
+      if command -v timeout >/dev/null 2>&1; then http_limit='timeout 3'; fi
+      http_answer=$($http_limit wget -q -S -Y off -O - --header "$3" ${http_post:+--post-data ''} "$2" 2>"$RUN/wget.err") && printf '%s\n' "$http_answer" && return 0
       ;;
   esac
   if grep -q 'HTTP/[0-9.]* 404' "$RUN/wget.err"; then return 4; fi

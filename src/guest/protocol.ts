@@ -33,7 +33,6 @@ const sealedSchema = v.object({
 });
 
 const emptySchema = v.object({ empty: v.literal(true) });
-const stoppedSchema = v.object({ stopped: v.literal(true), exitCode: v.nullable(count) });
 
 /** What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's. */
 export type GuestStatus = v.InferOutput<typeof statusSchema>;
@@ -84,11 +83,4 @@ export function parseSnapshotResult(stdout: string): SnapshotResult {
   if (sealed.success) return { kind: "sealed", checkpoint: sealed.output };
   if (v.is(emptySchema, answer)) return { kind: "empty" };
   throw notUnderstood("snapshot", stdout);
-}
-
-/** The workload's exit code, or null when it could not be ended. @throws Problem when it is not an answer to `stop`. */
-export function parseStopResult(stdout: string): number | null {
-  const result = v.safeParse(stoppedSchema, lastLine(stdout));
-  if (!result.success) throw notUnderstood("stop", stdout);
-  return result.output.exitCode;
 }

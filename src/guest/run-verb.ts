@@ -3,14 +3,7 @@ import { Problem } from "../model/problem.ts";
 import { hasErrorCode } from "../platform/files.ts";
 import { type RunResult, runProgram } from "../platform/process.ts";
 import type { Reach } from "../providers/provider.ts";
-import {
-  type GuestStatus,
-  parseGuestError,
-  parseGuestStatus,
-  parseSnapshotResult,
-  parseStopResult,
-  type SnapshotResult,
-} from "./protocol.ts";
+import { type GuestStatus, parseGuestError, parseGuestStatus, parseSnapshotResult, type SnapshotResult } from "./protocol.ts";
 
 export interface VerbOptions {
   readonly signal: AbortSignal;
@@ -70,9 +63,4 @@ export async function guestSnapshot(reach: Reach, reason: string, deadline: numb
 /** Tells the agent of a notice that the provider's API gave. `deadline` in epoch milliseconds. */
 export async function guestNotice(reach: Reach, deadline: number, kind: string, options: VerbOptions): Promise<void> {
   requireSuccess("notice", await runAgentVerb(reach, ["notice", String(Math.floor(deadline / 1000)), kind], options));
-}
-
-/** Ends the workload: SIGTERM, after `graceSeconds` SIGKILL. Returns its exit code, null when it could not be ended. */
-export async function guestStop(reach: Reach, graceSeconds: number, options: VerbOptions): Promise<number | null> {
-  return parseStopResult(requireSuccess("stop", await runAgentVerb(reach, ["stop", String(graceSeconds)], options)));
 }

@@ -6,11 +6,6 @@ export function intervalCost(entry: LedgerRecord, now: number): Money {
   return entry.billed ?? costOf(entry.rate, (entry.to ?? now) - entry.from);
 }
 
-/** What the same time would have cost on demand; null where no on-demand price is known. */
-export function intervalOnDemand(entry: LedgerRecord, now: number): Money | null {
-  return entry.onDemandRate === null ? null : costOf(entry.onDemandRate, (entry.to ?? now) - entry.from);
-}
-
 /**
  * The cost so far of each instance, by our id. `billed` only when every interval is. Amounts in a second currency are
  * left out rather than added to the first.

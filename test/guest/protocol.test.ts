@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseGuestError, parseGuestStatus, parseSnapshotResult, parseStopResult } from "../../src/guest/protocol.ts";
+import { parseGuestError, parseGuestStatus, parseSnapshotResult } from "../../src/guest/protocol.ts";
 
 const sealed = {
   id: "c-20261121T053818Z-00000014",
@@ -15,7 +15,6 @@ const sealed = {
 test("the last line is the answer, whatever was printed before", () => {
   expect(parseSnapshotResult(`noise\n${JSON.stringify(sealed)}\n`)).toEqual({ kind: "sealed", checkpoint: sealed });
   expect(parseSnapshotResult('{"empty":true}\n')).toEqual({ kind: "empty" });
-  expect(parseStopResult('{"stopped":true,"exitCode":143}')).toBe(143);
   expect(parseGuestError('{"error":"full"}\n')).toBe("full");
   expect(parseGuestError("")).toBeUndefined();
 });
@@ -31,5 +30,4 @@ test.each([
 ])("%j is not taken for an answer", (text) => {
   expect(() => parseSnapshotResult(text)).toThrow(/was not understood/);
   expect(() => parseGuestStatus(text)).toThrow(/was not understood/);
-  expect(() => parseStopResult(text)).toThrow(/was not understood/);
 });

@@ -58,7 +58,7 @@ export async function playStory(context: CommandContext, stage: Stage): Promise<
   try {
     await untilStep(context, stage, RECLAIM_AT_STEP);
     await reclaim(context, stage, events);
-    await finish(context, stage);
+    await finish(stage);
   } finally {
     await watching.end();
   }
@@ -156,7 +156,7 @@ async function reclaim(context: CommandContext, stage: Stage, events: readonly W
   );
 }
 
-async function finish(context: CommandContext, stage: Stage): Promise<void> {
+async function finish(stage: Stage): Promise<void> {
   await stage.spot(["wait", "trainer", "--for", "finished", "--timeout", "60s"], "nothing");
   const log = await stage.raw(["logs", "trainer", "--tail", "40"]);
   const line = /^finished at step .*$/m.exec(log)?.[0] ?? "";
