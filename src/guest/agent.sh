@@ -187,14 +187,14 @@ hash_tree() {
       return out
     }
     function tidy(text) { return text ~ /[\\\t]/ ? plain(text) : text }
-    function done() { if (path != "") print path "\t" sum }
+    function done() { if (sum != "") print path "\t" sum }
     { at = index($0, ".//./")
       if (at) {
         done()
         escaped = substr($0, 1, 1) == "\\"
         sum = substr($0, escaped + 1, 64)
         path = tidy(substr($0, at + 5))
-      } else if (path != "") path = path "\\n" tidy($0) }
+      } else path = path "\\n" tidy($0) }
     END { done() }' "$3.d"/* >"$3"
   rm -rf "$3.d"
 }
@@ -392,7 +392,7 @@ copy_steadily() {
       return 1
     fi
     if [ "$copy_try" -ge "$MOST_TRIES" ]; then
-      copy_name=$(comm -3 "$1" "$WORK/after" | sed "s/^$TAB//" | head -n 1 | cut -f 1)
+      copy_name=$(sort "$1" "$WORK/after" | uniq -u | awk -F "$TAB" '$2 != "d" || NR == 1 { name = $1 } $2 != "d" { exit } END { print name }')
       refuse "$copy_name kept changing while it was read ($copy_try tries); write checkpoints under another name and rename them"
       return 1
     fi
@@ -712,7 +712,7 @@ matches_manifest() {
   inventory "$1" "$WORK/found" "$WORK/listed" || { say 'some of its files could not be read'; return 1; }
   cut -f 1,2,4,6 "$WORK/found" | sort >"$WORK/there"
   cmp -s "$WORK/listed" "$WORK/there" && return 0
-  comm -3 "$WORK/listed" "$WORK/there" | sed "s/^$TAB//" | cut -f 1 | sort -u | head -n 5 | while IFS= read -r different; do say "  damaged, missing or extra: $different"; done
+  sort "$WORK/listed" "$WORK/there" | uniq -u | cut -f 1 | uniq | head -n 5 | while IFS= read -r different; do say "  damaged, missing or extra: $different"; done
   return 1
 }
 

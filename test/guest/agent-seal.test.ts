@@ -95,8 +95,11 @@ const oddNames = [
   "\u0001\u001b[31m",
 ];
 
-test("odd names, empty folders, links, modes and times come through sealing and both ways of restoring", async () => {
-  const machine = await start();
+test.each([
+  ["the GNU tools", {}],
+  ["busybox", { shell: ["busybox", "sh"], path: ["wget"] }],
+])("odd names, empty folders, links, modes and times come through sealing and both ways of restoring with %s", async (_, options) => {
+  const machine = await start({}, options);
   for (const name of oddNames) write(machine, name, `content of ${name}`);
   mkdirSync(join(machine.checkpointFolder, "deep\n/empty"), { recursive: true });
   write(machine, "deep\n/file", "deep");

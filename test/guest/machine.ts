@@ -66,7 +66,7 @@ async function metadataServer(token: string, state: Machine["metadata"]): Promis
 
 /** Programs that any of the images we serve has; `sh` is the shell under test. */
 const BASE_TOOLS =
-  "awk cat chmod cmp comm cp cut date df du env find getconf grep head kill ln ls mkdir mv od perl ps readlink rm rmdir sed setsid sha256sum sleep sort stat sync tail tr wc xargs".split(
+  "awk cat chmod cmp cp cut date df du env find getconf grep head kill ln ls mkdir mv od perl ps readlink rm rmdir sed setsid sha256sum sleep sort stat sync tail timeout tr uniq wc xargs".split(
     " ",
   );
 
@@ -85,7 +85,12 @@ function which(name: string): string {
 function makePath(base: string, shell: readonly string[], web: readonly string[]): string {
   const folder = join(base, "bin");
   mkdirSync(folder);
-  for (const name of [...BASE_TOOLS, ...web]) writeFileSync(join(folder, name), `#!/bin/sh\nexec ${which(name)} "$@"\n`, { mode: 0o755 });
+  // Where the shell is busybox, so is everything else, as on Alpine.
+  const busybox = shell[0] === "busybox" ? execFileSync("busybox", ["--list"], { encoding: "utf8" }).split("\n") : [];
+  for (const name of [...BASE_TOOLS, ...web]) {
+    const program = busybox.includes(name) ? `${which("busybox")} ${name}` : which(name);
+    writeFileSync(join(folder, name), `#!/bin/sh\nexec ${program} "$@"\n`, { mode: 0o755 });
+  }
   const [program = "sh", ...rest] = shell;
   writeFileSync(join(folder, "sh"), `#!/bin/sh\nexec ${[which(program), ...rest].join(" ")} "$@"\n`, { mode: 0o755 });
   return folder;
