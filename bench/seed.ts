@@ -56,6 +56,7 @@ function instance(number: number): InstanceRecord {
     labels: {},
     generation: 1,
     skipSnapshot: false,
+    wakeBy: null,
     reason: null,
     version: 1,
   };

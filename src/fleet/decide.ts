@@ -49,6 +49,8 @@ export type Action =
   | { readonly do: "snapshot-and-hibernate"; readonly instance: ProviderInstance; readonly snapshot: boolean }
   | { readonly do: "note-hibernated"; readonly parked: "native" | "recreate" }
   | { readonly do: "restore"; readonly instance: ProviderInstance }
+  /** A restore that its command did not live to cap. */
+  | { readonly do: "give-up-waking" }
   | { readonly do: "snapshot-and-destroy"; readonly instance: ProviderInstance; readonly snapshot: boolean }
   | { readonly do: "note-gone" };
 
@@ -71,6 +73,8 @@ export function decide(record: InstanceRecord, seen: Observation): Decision {
   if (seen.launchIntent !== null) return decideLaunchAnswer(seen.launchIntent, seen);
   const { cloud } = seen;
   if (cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${cloud.why}`);
+  if (record.desired === "running" && record.wakeBy !== null && !isUp(record) && seen.now >= record.wakeBy)
+    return step({ do: "give-up-waking" }, "it was not serving by its cap");
   switch (record.desired) {
     case "gone":
       return decideEnding(record, cloud, seen.now);

@@ -8,6 +8,7 @@ import type { Provider, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, VolumeRecord } from "../state/records.ts";
 import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
+import { removeFreshVolume } from "./fresh-volume.ts";
 import { askMarket } from "./market.ts";
 import { chooseOffers, offerKey, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
@@ -62,7 +63,11 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
   for (let attempt = 0; attempt < 20; attempt++) {
     const plan = await planLaunch(fleet, current.spec, signal);
     const [offer] = plan.offers;
-    if (offer === undefined) break;
+    if (offer === undefined) {
+      // A volume that was made for this very launch and is still empty must not tie it to a place without capacity.
+      if (plan.tie !== null && (await removeFreshVolume(fleet, current, signal))) continue;
+      break;
+    }
     const provider = await fleet.provider(offer.provider);
     const tried = await launchOffer(fleet, current, provider, offer, signal);
     current = tried.record;

@@ -8,6 +8,9 @@ import type { Fleet } from "./fleet.ts";
 import { interrupted } from "./interrupted.ts";
 import { wish } from "./wish.ts";
 
+/** The command that wakes it caps it itself; the written cap is for the case that the command was killed. */
+const OWN_CAP_FIRST_MS = 5_000;
+
 export interface LimitedOptions {
   readonly signal: AbortSignal;
   readonly limitMs: number;
@@ -59,7 +62,7 @@ export async function putToSleep(
   options: LimitedOptions & { readonly snapshot: boolean },
 ): Promise<InstanceRecord> {
   if (record.state === "hibernated" && record.desired === "hibernated") return record;
-  await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: !options.snapshot });
+  await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: !options.snapshot, wakeBy: null });
   const last = await unconfirmedAs(record, options.signal, () =>
     drive(fleet, record.id, {
       until: (now) => now.state === "gone" || now.desired === "running" || (now.state === "hibernated" && now.desired === "hibernated"),
@@ -83,7 +86,11 @@ export async function wakeUp(
   options: { readonly signal: AbortSignal; readonly capMs: number; readonly sleepLimitMs: number },
 ): Promise<InstanceRecord> {
   if (isUp(record) && record.desired === "running") return record;
-  const woken = await wish(fleet, record.id, { desired: "running", skipSnapshot: false });
+  const woken = await wish(fleet, record.id, {
+    desired: "running",
+    skipSnapshot: false,
+    wakeBy: fleet.clock.now() + options.capMs + OWN_CAP_FIRST_MS,
+  });
   let last: InstanceRecord;
   try {
     last = await drive(fleet, record.id, {

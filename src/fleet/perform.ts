@@ -75,6 +75,14 @@ export async function perform(
     case "restore":
       await restoreNow(fleet, record, action.instance, signal);
       return ASKED_MS;
+    case "give-up-waking":
+      await changeRecord(
+        fleet,
+        record,
+        { desired: "hibernated", skipSnapshot: true, wakeBy: null, reason: "it was not serving by its cap" },
+        { events: [eventOf(fleet, record, "action", { action: "give-up-waking" })] },
+      );
+      return 0;
     case "snapshot-and-destroy":
       if (action.snapshot) await sealFirst(fleet, record, action.instance, record.desired === "gone" ? "down" : "hibernate", signal);
       await destroyNow(fleet, record, action.instance.providerId, signal);
@@ -99,6 +107,7 @@ async function noteReady(fleet: Fleet, record: InstanceRecord, instance: Provide
       protectedUntil: instance.protectedUntil,
       ssh: reach?.kind === "ssh" ? { host: reach.host, port: reach.port, user: reach.user } : null,
       skipSnapshot: false,
+      wakeBy: null,
       reason: null,
     },
     // It serves: whatever was begun before (a restore, or a hibernation that was taken back) is over.
@@ -273,6 +282,7 @@ async function noteHibernated(fleet: Fleet, record: InstanceRecord, parked: "nat
       notice: null,
       ssh: null,
       skipSnapshot: false,
+      wakeBy: null,
       ...(parked === "recreate" ? { providerId: null, generation: record.generation + 1 } : {}),
     },
     { closeIntents: await closings(fleet, record, at) },

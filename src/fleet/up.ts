@@ -6,10 +6,9 @@ import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import { isUp } from "./decide.ts";
 import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
+import { removeFreshVolume } from "./fresh-volume.ts";
 import { interrupted } from "./interrupted.ts";
 import { overruled } from "./park.ts";
-import { removeVolume } from "./volume-removal.ts";
-import { volumeNamed } from "./volumes.ts";
 import { wish } from "./wish.ts";
 
 /** How long an undo may take before it is left to `reconcile`. */
@@ -46,6 +45,7 @@ export function newRecord(fleet: Fleet, spec: InstanceSpec, offer: Offer): Insta
     labels: spec.labels,
     generation: 1,
     skipSnapshot: false,
+    wakeBy: null,
     reason: null,
     changedAt: now,
     version: 1,
@@ -75,7 +75,6 @@ export interface UpOptions {
  * @throws Problem: exit 5 without capacity, 124 at the limit, 130 when interrupted, 6 when the undo is not confirmed.
  */
 export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpOptions): Promise<InstanceRecord> {
-  const hadVolume = record.spec.volume !== null && (await volumeNamed(fleet, record.spec.volume.name)) !== undefined;
   let last: InstanceRecord;
   try {
     last = await drive(fleet, record.id, {
@@ -85,7 +84,7 @@ export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpO
       limitMs: options.limitMs,
     });
   } catch (error) {
-    if (options.ours) await undo(fleet, record, hadVolume, error);
+    if (options.ours) await undo(fleet, record, error);
     if (!options.signal.aborted) throw error;
     const how = options.ours ? "everything that was begun is undone, nothing is billed" : "the other command goes on";
     throw interrupted(options.signal, `${record.name}: ${how}`, ["spot ls"], error);
@@ -94,14 +93,14 @@ export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpO
   throw overruled(last);
 }
 
-async function undo(fleet: Fleet, record: InstanceRecord, hadVolume: boolean, cause: unknown): Promise<void> {
+async function undo(fleet: Fleet, record: InstanceRecord, cause: unknown): Promise<void> {
   fleet.say(`${record.name}: undoing what was begun`);
   // Ctrl-C has already fired: the undo has a signal and a limit of its own.
   const { signal } = new AbortController();
   try {
     await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
     await drive(fleet, record.id, { until: (now) => now.state === "gone", signal, limitMs: UNDO_LIMIT_MS, persist: () => true });
-    await removeFreshVolume(fleet, record, hadVolume, signal);
+    await removeFreshVolume(fleet, record, signal);
   } catch (error) {
     throw new Problem({
       code: "SPOT_E_UNCONFIRMED",
@@ -111,12 +110,4 @@ async function undo(fleet: Fleet, record: InstanceRecord, hadVolume: boolean, ca
       cause,
     });
   }
-}
-
-/** A volume that this very attempt made and nothing ever wrote to goes with it. */
-async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, hadVolume: boolean, signal: AbortSignal): Promise<void> {
-  if (hadVolume || record.spec.volume === null) return;
-  const volume = await volumeNamed(fleet, record.spec.volume.name);
-  if (volume === undefined || (await fleet.state.checkpoints({ volume: volume.name })).length > 0) return;
-  await removeVolume(fleet, volume, signal);
 }

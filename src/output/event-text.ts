@@ -52,6 +52,8 @@ function actionText(word: (key: string) => string): string {
       return `volume ${word("volume")} made`;
     case "volume-remove":
       return `volume ${word("volume")} deleted`;
+    case "give-up-waking":
+      return "was not serving by its cap: back to sleep";
     case "end-stray":
       return `ended a machine that no record explained (${word("providerId")})`;
     default:

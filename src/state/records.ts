@@ -67,6 +67,8 @@ export interface InstanceRecord {
   readonly generation: number;
   /** Skip the final checkpoint of the operation under way. */
   readonly skipSnapshot: boolean;
+  /** By when a restore must serve, or it is put back to sleep, whoever looks at it then. Null when none is under way. */
+  readonly wakeBy: number | null;
   /** Why it is where it is, for people. */
   readonly reason: string | null;
   /** When the state last changed. */

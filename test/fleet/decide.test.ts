@@ -36,6 +36,25 @@ const ROWS: readonly Row[] = [
   { what: "a notice that is withdrawn", record: { state: "reclaiming", notice }, seen: {}, expected: { do: "note-withdrawn" } },
   { what: "asleep and wanted", record: { state: "hibernated" }, seen: { cloud: here("hibernated") }, expected: { do: "restore" } },
   {
+    what: "coming back, and the cap is over",
+    record: { state: "restoring", readyAt: null, wakeBy: NOW },
+    seen: { cloud: here("restoring") },
+    expected: { do: "give-up-waking" },
+  },
+  {
+    what: "coming back on a new machine, and the cap is over",
+    record: { ...young, wakeBy: NOW - 1 },
+    seen: {},
+    expected: { do: "give-up-waking" },
+  },
+  {
+    what: "coming back, and the cap is not over",
+    record: { state: "restoring", readyAt: null, wakeBy: NOW + 1 },
+    seen: { cloud: here("restoring") },
+    expected: { do: "wait" },
+  },
+  { what: "back in time, however long ago the cap was", record: { wakeBy: NOW - 1 }, seen: {}, expected: { do: "rest" } },
+  {
     what: "wanted back while it falls asleep",
     record: { state: "hibernating" },
     seen: { cloud: here("hibernated") },

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
+import { putToSleep } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
@@ -113,6 +114,17 @@ test("the lease of a process that was killed is taken over at once", async () =>
   expect(process.trace.at(-1)?.name).toBe("acquire lease");
   const report = await world.clock.run(reconcile(world.start().fleet, options));
   expect(report.items.map((item) => item.outcome)).toEqual(["settled"]);
+});
+
+test("an end that is under way is not taken back by a command that knew the record before", async () => {
+  const world = await paperWorld({ changeMs: 10_000 });
+  onTestFinished(() => world.state.close());
+  const before = await world.clock.run(up(world.start().fleet, paperSpec()));
+  const ending = down(world.start().fleet);
+  const limits = { signal: new AbortController().signal, limitMs: 60_000, snapshot: true };
+  const sleeping = world.clock.sleep(1_000).then(() => putToSleep(world.start().fleet, before, limits));
+  const [, last] = await world.clock.run(Promise.all([ending, sleeping]));
+  expect(last).toMatchObject({ state: "gone", desired: "gone" });
 });
 
 async function tracedUp() {

@@ -36,6 +36,7 @@ export function record(set: Partial<InstanceRecord> = {}): InstanceRecord {
     labels: {},
     generation: 1,
     skipSnapshot: false,
+    wakeBy: null,
     reason: null,
     changedAt: NOW - 900_000,
     version: 1,

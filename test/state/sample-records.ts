@@ -58,6 +58,7 @@ export function sampleInstance(name: string, set: Partial<InstanceRecord> = {}):
     labels: {},
     generation: 1,
     skipSnapshot: false,
+    wakeBy: null,
     reason: null,
     version: 1,
     ...set,
