@@ -15,7 +15,7 @@ export type FaultMode =
   | "crash-late"
   /** The process lives, and the effect is refused. */
   | "refused"
-  /** The process lives, the effect happened, and the answer got lost. */
+  /** The process lives, the effect happened at the very end of a long wait, and the answer got lost. */
   | "lost";
 
 export const MODES: Readonly<Record<EffectKind, readonly FaultMode[]>> = {
@@ -79,8 +79,8 @@ export function faultyProcess(base: Fleet, clock: VirtualClock, plan: FaultPlan)
       case "refused":
         throw kind === "write" ? new Error("the disk is full") : new ProviderError("paper", { kind: "unavailable" }, "refused");
       case "lost":
-        await run();
         await clock.sleep(LOST_MS);
+        await run();
         throw new ProviderError("paper", { kind: "ambiguous" }, "no answer");
     }
   };

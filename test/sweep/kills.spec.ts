@@ -91,7 +91,7 @@ async function disagreements(home: string): Promise<readonly string[]> {
     const agrees = record["state"] === "running" ? instance?.state === "running" : record["state"] === "hibernated" && isAsleep(instance);
     if (!agrees) damage.push(`the record is ${record["state"]} and the machine ${instance?.state ?? "is not there"}`);
   }
-  const mayRun = new Set(instances.filter((instance) => instance.state === "running").map((instance) => instance.id));
+  const mayRun = new Set(instances.filter((instance) => ["running", "reclaiming"].includes(instance.state)).map((instance) => instance.id));
   for (const [id, count] of markedProcesses(home)) if (!mayRun.has(id)) damage.push(`${count} processes of ${id} live, which does not run`);
   const volumes = (await askCloud(home, "/v1/volumes"))["volumes"] as readonly { readonly id: string }[];
   const known = dataOf(await runSpot(home, ["volumes", "ls", "--json"]));
@@ -114,8 +114,8 @@ async function damagedCheckpoints(home: string, tally: Tally): Promise<readonly 
 
 /** One command on its way, killed at a random moment, or with the cloud itself killed under it. */
 async function strike(home: string, action: Action, rng: { next(): number }, tally: Tally): Promise<string> {
-  const reclaimed = action === "watch" ? pause(NOTICE_MS) : undefined;
   if (action === "watch") await runSpot(home, ["local", "reclaim", "job", "--notice", `${NOTICE_MS / 1000}s`, "--json"]);
+  const goneAt = performance.now() + (action === "watch" ? NOTICE_MS + 500 : 0);
   const running = startSpot(home, ARGV[action]);
   const afterMs = Math.round(80 + rng.next() * WITHIN_MS[action]);
   const hitsDaemon = rng.next() < 0.12;
@@ -134,7 +134,7 @@ async function strike(home: string, action: Action, rng: { next(): number }, tal
   }
   await running.ended;
   // A machine under notice is gone a moment later: what is to be checked is what comes after.
-  await reclaimed?.then(() => pause(500));
+  await pause(Math.max(0, goneAt - performance.now()));
   return `${action} killed after ${afterMs} ms${hitsDaemon ? ", and its cloud" : ""}`;
 }
 
