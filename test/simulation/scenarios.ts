@@ -112,6 +112,15 @@ export const SCENARIOS: readonly Scenario[] = [
     ends: ["running", "gone", "nothing"],
   },
   {
+    name: "up where the first region has nothing left",
+    cloud: {},
+    prepare: async (world) => {
+      for (const zone of world.cloud.zones) if (zone.region === "north") zone.stock = 0;
+    },
+    act: async (fleet) => void (await up(fleet, paperSpec())),
+    ends: ["running", "gone", "nothing"],
+  },
+  {
     name: "up where the first machine fails to start",
     cloud: {},
     prepare: async (world) => {
@@ -134,6 +143,13 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { name: "hibernate", cloud: {}, prepare: running, act: (fleet) => hibernate(fleet), ends: ["hibernated", "running"] },
   { name: "restore", cloud: {}, prepare: asleep, act: (fleet) => restore(fleet), ends: ["running", "hibernated"] },
+  {
+    name: "restore past its cap",
+    cloud: { changeMs: 2_000 },
+    prepare: asleep,
+    act: (fleet) => restore(fleet, "train", 1_000),
+    ends: ["running", "hibernated"],
+  },
   { name: "down", cloud: {}, prepare: running, act: (fleet) => down(fleet), ends: ["gone", "running"] },
   { name: "down while hibernated", cloud: {}, prepare: asleep, act: (fleet) => down(fleet), ends: ["gone", "hibernated"] },
   { name: "hibernate by parking", cloud: park, prepare: running, act: (fleet) => hibernate(fleet), ends: ["hibernated", "running"] },
