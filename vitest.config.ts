@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-const project = (name: string, include: readonly string[], testTimeout: number) => ({
-  test: { name, include: [...include], testTimeout, hookTimeout: testTimeout, pool: "forks" as const },
+const project = (name: string, include: readonly string[], testTimeout: number, env: Readonly<Record<string, string>> = {}) => ({
+  test: { name, include: [...include], testTimeout, hookTimeout: testTimeout, pool: "forks" as const, env: { ...env } },
 });
 
 export default defineConfig({
@@ -9,6 +9,8 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       project("fast", ["test/**/*.test.ts"], 30_000),
+      // The agent's own tests once more, under every shell and with every program it can do with.
+      project("shells", ["test/guest/agent-*.test.ts"], 30_000, { SPOT_TEST_SHELLS: "all" }),
       project("blackbox", ["test/blackbox/**/*.spec.ts"], 120_000),
       project("sweep", ["test/sweep/**/*.spec.ts"], 1_800_000),
     ],

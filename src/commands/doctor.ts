@@ -121,7 +121,7 @@ async function findings(context: CommandContext): Promise<readonly Finding[]> {
     ["embedded cloud", () => localCloudCheck(context)],
     ["shell", () => programCheck(context, ["sh"], agent)],
     ["hashes", () => programCheck(context, ["sha256sum", "shasum", "openssl"], agent)],
-    ["http", () => programCheck(context, ["curl", "wget", "python3"], agent)],
+    ["http", () => programCheck(context, ["curl", "wget", "python3", "node"], agent)],
   ];
   const found: Finding[] = [];
   for (const [check, look] of checks) {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # The spot agent: what runs inside the machine.
 #
-# Needs a POSIX shell, coreutils (or busybox, or the BSD tools of macOS), find, xargs, awk, sed, and one of curl, wget
-# or python3 to ask the metadata endpoint. Uses openssl (for speed) and perl or setsid (for a process group of the
+# Needs a POSIX shell, coreutils (or busybox, or the BSD tools of macOS), find, xargs, awk, sed, and one of curl, wget,
+# python3 or node to ask the metadata endpoint. Uses openssl (for speed) and perl or setsid (for a process group of the
 # workload's own) when they are there.
 #
 # Every verb prints one line of JSON on stdout and talks on stderr.
@@ -630,7 +630,13 @@ load_metadata() {
 # http METHOD URL HEADER: prints the body; returns 0 on 2xx, 4 on 404, 1 on anything else. The header carries a
 # secret, so it travels by file or environment, where the program allows it, and never by argv.
 http() {
-  if command -v curl >/dev/null 2>&1; then http_curl "$@"; elif command -v wget >/dev/null 2>&1; then http_wget "$@"; else http_python "$@"; fi
+  for http_program in curl wget python3 node; do
+    if command -v "$http_program" >/dev/null 2>&1; then
+      "http_$http_program" "$@"
+      return
+    fi
+  done
+  return 1
 }
 
 http_curl() {
@@ -658,7 +664,7 @@ http_wget() {
   return 1
 }
 
-http_python() {
+http_python3() {
   SPOT_HTTP_HEADER=$3 python3 -I -c '
 import os, sys, urllib.request, urllib.error
 name, value = os.environ["SPOT_HTTP_HEADER"].split(": ", 1)
@@ -670,6 +676,23 @@ except urllib.error.HTTPError as error:
     sys.exit(4 if error.code == 404 else 1)
 except Exception:
     sys.exit(1)' "$1" "$2" 2>/dev/null
+}
+
+# On the embedded cloud node is always there: it runs the cloud.
+http_node() {
+  # shellcheck disable=SC2016 # the dollars are node's
+  SPOT_HTTP_HEADER=$3 NODE_OPTIONS='' node -e '
+    const [method, url] = process.argv.slice(1);
+    const [, name, value] = /^([^:]+): (.*)$/.exec(process.env.SPOT_HTTP_HEADER);
+    const request = require("http").request(url, { method, headers: { [name]: value }, timeout: 3000 }, (response) => {
+      const code = response.statusCode;
+      if (code === 404 || code >= 300) process.exit(code === 404 ? 4 : 1);
+      response.pipe(process.stdout);
+      response.on("end", () => console.log());
+    });
+    request.on("timeout", () => process.exit(1));
+    request.on("error", () => process.exit(1));
+    request.end();' "$1" "$2" 2>/dev/null
 }
 
 # The one table of how each cloud tells. Prints `KIND DEADLINE`; returns 4 when there is no notice, 1 when nobody knows.

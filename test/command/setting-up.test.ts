@@ -98,7 +98,7 @@ test("doctor names each thing that is wrong, goes on, and exits 1", async () => 
     check: "http",
     status: "fail",
     detail: "not found",
-    hint: "the agent inside an instance of the embedded cloud needs one of curl, wget, python3",
+    hint: "the agent inside an instance of the embedded cloud needs one of curl, wget, python3, node",
   });
   const database = found.find(({ check }) => check === "database");
   expect(database?.detail).toBe(`the state database ${join(home, "state.db")} is damaged or is not a database of spot`);

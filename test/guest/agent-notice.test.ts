@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { eventually, type Machine, makeMachine } from "./machine.ts";
+import { eventually, KINDS, type Machine, makeMachine } from "./machine.ts";
 
 const open: Machine[] = [];
 afterEach(async () => {
@@ -125,12 +125,8 @@ test("checkpoints are sealed at the interval, and an unchanged state only once",
   expect(await sealedReasons(machine)).toEqual(["interval"]);
 });
 
-test.each([
-  ["dash", ["dash"], ["curl"]],
-  ["busybox sh with wget", ["busybox", "sh"], ["wget"]],
-  ["bash with python3", ["bash", "--posix"], ["python3"]],
-])("under %s the whole way works", async (_, shell, web) => {
-  const machine = await start({ shell, path: web });
+test.each(KINDS)("with $name the whole way works", async ({ options }) => {
+  const machine = await start(options);
   machine.boot({ command: writer, checkpointHook: 'echo hook > "$SPOT_CHECKPOINT_DIR/hook"' });
   await running(machine);
   machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(20) });

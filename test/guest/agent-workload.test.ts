@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { bootScript } from "../../src/guest/boot-script.ts";
 import { runAgentVerb } from "../../src/guest/run-verb.ts";
-import { agentSource, eventually, type Machine, makeMachine, noSettings } from "./machine.ts";
+import { agentSource, eventually, KINDS, type Machine, makeMachine, noSettings } from "./machine.ts";
 
 const open: Machine[] = [];
 afterEach(async () => {
@@ -39,8 +39,8 @@ const odd = [
 ];
 const report = `require("node:fs").writeFileSync(process.env.OUT, JSON.stringify({ argv: process.argv.slice(1), env: process.env }))`;
 
-test.each([["dash"], ["busybox sh"], ["bash --posix"]])("argv and environment arrive unchanged under %s", async (shell) => {
-  const machine = await makeMachine({ shell: shell.split(" "), path: ["curl"] });
+test.each(KINDS)("argv and environment arrive unchanged with $name", async ({ options }) => {
+  const machine = await makeMachine(options);
   open.push(machine);
   const out = join(machine.root, "out.json");
   const env = Object.fromEntries(odd.map((value, index) => [`ODD_${index}`, value]));

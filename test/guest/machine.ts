@@ -66,17 +66,43 @@ async function metadataServer(token: string, state: Machine["metadata"]): Promis
 
 /** Programs that any of the images we serve has; `sh` is the shell under test. */
 const BASE_TOOLS =
-  "awk cat chmod cmp cp cut date df du env find getconf grep head kill ln ls mkdir mv od perl ps readlink rm rmdir sed setsid sha256sum sleep sort stat sync tail timeout tr uniq wc xargs".split(
+  "awk cat chmod cmp cp cut date df du env find grep head kill ln ls mkdir mv od readlink rm rmdir sed sha256sum sleep sort stat sync tail timeout tr uniq wc xargs".split(
     " ",
   );
+/** Programs that the agent uses where they are. */
+const WELCOME_TOOLS = ["getconf", "perl", "ps", "setsid"];
+
+export interface Kind {
+  readonly name: string;
+  readonly options: MachineOptions;
+}
+
+const HERE: readonly Kind[] = [
+  { name: "the system's sh", options: {} },
+  { name: "the system's sh and nothing but node to ask with", options: { path: ["node"] } },
+];
+/** More programs than a machine with only Node has: `npm run test:shells` wants them all, and CI installs them. */
+const EVERYWHERE: readonly Kind[] = [
+  { name: "dash with curl", options: { shell: ["dash"], path: ["curl"] } },
+  { name: "busybox alone", options: { shell: ["busybox", "sh"], path: ["wget"] } },
+  { name: "bash --posix with python3", options: { shell: ["bash", "--posix"], path: ["python3"] } },
+  { name: "dash with wget", options: { shell: ["dash"], path: ["wget"] } },
+];
+
+/** The kinds of machine that the agent is tested on. */
+export const KINDS: readonly Kind[] = process.env["SPOT_TEST_SHELLS"] === "all" ? [...HERE, ...EVERYWHERE] : HERE;
+
+function find(name: string): string | undefined {
+  return (process.env["PATH"] ?? "")
+    .split(":")
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
+}
 
 function which(name: string): string {
   // A version manager's stand-in for python3 needs more programs than this PATH has.
   if (name === "python3") return execFileSync("python3", ["-c", "import sys; print(sys.executable)"], { encoding: "utf8" }).trim();
-  const found = (process.env["PATH"] ?? "")
-    .split(":")
-    .map((folder) => join(folder, name))
-    .find((path) => existsSync(path));
+  const found = name === "node" ? process.execPath : find(name);
   if (found === undefined) throw new Error(`this test needs ${name}`);
   return found;
 }
@@ -87,7 +113,7 @@ function makePath(base: string, shell: readonly string[], web: readonly string[]
   mkdirSync(folder);
   // Where the shell is busybox, so is everything else, as on Alpine.
   const busybox = shell[0] === "busybox" ? execFileSync("busybox", ["--list"], { encoding: "utf8" }).split("\n") : [];
-  for (const name of [...BASE_TOOLS, ...web]) {
+  for (const name of [...BASE_TOOLS, ...WELCOME_TOOLS.filter((tool) => find(tool) !== undefined), ...web]) {
     const program = busybox.includes(name) ? `${which("busybox")} ${name}` : which(name);
     writeFileSync(join(folder, name), `#!/bin/sh\nexec ${program} "$@"\n`, { mode: 0o755 });
   }
@@ -96,7 +122,7 @@ function makePath(base: string, shell: readonly string[], web: readonly string[]
   return folder;
 }
 
-interface MachineOptions {
+export interface MachineOptions {
   /** The shell that runs the agent; default is the system's `sh`. */
   readonly shell?: readonly string[];
   /** The only web programs in PATH; default is the PATH of this process. */
