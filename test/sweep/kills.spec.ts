@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { seededRng } from "../../src/platform/rng.ts";
 import { askCloud, clearHome, dataOf, type Ended, markedProcesses, runSpot, startSpot } from "../processes/spot.ts";
 
@@ -78,6 +78,8 @@ interface CloudInstance {
 /** Everything that a home must agree on once it is reconciled; returns what it does not. */
 async function disagreements(home: string): Promise<readonly string[]> {
   const damage: string[] = [];
+  // Where nothing was ever promised, reconcile has no reason to start a cloud that was killed.
+  await runSpot(home, ["local", "start", "--json"]);
   const records = dataOf(await runSpot(home, ["ls", "--json"]));
   const answer = await askCloud(home, "/v1/instances?limit=200");
   const instances = (answer["instances"] as readonly CloudInstance[]).filter((instance) => instance.state !== "terminated");
@@ -175,6 +177,9 @@ async function oneHome(home: string, seed: number, isEnough: () => boolean, tall
 test(`${KILLS} kill -9 of the real program, and the embedded cloud's too: after reconcile everything agrees`, async () => {
   const tally: Tally = { kills: 0, daemonKills: 0, reconciles: 0, checkpoints: 0, byAction: new Map(), damage: [] };
   const homes = Array.from({ length: HOMES }, () => mkdtempSync(join(tmpdir(), "spot-kills-")));
+  onTestFinished(async () => {
+    for (const home of homes) await clearHome(home);
+  });
   const start = performance.now();
   await Promise.all(homes.map((home, index) => oneHome(home, SEED + index, () => tally.kills >= KILLS, tally)));
   process.stdout.write(
@@ -183,5 +188,4 @@ test(`${KILLS} kill -9 of the real program, and the embedded cloud's too: after 
   );
   expect(tally.damage, `seed ${SEED}`).toEqual([]);
   expect(tally.kills).toBeGreaterThanOrEqual(KILLS);
-  for (const home of homes) await clearHome(home);
 }, 3_600_000);
