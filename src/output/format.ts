@@ -48,8 +48,8 @@ export async function viewText(view: View, paper: Paper): Promise<string> {
     case "ndjson":
       return ndjson(view);
     case "yaml": {
-      const { stringify } = await import("yaml");
-      return stringify({ schema: view.schema, data: view.data });
+      const { yamlText } = await import("./yaml-text.ts");
+      return yamlText({ schema: view.schema, data: view.data });
     }
     case "columns":
       return withNewline(await columnsText(view.list, format.keys, paper.header));

@@ -37,6 +37,21 @@ test("--version loads no heavy chunk, --help only the parser, ls --json neither 
   expect(loadedBytes(["ls", "--json"])).toBeLessThan(480_000);
 });
 
+test("every way to answer works in the bundle: table, colours, YAML, columns, help in full", () => {
+  const home = temporaryFolder();
+  const colored = spawnSync(process.execPath, [SPOT, "config", "show"], {
+    env: { ...environment(home), NO_COLOR: "", FORCE_COLOR: "1" },
+    encoding: "utf8",
+  });
+  expect([colored.status, colored.stderr]).toEqual([0, ""]);
+  expect(colored.stdout).toContain("\u001b[2m");
+  for (const format of ["table", "json", "ndjson", "yaml", "columns=name"]) {
+    const { status, stderr } = run(home, ["ls", "-o", format]);
+    expect([format, status, stderr]).toEqual([format, 0, ""]);
+  }
+  expect(run(home, ["ls", "-o", "yaml"]).stdout).toBe("schema: spot.instances/1\ndata: []\n");
+});
+
 test("a closed pipe ends a command quietly", () => {
   const home = temporaryFolder();
   const command = `"${process.execPath}" "${SPOT}" --help | head -c 1; echo "$PIPESTATUS"`;
