@@ -184,7 +184,7 @@ test(`${KILLS} kill -9 of the real program, and the embedded cloud's too: after 
   await Promise.all(homes.map((home, index) => oneHome(home, SEED + index, () => tally.kills >= KILLS, tally)));
   process.stdout.write(
     `  seed ${SEED}: ${tally.kills} kills (${[...tally.byAction].map(([action, count]) => `${action} ${count}`).join(", ")}), ` +
-      `${tally.daemonKills} of the cloud, ${tally.reconciles} reconciles, ${Math.round((performance.now() - start) / 1000)} s\n`,
+      `${tally.daemonKills} of the cloud, ${tally.reconciles} reconciles, ${tally.checkpoints} checkpoints of one home verified, ${Math.round((performance.now() - start) / 1000)} s\n`,
   );
   expect(tally.damage, `seed ${SEED}`).toEqual([]);
   expect(tally.kills).toBeGreaterThanOrEqual(KILLS);
