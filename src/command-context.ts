@@ -99,7 +99,9 @@ function words(text: string | undefined): readonly string[] {
 function progressFor(world: World, painter: Painter, flags: GlobalFlags): LiveProgress {
   const { stderr } = world;
   if (flags.quiet || flags.machine) return silentProgress(stderr, painter, !flags.machine);
-  if (stderr.isTTY && stderr.node !== undefined && world.env["TERM"] !== "dumb") return spinnerProgress(stderr, stderr.node, painter);
+  // On a terminal of no width ora would clear lines for ever.
+  const canDraw = stderr.isTTY && (stderr.node?.columns ?? 0) > 0 && world.env["TERM"] !== "dumb";
+  if (canDraw && stderr.node !== undefined) return spinnerProgress(stderr, stderr.node, painter);
   return lineProgress(stderr, painter);
 }
 

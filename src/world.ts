@@ -29,7 +29,8 @@ function outputStream(descriptor: number, open: () => NodeJS.WriteStream, env: E
     },
     get columns() {
       const stated = Number(env["COLUMNS"]);
-      return open().columns ?? (Number.isInteger(stated) && stated > 0 ? stated : UNKNOWN_WIDTH);
+      // A terminal that was never told its size says 0.
+      return open().columns || (Number.isInteger(stated) && stated > 0 ? stated : UNKNOWN_WIDTH);
     },
     get node() {
       return open();
