@@ -368,6 +368,21 @@ read_step() {
   if [ -f "$1/STEP" ]; then step=$(head -c 256 "$1/STEP" 2>/dev/null | head -n 1 | tr -cd 'A-Za-z0-9._:+/=, -' | cut -c1-64 | sed 's/^ *//; s/ *$//'); fi
 }
 
+# freeze LIST: hard links to the checkpoint folder as it is now, and their list. Links are made one after the other, so
+# a workload that replaces two files may do it in between: what was frozen is compared with what lies there afterwards.
+# A workload that is never still for so long gets files that are each whole.
+freeze() {
+  freeze_try=0
+  while :; do
+    discard "$LIB/.freeze"
+    cp -pPRl "$CKPT" "$LIB/.freeze" 2>/dev/null || return 1
+    describe "$LIB/.freeze" "$1" && describe "$CKPT" "$WORK/live" || return 1
+    cmp -s "$1" "$WORK/live" && return 0
+    freeze_try=$((freeze_try + 1))
+    [ "$freeze_try" -ge "$MOST_TRIES" ] && return 0
+  done
+}
+
 # copy_steadily LIST: copies the checkpoint folder into $PARTIAL/data. Whatever changed meanwhile makes it begin again.
 # The second and later tries copy from hard links, so that a workload that replaces its files by rename cannot disturb.
 copy_steadily() {
@@ -397,10 +412,13 @@ copy_steadily() {
       return 1
     fi
     discard "$PARTIAL/data"
-    discard "$LIB/.freeze"
-    copy_from=$CKPT
-    if cp -pPRl "$CKPT" "$LIB/.freeze" 2>/dev/null; then copy_from=$LIB/.freeze; else nap 0.5; fi
-    describe "$copy_from" "$1" || return 1
+    if freeze "$1"; then
+      copy_from=$LIB/.freeze
+    else
+      copy_from=$CKPT
+      nap 0.5
+      describe "$copy_from" "$1" || return 1
+    fi
   done
   discard "$LIB/.freeze"
   # Sockets, pipes and devices are no content.

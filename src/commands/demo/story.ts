@@ -8,7 +8,7 @@ import type { CommandContext } from "../command.ts";
 import { field, records, seconds, text } from "./answers.ts";
 import type { Stage } from "./stage.ts";
 
-const STEPS = 560;
+const STEPS = 1000;
 const STEP_MS = 20;
 const NOTICE_SECONDS = 6;
 /** Far enough into the run that there is something to lose. */
