@@ -25,7 +25,8 @@ export async function syncCheckpoints(fleet: Fleet, volume: VolumeRecord, signal
   const present = new Set(sealed.map((checkpoint) => checkpoint.id));
   const vanished = [...known.keys()].filter((id) => !present.has(id));
   if (fresh.length > 0 || vanished.length > 0) {
-    const events = fresh.map(
+    // Two that were sealed between two looks are told in the order in which they were made.
+    const events = fresh.toReversed().map(
       (checkpoint): NewEvent => ({
         at: checkpoint.createdAt,
         type: "checkpoint",
