@@ -48,6 +48,19 @@ const WITHIN_MS: Readonly<Record<Action, number>> = {
   reconcile: 600,
 };
 
+/** The calls of each command that can be slow, or lose their answer, while it is killed. */
+const SLOW: Readonly<Record<Action, readonly string[]>> = {
+  up: ["launch", "launch", "volume-create"],
+  snapshot: [],
+  hibernate: ["hibernate"],
+  restore: ["restore"],
+  down: ["destroy"],
+  watch: ["launch"],
+  reconcile: [],
+};
+/** A slow call arrives this late at most: a killed command's request may land after the command's death. */
+const SLOW_MS = 900;
+
 const NEXT: Readonly<Record<string, readonly Action[]>> = {
   none: ["up"],
   running: ["snapshot", "hibernate", "down", "watch", "watch", "hibernate", "snapshot"],
@@ -116,10 +129,11 @@ async function damagedCheckpoints(home: string, tally: Tally): Promise<readonly 
 
 /** One command on its way, killed at a random moment, or with the cloud itself killed under it. */
 async function strike(home: string, action: Action, rng: { next(): number }, tally: Tally): Promise<string> {
+  const slow = await slowDown(home, action, rng);
   if (action === "watch") await runSpot(home, ["local", "reclaim", "job", "--notice", `${NOTICE_MS / 1000}s`, "--json"]);
   const goneAt = performance.now() + (action === "watch" ? NOTICE_MS + 500 : 0);
   const running = startSpot(home, ARGV[action]);
-  const afterMs = Math.round(80 + rng.next() * WITHIN_MS[action]);
+  const afterMs = Math.round(80 + rng.next() * (WITHIN_MS[action] + (slow === null ? 0 : SLOW_MS / 2)));
   const hitsDaemon = rng.next() < 0.12;
   await Promise.race([pause(afterMs), running.ended]);
   if (hitsDaemon) {
@@ -137,7 +151,18 @@ async function strike(home: string, action: Action, rng: { next(): number }, tal
   await running.ended;
   // A machine under notice is gone a moment later: what is to be checked is what comes after.
   await pause(Math.max(0, goneAt - performance.now()));
-  return `${action} killed after ${afterMs} ms${hitsDaemon ? ", and its cloud" : ""}`;
+  if (slow !== null) await runSpot(home, ["local", "chaos", "--clear", "--json"]);
+  return `${action} killed after ${afterMs} ms${hitsDaemon ? ", and its cloud" : ""}${slow === null ? "" : `, with ${slow}`}`;
+}
+
+/** Half of the time, one of the command's calls is slow or loses its answer. */
+async function slowDown(home: string, action: Action, rng: { next(): number }): Promise<string | null> {
+  const calls = SLOW[action];
+  const call = calls[Math.floor(rng.next() * calls.length)];
+  if (call === undefined || rng.next() < 0.5) return null;
+  const effect = rng.next() < 0.8 ? ["delay", "--for", `${Math.round(200 + rng.next() * (SLOW_MS - 200))}ms`] : ["lose-answer"];
+  await runSpot(home, ["local", "chaos", call, ...effect, "--json"]);
+  return `${call} ${effect.join(" ")}`;
 }
 
 async function daemonPid(home: string): Promise<number | undefined> {

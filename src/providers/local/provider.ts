@@ -132,7 +132,8 @@ export function localProvider(world: LocalWorld): Provider {
       hibernate: "native",
       // True in some of its profiles only; nobody may rely on it.
       idempotentLaunch: false,
-      listSettlesMs: 0,
+      // It lists at once; this is for a request whose sender was killed and that is still on its way.
+      listSettlesMs: 2_000,
       volumes: true,
     },
     async offers(query, context) {
