@@ -118,9 +118,9 @@ async function launchOffer(
     return { record: await adoptLaunch(fleet, promised.record, promised.intent, instance), done: true };
   } catch (error) {
     if (!didNothing(error)) {
-      // It may have arrived at the very end of a long wait: only now begins the time in which it is sure to be listed.
-      await fleet.clock.sleep(provider.capabilities.listSettlesMs, signal);
-      throw error;
+      const found = await findLaunched(fleet, provider, promised.intent.token, signal);
+      if (found === undefined) throw error;
+      return { record: await adoptLaunch(fleet, promised.record, promised.intent, found), done: true };
     }
     const closed = await refuseLaunch(
       fleet,
@@ -132,6 +132,21 @@ async function launchOffer(
     );
     if (isFault(error, "no-capacity", "price-too-low", "quota")) return { record: closed, done: false };
     throw error;
+  }
+}
+
+/**
+ * Looks for the machine of a launch whose answer got lost. It may have arrived at the very end of a long wait: only now
+ * begins the time in which it is sure to be listed.
+ */
+async function findLaunched(fleet: Fleet, provider: Provider, token: string, signal: AbortSignal): Promise<ProviderInstance | undefined> {
+  const until = fleet.clock.monotonic() + provider.capabilities.listSettlesMs;
+  for (;;) {
+    const listed = await call(signal, (context) => provider.list(context)).catch(() => []);
+    const found = listed.find((instance) => instance.token === token);
+    const restMs = until - fleet.clock.monotonic();
+    if (found !== undefined || restMs <= 0) return found;
+    await fleet.clock.sleep(Math.min(500, restMs), signal);
   }
 }
 
