@@ -7,6 +7,7 @@ import { painterFor } from "./output/painter.ts";
 import type { Painter } from "./output/view.ts";
 import type { World } from "./platform/world.ts";
 import type { Provider } from "./providers/provider.ts";
+import type { Listing } from "./state/listing.ts";
 import type { State } from "./state/records.ts";
 
 /** A context, and what must be closed after the command. */
@@ -27,7 +28,15 @@ export async function commandContext(
   const progress = progressFor(world, await painterFor(stderr, world.env, flags.color), flags);
   const interactive = world.stdinIsTTY && stderr.isTTY && !flags.yes && !flags.machine;
   const setting = (key: string) => readSetting(key, options, world);
-  const state = once(() => import("./state/open.ts").then(({ openState }) => openState(join(world.home, "state.db"))));
+  const database = join(world.home, "state.db");
+  const state = once(() => import("./state/open.ts").then(({ openState }) => openState(database)));
+  const listing = once(async (): Promise<Listing> => {
+    const opened = (await import("./state/listing.ts")).openListing(database);
+    if (opened !== undefined) return opened;
+    // Not there yet, of another version or damaged: the state itself makes, migrates or explains.
+    const whole = await state.get();
+    return { instances: (filter) => whole.instances(filter), ledger: () => whole.ledger(), close: () => Promise.resolve() };
+  });
   const providers = new Map<string, Promise<Provider>>();
   const provider = (id: string) => {
     const known = providers.get(id) ?? openProvider(id, world, flags.verbose, (line) => progress.aside(() => stderr.write(`${line}\n`)));
@@ -44,6 +53,7 @@ export async function commandContext(
     interactive,
     setting,
     state: state.get,
+    listing: listing.get,
     provider,
     async providers(chosen) {
       const named = chosen ?? words(await setting("provider"));
@@ -64,7 +74,11 @@ export async function commandContext(
       );
     },
   };
-  return { context, close: async () => void (await state.opened()?.then((open: State) => open.close())) };
+  const close = async () => {
+    await listing.opened()?.then((open) => open.close());
+    await state.opened()?.then((open: State) => open.close());
+  };
+  return { context, close };
 }
 
 /** With `--verbose`, every call of it is said; arguments and secrets never are. */

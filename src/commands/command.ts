@@ -5,6 +5,7 @@ import type { Progress } from "../output/progress.ts";
 import type { Painter, View } from "../output/view.ts";
 import type { World } from "../platform/world.ts";
 import type { Provider } from "../providers/provider.ts";
+import type { Listing } from "../state/listing.ts";
 import type { State } from "../state/records.ts";
 
 /** What every command gets. The getters are lazy: a command that needs no database opens none. */
@@ -21,6 +22,8 @@ export interface CommandContext {
   /** True when a question may be asked: a terminal on stdin and stderr, and neither --yes nor machine output. */
   readonly interactive: boolean;
   state(): Promise<State>;
+  /** What a list of instances asks for, by the shortest way. */
+  listing(): Promise<Omit<Listing, "close">>;
   /** @throws Problem (usage, with the nearest known id) for an unknown provider. */
   provider(id: string): Promise<Provider>;
   /** The providers that `--provider`, the settings or the credentials choose; `local` when nothing is configured. */

@@ -5,7 +5,7 @@ import { newId } from "../model/ids.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
 import type { InstanceRow } from "../output/instances-view.ts";
 import { costByInstance } from "../pricing/instance-cost.ts";
-import type { InstanceRecord } from "../state/records.ts";
+import type { InstanceRecord, LedgerRecord } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
 
 /** The fleet as a command drives it: this database, these providers, the real machines. */
@@ -72,12 +72,16 @@ export function durationOption(context: CommandContext, key: string, fallback: n
   }
 }
 
-/** Records with what they have cost, ready to show. */
-export async function instanceRows(context: CommandContext, records: readonly InstanceRecord[]): Promise<readonly InstanceRow[]> {
-  const state = await context.state();
+/** Records with what they have cost, ready to show. The ledger is read unless it is given. */
+export async function instanceRows(
+  context: CommandContext,
+  records: readonly InstanceRecord[],
+  known?: readonly LedgerRecord[],
+): Promise<readonly InstanceRow[]> {
   const now = context.world.clock.now();
   const [only] = records;
-  const ledger = await state.ledger(records.length === 1 && only !== undefined ? { instanceId: only.id } : {});
+  const filter = records.length === 1 && only !== undefined ? { instanceId: only.id } : {};
+  const ledger = known ?? (await (await context.state()).ledger(filter));
   const costs = costByInstance(ledger, now);
   return records.map((record) => ({ record, cost: costs.get(record.id), now }));
 }

@@ -14,14 +14,14 @@ export const ls: CommandModule = {
   async run(context: CommandContext): Promise<CommandResult> {
     const { options } = context;
     if (options["refresh"] === true) await refresh(context);
-    const state = await context.state();
-    const records = (await state.instances({ includeGone: options["all"] === true })).filter(
+    const listing = await context.listing();
+    const records = (await listing.instances({ includeGone: options["all"] === true })).filter(
       (record) =>
         (options["state"] === undefined || record.state === options["state"]) &&
         (options["fleet"] === undefined || record.fleet === options["fleet"]),
     );
     if (options["quiet"] === true) return { view: namesView(records.map((record) => record.name)) };
-    return { view: instancesView(await instanceRows(context, records)) };
+    return { view: instancesView(await instanceRows(context, records, await listing.ledger())) };
   },
 };
 

@@ -31,9 +31,8 @@ export function moneyFromDecimal(text: string, currency: string): Money {
 /** The amount as a decimal string with six places, e.g. "1.990000". */
 export function moneyToDecimal(money: Money): string {
   const negative = money.micros < 0n;
-  const absolute = negative ? -money.micros : money.micros;
-  const fraction = (absolute % MICROS_PER_UNIT).toString().padStart(6, "0");
-  return `${negative ? "-" : ""}${absolute / MICROS_PER_UNIT}.${fraction}`;
+  const digits = (negative ? -money.micros : money.micros).toString().padStart(7, "0");
+  return `${negative ? "-" : ""}${digits.slice(0, -6)}.${digits.slice(-6)}`;
 }
 
 export function moneyJson(money: Money): MoneyJson {

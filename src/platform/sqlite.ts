@@ -20,6 +20,13 @@ export function openSqlite(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): Sqlit
   return database;
 }
 
+/** Opens a file that must be there, for queries; waits for a writer as `openSqlite` does. Throws what SQLite throws. */
+export function openSqliteForReading(path: string): SqliteDatabase {
+  const database = new Database(path, { fileMustExist: true });
+  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  return database;
+}
+
 /**
  * Opens a file that cannot be written, by its `file:` URL. SQLite is told that nobody else writes it either (`immutable`),
  * because in WAL mode even a reader needs to write beside it. Throws what SQLite throws.

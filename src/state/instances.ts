@@ -1,53 +1,33 @@
+import { sql } from "kysely";
 import { isOver } from "../model/instance.ts";
-import type { Money } from "../model/money.ts";
-import { microsColumn, moneyFromColumns } from "./columns.ts";
+import { fromBody, newestFirst, type StoredRecord, stored } from "./instance-body.ts";
 import { isUniqueViolation } from "./problems.ts";
 import type { Change, CommitResult, InstanceRecord, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
-interface StoredMoney {
-  readonly micros: number;
-  readonly currency: string;
-}
-type StoredRecord = Omit<InstanceRecord, "id" | "version" | "price" | "onDemandPrice"> & {
-  readonly price: StoredMoney | null;
-  readonly onDemandPrice: StoredMoney | null;
-};
-
-const stored = (money: Money | null): StoredMoney | null =>
-  money === null ? null : { micros: microsColumn(money), currency: money.currency };
-const unstored = (money: StoredMoney | null): Money | null => (money === null ? null : moneyFromColumns(money.micros, money.currency));
-
 function toRow(record: InstanceRecord) {
-  const { id, version, ...rest } = record;
-  const body: StoredRecord = { ...rest, price: stored(record.price), onDemandPrice: stored(record.onDemandPrice) };
+  const body: StoredRecord = {
+    ...record,
+    spec: JSON.stringify(record.spec),
+    price: stored(record.price),
+    onDemandPrice: stored(record.onDemandPrice),
+  };
   return {
-    id,
+    id: record.id,
     name: record.name,
     live_name: isOver(record.state) ? null : record.name,
-    version,
+    version: record.version,
     created_at: record.createdAt,
     record_json: JSON.stringify(body),
   };
 }
 
-function fromRow(row: { readonly id: string; readonly version: number; readonly record_json: string }): InstanceRecord {
-  const body = JSON.parse(row.record_json) as StoredRecord;
-  // Completed in place: a copy of a thousand records is a tenth of what `ls` may take.
-  return Object.assign(body, {
-    id: row.id,
-    version: row.version,
-    price: unstored(body.price),
-    onDemandPrice: unstored(body.onDemandPrice),
-  });
-}
+const fromRow = (row: { readonly record_json: string }) => fromBody(JSON.parse(row.record_json) as StoredRecord);
 
-function newestFirst(a: InstanceRecord, b: InstanceRecord): number {
-  if (a.createdAt !== b.createdAt) return b.createdAt - a.createdAt;
-  return a.id < b.id ? 1 : -1;
-}
+const rows = (database: Executor) => database.selectFrom("instances").select("record_json");
 
-const rows = (database: Executor) => database.selectFrom("instances").select(["id", "version", "record_json"]);
+/** All records as one JSON text: the binding takes five times as long to hand over a thousand rows one by one. */
+const asOneText = sql<string>`'[' || coalesce(group_concat(record_json), '') || ']'`;
 
 export async function addInstance(database: Executor, record: InstanceRecord): Promise<CommitResult> {
   try {
@@ -81,11 +61,12 @@ export function instanceQueries(database: Executor): Pick<State, "instances" | "
   return {
     async instances(filter = {}) {
       if (filter.names?.length === 0) return [];
-      let query = rows(database);
+      let query = database.selectFrom("instances").select(asOneText.as("packed"));
       if (filter.includeGone !== true) query = query.where("live_name", "is not", null);
       if (filter.names !== undefined) query = query.where("name", "in", [...filter.names]);
       // Sorted here, because SQLite would carry the whole records through its sorter, at twice the time of reading them.
-      return (await query.execute()).map(fromRow).sort(newestFirst);
+      const { packed } = await query.executeTakeFirstOrThrow();
+      return (JSON.parse(packed) as StoredRecord[]).map(fromBody).sort(newestFirst);
     },
     async instance(id) {
       const row = await rows(database).where("id", "=", id).executeTakeFirst();

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import type { Billing } from "../model/instance.ts";
-import { microsColumn, moneyFromColumns, moneyOrNull } from "./columns.ts";
+import { microsColumn } from "./columns.ts";
+import { fromLedgerRow, LEDGER_COLUMNS, oldestFirst } from "./ledger-row.ts";
 import type { LedgerRecord, State } from "./records.ts";
 import type { Executor, Tables } from "./tables.ts";
 
@@ -25,24 +25,6 @@ function toRow(entry: LedgerRecord): Tables["ledger"] {
   };
 }
 
-function fromRow(row: Tables["ledger"]): LedgerRecord {
-  return {
-    id: row.id,
-    instanceId: row.instance_id,
-    instance: row.instance,
-    fleet: row.fleet,
-    provider: row.provider,
-    providerId: row.provider_id,
-    kind: row.kind as LedgerRecord["kind"],
-    billing: row.billing as Billing,
-    from: row.from_at,
-    to: row.to_at,
-    rate: moneyFromColumns(row.rate_micros, row.rate_currency),
-    onDemandRate: moneyOrNull(row.on_demand_micros, row.on_demand_currency),
-    billed: moneyOrNull(row.billed_micros, row.billed_currency),
-  };
-}
-
 export async function putLedger(database: Executor, entries: readonly LedgerRecord[]): Promise<void> {
   for (const entry of entries) {
     const { id, ...rest } = toRow(entry);
@@ -54,27 +36,8 @@ export async function putLedger(database: Executor, entries: readonly LedgerReco
   }
 }
 
-const COLUMNS = [
-  "id",
-  "instance_id",
-  "instance",
-  "fleet",
-  "provider",
-  "provider_id",
-  "kind",
-  "billing",
-  "from_at",
-  "to_at",
-  "rate_micros",
-  "rate_currency",
-  "on_demand_micros",
-  "on_demand_currency",
-  "billed_micros",
-  "billed_currency",
-] as const satisfies readonly (keyof Tables["ledger"])[];
-
 /** All rows as one JSON text: the binding takes five times as long to hand over a thousand rows cell by cell. */
-const asOneText = sql<string>`json_group_array(json_object(${sql.join(COLUMNS.flatMap((name) => [sql.lit(name), sql.ref(name)]))}))`;
+const asOneText = sql<string>`json_group_array(json_object(${sql.join(LEDGER_COLUMNS.flatMap((name) => [sql.lit(name), sql.ref(name)]))}))`;
 
 export function ledgerQueries(database: Executor): Pick<State, "ledger"> {
   return {
@@ -86,7 +49,7 @@ export function ledgerQueries(database: Executor): Pick<State, "ledger"> {
       if (filter.openOnly === true) query = query.where("to_at", "is", null);
       if (filter.instanceId !== undefined) query = query.where("instance_id", "=", filter.instanceId);
       const { packed } = await query.executeTakeFirstOrThrow();
-      return (JSON.parse(packed) as Tables["ledger"][]).sort((a, b) => a.from_at - b.from_at || (a.id < b.id ? -1 : 1)).map(fromRow);
+      return (JSON.parse(packed) as Tables["ledger"][]).sort(oldestFirst).map(fromLedgerRow);
     },
   };
 }

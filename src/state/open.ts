@@ -12,9 +12,10 @@ import { instanceQueries } from "./instances.ts";
 import { intentQueries } from "./intents.ts";
 import { leaseQueries } from "./leases.ts";
 import { ledgerQueries } from "./ledger.ts";
-import { migrate, SCHEMA_VERSION } from "./migrations.ts";
+import { migrate } from "./migrations.ts";
 import { databaseProblem, isUnwritable, newerProblem } from "./problems.ts";
 import type { State } from "./records.ts";
+import { SCHEMA_VERSION } from "./schema.ts";
 import type { Tables } from "./tables.ts";
 import { volumeQueries } from "./volumes.ts";
 

@@ -1,0 +1,44 @@
+/** Version n is the n-th entry. An entry never changes once released: a change is a new entry. */
+export const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    `CREATE TABLE instances (
+      id TEXT PRIMARY KEY, name TEXT NOT NULL, live_name TEXT, version BIGINT NOT NULL,
+      created_at BIGINT NOT NULL, record_json TEXT NOT NULL)`,
+    "CREATE UNIQUE INDEX instances_live_name ON instances (live_name)",
+    "CREATE INDEX instances_name ON instances (name, created_at)",
+    `CREATE TABLE intents (
+      id TEXT PRIMARY KEY, kind TEXT NOT NULL, instance_id TEXT, provider TEXT NOT NULL, token TEXT NOT NULL,
+      created_at BIGINT NOT NULL, status TEXT NOT NULL, closed_at BIGINT, detail_json TEXT NOT NULL)`,
+    "CREATE INDEX intents_status ON intents (status, created_at)",
+    "CREATE INDEX intents_token ON intents (token)",
+    // AUTOINCREMENT, because a plain INTEGER PRIMARY KEY may give the number of a deleted row again.
+    `CREATE TABLE events (
+      seq INTEGER PRIMARY KEY AUTOINCREMENT, at BIGINT NOT NULL, type TEXT NOT NULL, instance TEXT, provider TEXT,
+      data_json TEXT NOT NULL)`,
+    "CREATE INDEX events_at ON events (at)",
+    `CREATE TABLE volumes (
+      id TEXT PRIMARY KEY, name TEXT NOT NULL, live_name TEXT, provider TEXT NOT NULL, provider_id TEXT, region TEXT NOT NULL,
+      zone TEXT NOT NULL, size_gb DOUBLE PRECISION NOT NULL, state TEXT NOT NULL, created_at BIGINT NOT NULL,
+      price_micros BIGINT, price_currency TEXT)`,
+    "CREATE UNIQUE INDEX volumes_live_name ON volumes (provider, live_name)",
+    `CREATE TABLE checkpoints (
+      id TEXT PRIMARY KEY, instance TEXT NOT NULL, volume TEXT NOT NULL, created_at BIGINT NOT NULL, files BIGINT NOT NULL,
+      bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, sealed INTEGER NOT NULL, verified_at BIGINT, step TEXT, reason TEXT NOT NULL)`,
+    "CREATE INDEX checkpoints_instance ON checkpoints (instance, created_at)",
+    "CREATE INDEX checkpoints_volume ON checkpoints (volume, created_at)",
+    `CREATE TABLE prices (
+      offer_key TEXT NOT NULL, observed_at BIGINT NOT NULL, price_micros BIGINT NOT NULL, currency TEXT NOT NULL,
+      source TEXT NOT NULL, PRIMARY KEY (offer_key, observed_at))`,
+    `CREATE TABLE ledger (
+      id TEXT PRIMARY KEY, instance_id TEXT, instance TEXT NOT NULL, fleet TEXT, provider TEXT NOT NULL, provider_id TEXT NOT NULL,
+      kind TEXT NOT NULL, billing TEXT NOT NULL, from_at BIGINT NOT NULL, to_at BIGINT, rate_micros BIGINT NOT NULL,
+      rate_currency TEXT NOT NULL, on_demand_micros BIGINT, on_demand_currency TEXT, billed_micros BIGINT, billed_currency TEXT)`,
+    "CREATE INDEX ledger_instance ON ledger (instance_id)",
+    "CREATE INDEX ledger_to ON ledger (to_at)",
+    "CREATE TABLE leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at BIGINT NOT NULL)",
+    "CREATE TABLE blocked_offers (offer_key TEXT PRIMARY KEY, until_at BIGINT NOT NULL, why TEXT NOT NULL)",
+  ],
+];
+
+/** What this program reads and writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
