@@ -4,8 +4,8 @@ import { parseDuration } from "../model/duration.ts";
 import { newId } from "../model/ids.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
 import type { InstanceRow } from "../output/instances-view.ts";
-import { costByInstance } from "../pricing/instance-cost.ts";
-import type { InstanceRecord, LedgerRecord } from "../state/records.ts";
+import { type CostEntry, costByInstance } from "../pricing/instance-cost.ts";
+import type { InstanceRecord, ListedRecord } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
 
 /** The fleet as a command drives it: this database, these providers, the real machines. */
@@ -75,8 +75,8 @@ export function durationOption(context: CommandContext, key: string, fallback: n
 /** Records with what they have cost, ready to show. The ledger is read unless it is given. */
 export async function instanceRows(
   context: CommandContext,
-  records: readonly InstanceRecord[],
-  known?: readonly LedgerRecord[],
+  records: readonly ListedRecord[],
+  known?: readonly CostEntry[],
 ): Promise<readonly InstanceRow[]> {
   const now = context.world.clock.now();
   const [only] = records;

@@ -19,6 +19,6 @@ export const show: CommandModule = {
     if (row === undefined) return {};
     const checkpoints = await state.checkpoints({ instance: name });
     const events = await state.events({ instances: [name], since: record.createdAt, limit: 100_000 });
-    return { view: instanceView(row, checkpoints, events.slice(-EVENTS_SHOWN)) };
+    return { view: instanceView({ ...row, record }, checkpoints, events.slice(-EVENTS_SHOWN)) };
   },
 };

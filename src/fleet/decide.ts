@@ -91,7 +91,7 @@ function decideLaunchAnswer(intent: IntentRecord, seen: Observation): Decision {
     return step({ do: "adopt-launch", instance: seen.foundByToken }, "found by its token after a lost answer");
   if (seen.cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${seen.cloud.why}`);
   const age = seen.now - intent.createdAt;
-  // A clock that jumped backwards must not turn "just sent" into "never arrived", nor make us wait for ever.
+  // A clock that jumped backwards must not make us wait for ever; a machine that appears after all is a stray, and ended.
   if (age >= 0 && age < seen.listSettlesMs)
     return wait(Math.min(LATER_MS, seen.listSettlesMs - age), "a launch without an answer may still appear");
   return step({ do: "abandon-launch" }, "the launch never arrived");

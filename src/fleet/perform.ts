@@ -17,6 +17,7 @@ import { changeRecord, closings, eventOf } from "./record-change.ts";
 const BLOCK_MS = 180_000;
 /** After a request that takes a while, the first look is worth this wait, in milliseconds. */
 const ASKED_MS = 100;
+const AGAIN_MS = 5_000;
 /** How long before a deadline the agent should have sealed. */
 const SEAL_MARGIN_SECONDS = 1;
 
@@ -86,7 +87,8 @@ export async function perform(
     case "snapshot-and-destroy":
       if (action.snapshot) await sealFirst(fleet, record, action.instance, record.desired === "gone" ? "down" : "hibernate", signal);
       await destroyNow(fleet, record, action.instance.providerId, signal);
-      return ASKED_MS;
+      // Asked before, and still there: asking is repeated, but not at every look.
+      return record.state === "terminating" ? AGAIN_MS : ASKED_MS;
     case "note-gone":
       await noteGone(fleet, record, seen);
       return 0;

@@ -4,6 +4,7 @@ import { durationText } from "../model/duration.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { gpuText } from "../model/gpu.ts";
 import { moneyText, savingsShare } from "../model/money.ts";
+import type { InstanceRecord } from "../state/records.ts";
 import { detailText } from "./detail-view.ts";
 import { eventText } from "./event-text.ts";
 import { costText, type InstanceRow, paintState, stateText } from "./instances-view.ts";
@@ -12,7 +13,11 @@ import { truncatePainted } from "./live-frame.ts";
 import type { View } from "./view.ts";
 
 /** One instance in full: what it is, what it costs, what is sealed, what happened last. */
-export function instanceView(row: InstanceRow, checkpoints: readonly Checkpoint[], events: readonly FleetEvent[]): View {
+export function instanceView(
+  row: Omit<InstanceRow, "record"> & { readonly record: InstanceRecord },
+  checkpoints: readonly Checkpoint[],
+  events: readonly FleetEvent[],
+): View {
   const { record, cost, now } = row;
   return {
     schema: "spot.instance/1",

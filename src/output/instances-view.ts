@@ -1,13 +1,13 @@
 import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
 import { moneyText } from "../model/money.ts";
-import type { InstanceRecord } from "../state/records.ts";
+import type { ListedRecord } from "../state/records.ts";
 import { type InstanceCost, instanceJson } from "./json.ts";
 import { listView } from "./list-view.ts";
 import type { Column, Painter, View } from "./view.ts";
 
 export interface InstanceRow {
-  readonly record: InstanceRecord;
+  readonly record: ListedRecord;
   readonly cost: InstanceCost | undefined;
   readonly now: number;
 }
@@ -33,7 +33,7 @@ export function stateText({ record, now }: InstanceRow): string {
 }
 
 /** Green serves, yellow is on its way, red needs eyes. */
-export function paintState(text: string, record: InstanceRecord, painter: Painter): string {
+export function paintState(text: string, record: ListedRecord, painter: Painter): string {
   if (record.state === "running") return painter.green(text);
   if (["reclaiming", "failed", "unknown", "terminating"].includes(record.state)) return painter.red(text);
   return ["hibernated", "gone", "stopped"].includes(record.state) ? painter.dim(text) : painter.yellow(text);

@@ -1,7 +1,7 @@
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { type Money, moneyToDecimal } from "../model/money.ts";
-import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
+import type { InstanceSpec, ListedRecord } from "../state/records.ts";
 
 /** ISO-8601 UTC, or null. */
 export function isoTime(ms: number | null): string | null {
@@ -20,7 +20,7 @@ function rateJson(rate: Money): Readonly<Record<string, unknown>> {
 }
 
 /** One instance as `spot.instances/1` promises it. */
-export function instanceJson(record: InstanceRecord, cost: InstanceCost | undefined): Readonly<Record<string, unknown>> {
+export function instanceJson(record: ListedRecord, cost: InstanceCost | undefined): Readonly<Record<string, unknown>> {
   return {
     name: record.name,
     id: record.id,

@@ -1,8 +1,11 @@
 import { addMoney, costOf, type Money } from "../model/money.ts";
 import type { LedgerRecord } from "../state/records.ts";
 
+/** What the cost of an interval is reckoned from. */
+export type CostEntry = Pick<LedgerRecord, "instanceId" | "from" | "to" | "rate" | "billed">;
+
 /** What one interval has cost up to `now`: as billed where the provider has said so, else rate × time. */
-export function intervalCost(entry: LedgerRecord, now: number): Money {
+export function intervalCost(entry: CostEntry, now: number): Money {
   return entry.billed ?? costOf(entry.rate, (entry.to ?? now) - entry.from);
 }
 
@@ -11,7 +14,7 @@ export function intervalCost(entry: LedgerRecord, now: number): Money {
  * left out rather than added to the first.
  */
 export function costByInstance(
-  ledger: readonly LedgerRecord[],
+  ledger: readonly CostEntry[],
   now: number,
 ): ReadonlyMap<string, { readonly amount: Money; readonly basis: "estimated" | "billed" }> {
   const sums = new Map<string, { readonly amount: Money; readonly basis: "estimated" | "billed" }>();

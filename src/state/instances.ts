@@ -2,16 +2,12 @@ import { sql } from "kysely";
 import { isOver } from "../model/instance.ts";
 import { fromBody, newestFirst, type StoredRecord, stored } from "./instance-body.ts";
 import { isUniqueViolation } from "./problems.ts";
-import type { Change, CommitResult, InstanceRecord, State } from "./records.ts";
+import type { Change, CommitResult, InstanceRecord, InstanceSpec, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
 function toRow(record: InstanceRecord) {
-  const body: StoredRecord = {
-    ...record,
-    spec: JSON.stringify(record.spec),
-    price: stored(record.price),
-    onDemandPrice: stored(record.onDemandPrice),
-  };
+  const { spec, ...rest } = record;
+  const body: StoredRecord = { ...rest, price: stored(record.price), onDemandPrice: stored(record.onDemandPrice) };
   return {
     id: record.id,
     name: record.name,
@@ -19,15 +15,20 @@ function toRow(record: InstanceRecord) {
     version: record.version,
     created_at: record.createdAt,
     record_json: JSON.stringify(body),
+    spec_json: JSON.stringify(spec),
   };
 }
 
-const fromRow = (row: { readonly record_json: string }) => fromBody(JSON.parse(row.record_json) as StoredRecord);
+const whole = (body: StoredRecord, spec: InstanceSpec): InstanceRecord => Object.assign(fromBody(body), { spec });
 
-const rows = (database: Executor) => database.selectFrom("instances").select("record_json");
+const fromRow = (row: { readonly record_json: string; readonly spec_json: string }) =>
+  whole(JSON.parse(row.record_json) as StoredRecord, JSON.parse(row.spec_json) as InstanceSpec);
 
-/** All records as one JSON text: the binding takes five times as long to hand over a thousand rows one by one. */
-const asOneText = sql<string>`'[' || coalesce(group_concat(record_json), '') || ']'`;
+const rows = (database: Executor) => database.selectFrom("instances").select(["record_json", "spec_json"]);
+
+// Everything as one JSON text: the binding takes five times as long to hand over a thousand rows one by one.
+const records = sql<string>`'[' || coalesce(group_concat(record_json), '') || ']'`;
+const specs = sql<string>`'[' || coalesce(group_concat(spec_json), '') || ']'`;
 
 export async function addInstance(database: Executor, record: InstanceRecord): Promise<CommitResult> {
   try {
@@ -61,12 +62,17 @@ export function instanceQueries(database: Executor): Pick<State, "instances" | "
   return {
     async instances(filter = {}) {
       if (filter.names?.length === 0) return [];
-      let query = database.selectFrom("instances").select(asOneText.as("packed"));
+      let query = database.selectFrom("instances").select([records.as("records"), specs.as("specs")]);
       if (filter.includeGone !== true) query = query.where("live_name", "is not", null);
       if (filter.names !== undefined) query = query.where("name", "in", [...filter.names]);
       // Sorted here, because SQLite would carry the whole records through its sorter, at twice the time of reading them.
-      const { packed } = await query.executeTakeFirstOrThrow();
-      return (JSON.parse(packed) as StoredRecord[]).map(fromBody).sort(newestFirst);
+      const packed = await query.executeTakeFirstOrThrow();
+      const asked = JSON.parse(packed.specs) as InstanceSpec[];
+      const found = (JSON.parse(packed.records) as StoredRecord[]).flatMap((body, index) => {
+        const spec = asked[index];
+        return spec === undefined ? [] : [whole(body, spec)];
+      });
+      return found.sort(newestFirst);
     },
     async instance(id) {
       const row = await rows(database).where("id", "=", id).executeTakeFirst();

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import { microsColumn } from "./columns.ts";
-import { fromLedgerRow, LEDGER_COLUMNS, oldestFirst } from "./ledger-row.ts";
+import type { Billing } from "../model/instance.ts";
+import { microsColumn, moneyFromColumns, moneyOrNull } from "./columns.ts";
 import type { LedgerRecord, State } from "./records.ts";
 import type { Executor, Tables } from "./tables.ts";
 
@@ -23,6 +23,48 @@ function toRow(entry: LedgerRecord): Tables["ledger"] {
     billed_micros: entry.billed && microsColumn(entry.billed),
     billed_currency: entry.billed?.currency ?? null,
   };
+}
+
+/** The interval that a row stands for. */
+function fromLedgerRow(row: Tables["ledger"]): LedgerRecord {
+  return {
+    id: row.id,
+    instanceId: row.instance_id,
+    instance: row.instance,
+    fleet: row.fleet,
+    provider: row.provider,
+    providerId: row.provider_id,
+    kind: row.kind as LedgerRecord["kind"],
+    billing: row.billing as Billing,
+    from: row.from_at,
+    to: row.to_at,
+    rate: moneyFromColumns(row.rate_micros, row.rate_currency),
+    onDemandRate: moneyOrNull(row.on_demand_micros, row.on_demand_currency),
+    billed: moneyOrNull(row.billed_micros, row.billed_currency),
+  };
+}
+
+const LEDGER_COLUMNS = [
+  "id",
+  "instance_id",
+  "instance",
+  "fleet",
+  "provider",
+  "provider_id",
+  "kind",
+  "billing",
+  "from_at",
+  "to_at",
+  "rate_micros",
+  "rate_currency",
+  "on_demand_micros",
+  "on_demand_currency",
+  "billed_micros",
+  "billed_currency",
+] as const satisfies readonly (keyof Tables["ledger"])[];
+
+function oldestFirst(a: Tables["ledger"], b: Tables["ledger"]): number {
+  return a.from_at - b.from_at || (a.id < b.id ? -1 : 1);
 }
 
 export async function putLedger(database: Executor, entries: readonly LedgerRecord[]): Promise<void> {

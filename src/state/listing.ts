@@ -1,20 +1,29 @@
 import { openSqliteForReading, type SqliteDatabase } from "../platform/sqlite.ts";
+import { moneyFromColumns, moneyOrNull } from "./columns.ts";
 import { fromBody, newestFirst, type StoredRecord } from "./instance-body.ts";
-import { fromLedgerRow, LEDGER_COLUMNS, oldestFirst } from "./ledger-row.ts";
-import type { InstanceRecord, LedgerRecord } from "./records.ts";
+import type { LedgerRecord, ListedRecord } from "./records.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
-import type { Tables } from "./tables.ts";
 
 /** What a list of instances asks for: the records and what they have cost. */
 export interface Listing {
-  instances(filter: { readonly includeGone: boolean }): Promise<readonly InstanceRecord[]>;
-  ledger(): Promise<readonly LedgerRecord[]>;
+  instances(filter: { readonly includeGone: boolean }): Promise<readonly ListedRecord[]>;
+  ledger(): Promise<readonly ListedInterval[]>;
   close(): Promise<void>;
 }
 
 // The binding takes five times as long to hand over a thousand rows cell by cell as one text.
 const RECORDS = "SELECT '[' || coalesce(group_concat(record_json), '') || ']' AS packed FROM instances";
-const LEDGER = `SELECT json_group_array(json_object(${LEDGER_COLUMNS.map((name) => `'${name}', ${name}`).join(", ")})) AS packed FROM ledger`;
+const LEDGER = `SELECT json_group_array(json_array(instance_id, from_at, to_at, rate_micros, rate_currency, billed_micros, billed_currency)) AS packed
+  FROM ledger WHERE instance_id IS NOT NULL`;
+
+type LedgerCells = readonly [string, number, number | null, number, string, number | null, string | null];
+
+/** What a cost is reckoned from. */
+export type ListedInterval = Pick<LedgerRecord, "instanceId" | "from" | "to" | "rate" | "billed">;
+
+function fromCells([instanceId, from, to, rate, currency, billed, billedCurrency]: LedgerCells): ListedInterval {
+  return { instanceId, from, to, rate: moneyFromColumns(rate, currency), billed: moneyOrNull(billed, billedCurrency) };
+}
 
 function packed<Item>(database: SqliteDatabase, query: string): Item[] {
   return JSON.parse((database.prepare(query).get() as { readonly packed: string }).packed) as Item[];
@@ -44,7 +53,7 @@ export function openListing(path: string): Listing | undefined {
       packed<StoredRecord>(database, includeGone ? RECORDS : `${RECORDS} WHERE live_name IS NOT NULL`)
         .map(fromBody)
         .sort(newestFirst),
-    ledger: async () => packed<Tables["ledger"]>(database, LEDGER).sort(oldestFirst).map(fromLedgerRow),
+    ledger: async () => packed<LedgerCells>(database, LEDGER).map(fromCells),
     close: async () => void database.close(),
   };
 }

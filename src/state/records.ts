@@ -77,6 +77,9 @@ export interface InstanceRecord {
   readonly version: number;
 }
 
+/** A record as a list shows it: what was asked for is left where it lies. */
+export type ListedRecord = Omit<InstanceRecord, "spec">;
+
 /** A durable promise, written before a request leaves, that a resource may exist or be changed. */
 export interface IntentRecord {
   readonly id: string;

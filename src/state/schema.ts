@@ -3,7 +3,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     `CREATE TABLE instances (
       id TEXT PRIMARY KEY, name TEXT NOT NULL, live_name TEXT, version BIGINT NOT NULL,
-      created_at BIGINT NOT NULL, record_json TEXT NOT NULL)`,
+      created_at BIGINT NOT NULL, record_json TEXT NOT NULL, spec_json TEXT NOT NULL)`,
     "CREATE UNIQUE INDEX instances_live_name ON instances (live_name)",
     "CREATE INDEX instances_name ON instances (name, created_at)",
     `CREATE TABLE intents (

@@ -12,6 +12,7 @@ export interface Tables {
     created_at: number;
     /** The whole record except `id` and `version`. */
     record_json: string;
+    spec_json: string;
   };
   intents: {
     id: string;
