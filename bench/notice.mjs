@@ -2,7 +2,7 @@
 // cloud's own provisioning time. Prints minimum, median and maximum over ROUNDS fresh machines; --check holds them to
 // the limits that the project promises.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,7 +39,8 @@ try {
     results["up over provisioning"].push(performance.now() - before - provisioningMs);
     const given = Date.now();
     await control("/v1/control/reclaim", { instance: "bench", noticeSeconds: 60 });
-    for (let waited = 0; !existsSync(mark) && waited < 10_000; waited += 10) sleep(10);
+    // The shell makes the file before it writes into it.
+    for (let waited = 0; !(existsSync(mark) && statSync(mark).size > 0) && waited < 10_000; waited += 10) sleep(10);
     results["notice to hook"].push(Number(readFileSync(mark, "utf8")) / 1e6 - given);
     spot("down", "bench", "--no-snapshot", "--volumes", "--yes");
   }
