@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { billedIntervals, sleepingDisks } from "../../src/fleet/billed.ts";
+import type { BilledItem } from "../../src/providers/provider.ts";
+import type { LedgerRecord } from "../../src/state/records.ts";
+
+const usd = (micros: bigint) => ({ micros, currency: "USD" });
+
+const interval = (id: string, from: number, to: number | null, more: Partial<LedgerRecord> = {}): LedgerRecord => ({
+  id,
+  instanceId: "i-1",
+  instance: "trainer",
+  fleet: null,
+  provider: "local",
+  providerId: "m-1",
+  kind: "gpu",
+  billing: "spot",
+  from,
+  to,
+  rate: usd(1_000_000n),
+  onDemandRate: null,
+  billed: null,
+  ...more,
+});
+
+const item = (from: number, to: number, micros: bigint, more: Partial<BilledItem> = {}): BilledItem => ({
+  resourceId: "m-1",
+  kind: "gpu",
+  from,
+  to,
+  amount: usd(micros),
+  ...more,
+});
+
+test("a machine that slept for a moment has two intervals, and each item counts in one of them", () => {
+  const entries = [interval("a", 1000, 5000), interval("b", 6200, 9000)];
+  // The provider's clock differs a little: both items come near both intervals.
+  const billed = billedIntervals(entries, [item(900, 5100, 40n), item(6100, 9050, 30n)]);
+  expect(billed.map(({ id, billed: amount }) => [id, amount])).toEqual([
+    ["a", usd(40n)],
+    ["b", usd(30n)],
+  ]);
+});
+
+test("several items of one interval are added; what runs, what is billed already and what is another's is left alone", () => {
+  const entries = [
+    interval("closed", 0, 4000),
+    interval("running", 10_000, null),
+    interval("known", 20_000, 24_000, { providerId: "m-2", billed: usd(7n) }),
+  ];
+  const items = [
+    item(0, 2000, 5n),
+    item(2000, 4000, 6n),
+    item(10_000, 12_000, 9n),
+    item(20_000, 24_000, 8n, { resourceId: "m-2" }),
+    item(0, 4000, 99n, { resourceId: "somebody-else" }),
+    item(0, 4000, 99n, { kind: "disk" }),
+  ];
+  expect(billedIntervals(entries, items)).toEqual([{ ...entries[0], billed: usd(11n) }]);
+});
+
+test("the disk of a sleeping machine becomes one interval, the same one however often it is asked for", () => {
+  const entries = [interval("a", 0, 3_600_000)];
+  const items = [item(3_600_000, 7_200_000, 50n, { kind: "disk" }), item(0, 1000, 3n, { kind: "disk", resourceId: "volume" })];
+  const [disk, ...others] = sleepingDisks(entries, items);
+  expect(others).toEqual([]);
+  expect(disk).toMatchObject({ id: "m-1/disk/3600000", kind: "disk", instance: "trainer", billed: usd(50n), rate: usd(50n) });
+  expect(sleepingDisks(entries, items)[0]?.id).toBe(disk?.id);
+});
