@@ -33,6 +33,23 @@ test("without hardware to come back to, it goes on sleeping", async () => {
   expect(await stateOf(world)).toEqual({ state: "hibernated", desired: "hibernated" });
 });
 
+test("a restore that is killed keeps its cap: the next reconcile past it puts the machine back to sleep", async () => {
+  const slow = { changeMs: 60_000 };
+  const rehearsal = await asleep(slow);
+  const rehearsed = rehearsal.start();
+  await rehearsal.clock.run(restore(rehearsed.fleet, "train", 120_000));
+  const world = await asleep(slow);
+  const asked = rehearsed.trace.findIndex((effect) => effect.name.includes("restore")) + 1;
+  const killed = world.start({ at: asked, mode: "crash-after" });
+  await world.clock.run(restore(killed.fleet, "train", 20_000).catch(() => undefined));
+  world.bury(killed);
+  await world.clock.pass(90_000);
+  expect(world.cloud.living().map((machine) => machine.state)).toEqual(["running"]);
+  await world.clock.run(reconcile(world.start().fleet, { signal: new AbortController().signal, limitMs: 120_000 }));
+  expect(await stateOf(world)).toEqual({ state: "hibernated", desired: "hibernated" });
+  expect(world.cloud.living().map((machine) => machine.state)).toEqual(["hibernated"]);
+});
+
 test("an end that is asked for while it comes back is not taken back", async () => {
   const world = await asleep({ changeMs: 10_000 });
   const waking = restore(world.start().fleet);
