@@ -10,7 +10,7 @@ import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { removeFreshVolume } from "./fresh-volume.ts";
 import { askMarket } from "./market.ts";
-import { chooseOffers, offerKey, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
+import { asOffered, chooseOffers, offerKey, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
 import { ensureVolume, volumeNamed } from "./volumes.ts";
 
@@ -171,15 +171,8 @@ async function promise(
   };
   const set = {
     state: "requested" as const,
-    provider: offer.provider,
+    ...asOffered(offer),
     providerId: null,
-    region: offer.region,
-    zone: offer.zone,
-    type: offer.type,
-    gpu: offer.gpu,
-    billing: offer.billing,
-    price: offer.price,
-    onDemandPrice: offer.onDemandPrice,
     parked: null,
     volumes: volume === null ? [] : [{ name: volume.name, id: volume.id, mount: record.spec.volume?.mount ?? "/data" }],
     ttlEndsAt: record.ttlEndsAt ?? (record.spec.ttlMs === null ? null : now + record.spec.ttlMs),

@@ -13,6 +13,12 @@ export function offerKey(offer: Pick<Offer, "provider" | "region" | "zone" | "ty
   return [offer.provider, offer.region, offer.zone, offer.type, offer.billing].join("/");
 }
 
+/** What an offer says about a machine, as a record keeps it. */
+export function asOffered(offer: Offer) {
+  const { provider, region, zone, type, gpu, billing, price, onDemandPrice } = offer;
+  return { provider, region, zone, type, gpu, billing, price, onDemandPrice };
+}
+
 /** The cap as money in the offer's own currency; null when there is none. */
 export function priceCap(spec: Pick<InstanceSpec, "maxPrice">, currency: string): Money | null {
   return spec.maxPrice === null ? null : moneyFromDecimal(spec.maxPrice, currency);

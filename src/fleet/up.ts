@@ -8,6 +8,7 @@ import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
 import { removeFreshVolume } from "./fresh-volume.ts";
 import { interrupted } from "./interrupted.ts";
+import { asOffered } from "./offer-choice.ts";
 import { overruled } from "./park.ts";
 import { wish } from "./wish.ts";
 
@@ -24,15 +25,8 @@ export function newRecord(fleet: Fleet, spec: InstanceSpec, offer: Offer): Insta
     desired: "running",
     state: "requested",
     rawState: "",
-    provider: offer.provider,
+    ...asOffered(offer),
     providerId: null,
-    region: offer.region,
-    zone: offer.zone,
-    type: offer.type,
-    gpu: offer.gpu,
-    billing: offer.billing,
-    price: offer.price,
-    onDemandPrice: offer.onDemandPrice,
     createdAt: now,
     readyAt: null,
     protectedUntil: null,

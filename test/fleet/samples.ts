@@ -4,44 +4,27 @@ import type { Offer } from "../../src/model/offer.ts";
 import type { ProviderInstance } from "../../src/providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../../src/state/records.ts";
 import { paperSpec } from "../simulation/paper-world.ts";
+import { sampleInstance } from "../state/sample-records.ts";
 
 export const NOW = 1_800_000_000_000;
 
 export function record(set: Partial<InstanceRecord> = {}): InstanceRecord {
-  return {
+  return sampleInstance("train", {
     id: "i-1",
-    name: "train",
     spec: paperSpec(),
-    desired: "running",
-    state: "running",
     rawState: "",
     provider: "paper",
     providerId: "m-1",
     region: "north",
     zone: "north-a",
-    type: "h100.1",
-    gpu: { model: "H100", count: 1, vramGb: 80 },
-    billing: "spot",
     price: moneyFromDecimal("1", "USD"),
     onDemandPrice: moneyFromDecimal("3", "USD"),
     createdAt: NOW - 1_000_000,
     readyAt: NOW - 900_000,
-    protectedUntil: null,
-    notice: null,
-    parked: null,
-    volumes: [],
-    ssh: null,
-    fleet: null,
-    ttlEndsAt: null,
-    labels: {},
-    generation: 1,
-    skipSnapshot: false,
-    wakeBy: null,
-    reason: null,
     changedAt: NOW - 900_000,
-    version: 1,
+    volumes: [],
     ...set,
-  };
+  });
 }
 
 export function machine(set: Partial<ProviderInstance> = {}): ProviderInstance {

@@ -3,6 +3,7 @@ import { reconcile } from "../../src/fleet/pass.ts";
 import { seededRng } from "../../src/platform/rng.ts";
 import { openState } from "../../src/state/open.ts";
 import type { InstanceSpec, State } from "../../src/state/records.ts";
+import { sampleSpec } from "../state/sample-records.ts";
 import { type FaultPlan, type FaultyProcess, faultyProcess, NO_FAULT } from "./faulty-process.ts";
 import { type PaperCloud, type PaperSettings, paperCloud } from "./paper-cloud.ts";
 import { paperGuest } from "./paper-guest.ts";
@@ -51,29 +52,7 @@ export async function paperWorld(settings: Partial<PaperSettings> = {}, seed = 1
 }
 
 export function paperSpec(set: Partial<InstanceSpec> = {}): InstanceSpec {
-  return {
-    name: "train",
-    providers: ["paper"],
-    gpu: { model: "H100", count: 1 },
-    billing: "spot",
-    maxPrice: null,
-    regions: [],
-    image: null,
-    volume: { name: "train", sizeGb: 10, mount: "/data" },
-    ttlMs: null,
-    idleMs: null,
-    env: {},
-    onReclaim: "replace",
-    checkpointHook: null,
-    checkpointEveryMs: null,
-    readyHttp: null,
-    readyCmd: null,
-    command: ["train"],
-    workdir: null,
-    fleet: null,
-    labels: {},
-    ...set,
-  };
+  return sampleSpec("train", { providers: ["paper"], maxPrice: null, command: ["train"], ...set });
 }
 
 /** Passes between two looks; a listing settles and a slow request arrives within it. */
