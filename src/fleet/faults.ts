@@ -52,6 +52,7 @@ export function problemOf(error: unknown): unknown {
     case "quota":
     case "invalid-request":
     case "conflict":
+    case "unsupported":
     case "protocol":
       return new Problem({ code: `SPOT_E_${fault.kind.toUpperCase().replace("-", "_")}`, message: said, exit: EXIT.failed, cause: error });
   }

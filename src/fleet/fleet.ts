@@ -1,12 +1,15 @@
-import type { CheckpointReason } from "../model/checkpoint.ts";
+import type { Checkpoint, CheckpointReason } from "../model/checkpoint.ts";
 import type { Rng } from "../model/ids.ts";
 import { type Clock, deadline } from "../platform/clock.ts";
-import type { CallContext, Provider, Reach } from "../providers/provider.ts";
+import type { CallContext, MachineKind, Provider, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
 
 /** What the workload and the agent say of themselves. Times are epoch seconds, as the machine's clock has them. */
 export interface GuestReport {
-  readonly phase: "preparing" | "restoring" | "running" | "exited" | "stopping";
+  /** `expired`: its TTL or its idle time is over, its last checkpoint is sealed, and it cannot end the machine by itself. */
+  readonly phase: "preparing" | "restoring" | "running" | "exited" | "stopping" | "expired";
+  /** It waits to be told which device its volume is. */
+  readonly awaitsVolume: boolean;
   readonly exitCode: number | null;
   readonly step: string | null;
   readonly restoredFrom: string | null;
@@ -25,10 +28,20 @@ export interface GuestDoor {
   snapshot(reach: Reach, reason: CheckpointReason, deadlineSeconds: number | null, signal: AbortSignal): Promise<SnapshotOutcome>;
   /** Tells the agent of a notice that the provider's API told us; deduplicated there. */
   tellNotice(reach: Reach, deadlineSeconds: number, signal: AbortSignal): Promise<void>;
+  /** Takes back what `tellNotice` said. */
+  tellWithdrawn(reach: Reach, signal: AbortSignal): Promise<void>;
+  /** Tells the agent under which device name its volume was attached; it mounts it (and formats it only while it is blank). */
+  mountVolume(reach: Reach, device: string, signal: AbortSignal): Promise<void>;
+  /** Ends the workload and lets go of the volume, before the volume is detached. */
+  releaseVolume(reach: Reach, signal: AbortSignal): Promise<void>;
+  /** The sealed checkpoints on the machine's volume, newest first. */
+  sealed(reach: Reach, signal: AbortSignal): Promise<readonly Checkpoint[]>;
+  /** Our public key, one line as in `authorized_keys`; made at the first call. */
+  publicKey(signal: AbortSignal): Promise<string>;
   /** Whether the workload's own readiness (`--ready-http`, `--ready-cmd`) holds; true when it has none. */
   isReady(reach: Reach, spec: InstanceSpec, signal: AbortSignal): Promise<boolean>;
   /** The script that the machine runs at boot. */
-  bootScript(record: InstanceRecord, cloud: string): Promise<string>;
+  bootScript(record: InstanceRecord, machine: MachineKind): Promise<string>;
 }
 
 /** Everything that the fleet's decisions need, as parameters. */

@@ -8,7 +8,7 @@ import { deadline } from "../platform/clock.ts";
 import { httpClient } from "../platform/http.ts";
 import { runProgram } from "../platform/process.ts";
 import type { World } from "../platform/world.ts";
-import type { Reach } from "../providers/provider.ts";
+import type { MachineKind, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import type { GuestDoor } from "./fleet.ts";
 
@@ -23,6 +23,7 @@ export function createGuestDoor(world: World): GuestDoor {
         const status = await guestStatus(reach, { signal });
         return {
           phase: status.phase,
+          awaitsVolume: false,
           exitCode: status.exitCode,
           step: status.step,
           restoredFrom: status.restoredFrom,
@@ -47,8 +48,13 @@ export function createGuestDoor(world: World): GuestDoor {
       }
     },
     tellNotice: (reach, deadlineSeconds, signal) => guestNotice(reach, deadlineSeconds * 1000, "reclaim", { signal }),
+    tellWithdrawn: () => notBuilt(),
+    mountVolume: () => notBuilt(),
+    releaseVolume: () => notBuilt(),
+    sealed: () => notBuilt(),
+    publicKey: () => notBuilt(),
     isReady: (reach, spec, signal) => isReady(reach, spec, signal),
-    bootScript: (record, cloud) => bootScriptFor(world, record, cloud),
+    bootScript: (record, machine) => bootScriptFor(world, record, machine),
   };
 }
 
@@ -82,15 +88,17 @@ async function answersHttp(reach: Reach, target: string, signal: AbortSignal): P
   }
 }
 
-async function bootScriptFor(world: World, record: InstanceRecord, cloud: string): Promise<string> {
-  if (cloud !== "local")
-    throw new Problem({ code: "SPOT_E_UNSUPPORTED", message: `the agent does not know the cloud ${cloud}`, exit: EXIT.failed });
+function notBuilt(): Promise<never> {
+  return Promise.reject(new Problem({ code: "SPOT_E_UNSUPPORTED", message: "not built yet", exit: EXIT.failed }));
+}
+
+async function bootScriptFor(world: World, record: InstanceRecord, machine: MachineKind): Promise<string> {
   const { spec } = record;
   const [volume] = record.volumes;
   const source = await readFile(join(world.packageRoot, "src", "guest", "agent.sh"), "utf8");
   return bootScript(
     {
-      cloud,
+      machine,
       instance: record.name,
       volumeName: volume?.name ?? null,
       volumeMount: volume?.mount ?? null,

@@ -96,7 +96,7 @@ async function launchOffer(
   const promised = await promise(fleet, record, offer, volume);
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
-    const bootScript = await fleet.guest.bootScript(promised.record, provider.id);
+    const bootScript = await fleet.guest.bootScript(promised.record, provider.capabilities.machine);
     const instance = await call(signal, (context) =>
       provider.launch(
         {
@@ -108,6 +108,10 @@ async function launchOffer(
           volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
           env: {},
           bootScript,
+          sshKey: null,
+          ports: [],
+          registryAuth: null,
+          rootVolumeId: null,
           ttlSeconds:
             record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)) + TTL_SLACK_SECONDS,
           labels: spec.labels,

@@ -303,7 +303,7 @@ discard() {
 # ---------------------------------------------------------------- settings
 
 load_settings() {
-  SPOT_SET_CLOUD=local SPOT_SET_INSTANCE='' SPOT_SET_VOLUME_NAME='' SPOT_SET_VOLUME_MOUNT='' SPOT_SET_WORKDIR=''
+  SPOT_SET_MACHINE=process SPOT_SET_NOTICES=local SPOT_SET_ENDS_ITSELF=yes SPOT_SET_VOLUME_COMES=mounted SPOT_SET_INSTANCE='' SPOT_SET_VOLUME_NAME='' SPOT_SET_VOLUME_MOUNT='' SPOT_SET_WORKDIR=''
   SPOT_SET_HOOK='' SPOT_SET_EVERY='' SPOT_SET_TTL_ENDS_AT='' SPOT_SET_IDLE=''
   if [ ! -r "$LIB/settings.env" ]; then
     say "no settings at $LIB/settings.env"
@@ -715,7 +715,7 @@ http_node() {
 
 # The one table of how each cloud tells. Prints `KIND DEADLINE`; returns 4 when there is no notice, 1 when nobody knows.
 read_notice() {
-  case $SPOT_SET_CLOUD in
+  case $SPOT_SET_NOTICES in
     local)
       load_metadata || return 1
       notice_answer=$(http GET "$metadata_url/metadata/v1/notice" "X-Spot-Token: $metadata_token") || return
@@ -727,7 +727,7 @@ read_notice() {
 
 # The machine ends itself.
 terminate() {
-  case $SPOT_SET_CLOUD in
+  case $SPOT_SET_NOTICES in
     local) load_metadata && http POST "$metadata_url/metadata/v1/terminate" "X-Spot-Token: $metadata_token" >/dev/null ;;
     *) return 1 ;;
   esac

@@ -1,9 +1,10 @@
 import { usageProblem } from "../model/problem.ts";
+import type { MachineKind } from "../providers/provider.ts";
 
 /** What the agent inside one machine is told at boot. */
 export interface AgentSettings {
-  /** How a notice is read there: the row of the agent's table. */
-  readonly cloud: "local";
+  /** What the machine is, and how its agent hears of a notice and ends the machine. */
+  readonly machine: MachineKind;
   /** The instance's name. */
   readonly instance: string;
   /** The volume's name, for the manifests; null without a volume. */
@@ -51,7 +52,10 @@ function settingsText(settings: AgentSettings): string {
   const program = settings.command[0];
   if (program?.startsWith("-") === true) throw usageProblem(`a program's name cannot begin with "-": ${JSON.stringify(program)}`);
   const values: Readonly<Record<string, string | number | null>> = {
-    CLOUD: settings.cloud,
+    MACHINE: settings.machine.kind,
+    NOTICES: settings.machine.notices,
+    ENDS_ITSELF: settings.machine.endsItself ? "yes" : "no",
+    VOLUME_COMES: settings.machine.volumes,
     INSTANCE: settings.instance,
     VOLUME_NAME: settings.volumeName,
     VOLUME_MOUNT: settings.volumeMount,

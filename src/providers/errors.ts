@@ -14,6 +14,8 @@ export type Fault =
   | { readonly kind: "invalid-request" }
   | { readonly kind: "not-found" }
   | { readonly kind: "conflict" }
+  /** This machine, or this account, cannot do that at all; another way must be taken. Nothing was done. */
+  | { readonly kind: "unsupported" }
   /** The answer does not look as documented. */
   | { readonly kind: "protocol" };
 

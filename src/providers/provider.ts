@@ -36,6 +36,14 @@ export interface LaunchSpec {
   readonly env: Readonly<Record<string, string>>;
   /** The shell script that the machine runs at boot: the agent with its settings. */
   readonly bootScript: string;
+  /** Our public key, one line as in `authorized_keys`; null where nobody comes in by SSH. */
+  readonly sshKey: string | null;
+  /** Ports of the machine that shall be reachable from outside, where the cloud has to be told. */
+  readonly ports: readonly { readonly port: number; readonly protocol: "http" | "tcp" }[];
+  /** Id or name of the registry credentials that the cloud keeps for a private image; null for none. */
+  readonly registryAuth: string | null;
+  /** The provider's id of a root volume that an earlier machine of this instance left (`Capabilities.keepsRoot`); boot from it. */
+  readonly rootVolumeId: string | null;
   /** How long the provider itself should let it live, where it can; null means for ever. */
   readonly ttlSeconds: number | null;
   readonly labels: Readonly<Record<string, string>>;
@@ -43,7 +51,16 @@ export interface LaunchSpec {
 
 /** How a command is run inside the machine. */
 export type Reach =
-  | { readonly kind: "ssh"; readonly host: string; readonly port: number; readonly user: string }
+  | {
+      readonly kind: "ssh";
+      readonly host: string;
+      readonly port: number;
+      readonly user: string;
+      /** Where the cloud gives one; never written down. */
+      readonly password: string | null;
+      /** Under which its host key is pinned: another machine is another name, whatever its address. */
+      readonly alias: string;
+    }
   /** The embedded cloud: a process on this very machine, in the instance's own directory. */
   | { readonly kind: "process"; readonly cwd: string; readonly env: Readonly<Record<string, string>>; readonly log: string };
 
@@ -70,8 +87,34 @@ export interface ProviderInstance {
   readonly volumeIds: readonly string[];
   /** Why it failed or ended, in the provider's words. */
   readonly reason: string | null;
-  /** Who ended it, once it is over and as far as the provider says; null while it lives or when nobody knows. */
+  /**
+   * Who ended it, once it is over or stopped and as far as the provider says; null while it lives or when nobody knows.
+   * A `stopped` one that the provider ended is what is left of a reclaim.
+   */
   readonly endedBy: "provider" | "guest" | "user" | null;
+  /** False: this very machine cannot be hibernated, although its cloud can; it is parked instead. */
+  readonly canHibernate: boolean;
+  /** When a stopped machine's disk is deleted by the provider; null when it is not stopped or nobody says. */
+  readonly dataKeptUntil: number | null;
+  /** Where its ports are reached from outside: a URL, or `host:port`. */
+  readonly endpoints: readonly { readonly port: number; readonly address: string }[];
+  /** The provider's id of its root volume, where `Capabilities.keepsRoot`; null otherwise. */
+  readonly rootVolumeId: string | null;
+}
+
+/** What a cloud's machines are like, for whoever prepares what runs inside them. */
+export interface MachineKind {
+  /**
+   * `process`: the embedded cloud's. `vm`: boots; cloud-init runs the boot script as root. `container`: no init; the boot
+   * script is its main process, as root.
+   */
+  readonly kind: "process" | "vm" | "container";
+  /** Who tells the agent of a notice: a row of the agent's own table, or `controller`: nobody inside, so we do. */
+  readonly notices: "local" | "controller";
+  /** Whether a machine can end its own billing (TTL, idle). Where it cannot, `reconcile` and `watch` do. */
+  readonly endsItself: boolean;
+  /** `mounted`: the cloud mounts volumes. `device`: it attaches a block device, and the agent mounts it once it is told which. */
+  readonly volumes: "mounted" | "device";
 }
 
 export interface Capabilities {
@@ -85,6 +128,13 @@ export interface Capabilities {
   /** How soon a launched instance is sure to appear in `list`, in milliseconds. */
   readonly listSettlesMs: number;
   readonly volumes: boolean;
+  readonly machine: MachineKind;
+  /** `hibernate` can keep the machine's public address when asked to. */
+  readonly retainsAddress: boolean;
+  /** Parking keeps the root disk as a volume, and a launch can boot from it. */
+  readonly keepsRoot: boolean;
+  /** Why `spot stop` is refused there: what a merely stopped machine costs. A sentence without its full stop. */
+  readonly whyNoStop: string;
 }
 
 /** The port. Faults are thrown as `ProviderError` (errors.ts), never as anything else. */
@@ -99,8 +149,11 @@ export interface Provider {
   list(context: CallContext): Promise<readonly ProviderInstance[]>;
   /** Undefined when the provider does not know it: it is gone. */
   get(providerId: string, context: CallContext): Promise<ProviderInstance | undefined>;
-  /** Idempotent. Only `gone` means that billing has ended. */
-  destroy(providerId: string, context: CallContext): Promise<"accepted" | "gone">;
+  /**
+   * Idempotent. Only `gone` means that billing has ended. Volumes that were attached at launch or later stay. `keepRoot`
+   * (only where `Capabilities.keepsRoot`): the root disk stays too.
+   */
+  destroy(providerId: string, context: CallContext, options?: { readonly keepRoot: boolean }): Promise<"accepted" | "gone">;
   readonly volumes?: VolumeOperations;
   /** Present exactly when `capabilities.hibernate` is `native`. */
   readonly hibernation?: HibernationOperations;
@@ -109,7 +162,11 @@ export interface Provider {
 
 /** Both return as soon as the provider has accepted; poll `get`. */
 export interface HibernationOperations {
-  hibernate(providerId: string, context: CallContext): Promise<void>;
+  /**
+   * Volumes that would be locked by it are detached first; after the restore the fleet attaches them again.
+   * @throws ProviderError `unsupported` when this very machine cannot be hibernated.
+   */
+  hibernate(providerId: string, context: CallContext, options?: { readonly retainAddress: boolean }): Promise<void>;
   /** @throws ProviderError `no-capacity` when the hardware is not in stock; the instance stays hibernated. */
   restore(providerId: string, context: CallContext): Promise<void>;
 }
@@ -131,6 +188,8 @@ export interface ProviderVolume {
   readonly usedBytes: number | null;
   /** Where this machine can read it directly (embedded cloud only). */
   readonly localPath: string | null;
+  /** Under which name the machine that it is attached to sees it, e.g. `/dev/vdb`; null when it is not attached, or mounted by the cloud. */
+  readonly device: string | null;
 }
 
 export interface VolumeSpec {
@@ -146,6 +205,11 @@ export interface VolumeOperations {
   list(context: CallContext): Promise<readonly ProviderVolume[]>;
   /** Idempotent; `conflict` while attached. */
   remove(providerId: string, context: CallContext): Promise<void>;
+  /**
+   * Where volumes cannot be given at launch: attaches one to a running machine. Idempotent; `conflict` while the machine or
+   * the volume is not ready for it. Absent where a launch attaches them.
+   */
+  attach?(providerId: string, instanceId: string, context: CallContext): Promise<void>;
 }
 
 /** What the provider says it charged. Times are epoch milliseconds. */

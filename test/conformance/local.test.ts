@@ -7,6 +7,7 @@ providerConformance({
   name: "local",
   hibernate: "native",
   volumes: true,
+  notices: true,
   moreThanOnePage: 205,
   async make() {
     const { provider, control, close } = await runningCloud();

@@ -3,6 +3,7 @@ import type { Offer } from "../../src/model/offer.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { isFault } from "../../src/providers/errors.ts";
 import type { CallContext, LaunchSpec, Provider, ProviderInstance, VolumeOperations } from "../../src/providers/provider.ts";
+import type { FakeRequest, FakeServer } from "../clouds/fake-server.ts";
 
 /** What the suite must be able to do to the cloud behind a provider. */
 export interface CloudControls {
@@ -18,9 +19,23 @@ export interface CloudControls {
   holdProvisioning(): Promise<void>;
 }
 
+/** What the suite can do to the wire between a provider and its cloud. */
+export interface WireControls {
+  readonly server: FakeServer;
+  /** Whether a request changes something at the cloud; its method alone need not say. */
+  isChange(request: FakeRequest): boolean;
+  /** What the provider under test proves itself with. */
+  readonly credential: string;
+  /** From now on the cloud's clock is this far ahead, in the `Date` header and in every time that it tells. */
+  skewClock(ms: number): void;
+  /** From now on every instance is shown with a state word that no document knows. */
+  useUnknownState(): void;
+}
+
 export interface ProviderUnderTest {
   readonly provider: Provider;
   readonly controls: CloudControls;
+  readonly wire?: WireControls;
   /** Ends the cloud and everything in it. */
   close(): Promise<void>;
 }
@@ -29,6 +44,8 @@ export interface ConformanceCase {
   readonly name: string;
   readonly hibernate: "native" | "park";
   readonly volumes: boolean;
+  /** Whether this cloud announces a reclaim before it comes. */
+  readonly notices: boolean;
   /** More instances than fit on one page of the provider's list. */
   readonly moreThanOnePage: number;
   make(): Promise<ProviderUnderTest>;
@@ -79,6 +96,10 @@ async function benchOf(under: ProviderUnderTest): Promise<Bench> {
       env: { GREETING: "it's" },
       bootScript: 'echo "$GREETING up"; sleep 60',
       ttlSeconds: null,
+      sshKey: null,
+      ports: [],
+      registryAuth: null,
+      rootVolumeId: null,
       labels: { team: "conformance" },
       ...change,
     }),

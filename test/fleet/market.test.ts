@@ -14,6 +14,10 @@ function provider(id: string, offers: Provider["offers"]): Provider {
     idempotentLaunch: true,
     listSettlesMs: 0,
     volumes: false,
+    machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
+    retainsAddress: false,
+    keepsRoot: false,
+    whyNoStop: "it never answers",
   } as const;
   return { id, capabilities, offers, launch: unused, list: unused, get: unused, destroy: unused };
 }

@@ -47,6 +47,10 @@ export function machine(set: Partial<ProviderInstance> = {}): ProviderInstance {
     volumeIds: [],
     reason: null,
     endedBy: null,
+    canHibernate: true,
+    dataKeptUntil: null,
+    endpoints: [],
+    rootVolumeId: null,
     ...set,
   };
 }

@@ -103,7 +103,7 @@ test("a machine whose disk is gone is said to be gone", async () => {
   await expect(runAgentVerb(reach, ["status"], { signal: new AbortController().signal })).rejects.toMatchObject({
     code: "SPOT_E_GUEST_UNREACHABLE",
   });
-  const ssh = { kind: "ssh", host: "h", port: 22, user: "u" } as const;
+  const ssh = { kind: "ssh", host: "127.0.0.1", port: 1, user: "u", password: null, alias: "none" } as const;
   await expect(runAgentVerb(ssh, ["status"], { signal: new AbortController().signal })).rejects.toMatchObject({
     code: "SPOT_E_GUEST_UNREACHABLE",
   });

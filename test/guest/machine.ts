@@ -13,7 +13,7 @@ import type { Reach } from "../../src/providers/provider.ts";
 export const agentSource = readFileSync(new URL("../../src/guest/agent.sh", import.meta.url), "utf8");
 
 export const noSettings: AgentSettings = {
-  cloud: "local",
+  machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
   instance: "train",
   volumeName: "disk",
   volumeMount: "/data",

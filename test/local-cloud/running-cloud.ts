@@ -85,6 +85,10 @@ export async function launchSpec(provider: Provider, token: string, change: Part
     env: {},
     bootScript: "echo up; sleep 60",
     ttlSeconds: null,
+    sshKey: null,
+    ports: [],
+    registryAuth: null,
+    rootVolumeId: null,
     labels: {},
     ...change,
   };

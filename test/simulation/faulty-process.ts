@@ -1,6 +1,6 @@
 import type { Fleet, GuestDoor } from "../../src/fleet/fleet.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
-import type { CallContext, Provider } from "../../src/providers/provider.ts";
+import type { Provider } from "../../src/providers/provider.ts";
 import type { State } from "../../src/state/records.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
@@ -121,9 +121,9 @@ function faultyProvider(provider: Provider, effect: Effect): Provider {
   const { volumes, hibernation } = provider;
   const through =
     (kind: EffectKind) =>
-    <Rest extends readonly unknown[], Result>(name: string, send: (...rest: [...Rest, CallContext]) => Promise<Result>) =>
-    (...rest: [...Rest, CallContext]) =>
-      effect(kind, name, () => send(...rest));
+    <Args extends readonly unknown[], Result>(name: string, send: (...args: Args) => Promise<Result>) =>
+    (...args: Args) =>
+      effect(kind, name, () => send(...args));
   const call = through("call");
   const read = through("read");
   return {

@@ -200,6 +200,10 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     volumeIds: machine.volumeIds,
     reason: machine.reason,
     endedBy: machine.endedBy,
+    canHibernate: true,
+    dataKeptUntil: null,
+    endpoints: [],
+    rootVolumeId: null,
   });
 
   const destroy = (machineId: string): "accepted" | "gone" => {
@@ -241,6 +245,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     pricePerHour: usd(100),
     usedBytes: null,
     localPath: null,
+    device: null,
   });
 
   const offers = (): readonly Offer[] =>
@@ -273,6 +278,10 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       idempotentLaunch: settings.idempotent,
       listSettlesMs: settings.listSettlesMs,
       volumes: true,
+      machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
+      retainsAddress: false,
+      keepsRoot: false,
+      whyNoStop: "on paper nothing stops",
     },
     offers: (_query, { signal }) => answer(signal, offers),
     launch: (spec, { signal }) => answer(signal, () => shown(launch(spec))),

@@ -20,6 +20,7 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
       if (machine === undefined) return undefined;
       return {
         phase: isBooted(machine) ? "running" : "preparing",
+        awaitsVolume: false,
         exitCode: null,
         step: null,
         restoredFrom: null,
@@ -41,6 +42,11 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
       const machine = inside(reach);
       if (machine !== undefined) machine.sealedAt = clock.now();
     },
+    tellWithdrawn: async () => undefined,
+    mountVolume: async () => undefined,
+    releaseVolume: async () => undefined,
+    sealed: async () => [],
+    publicKey: async () => "ssh-ed25519 AAAA paper",
     isReady: async (reach) => {
       const machine = inside(reach);
       return machine !== undefined && isBooted(machine);

@@ -1,7 +1,7 @@
 import { moneyFromDecimal, moneyToDecimal } from "../../model/money.ts";
 import type { Offer } from "../../model/offer.ts";
 import { isFault, ProviderError } from "../errors.ts";
-import type { CallContext, OfferQuery, Provider, ProviderInstance, ProviderVolume, Reach } from "../provider.ts";
+import type { CallContext, Capabilities, OfferQuery, Provider, ProviderInstance, ProviderVolume, Reach } from "../provider.ts";
 import { type LocalClient, type LocalWorld, localClient } from "./client.ts";
 import { endedBy, stateOf } from "./codes.ts";
 import {
@@ -51,6 +51,10 @@ function toInstance(instance: WireInstance, seenAt: number): ProviderInstance {
     volumeIds: instance.volumes.map(({ id }) => id),
     reason: reasonOf(instance),
     endedBy: endedBy(instance.reason),
+    canHibernate: true,
+    dataKeptUntil: null,
+    endpoints: [],
+    rootVolumeId: null,
   };
 }
 
@@ -79,6 +83,7 @@ function toVolume(volume: WireVolume): ProviderVolume {
     pricePerHour: moneyFromDecimal(volume.pricePerHour, volume.currency),
     usedBytes: volume.usedBytes,
     localPath: volume.path,
+    device: null,
   };
 }
 
@@ -118,6 +123,21 @@ async function getInstance(client: LocalClient, id: string, context: CallContext
   }
 }
 
+const CAPABILITIES: Capabilities = {
+  noticeSeconds: 120,
+  protectionSeconds: 0,
+  hibernate: "native",
+  // True in some of its profiles only; nobody may rely on it.
+  idempotentLaunch: false,
+  // It lists at once; this is for a request whose sender was killed and that is still on its way.
+  listSettlesMs: 2_000,
+  volumes: true,
+  machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
+  retainsAddress: false,
+  keepsRoot: false,
+  whyNoStop: "here a machine either runs, hibernates or is gone",
+};
+
 /** The embedded cloud of this home, spoken to like any other. It is started by the first call. */
 export function localProvider(world: LocalWorld): Provider {
   const client = localClient(world, { autoStart: true });
@@ -126,16 +146,7 @@ export function localProvider(world: LocalWorld): Provider {
     client.call(anything, { method, path, signal: context.signal });
   return {
     id: "local",
-    capabilities: {
-      noticeSeconds: 120,
-      protectionSeconds: 0,
-      hibernate: "native",
-      // True in some of its profiles only; nobody may rely on it.
-      idempotentLaunch: false,
-      // It lists at once; this is for a request whose sender was killed and that is still on its way.
-      listSettlesMs: 2_000,
-      volumes: true,
-    },
+    capabilities: CAPABILITIES,
     async offers(query, context) {
       const { offers } = await client.call(allOffers, { method: "GET", path: "/v1/offers", signal: context.signal });
       const observedAt = now();
