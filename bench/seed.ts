@@ -28,6 +28,8 @@ function instance(number: number): InstanceRecord {
       readyCmd: null,
       command: ["node", "train.js"],
       workdir: null,
+      ports: [],
+      registryAuth: null,
       fleet: null,
       labels: {},
     },

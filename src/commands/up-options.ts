@@ -33,6 +33,8 @@ export function configureUp(command: Command): void {
     .option("--ready-http <:port/path>", "it is ready when this answers")
     .option("--ready-cmd <command>", "it is ready when this ends well, on the machine")
     .option("--workdir <folder>", "where the command runs (on local: here, when not given)")
+    .option("--port <port[/http|tcp]>", "make it reachable from outside, as http when not said; may be given several times", collect)
+    .option("--registry-auth <id|name>", "the cloud's credentials for a private image")
     .option("--label <key=value>", "for your own books; may be given several times", collect)
     .option("--no-wait", "do not wait until it is ready (exit 8)");
 }
@@ -60,6 +62,8 @@ function flagInput(context: CommandContext): SpecInput {
     ...given("idle", text("idle")),
     ...given("onReclaim", text("onReclaim")),
     ...given("workdir", text("workdir")),
+    ...given("ports", Array.isArray(options["port"]) ? options["port"].map(String) : undefined),
+    ...given("registryAuth", text("registryAuth")),
     ...given("env", pairs("--env", options["env"])),
     ...given("labels", pairs("--label", options["label"])),
     ...given("checkpoint", hook === undefined && every === undefined ? undefined : { ...given("hook", hook), ...given("every", every) }),

@@ -32,6 +32,8 @@ const entries = {
   ready: v.optional(v.strictObject({ http: v.optional(text), cmd: v.optional(text) }, "a map with http and cmd")),
   command: v.optional(textOrTexts),
   workdir: v.optional(text),
+  ports: v.optional(v.array(v.union([v.string(), v.number()], "a port (expected e.g. 8000 or 9000/tcp)"), "a list of ports")),
+  registryAuth: v.optional(text),
   labels: v.optional(scalars),
 } as const;
 
@@ -110,6 +112,18 @@ const settings: Readonly<Record<string, JsonSchema>> = {
   }),
   command: described("What to run: a shell command, or a list that is run as it stands.", oneOrMany),
   workdir: described("Where the command runs, from the fleet file's folder.", string),
+  ports: described("Ports that shall be reachable from outside, where the cloud has to be told: PORT, PORT/http or PORT/tcp.", {
+    type: "array",
+    uniqueItems: true,
+    items: {
+      oneOf: [
+        { type: "integer", minimum: 1, maximum: 65_535 },
+        { type: "string", pattern: "^\\d{1,5}(/(http|tcp))?$" },
+      ],
+    },
+    examples: [[8000, "9000/tcp"]],
+  }),
+  registryAuth: described("Id or name of the registry credentials that the cloud keeps for a private image.", string),
   labels: described("For your own books.", map),
 };
 

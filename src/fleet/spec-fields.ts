@@ -5,6 +5,7 @@ import { requireName } from "../model/ids.ts";
 import { moneyFromDecimal, moneyToDecimal } from "../model/money.ts";
 import { suggestion } from "../model/nearest.ts";
 import { Problem } from "../model/problem.ts";
+import type { InstanceSpec } from "../state/records.ts";
 import { type InputPath, type InputSource, shown } from "./spec-input.ts";
 
 type Value = string | number | undefined;
@@ -142,6 +143,25 @@ export function readyHttpField(source: InputSource, path: InputPath, value: stri
   const port = Number(/^:(\d{1,5})(?:\/[\x21-\x7e]*)?$/.exec(value)?.[1] ?? "0");
   if (port >= 1 && port <= 65_535) return value;
   throw refuse(source, path, value, "a port with a path (expected e.g. :8000/health)");
+}
+
+/** `PORT[/http|tcp]`, each port once; in order of the ports, so that the same ports are the same spec in whatever order they are said. */
+export function portsField(source: InputSource, path: InputPath, values: readonly (string | number)[]): InstanceSpec["ports"] {
+  const ports = values.map((value, index) => {
+    const [, number = "0", protocol = "http"] = /^(\d{1,5})(?:\/(http|tcp))?$/.exec(String(value).trim().toLowerCase()) ?? [];
+    const port = Number(number);
+    if (port >= 1 && port <= 65_535) return { port, protocol: protocol === "tcp" ? ("tcp" as const) : ("http" as const) };
+    throw refuse(source, [...path, index], value, "a port (expected 1 to 65535 with /http or /tcp, e.g. 8000 or 9000/tcp)");
+  });
+  const again = ports.findIndex(({ port }, index) => ports.findIndex((other) => other.port === port) !== index);
+  if (again !== -1) throw source.fault([...path, again], `the port ${ports[again]?.port} is named twice`);
+  return ports.sort((a, b) => a.port - b.port);
+}
+
+/** What the cloud calls the credentials it keeps; one line. */
+export function registryAuthField(source: InputSource, path: InputPath, value: string | undefined): string | null {
+  if (value === undefined || /^[^\s\p{Cc}\p{Cf}](?:[^\p{Cc}\p{Cf}]{0,126}[^\s\p{Cc}\p{Cf}])?$/u.test(value)) return value ?? null;
+  throw refuse(source, path, value, "the id or the name of registry credentials");
 }
 
 /** Variables for the workload. `SPOT_…` is the agent's own. */

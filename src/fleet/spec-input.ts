@@ -20,6 +20,9 @@ export interface SpecInput {
   /** One text is a shell command; a list is run as it stands. */
   readonly command?: string | readonly string[];
   readonly workdir?: string;
+  /** `8000`, `8000/http` or `9000/tcp`, each. */
+  readonly ports?: readonly (string | number)[];
+  readonly registryAuth?: string;
   readonly labels?: Readonly<Record<string, string | number | boolean>>;
 }
 

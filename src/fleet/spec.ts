@@ -12,10 +12,12 @@ import {
   MOST_INSTANCES,
   mountField,
   nameField,
+  portsField,
   priceField,
   providersField,
   readyHttpField,
   refuse,
+  registryAuthField,
   sizeField,
   textField,
   wholeField,
@@ -86,6 +88,8 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
     readyCmd: textField(source, ["ready", "cmd"], input.ready?.cmd, "a shell command"),
     command,
     workdir: workdirField(source, ["workdir"], input.workdir, command.length > 0 && providers.includes("local")),
+    ports: portsField(source, ["ports"], input.ports ?? []),
+    registryAuth: registryAuthField(source, ["registryAuth"], input.registryAuth),
     fleet: source.fleet,
     labels: labelsField(source, ["labels"], input.labels ?? {}),
   } satisfies Omit<InstanceSpec, "name" | "volume">;
@@ -101,6 +105,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   maxPrice: "--max-price",
   onReclaim: "--on-reclaim",
   labels: "--label",
+  ports: "--port",
+  registryAuth: "--registry-auth",
   "checkpoint.hook": "--checkpoint-hook",
   "checkpoint.every": "--checkpoint-every",
   "ready.http": "--ready-http",
@@ -113,6 +119,11 @@ export function flagFault(path: InputPath, what: string): Error {
   if (first === "") return usageProblem(`the instance ${what}`, "give it one with --name");
   if (first === "command") return usageProblem(`the command behind --: ${what}`);
   return usageProblem(`${FLAGS[`${first}.${second}`] ?? FLAGS[first] ?? `--${first}`}: ${what}`);
+}
+
+/** `8000/http`, as the flag takes it. */
+export function portText({ port, protocol }: InstanceSpec["ports"][number]): string {
+  return `${port}/${protocol}`;
 }
 
 const list = (words: readonly string[]) => (words.length === 0 ? "any" : words.join(","));
@@ -147,6 +158,8 @@ const LINES: readonly (readonly [string, (spec: InstanceSpec) => string])[] = [
   ["ready cmd", (spec) => spec.readyCmd ?? "none"],
   ["command", (spec) => spec.command.map(word).join(" ") || "none"],
   ["workdir", (spec) => spec.workdir ?? "none"],
+  ["ports", (spec) => spec.ports.map(portText).join(",") || "none"],
+  ["registry auth", (spec) => spec.registryAuth ?? "none"],
   ["fleet", (spec) => spec.fleet ?? "none"],
   ["labels", (spec) => pairs(spec.labels)],
 ];

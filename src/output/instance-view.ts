@@ -81,6 +81,8 @@ export function instanceView(
             rows: [
               { label: "command", value: spec.command.join(" ") },
               { label: "on reclaim", value: spec.onReclaim },
+              { label: "ports", value: spec.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(", ") },
+              { label: "registry", value: spec.registryAuth },
               { label: "volume", value: volume === "" ? "none: nothing outlives the machine" : volume },
               {
                 label: "checkpoint",

@@ -1,6 +1,6 @@
 import type { Money } from "../model/money.ts";
 import { microsColumn, moneyFromColumns } from "./columns.ts";
-import type { ListedRecord } from "./records.ts";
+import type { InstanceSpec, ListedRecord } from "./records.ts";
 
 interface StoredMoney {
   readonly micros: number;
@@ -19,6 +19,16 @@ const unstored = (money: StoredMoney | null): Money | null => (money === null ? 
 /** The record that a stored text stands for; completed in place, because a copy of a thousand is felt in `ls`. */
 export function fromBody(body: StoredRecord): ListedRecord {
   return Object.assign(body, { price: unstored(body.price), onDemandPrice: unstored(body.onDemandPrice) });
+}
+
+/** A spec as any version of spot has stored it: the fields that came later are missing in the older ones. */
+export type StoredSpec = Omit<InstanceSpec, LaterField> & Partial<Pick<InstanceSpec, LaterField>>;
+type LaterField = "ports" | "registryAuth";
+
+/** The spec that a stored text stands for. Every spec that is read from the database passes here. */
+export function fromStoredSpec(stored: StoredSpec): InstanceSpec {
+  // Completed in place, like the records.
+  return Object.assign(stored, { ports: stored.ports ?? [], registryAuth: stored.registryAuth ?? null });
 }
 
 export function newestFirst(a: ListedRecord, b: ListedRecord): number {

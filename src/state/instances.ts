@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import { isOver } from "../model/instance.ts";
-import { fromBody, newestFirst, type StoredRecord, stored } from "./instance-body.ts";
+import { fromBody, fromStoredSpec, newestFirst, type StoredRecord, type StoredSpec, stored } from "./instance-body.ts";
 import { isUniqueViolation } from "./problems.ts";
-import type { Change, CommitResult, InstanceRecord, InstanceSpec, State } from "./records.ts";
+import type { Change, CommitResult, InstanceRecord, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
 function toRow(record: InstanceRecord) {
@@ -19,10 +19,10 @@ function toRow(record: InstanceRecord) {
   };
 }
 
-const whole = (body: StoredRecord, spec: InstanceSpec): InstanceRecord => Object.assign(fromBody(body), { spec });
+const whole = (body: StoredRecord, spec: StoredSpec): InstanceRecord => Object.assign(fromBody(body), { spec: fromStoredSpec(spec) });
 
 const fromRow = (row: { readonly record_json: string; readonly spec_json: string }) =>
-  whole(JSON.parse(row.record_json) as StoredRecord, JSON.parse(row.spec_json) as InstanceSpec);
+  whole(JSON.parse(row.record_json) as StoredRecord, JSON.parse(row.spec_json) as StoredSpec);
 
 const rows = (database: Executor) => database.selectFrom("instances").select(["record_json", "spec_json"]);
 
@@ -67,7 +67,7 @@ export function instanceQueries(database: Executor): Pick<State, "instances" | "
       if (filter.names !== undefined) query = query.where("name", "in", [...filter.names]);
       // Sorted here, because SQLite would carry the whole records through its sorter, at twice the time of reading them.
       const packed = await query.executeTakeFirstOrThrow();
-      const asked = JSON.parse(packed.specs) as InstanceSpec[];
+      const asked = JSON.parse(packed.specs) as StoredSpec[];
       const found = (JSON.parse(packed.records) as StoredRecord[]).flatMap((body, index) => {
         const spec = asked[index];
         return spec === undefined ? [] : [whole(body, spec)];

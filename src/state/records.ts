@@ -28,6 +28,10 @@ export interface InstanceSpec {
   readonly command: readonly string[];
   /** Where the command runs on `local`; elsewhere the machine's own home. */
   readonly workdir: string | null;
+  /** Ports of the machine that shall be reachable from outside, by number; no port twice. */
+  readonly ports: readonly { readonly port: number; readonly protocol: "http" | "tcp" }[];
+  /** Id or name of the registry credentials that the cloud keeps for a private image; null for none. */
+  readonly registryAuth: string | null;
   readonly fleet: string | null;
   readonly labels: Readonly<Record<string, string>>;
 }

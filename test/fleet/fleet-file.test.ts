@@ -69,6 +69,11 @@ const WRONG: readonly (readonly [string, string])[] = [
     "spot.yaml:4:21: instances[0].volume.size: -4 is not a size of a volume (expected 1 to 65536 gigabytes, e.g. 50 or 2TB)",
   ],
   [one("volume: 5"), "spot.yaml:4:13: instances[0].volume: 5 is not a volume (expected name, size and mount, or none)"],
+  [
+    one("ports: [8000, udp]"),
+    'spot.yaml:4:19: instances[0].ports[1]: "udp" is not a port (expected 1 to 65535 with /http or /tcp, e.g. 8000 or 9000/tcp)',
+  ],
+  [one("ports: 8000"), "spot.yaml:4:12: instances[0].ports: 8000 is not a list of ports"],
   [one("checkpoint: 5"), "spot.yaml:4:17: instances[0].checkpoint: 5 is not a map with hook and every"],
   [one("checkpoint: { evry: 5m }"), 'spot.yaml:4:19: instances[0].checkpoint.evry: there is no key "evry" (did you mean "every"?)'],
   [one("env: { A: [1] }"), "spot.yaml:4:15: instances[0].env.A: [1] is not a text, a number or a boolean"],

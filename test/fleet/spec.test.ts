@@ -43,6 +43,8 @@ test("a name is enough, and everything else has its default", () => {
       readyCmd: null,
       command: [],
       workdir: null,
+      ports: [],
+      registryAuth: null,
       fleet: null,
       labels: {},
     },
@@ -67,6 +69,8 @@ test("everything that can be said arrives", () => {
     ready: { http: ":8000/health", cmd: "test -f ready" },
     command: ["node", "train.mjs", "--lr", "0.1"],
     workdir: "sub",
+    ports: ["9000/TCP", 8000],
+    registryAuth: "my registry",
     labels: { team: "vision" },
   });
   expect(spec).toEqual({
@@ -88,6 +92,11 @@ test("everything that can be said arrives", () => {
     readyCmd: "test -f ready",
     command: ["node", "train.mjs", "--lr", "0.1"],
     workdir: "/home/me/job/sub",
+    ports: [
+      { port: 8000, protocol: "http" },
+      { port: 9000, protocol: "tcp" },
+    ],
+    registryAuth: "my registry",
     fleet: null,
     labels: { team: "vision" },
   });
@@ -142,6 +151,12 @@ const REFUSED: readonly (readonly [SpecInput, string])[] = [
   [{ name: "a", checkpoint: { hook: " " } }, '--checkpoint-hook: " " is not a shell command'],
   [{ name: "a", ready: { http: "8000" } }, '--ready-http: "8000" is not a port with a path (expected e.g. :8000/health)'],
   [{ name: "a", ready: { http: ":70000/" } }, '--ready-http: ":70000/" is not a port with a path (expected e.g. :8000/health)'],
+  [{ name: "a", ports: ["0"] }, '--port: "0" is not a port (expected 1 to 65535 with /http or /tcp, e.g. 8000 or 9000/tcp)'],
+  [{ name: "a", ports: [80, 65536] }, "--port: 65536 is not a port (expected 1 to 65535 with /http or /tcp, e.g. 8000 or 9000/tcp)"],
+  [{ name: "a", ports: ["53/udp"] }, '--port: "53/udp" is not a port (expected 1 to 65535 with /http or /tcp, e.g. 8000 or 9000/tcp)'],
+  [{ name: "a", ports: ["80", "80/tcp"] }, "--port: the port 80 is named twice"],
+  [{ name: "a", registryAuth: "" }, '--registry-auth: "" is not the id or the name of registry credentials'],
+  [{ name: "a", registryAuth: "a\nb" }, '--registry-auth: "a\\nb" is not the id or the name of registry credentials'],
   [{ name: "a", volume: "d:0" }, '--volume: "0" is not a size of a volume (expected 1 to 65536 gigabytes, e.g. 50 or 2TB)'],
   [{ name: "a", volume: "d:-5" }, '--volume: "-5" is not a size of a volume (expected 1 to 65536 gigabytes, e.g. 50 or 2TB)'],
   [{ name: "a", volume: "d:999999999" }, '--volume: "999999999" is not a size of a volume (expected 1 to 65536 gigabytes, e.g. 50 or 2TB)'],
@@ -195,9 +210,18 @@ test.each([
 
 test("the same words are the same spec, other words are told apart", () => {
   const [before, same, other] = [
-    read({ name: "a", maxPrice: "2.50", ttl: "90m", gpu: "h100", env: { A: "1", B: "2" } }),
-    read({ name: "a", maxPrice: 2.5, ttl: "1h30m", gpu: "H100:1", env: { B: 2, A: 1 } }),
-    read({ name: "a", maxPrice: "3", ttl: "91m", gpu: "A100:2", env: { A: "1", C: "3" }, volume: "none", command: ["echo", "a b"] }),
+    read({ name: "a", maxPrice: "2.50", ttl: "90m", gpu: "h100", env: { A: "1", B: "2" }, ports: [1, 2] }),
+    read({ name: "a", maxPrice: 2.5, ttl: "1h30m", gpu: "H100:1", env: { B: 2, A: 1 }, ports: ["2/http", "1"] }),
+    read({
+      name: "a",
+      maxPrice: "3",
+      ttl: "91m",
+      gpu: "A100:2",
+      env: { A: "1", C: "3" },
+      volume: "none",
+      command: ["echo", "a b"],
+      ports: ["1", "2/tcp"],
+    }),
   ].flat();
   if (before === undefined || same === undefined || other === undefined) throw new Error("no spec");
   expect(specDifference(before, same)).toEqual([]);
@@ -208,6 +232,7 @@ test("the same words are the same spec, other words are told apart", () => {
     "ttl: 1h 30m → 1h 31m",
     'command: none → echo "a b"',
     "workdir: none → /home/me/job",
+    "ports: 1/http,2/http → 1/http,2/tcp",
     "env: B, C changed",
   ]);
 });

@@ -22,6 +22,8 @@ export function sampleSpec(name: string, set: Partial<InstanceSpec> = {}): Insta
     readyCmd: null,
     command: ["node", "train.mjs"],
     workdir: null,
+    ports: [],
+    registryAuth: null,
     fleet: null,
     labels: {},
     ...set,

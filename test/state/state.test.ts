@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import type { Checkpoint } from "../../src/model/checkpoint.ts";
 import { openState } from "../../src/state/open.ts";
-import type { State } from "../../src/state/records.ts";
+import type { InstanceSpec, State } from "../../src/state/records.ts";
 import { sampleEvent, sampleInstance, sampleIntent, sampleLedger, sampleVolume, usd } from "./sample-records.ts";
 
 async function emptyState(): Promise<State> {
@@ -20,6 +20,20 @@ test("a record comes back as it was put in", async () => {
   expect(await state.instances()).toEqual([record]);
   expect(await state.instance("i-other")).toBeUndefined();
   expect(await state.instanceByName("other")).toBeUndefined();
+});
+
+test("a spec of an older version reads as one that never heard of the later fields, and keeps them once written", async () => {
+  const state = await emptyState();
+  const record = sampleInstance("train");
+  const { ports: _ports, registryAuth: _registryAuth, ...older } = record.spec;
+  await state.commit({ addInstance: { ...record, spec: older as InstanceSpec } });
+  expect(record.spec).toMatchObject({ ports: [], registryAuth: null });
+  expect(await state.instance("i-train")).toEqual(record);
+  expect(await state.instanceByName("train")).toEqual(record);
+  expect(await state.instances()).toEqual([record]);
+  const spec: InstanceSpec = { ...record.spec, ports: [{ port: 8000, protocol: "tcp" }], registryAuth: "mine" };
+  await state.commit({ instance: { id: "i-train", version: 1, set: { spec } } });
+  expect((await state.instances())[0]?.spec).toEqual(spec);
 });
 
 test("a name is taken until its record is gone, and then the newest answers to it", async () => {
