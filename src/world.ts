@@ -73,6 +73,7 @@ export function realWorld({ packageRoot, program, signal }: WorldParts): World {
     stdout: outputStream(1, () => process.stdout, env),
     stderr: outputStream(2, stderrStream, env),
     stdinIsTTY: isatty(0),
+    readStdin: (mostBytes, signal) => import("./platform/stdin.ts").then((stdin) => stdin.readStdin(mostBytes, signal)),
     clock: systemClock,
     rng: systemRng,
     signal,

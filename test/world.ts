@@ -20,6 +20,8 @@ export interface TestWorldParts {
   /** A folder that exists; without one a new folder is made and removed after the test. */
   readonly home?: string;
   readonly signal?: AbortSignal;
+  /** What a pipe on stdin brings. */
+  readonly stdin?: string;
 }
 
 export interface TestWorld extends World {
@@ -65,6 +67,7 @@ export function testWorld(parts: TestWorldParts = {}): TestWorld {
     stdout: stdout.stream,
     stderr: stderr.stream,
     stdinIsTTY: false,
+    readStdin: async () => parts.stdin ?? "",
     clock: systemClock,
     rng: systemRng,
     signal: parts.signal ?? new AbortController().signal,

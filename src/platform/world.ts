@@ -15,6 +15,8 @@ export interface World {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly stdinIsTTY: boolean;
+  /** Everything that stdin brings until its end. @throws RangeError past `mostBytes`. */
+  readonly readStdin: (mostBytes: number, signal: AbortSignal) => Promise<string>;
   readonly clock: Clock;
   readonly rng: Rng;
   /** Fires on Ctrl-C (reason "SIGINT") and on SIGTERM (reason "SIGTERM"). */

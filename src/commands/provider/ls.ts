@@ -1,0 +1,107 @@
+import type { Command } from "commander";
+import { durationText } from "../../model/duration.ts";
+import { listView } from "../../output/list-view.ts";
+import { credentialOrigins } from "../../platform/secrets.ts";
+import type { World } from "../../platform/world.ts";
+import { CLOUD_ACCESS } from "../../providers/credentials.ts";
+import type { Capabilities } from "../../providers/provider.ts";
+import { knownProviders } from "../../providers/registry.ts";
+import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
+
+type CredentialsFrom = "environment" | "stored" | "environment and stored" | "none needed" | "missing";
+
+interface ProviderRow {
+  readonly provider: string;
+  readonly title: string;
+  readonly configured: boolean;
+  readonly credentials: {
+    readonly from: CredentialsFrom;
+    readonly variables: readonly { readonly variable: string; readonly from: "environment" | "stored" | null }[];
+  };
+  /** Null for the embedded cloud, which has no address. */
+  readonly endpoint: { readonly url: string; readonly from: "default" | "environment"; readonly variable: string } | null;
+  readonly capabilities: Capabilities;
+}
+
+/** `spot provider ls`: what is configured and what each cloud can do. Asks no cloud. */
+export const providerLs: CommandModule = {
+  configure(_command: Command) {},
+  async run(context: CommandContext): Promise<CommandResult> {
+    const rows = await Promise.all(knownProviders().map(async (id) => rowOf(id, (await context.provider(id)).capabilities, context.world)));
+    const view = listView<ProviderRow>({
+      schema: "spot.providers/1",
+      items: rows,
+      toJson: rowJson,
+      columns: [
+        { key: "provider", header: "PROVIDER", value: ({ provider }) => provider, paint: (text, _, painter) => painter.bold(text) },
+        { key: "title", header: "NAME", value: ({ title }) => title, drop: 5 },
+        {
+          key: "credentials",
+          header: "CREDENTIALS",
+          value: credentialsText,
+          paint: (text, { configured }, painter) => (configured ? painter.green(text) : painter.dim(text)),
+        },
+        { key: "notice", header: "NOTICE", value: ({ capabilities }) => secondsText(capabilities.noticeSeconds), drop: 1 },
+        { key: "protection", header: "PROTECTED", value: ({ capabilities }) => secondsText(capabilities.protectionSeconds), drop: 2 },
+        { key: "hibernate", header: "HIBERNATION", value: ({ capabilities }) => HIBERNATION[capabilities.hibernate], drop: 3 },
+        { key: "endpoint", header: "ENDPOINT", value: endpointText, drop: 4 },
+      ],
+      empty: "",
+      footer: "spot provider login NAME keeps credentials; spot doctor tries them. Without credentials of any cloud, local is asked.",
+    });
+    return { view };
+  },
+};
+
+const HIBERNATION = { native: "native", park: "parks: disk kept, new machine" } as const;
+
+async function rowOf(provider: string, capabilities: Capabilities, world: World): Promise<ProviderRow> {
+  const access = CLOUD_ACCESS.find((candidate) => candidate.provider === provider);
+  if (access === undefined) {
+    const credentials = { from: "none needed", variables: [] } as const;
+    return { provider, title: "embedded cloud", configured: true, credentials, endpoint: null, capabilities };
+  }
+  const variables = await credentialOrigins(access.variables, world);
+  const { variable, url } = access.endpoint;
+  const moved = world.env[variable]?.trim() ?? "";
+  return {
+    provider,
+    title: access.title,
+    configured: variables.every(({ from }) => from !== null),
+    credentials: { from: fromOf(variables.map(({ from }) => from)), variables },
+    endpoint: moved === "" ? { url, from: "default", variable } : { url: withoutUser(moved), from: "environment", variable },
+    capabilities,
+  };
+}
+
+function fromOf(origins: readonly ("environment" | "stored" | null)[]): CredentialsFrom {
+  if (origins.includes(null)) return "missing";
+  if (!origins.includes("stored")) return "environment";
+  return origins.includes("environment") ? "environment and stored" : "stored";
+}
+
+/** An address may carry a name and a password; they are nobody's business here. */
+function withoutUser(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1");
+}
+
+function credentialsText({ credentials: { from, variables } }: ProviderRow): string {
+  if (from !== "missing") return from;
+  const missing = variables.filter((one) => one.from === null).map(({ variable }) => variable);
+  return `missing: ${missing.join(", ")}`;
+}
+
+function endpointText({ endpoint }: ProviderRow): string {
+  if (endpoint === null) return "this machine";
+  return endpoint.from === "default" ? endpoint.url : `${endpoint.url} (${endpoint.variable})`;
+}
+
+const secondsText = (seconds: number) => (seconds === 0 ? "none" : durationText(seconds * 1000));
+
+function rowJson({ capabilities, ...row }: ProviderRow) {
+  const { noticeSeconds, protectionSeconds, hibernate, volumes, keepsRoot, retainsAddress, machine, whyNoStop } = capabilities;
+  return {
+    ...row,
+    capabilities: { noticeSeconds, protectionSeconds, hibernate, volumes, keepsRoot, retainsAddress, machine: machine.kind, whyNoStop },
+  };
+}
