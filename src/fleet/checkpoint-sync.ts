@@ -1,25 +1,64 @@
 import { listSealed } from "../checkpoints/catalogue.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
+import type { Reach } from "../providers/provider.ts";
 import type { InstanceRecord, NewEvent, VolumeRecord } from "../state/records.ts";
+import { isUp } from "./decide.ts";
 import { call, type Fleet } from "./fleet.ts";
 
 /** Where this machine can read a volume directly, if it can. */
 export async function volumePath(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<string | null> {
   if (volume.providerId === null) return null;
   const provider = await fleet.provider(volume.provider);
-  const listed =
-    provider.volumes === undefined ? [] : await call(signal, (context) => provider.volumes?.list(context) ?? Promise.resolve([]));
+  // Only the embedded cloud's disks lie on this machine; of others nobody need be asked.
+  if (provider.volumes === undefined || provider.capabilities.machine.kind !== "process") return null;
+  const listed = await call(signal, (context) => provider.volumes?.list(context) ?? Promise.resolve([]));
   return listed.find((candidate) => candidate.providerId === volume.providerId)?.localPath ?? null;
 }
 
-/**
- * Brings the catalogue up to what the volume really holds: the volume is the truth, the catalogue a copy.
- * @returns the sealed checkpoints of that volume, newest first; null when the volume cannot be read from here.
- */
-export async function syncCheckpoints(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<readonly Checkpoint[] | null> {
+/** The machine through which a volume can be read: one of ours that is up and has it. */
+export async function machineWith(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<Reach | null> {
+  const holders = (await fleet.state.instances()).filter((record) => isUp(record) && record.volumes.some(({ id }) => id === volume.id));
+  for (const { provider: id, providerId } of holders) {
+    if (providerId === null) continue;
+    const provider = await fleet.provider(id);
+    const instance = await call(signal, (context) => provider.get(providerId, context)).catch(() => undefined);
+    if (instance?.reach != null) return instance.reach;
+  }
+  return null;
+}
+
+/** What a volume holds, read directly or through a machine that has it; null when neither can be done now. */
+async function readSealed(
+  fleet: Fleet,
+  volume: VolumeRecord,
+  signal: AbortSignal,
+  through: Reach | undefined,
+): Promise<readonly Checkpoint[] | null> {
   const path = await volumePath(fleet, volume, signal);
-  if (path === null) return null;
-  const sealed = await listSealed(path, volume.name);
+  if (path !== null) return listSealed(path, volume.name);
+  const reach = through ?? (await machineWith(fleet, volume, signal));
+  if (reach === null) return null;
+  const sealed = await fleet.guest.sealed(reach, signal).catch(() => {
+    signal.throwIfAborted();
+    return null;
+  });
+  // What another volume's machine says is not about this one.
+  return sealed?.filter((checkpoint) => checkpoint.volume === volume.name) ?? null;
+}
+
+/**
+ * Brings the catalogue up to what the volume really holds: the volume is the truth, the catalogue a copy. `through`: the
+ * machine that has the volume, where it is known.
+ * @returns the sealed checkpoints of that volume, newest first; null when the volume cannot be read now.
+ */
+export async function syncCheckpoints(
+  fleet: Fleet,
+  volume: VolumeRecord,
+  signal: AbortSignal,
+  through?: Reach,
+): Promise<readonly Checkpoint[] | null> {
+  const sealed = await readSealed(fleet, volume, signal, through);
+  if (sealed === null) return null;
   const known = new Map((await fleet.state.checkpoints({ volume: volume.name })).map((checkpoint) => [checkpoint.id, checkpoint]));
   const fresh = sealed.filter((checkpoint) => known.get(checkpoint.id)?.sha256 !== checkpoint.sha256);
   const present = new Set(sealed.map((checkpoint) => checkpoint.id));
@@ -48,7 +87,22 @@ export async function syncCheckpoints(fleet: Fleet, volume: VolumeRecord, signal
 }
 
 /** Reads what the record's volume holds into the catalogue; a volume that cannot be read now is read later. */
-export async function syncRecordCheckpoints(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<void> {
+export async function syncRecordCheckpoints(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, through?: Reach): Promise<void> {
   const ids = new Set(record.volumes.map((volume) => volume.id));
-  for (const volume of await fleet.state.volumes()) if (ids.has(volume.id)) await syncCheckpoints(fleet, volume, signal);
+  for (const volume of await fleet.state.volumes()) if (ids.has(volume.id)) await syncCheckpoints(fleet, volume, signal, through);
+}
+
+/**
+ * Whether something may have been sealed on a volume since the catalogue was last brought up to date. Reading through
+ * a machine costs a connection, so a pass over everything asks only then.
+ */
+export async function isSyncDue(fleet: Fleet, volume: VolumeRecord): Promise<boolean> {
+  const provider = await fleet.provider(volume.provider);
+  if (provider.capabilities.machine.kind === "process") return true;
+  const holders = (await fleet.state.instances()).filter((record) => record.volumes.some(({ id }) => id === volume.id));
+  if (holders.some((record) => record.notice !== null)) return true;
+  const [every] = holders.map((record) => record.spec.checkpointEveryMs).filter((ms) => ms !== null);
+  if (every === undefined) return false;
+  const [newest] = await fleet.state.checkpoints({ volume: volume.name });
+  return newest === undefined || fleet.clock.now() - newest.createdAt > every;
 }

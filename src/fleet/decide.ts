@@ -1,5 +1,6 @@
 import { mayMove } from "../model/instance.ts";
-import type { ProviderInstance } from "../providers/provider.ts";
+import type { Notice } from "../model/notice.ts";
+import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import type { GuestReport } from "./fleet.ts";
 
@@ -26,6 +27,10 @@ export interface Observation {
   /** How long after a launch its machine is sure to be listed, in milliseconds. */
   readonly listSettlesMs: number;
   readonly hibernates: "native" | "park";
+  /** What the cloud's machines can do by themselves. */
+  readonly machine: MachineKind;
+  /** The provider's id of the volume that it is to have; null when it has none, or a launch attaches it. */
+  readonly attachVolume: string | null;
   /** What the agent says; null when it was not reachable or not asked. */
   readonly guest: GuestReport | null;
   readonly ready: boolean;
@@ -42,6 +47,18 @@ export type Action =
   | { readonly do: "note-ready"; readonly instance: ProviderInstance }
   | { readonly do: "note-notice"; readonly instance: ProviderInstance }
   | { readonly do: "note-withdrawn" }
+  /** The agent has not heard of the notice, and has nobody else to hear it from. */
+  | { readonly do: "tell-notice"; readonly instance: ProviderInstance }
+  | { readonly do: "attach-volume"; readonly instance: ProviderInstance; readonly volumeId: string }
+  | { readonly do: "mount-volume"; readonly instance: ProviderInstance }
+  /** Somebody stopped it outside of us. */
+  | { readonly do: "note-stopped"; readonly instance: ProviderInstance }
+  /** Its time is over, and it cannot end itself. */
+  | { readonly do: "let-expire" }
+  /** What a reclaim left of it still costs: it is ended, and then the machine is lost. */
+  | { readonly do: "clear-remains"; readonly instance: ProviderInstance }
+  /** What is wanted cannot be done to it as it is. */
+  | { readonly do: "refuse-stopped" }
   /** The machine is no more, and we did not end it. */
   | { readonly do: "note-lost" }
   /** The machine never came up: end it and try another offer. */
@@ -64,6 +81,10 @@ const SOON_MS = 150;
 const LATER_MS = 1000;
 /** A destroy that was accepted and shows no effect is sent again after this long. */
 const DESTROY_AGAIN_MS = 30_000;
+/** A machine that ends itself is given so long past its time before we do it. */
+const EXPIRY_SLACK_MS = 300_000;
+/** Two words about one deadline may differ by so much: clocks are compared by the second. */
+const SAME_DEADLINE_MS = 5_000;
 
 const step = (action: Action, why: string): Decision => ({ action, why });
 const wait = (ms: number, why: string): Decision => step({ do: "wait", ms }, why);
@@ -119,9 +140,13 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, hibernates
     case "running":
     case "reclaiming": {
       const snapshot = record.state !== "hibernating" && !record.skipSnapshot && record.readyAt !== null;
-      if (hibernates === "native") return step({ do: "snapshot-and-hibernate", instance, snapshot }, "it is to hibernate");
-      return step({ do: "snapshot-and-destroy", instance, snapshot }, "this cloud cannot hibernate it: parked on its volume");
+      if (!isParked(record, instance, hibernates)) return step({ do: "snapshot-and-hibernate", instance, snapshot }, "it is to hibernate");
+      return step({ do: "snapshot-and-destroy", instance, snapshot }, "its cloud cannot hibernate it: parked on its volume");
     }
+    case "stopped":
+      if (instance.endedBy !== "provider" && !record.skipSnapshot)
+        return step({ do: "refuse-stopped" }, "it is stopped: no checkpoint can be made of it");
+      return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "it is stopped; the volume holds the work");
     case "failed":
       return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "the machine failed; the volume holds the work");
     default:
@@ -129,7 +154,18 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, hibernates
   }
 }
 
+/** Whether it goes to sleep by parking: its cloud has nothing else, or has nothing else for this machine. */
+function isParked(record: InstanceRecord, instance: ProviderInstance, hibernates: "native" | "park"): boolean {
+  return hibernates === "park" || record.parkOnly || !instance.canHibernate;
+}
+
+function isExpired(record: InstanceRecord, seen: Observation): boolean {
+  if (seen.guest?.phase === "expired") return true;
+  return record.ttlEndsAt !== null && seen.now >= record.ttlEndsAt + (seen.machine.endsItself ? EXPIRY_SLACK_MS : 0);
+}
+
 function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observation): Decision {
+  if (cloud.kind !== "gone" && isExpired(record, seen)) return step({ do: "let-expire" }, "its time is up");
   if (cloud.kind === "none") return step({ do: "launch" }, record.state === "hibernated" ? "it is to come back" : "it has no machine yet");
   if (cloud.kind === "gone") return step({ do: "note-lost" }, "the machine is gone and we did not end it");
   const { instance } = cloud;
@@ -140,7 +176,11 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
       // First the truth: a hibernation that an earlier command began, or somebody else, ends before the way back begins.
       if (record.state !== "hibernated" && record.state !== "restoring")
         return step({ do: "note-hibernated", parked: "native" }, "the provider says it is hibernated");
+      if (record.parkOnly)
+        return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "it comes back on another machine, from its volume");
       return step({ do: "restore", instance }, "it is to come back");
+    case "stopped":
+      return decideStopped(record, instance);
     case "running":
     case "reclaiming":
       return decideHere(record, seen, instance);
@@ -149,13 +189,36 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
   }
 }
 
+function decideStopped(record: InstanceRecord, instance: ProviderInstance): Decision {
+  if (instance.endedBy === "provider") return step({ do: "clear-remains", instance }, "it was reclaimed, and what is left of it costs");
+  if (record.state === "stopped" && record.dataKeptUntil === instance.dataKeptUntil)
+    return step({ do: "rest" }, "stopped outside of spot; left as it is");
+  if (!mayMove(record.state, "stopped")) return wait(SOON_MS, `the provider says ${instance.rawState}`);
+  return step({ do: "note-stopped", instance }, "it was stopped outside of spot");
+}
+
+/** Whether two notices are one. */
+function isSameNotice(a: Notice | null, b: Notice): boolean {
+  return a !== null && a.kind === b.kind && Math.abs(a.deadline - b.deadline) <= SAME_DEADLINE_MS;
+}
+
+/** The agent of a machine that hears of notices from us alone, and that has not heard of this one. */
+function isUntold({ notice }: InstanceRecord, { machine, guest }: Observation): boolean {
+  if (machine.notices !== "controller" || guest === null || notice?.kind !== "reclaim") return false;
+  return guest.noticeDeadline === null || Math.abs(guest.noticeDeadline * 1000 - notice.deadline) > SAME_DEADLINE_MS;
+}
+
 function decideHere(record: InstanceRecord, seen: Observation, instance: ProviderInstance): Decision {
   // The request that ends it may still be on its way: a machine that is being parked is no ground to stand on.
-  if (record.state === "hibernating" && seen.hibernates === "park")
+  if (record.state === "hibernating" && isParked(record, instance, seen.hibernates))
     return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "its parking was begun, and is finished before it comes back");
-  if (instance.notice !== null && record.notice?.deadline !== instance.notice.deadline)
+  if (instance.notice !== null && !isSameNotice(record.notice, instance.notice))
     return step({ do: "note-notice", instance }, `the provider gave notice (${instance.notice.kind})`);
   if (instance.notice === null && record.notice !== null) return step({ do: "note-withdrawn" }, "the notice was withdrawn");
+  if (isUntold(record, seen)) return step({ do: "tell-notice", instance }, "its agent has not heard of the notice");
+  if (!isUp(record) && seen.attachVolume !== null && !instance.volumeIds.includes(seen.attachVolume))
+    return step({ do: "attach-volume", instance, volumeId: seen.attachVolume }, "its volume is not attached");
+  if (!isUp(record) && seen.guest?.awaitsVolume === true) return step({ do: "mount-volume", instance }, "its agent waits for the volume");
   if (!isUp(record) && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
   if (!isUp(record)) return wait(SOON_MS, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
   return step({ do: "rest" }, record.notice === null ? "running" : "running until the deadline");
@@ -170,7 +233,7 @@ export function isUp(record: InstanceRecord): boolean {
 export function isSettled(record: InstanceRecord): boolean {
   switch (record.desired) {
     case "running":
-      return isUp(record) || record.state === "gone";
+      return isUp(record) || record.state === "gone" || record.state === "stopped";
     case "hibernated":
       return record.state === "hibernated" || record.state === "gone";
     case "gone":

@@ -12,6 +12,7 @@ import { removeFreshVolume } from "./fresh-volume.ts";
 import { askMarket } from "./market.ts";
 import { asOffered, chooseOffers, offerKey, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
+import { isRootThere, rootOf } from "./root-volume.ts";
 import { ensureVolume, volumeNamed } from "./volumes.ts";
 
 /** An offer that just said no is passed over for this long (the same three minutes as Karpenter's). */
@@ -34,8 +35,8 @@ export interface Plan {
 }
 
 /** Asks the market and ranks it for one spec. Spends nothing. */
-export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], signal: AbortSignal): Promise<Plan> {
-  const volume = spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name);
+export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], signal: AbortSignal, root?: VolumeRecord): Promise<Plan> {
+  const volume = root ?? (spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name));
   const tie = volume === undefined ? null : { provider: volume.provider, region: volume.region };
   const providers = await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id)));
   const market = await askMarket(providers, {}, signal);
@@ -59,21 +60,21 @@ function requireKnownGpu({ gpu }: InstanceRecord["spec"], offers: readonly Offer
  * @throws Problem (exit 5) when no offer is left, Problem or ProviderError when the provider refuses for another reason.
  */
 export async function launch(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<InstanceRecord> {
-  let current = record;
+  let { current, root } = await withRoot(fleet, record, signal);
   for (let attempt = 0; attempt < 20; attempt++) {
-    const plan = await planLaunch(fleet, current.spec, signal);
+    const plan = await planLaunch(fleet, current.spec, signal, root);
     const [offer] = plan.offers;
     if (offer === undefined) {
       // A volume that was made for this very launch and is still empty must not tie it to a place without capacity.
-      if (plan.tie !== null && (await removeFreshVolume(fleet, current, signal))) continue;
+      if (plan.tie !== null && root === undefined && (await removeFreshVolume(fleet, current, signal))) continue;
       break;
     }
     const provider = await fleet.provider(offer.provider);
-    const tried = await launchOffer(fleet, current, provider, offer, signal);
+    const tried = await launchOffer(fleet, current, provider, offer, root, signal);
     current = tried.record;
     if (tried.done) return current;
   }
-  const { why, silent } = await planLaunch(fleet, current.spec, signal);
+  const { why, silent } = await planLaunch(fleet, current.spec, signal, root);
   const quiet = silent.map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
   throw new Problem({
     code: "SPOT_E_NO_CAPACITY",
@@ -84,11 +85,24 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
   });
 }
 
+/** The record with the root disk that was kept for it, if it is still there. */
+async function withRoot(
+  fleet: Fleet,
+  record: InstanceRecord,
+  signal: AbortSignal,
+): Promise<{ readonly current: InstanceRecord; readonly root: VolumeRecord | undefined }> {
+  const root = await rootOf(fleet, record);
+  if (root !== undefined && (await isRootThere(fleet, root, signal))) return { current: record, root };
+  if (record.rootVolume === null) return { current: record, root: undefined };
+  return { current: await changeRecord(fleet, record, { rootVolume: null }), root: undefined };
+}
+
 async function launchOffer(
   fleet: Fleet,
   record: InstanceRecord,
   provider: Provider,
   offer: Offer,
+  root: VolumeRecord | undefined,
   signal: AbortSignal,
 ): Promise<{ readonly record: InstanceRecord; readonly done: boolean }> {
   const { spec } = record;
@@ -97,6 +111,7 @@ async function launchOffer(
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
     const bootScript = await fleet.guest.bootScript(promised.record, provider.capabilities.machine);
+    const sshKey = provider.capabilities.machine.kind === "process" ? null : await fleet.guest.publicKey(signal);
     const instance = await call(signal, (context) =>
       provider.launch(
         {
@@ -108,10 +123,10 @@ async function launchOffer(
           volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
           env: {},
           bootScript,
-          sshKey: null,
-          ports: [],
-          registryAuth: null,
-          rootVolumeId: null,
+          sshKey,
+          ports: spec.ports,
+          registryAuth: spec.registryAuth,
+          rootVolumeId: root?.providerId ?? null,
           ttlSeconds:
             record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)) + TTL_SLACK_SECONDS,
           labels: spec.labels,
@@ -213,6 +228,8 @@ export async function adoptLaunch(
       zone: instance.zone,
       protectedUntil: instance.protectedUntil,
       ...(instance.price === null ? {} : { price: instance.price }),
+      parkOnly: false,
+      sealedAsleep: false,
       reason: null,
     },
     {

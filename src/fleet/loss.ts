@@ -25,13 +25,13 @@ export function consequence(
 /** Records the loss and what is to follow: another machine, a rest on the volume, or the end. */
 export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
   const now = fleet.clock.now();
-  const instance = seen.cloud.kind === "gone" ? seen.cloud.instance : null;
+  const instance = seen.cloud.kind === "gone" || seen.cloud.kind === "here" ? seen.cloud.instance : null;
   const isOurs = (await fleet.state.pendingIntents({ instanceId: record.id })).some((intent) => intent.kind === "destroy");
   const next = consequence(record, isOurs ? "us" : (instance?.endedBy ?? null), now);
   const why = instance?.reason ?? (record.notice === null ? "the provider no longer has it" : "reclaimed");
   // What the agent sealed before the end is the truth to go on from.
   await syncRecordCheckpoints(fleet, record, signal).catch(() => undefined);
-  const lost = { rawState: instance?.rawState ?? "", notice: null, ssh: null, readyAt: null, reason: why };
+  const lost = { rawState: instance?.rawState ?? "", notice: null, ssh: null, endpoints: [], readyAt: null, reason: why };
   const rest = {
     closeIntents: await closings(fleet, record, now),
     events: [eventOf(fleet, record, "action", { action: "lost", why, next, providerId: record.providerId })],

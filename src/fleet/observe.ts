@@ -1,5 +1,5 @@
 import { isFault } from "../providers/errors.ts";
-import type { ProviderInstance } from "../providers/provider.ts";
+import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import { type CloudView, isUp, type Observation } from "./decide.ts";
 import { problemOf } from "./faults.ts";
@@ -15,33 +15,58 @@ export type Listing = readonly ProviderInstance[] | string;
  */
 export async function observe(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing?: Listing): Promise<Observation> {
   const provider = await fleet.provider(record.provider);
+  const { capabilities } = provider;
   const launchIntent = (await fleet.state.pendingIntents({ instanceId: record.id })).find((intent) => intent.kind === "launch") ?? null;
   const answer = launchIntent === null ? await lookAt(fleet, record, signal, listing) : await lookFor(fleet, launchIntent, signal);
   const base = {
     now: fleet.clock.now(),
     launchIntent,
     foundByToken: launchIntent !== null && answer.kind === "here" ? answer.instance : null,
-    listSettlesMs: provider.capabilities.listSettlesMs,
-    hibernates: provider.capabilities.hibernate,
+    listSettlesMs: capabilities.listSettlesMs,
+    hibernates: capabilities.hibernate,
+    machine: capabilities.machine,
+    attachVolume: provider.volumes?.attach === undefined ? null : await volumeToAttach(fleet, record),
     cloud: answer,
   };
-  const needsGuest = launchIntent === null && answer.kind === "here" && record.desired === "running" && !isUp(record);
-  const reach = answer.kind === "here" && ["running", "reclaiming"].includes(answer.instance.state) ? answer.instance.reach : null;
-  if (!needsGuest || reach === null) return { ...base, guest: null, ready: false };
+  const asksGuest = launchIntent === null && record.desired === "running" && needsGuest(record, answer, capabilities.machine);
+  const reach = asksGuest && answer.kind === "here" ? answer.instance.reach : null;
+  if (reach === null) return { ...base, guest: null, ready: false };
   const guest = (await fleet.guest.report(reach, signal).catch(() => undefined)) ?? null;
   const started = guest !== null && (guest.phase === "running" || guest.phase === "exited");
-  return { ...base, guest, ready: started && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false)) };
+  const asksReady = started && !isUp(record);
+  return { ...base, guest, ready: asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false)) };
+}
+
+/** Until it is up its agent is asked; later only where the agent has nobody but us to hear or to tell. */
+function needsGuest(record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
+  if (cloud.kind !== "here" || !["running", "reclaiming"].includes(cloud.instance.state)) return false;
+  if (!isUp(record)) return true;
+  const untold = machine.notices === "controller" && (record.notice?.kind === "reclaim" || cloud.instance.notice !== null);
+  return untold || (!machine.endsItself && record.spec.idleMs !== null);
+}
+
+/** A list may leave out how its machines are reached, and somebody will want to go in. */
+function isTooShort(record: InstanceRecord, listed: ProviderInstance, machine: MachineKind): boolean {
+  if (listed.reach !== null || !["running", "reclaiming"].includes(listed.state)) return false;
+  return record.desired !== "running" || needsGuest(record, { kind: "here", instance: listed }, machine);
+}
+
+async function volumeToAttach(fleet: Fleet, record: InstanceRecord): Promise<string | null> {
+  const [wanted] = record.volumes;
+  if (wanted === undefined || isUp(record)) return null;
+  return (await fleet.state.volumes()).find((volume) => volume.id === wanted.id)?.providerId ?? null;
 }
 
 async function lookAt(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing: Listing | undefined): Promise<CloudView> {
   const { providerId } = record;
   if (providerId === null) return { kind: "none" };
   if (typeof listing === "string") return { kind: "silent", why: listing };
+  const provider = await fleet.provider(record.provider);
   const listed = listing?.find((instance) => instance.providerId === providerId);
-  if (listed !== undefined) return listed.state === "gone" ? { kind: "gone", instance: listed } : { kind: "here", instance: listed };
+  if (listed !== undefined && !isTooShort(record, listed, provider.capabilities.machine))
+    return listed.state === "gone" ? { kind: "gone", instance: listed } : { kind: "here", instance: listed };
   // Missing from a list is a hint, not a proof: the provider is asked for this very machine.
   return asking(signal, async () => {
-    const provider = await fleet.provider(record.provider);
     const instance = await call(signal, (context) => provider.get(providerId, context));
     if (instance === undefined) return { kind: "gone", instance: null };
     return instance.state === "gone" ? { kind: "gone", instance } : { kind: "here", instance };
@@ -69,7 +94,13 @@ async function asking(signal: AbortSignal, ask: () => Promise<CloudView>): Promi
 export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: Observation): Promise<void> {
   if (seen.cloud.kind === "silent" || seen.launchIntent !== null) return;
   const open = (await fleet.state.ledger({ instanceId: record.id, openOnly: true })).filter((entry) => entry.kind === "gpu");
-  const billed = seen.cloud.kind === "here" && ["running", "reclaiming", "stopped", "unknown"].includes(seen.cloud.instance.state);
+  const billing = [
+    "running",
+    "reclaiming",
+    "unknown",
+    ...((await fleet.provider(record.provider)).capabilities.stoppedBillsGpu ? ["stopped"] : []),
+  ];
+  const billed = seen.cloud.kind === "here" && billing.includes(seen.cloud.instance.state);
   const providerId = seen.cloud.kind === "here" ? seen.cloud.instance.providerId : null;
   const ended = open.filter((entry) => !billed || entry.providerId !== providerId);
   const opened = billed && providerId !== null && open.length === ended.length ? openedInterval(record, providerId, seen.now) : null;

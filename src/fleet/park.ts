@@ -59,10 +59,15 @@ async function unconfirmedAs<Result>(record: InstanceRecord, signal: AbortSignal
 export async function putToSleep(
   fleet: Fleet,
   record: InstanceRecord,
-  options: LimitedOptions & { readonly snapshot: boolean },
+  options: LimitedOptions & { readonly snapshot: boolean; readonly retainAddress?: boolean },
 ): Promise<InstanceRecord> {
   if (record.state === "hibernated" && record.desired === "hibernated") return record;
-  await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: !options.snapshot, wakeBy: null });
+  await wish(fleet, record.id, {
+    desired: "hibernated",
+    skipSnapshot: !options.snapshot,
+    retainAddress: options.retainAddress === true,
+    wakeBy: null,
+  });
   const last = await unconfirmedAs(record, options.signal, () =>
     drive(fleet, record.id, {
       until: (now) => now.state === "gone" || now.desired === "running" || (now.state === "hibernated" && now.desired === "hibernated"),
@@ -86,6 +91,7 @@ export async function wakeUp(
   options: { readonly signal: AbortSignal; readonly capMs: number; readonly sleepLimitMs: number },
 ): Promise<InstanceRecord> {
   if (isUp(record) && record.desired === "running") return record;
+  if (record.state === "stopped") throw stoppedOutside(record);
   const woken = await wish(fleet, record.id, {
     desired: "running",
     skipSnapshot: false,
@@ -124,6 +130,16 @@ export async function wakeUp(
   }
   if (last.desired === "running" && last.state !== "gone") return last;
   throw overruled(last);
+}
+
+function stoppedOutside(record: InstanceRecord): Problem {
+  return new Problem({
+    code: "SPOT_E_STOPPED",
+    message: `${record.name} was stopped outside of spot; it is started where it was stopped`,
+    exit: EXIT.failed,
+    hint: record.dataKeptUntil === null ? "its disk may go on billing" : "its disk goes on billing until the provider deletes it",
+    next: [`spot show ${record.name} --refresh`, `spot down ${record.name}`],
+  });
 }
 
 const OVERRULED = { running: "woken", hibernated: "put to sleep", gone: "ended" } as const;

@@ -1,5 +1,5 @@
 import type { InstanceRecord } from "../state/records.ts";
-import { syncCheckpoints } from "./checkpoint-sync.ts";
+import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
 import { type Action, decide, isSettled } from "./decide.ts";
 import { step } from "./drive.ts";
 import { call, type Fleet } from "./fleet.ts";
@@ -61,7 +61,8 @@ export async function reconcile(fleet: Fleet, options: { readonly signal: AbortS
   const volumes = await settleVolumes(fleet, signal);
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
   const strayVolumes = await removeStrayVolumes(fleet, answering, signal);
-  for (const volume of await fleet.state.volumes()) await syncCheckpoints(fleet, volume, signal).catch(() => null);
+  for (const volume of await fleet.state.volumes())
+    if (await isSyncDue(fleet, volume)) await syncCheckpoints(fleet, volume, signal).catch(() => null);
   const silent = [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));
   return { items, strays: [...strays, ...strayVolumes], volumes, silent };
 }

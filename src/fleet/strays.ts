@@ -19,7 +19,10 @@ export async function endStrays(fleet: Fleet, listings: ReadonlyMap<string, List
       // The list is older than what this pass has done since: ask for this very machine.
       const now = await call(signal, (context) => provider.get(instance.providerId, context));
       if (now === undefined || now.state === "gone" || now.state === "terminating") continue;
-      await call(signal, (context) => provider.destroy(instance.providerId, context));
+      // A root disk that was kept for a living record must not go with a machine that took it by accident.
+      const living = await fleet.state.volumes();
+      const keepRoot = living.some((volume) => volume.provider === id && volume.providerId === instance.rootVolumeId);
+      await call(signal, (context) => provider.destroy(instance.providerId, context, { keepRoot }));
       await noteEnded(fleet, id, instance, "end-stray");
       ended.push({ provider: id, providerId: instance.providerId });
     }

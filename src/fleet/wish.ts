@@ -9,7 +9,7 @@ import { changeRecord, RecordMoved } from "./record-change.ts";
 export async function wish(
   fleet: Fleet,
   id: string,
-  set: Pick<NonNullable<Change["instance"]>["set"], "desired" | "skipSnapshot" | "wakeBy">,
+  set: Pick<NonNullable<Change["instance"]>["set"], "desired" | "skipSnapshot" | "wakeBy" | "retainAddress">,
 ): Promise<InstanceRecord> {
   for (let attempt = 0; ; attempt++) {
     const record = await fleet.state.instance(id);

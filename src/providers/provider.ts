@@ -133,6 +133,8 @@ export interface Capabilities {
   readonly retainsAddress: boolean;
   /** Parking keeps the root disk as a volume, and a launch can boot from it. */
   readonly keepsRoot: boolean;
+  /** A machine that is merely stopped goes on paying for its GPU. */
+  readonly stoppedBillsGpu: boolean;
   /** Why `spot stop` is refused there: what a merely stopped machine costs. A sentence without its full stop. */
   readonly whyNoStop: string;
 }

@@ -12,12 +12,24 @@ export type StoredRecord = Omit<ListedRecord, "price" | "onDemandPrice"> & {
   readonly onDemandPrice: StoredMoney | null;
 };
 
+/** What came later to the record, and what it was before. */
+const LATER = {
+  parkOnly: false,
+  sealedAsleep: false,
+  retainAddress: false,
+  rootVolume: null,
+  dataKeptUntil: null,
+  endpoints: [],
+} as const;
+
 export const stored = (money: Money | null): StoredMoney | null =>
   money === null ? null : { micros: microsColumn(money), currency: money.currency };
 const unstored = (money: StoredMoney | null): Money | null => (money === null ? null : moneyFromColumns(money.micros, money.currency));
 
 /** The record that a stored text stands for; completed in place, because a copy of a thousand is felt in `ls`. */
-export function fromBody(body: StoredRecord): ListedRecord {
+export function fromBody(stored: StoredRecord): ListedRecord {
+  // A record that was written before these were known lacks them.
+  const body = "parkOnly" in stored ? stored : Object.assign({ ...LATER }, stored);
   return Object.assign(body, { price: unstored(body.price), onDemandPrice: unstored(body.onDemandPrice) });
 }
 

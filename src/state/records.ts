@@ -71,6 +71,18 @@ export interface InstanceRecord {
   readonly generation: number;
   /** Skip the final checkpoint of the operation under way. */
   readonly skipSnapshot: boolean;
+  /** Its cloud's own hibernation is not for it: this machine cannot, or it could not come back. It is parked instead. */
+  readonly parkOnly: boolean;
+  /** A checkpoint was sealed right before it went to sleep: nothing is lost with its root disk. */
+  readonly sealedAsleep: boolean;
+  /** Keep the public address over the hibernation under way. */
+  readonly retainAddress: boolean;
+  /** Our id of the volume that holds its root disk while it is parked; null when there is none. */
+  readonly rootVolume: string | null;
+  /** When the disk of a stopped machine is deleted by its provider; null when it is not stopped or nobody says. */
+  readonly dataKeptUntil: number | null;
+  /** Where its ports are reached from outside. */
+  readonly endpoints: readonly { readonly port: number; readonly address: string }[];
   /** By when a restore must serve, or it is put back to sleep, whoever looks at it then. Null when none is under way. */
   readonly wakeBy: number | null;
   /** Why it is where it is, for people. */

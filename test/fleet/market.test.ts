@@ -17,6 +17,7 @@ function provider(id: string, offers: Provider["offers"]): Provider {
     machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
     retainsAddress: false,
     keepsRoot: false,
+    stoppedBillsGpu: true,
     whyNoStop: "it never answers",
   } as const;
   return { id, capabilities, offers, launch: unused, list: unused, get: unused, destroy: unused };

@@ -78,6 +78,8 @@ export function seen(set: Partial<Observation> = {}): Observation {
     foundByToken: null,
     listSettlesMs: 5_000,
     hibernates: "native",
+    machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
+    attachVolume: null,
     guest: null,
     ready: false,
     ...set,

@@ -281,6 +281,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
       retainsAddress: false,
       keepsRoot: false,
+      stoppedBillsGpu: true,
       whyNoStop: "on paper nothing stops",
     },
     offers: (_query, { signal }) => answer(signal, offers),

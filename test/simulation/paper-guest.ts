@@ -45,7 +45,9 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
     tellWithdrawn: async () => undefined,
     mountVolume: async () => undefined,
     releaseVolume: async () => undefined,
-    sealed: async () => [],
+    sealed: async () => {
+      throw new Error("on paper, disks are not read");
+    },
     publicKey: async () => "ssh-ed25519 AAAA paper",
     isReady: async (reach) => {
       const machine = inside(reach);

@@ -135,7 +135,8 @@ const CAPABILITIES: Capabilities = {
   machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
   retainsAddress: false,
   keepsRoot: false,
-  whyNoStop: "here a machine either runs, hibernates or is gone",
+  stoppedBillsGpu: true,
+      whyNoStop: "here a machine either runs, hibernates or is gone",
 };
 
 /** The embedded cloud of this home, spoken to like any other. It is started by the first call. */

@@ -1,0 +1,113 @@
+import { EXIT } from "../model/exit-codes.ts";
+import { Problem } from "../model/problem.ts";
+import type { ProviderInstance } from "../providers/provider.ts";
+import type { InstanceRecord } from "../state/records.ts";
+import { letGoOfVolume } from "./attach.ts";
+import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
+import type { Observation } from "./decide.ts";
+import { call, type Fleet } from "./fleet.ts";
+import { afterLoss } from "./loss.ts";
+import { offerKey } from "./offer-choice.ts";
+import { promiseOnce } from "./promise.ts";
+import { changeRecord, eventOf } from "./record-change.ts";
+import { keptRoot } from "./root-volume.ts";
+
+/** A machine that never came up is passed over for as long as one without capacity. */
+const BLOCK_MS = 180_000;
+/** How long before a deadline the agent should have sealed. */
+const SEAL_MARGIN_SECONDS = 1;
+
+/**
+ * The checkpoint before the machine sleeps or ends, after which its volume is let go. When it fails, nothing is ended:
+ * the work is worth more than the minutes that it costs to look.
+ * @returns whether everything that the workload wrote is sealed on a volume.
+ */
+export async function sealFirst(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  reason: "hibernate" | "down",
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (record.spec.volume === null || instance.reach === null) return false;
+  fleet.say(`${record.name}: sealing a checkpoint`);
+  const notice = instance.notice ?? record.notice;
+  const deadline = notice === null ? null : Math.floor(notice.deadline / 1000) - SEAL_MARGIN_SECONDS;
+  const sealed = await fleet.guest.snapshot(instance.reach, reason, deadline, signal);
+  await syncRecordCheckpoints(fleet, record, signal, instance.reach);
+  if (sealed.kind !== "failed") {
+    await letGoOfVolume(fleet, record, instance, signal);
+    return true;
+  }
+  throw new Problem({
+    code: "SPOT_E_CHECKPOINT",
+    message: `${record.name}: the checkpoint failed, so it was left running (and billing): ${sealed.why}`,
+    exit: EXIT.partial,
+    hint: "with --no-snapshot the last sealed checkpoint is relied on",
+    next: [`spot checkpoints ls ${record.name}`, `spot ${reason} ${record.name} --no-snapshot`],
+  });
+}
+
+/** Ends the machine; where its cloud can, and it is to come back, its root disk stays. */
+export async function endNow(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
+  const { providerId } = instance;
+  const provider = await fleet.provider(record.provider);
+  const root = record.desired === "gone" ? null : await keptRoot(fleet, record, instance, signal);
+  await changeRecord(
+    fleet,
+    record,
+    { state: record.desired === "gone" ? "terminating" : "hibernating", ...(root === null ? {} : { rootVolume: root.volume.id }) },
+    {
+      openIntents: await promiseOnce(fleet, record, "destroy", providerId),
+      events: [eventOf(fleet, record, "intent", { intent: "destroy", providerId })],
+      ...(root === null ? {} : { volumes: [root.volume], ledger: root.ledger }),
+    },
+  );
+  fleet.say(`${record.name}: ending the machine`);
+  await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: root !== null }));
+}
+
+/** Ends a machine that never came up, and passes its offer over for a while. A root disk that it was given stays. */
+export async function discard(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
+  if (record.providerId === null || seen.cloud.kind !== "here") return;
+  const { providerId } = record;
+  const provider = await fleet.provider(record.provider);
+  const why = seen.cloud.instance.reason ?? "the machine failed";
+  await changeRecord(
+    fleet,
+    record,
+    { readyAt: null, reason: why, rawState: seen.cloud.instance.rawState },
+    {
+      openIntents: await promiseOnce(fleet, record, "destroy", providerId),
+      blockOffers: [{ key: offerKey(record), until: fleet.clock.now() + BLOCK_MS, why }],
+      events: [eventOf(fleet, record, "action", { action: "discard", providerId, why })],
+    },
+  );
+  fleet.say(`${record.name}: the machine failed (${why}); trying another offer`);
+  await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: record.rootVolume !== null }));
+}
+
+/** Ends what a reclaim left of a machine, so that it stops costing, and then takes the machine as lost. */
+export async function clearRemains(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  seen: Observation,
+  signal: AbortSignal,
+): Promise<void> {
+  const provider = await fleet.provider(record.provider);
+  fleet.say(`${record.name}: it was reclaimed; clearing away what is left of it`);
+  await call(signal, (context) => provider.destroy(instance.providerId, context));
+  await afterLoss(fleet, record, seen, signal);
+}
+
+/** @throws Problem always: nothing can be sealed in a machine that is stopped. */
+export function refuseStopped(record: InstanceRecord): never {
+  throw new Problem({
+    code: "SPOT_E_STOPPED",
+    message: `${record.name} was stopped outside of spot, so no checkpoint can be made of it`,
+    exit: EXIT.failed,
+    hint: "start it again where it was stopped, or rely on its last sealed checkpoint",
+    next: [`spot checkpoints ls ${record.name}`, `spot hibernate ${record.name} --no-snapshot`],
+  });
+}

@@ -1,0 +1,94 @@
+import type { ProviderInstance } from "../providers/provider.ts";
+import type { Change, InstanceRecord } from "../state/records.ts";
+import type { Observation } from "./decide.ts";
+import type { Fleet } from "./fleet.ts";
+import { changeRecord, closings, eventOf } from "./record-change.ts";
+import { removeRoot } from "./root-volume.ts";
+
+/** It serves: whatever was begun before (a restore, or a hibernation that was taken back) is over. */
+export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance): Promise<void> {
+  const at = fleet.clock.now();
+  const { reach } = instance;
+  await changeRecord(
+    fleet,
+    record,
+    {
+      state: record.notice?.kind === "reclaim" ? "reclaiming" : "running",
+      rawState: instance.rawState,
+      readyAt: at,
+      parked: null,
+      protectedUntil: instance.protectedUntil,
+      ssh: reach?.kind === "ssh" ? { host: reach.host, port: reach.port, user: reach.user } : null,
+      endpoints: instance.endpoints,
+      dataKeptUntil: null,
+      skipSnapshot: false,
+      sealedAsleep: false,
+      retainAddress: false,
+      wakeBy: null,
+      reason: null,
+    },
+    { closeIntents: await closings(fleet, record, at) },
+  );
+}
+
+/** Somebody stopped it at the provider's own console. It is left alone, and its costs and its end are said. */
+export async function noteStopped(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance): Promise<void> {
+  await changeRecord(fleet, record, {
+    state: "stopped",
+    rawState: instance.rawState,
+    dataKeptUntil: instance.dataKeptUntil,
+    notice: null,
+    ssh: null,
+    endpoints: [],
+    reason: "stopped outside of spot",
+  });
+}
+
+export async function noteHibernated(
+  fleet: Fleet,
+  record: InstanceRecord,
+  parked: "native" | "recreate",
+  seen: Observation,
+): Promise<void> {
+  const at = fleet.clock.now();
+  const rawState = seen.cloud.kind === "here" ? seen.cloud.instance.rawState : "";
+  await changeRecord(
+    fleet,
+    record,
+    {
+      state: "hibernated",
+      parked,
+      rawState,
+      readyAt: null,
+      notice: null,
+      ssh: null,
+      endpoints: [],
+      skipSnapshot: false,
+      wakeBy: null,
+      ...(parked === "recreate" ? { providerId: null, generation: record.generation + 1, parkOnly: false } : {}),
+    },
+    { closeIntents: await closings(fleet, record, at) },
+  );
+}
+
+/** The provider says that there is no machine any more, and none is wanted; a root disk that was kept goes with it. */
+export async function noteGone(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
+  const rawState = seen.cloud.kind === "gone" ? (seen.cloud.instance?.rawState ?? "") : "";
+  await removeRoot(fleet, record, signal);
+  await changeRecord(
+    fleet,
+    record,
+    { state: "gone", rawState, notice: null, ssh: null, endpoints: [] },
+    { closeIntents: await closings(fleet, record, fleet.clock.now()) },
+  );
+}
+
+/** Writes down what follows from the time that has passed. */
+export async function noteWish(
+  fleet: Fleet,
+  record: InstanceRecord,
+  action: string,
+  set: NonNullable<Change["instance"]>["set"],
+): Promise<void> {
+  await changeRecord(fleet, record, set, { events: [eventOf(fleet, record, "action", { action })] });
+}

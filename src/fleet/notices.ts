@@ -1,0 +1,48 @@
+import type { ProviderInstance } from "../providers/provider.ts";
+import type { InstanceRecord } from "../state/records.ts";
+import type { Observation } from "./decide.ts";
+import type { Fleet } from "./fleet.ts";
+import { changeRecord, eventOf } from "./record-change.ts";
+
+/** The provider said that the machine will be reclaimed, or might be. */
+export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
+  const { notice } = instance;
+  if (notice === null) return;
+  const isReclaim = notice.kind === "reclaim";
+  const hibernates = isReclaim && record.spec.onReclaim === "hibernate" && record.desired === "running";
+  await changeRecord(
+    fleet,
+    record,
+    {
+      notice,
+      rawState: instance.rawState,
+      ...(isReclaim && record.state !== "reclaiming" ? { state: "reclaiming" as const } : {}),
+      ...(hibernates ? { desired: "hibernated" as const } : {}),
+    },
+    { events: [eventOf(fleet, record, "notice", { ...notice, policy: record.spec.onReclaim })] },
+  );
+  fleet.say(`${record.name}: ${notice.kind} notice, ${Math.max(0, Math.round((notice.deadline - fleet.clock.now()) / 1000))} s left`);
+  // The agent usually heard it first; where it cannot hear, this is how it learns. A machine that is
+  // already going away may not answer, and that must not keep us from the rest.
+  if (isReclaim && instance.reach !== null)
+    await fleet.guest.tellNotice(instance.reach, Math.floor(notice.deadline / 1000), signal).catch(() => undefined);
+}
+
+/** The same once more, for an agent that has nobody else to hear it from and did not answer the first time. */
+export async function tellNotice(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
+  const { notice } = record;
+  if (notice === null || instance.reach === null) return;
+  await fleet.guest.tellNotice(instance.reach, Math.floor(notice.deadline / 1000), signal).catch(() => undefined);
+}
+
+/** The provider took its word back. */
+export async function noteWithdrawn(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
+  await changeRecord(
+    fleet,
+    record,
+    { notice: null, state: "running" },
+    { events: [eventOf(fleet, record, "notice", { withdrawn: true })] },
+  );
+  const reach = seen.cloud.kind === "here" ? seen.cloud.instance.reach : null;
+  if (seen.machine.notices === "controller" && reach !== null) await fleet.guest.tellWithdrawn(reach, signal).catch(() => undefined);
+}
