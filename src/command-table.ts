@@ -59,6 +59,11 @@ export const COMMANDS: CommandTable = {
     group: MACHINES,
     load: () => import("./commands/hibernate.ts").then((module) => module.hibernate),
   },
+  stop: {
+    summary: "why machines are not merely stopped, and what to do instead",
+    group: MACHINES,
+    load: () => import("./commands/stop.ts").then((module) => module.stop),
+  },
   restore: {
     summary: "come back from hibernation to a serving workload",
     group: MACHINES,
@@ -233,6 +238,27 @@ export const COMMANDS: CommandTable = {
     summary: "write a fleet file by answering questions",
     group: SETUP,
     load: () => import("./commands/init.ts").then((module) => module.init),
+  },
+  provider: {
+    summary: "credentials of clouds, and what each cloud can do",
+    group: SETUP,
+    commands: {
+      ls: {
+        summary: "which clouds are configured, and what they can do",
+        group: "",
+        load: () => import("./commands/provider/ls.ts").then((module) => module.providerLs),
+      },
+      login: {
+        summary: "keep a cloud's credentials",
+        group: "",
+        load: () => import("./commands/provider/login.ts").then((module) => module.providerLogin),
+      },
+      logout: {
+        summary: "forget a cloud's credentials",
+        group: "",
+        load: () => import("./commands/provider/logout.ts").then((module) => module.providerLogout),
+      },
+    },
   },
   doctor: {
     summary: "check this machine and what spot needs",

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { putToSleep } from "../fleet/park.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
-import { Problem } from "../model/problem.ts";
+import { Problem, usageProblem } from "../model/problem.ts";
 import { instancesView } from "../output/instances-view.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { durationOption, instanceRows, namedInstance, openFleet, requiredName } from "./fleet-context.ts";
@@ -11,7 +11,10 @@ const LIMIT_MS = 20 * 60_000;
 
 export const hibernate: CommandModule = {
   configure(command: Command) {
-    command.argument("<name>", "the instance").option("--no-snapshot", "rely on the last sealed checkpoint");
+    command
+      .argument("<name>", "the instance")
+      .option("--no-snapshot", "rely on the last sealed checkpoint")
+      .option("--retain-ip", "keep the public address, where the cloud can; it goes on billing");
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const record = await namedInstance(context, requiredName(context));
@@ -23,11 +26,15 @@ export const hibernate: CommandModule = {
       context.progress.note(preflight(record.name, capabilities.hibernate));
       return { view: instancesView(await instanceRows(context, [record])) };
     }
+    const retainAddress = context.options["retainIp"] === true;
+    if (retainAddress && !capabilities.retainsAddress)
+      throw usageProblem(`${record.provider} cannot keep a hibernated machine's address`, "leave out --retain-ip");
     const start = context.world.clock.monotonic();
     const asleep = await putToSleep(fleet, record, {
       signal: context.world.signal,
       limitMs: durationOption(context, "timeout", LIMIT_MS),
       snapshot: context.options["snapshot"] !== false,
+      retainAddress,
     });
     if (asleep.state !== "hibernated")
       throw new Problem({

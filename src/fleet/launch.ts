@@ -39,8 +39,10 @@ export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], sig
   const volume = root ?? (spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name));
   const tie = volume === undefined ? null : { provider: volume.provider, region: volume.region };
   const providers = await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id)));
-  const market = await askMarket(providers, {}, signal);
-  requireKnownGpu(spec, market.offers);
+  // A cloud with many sizes need not be asked for all of them.
+  const query = { ...(spec.gpu === null ? {} : { gpuCount: spec.gpu.count }), ...(tie === null ? {} : { regions: [tie.region] }) };
+  const market = await askMarket(providers, query, signal);
+  if (tie === null) requireKnownGpu(spec, market.offers);
   const blocked = await fleet.state.blockedOffers(fleet.clock.now());
   const offers = chooseOffers(market.offers, spec, tie, blocked);
   return { offers, tie, silent: market.failures, why: offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie) };

@@ -51,6 +51,15 @@ export function instanceView(
                 value: record.readyAt === null ? null : `${durationText(now - record.readyAt)}, ready since ${isoTime(record.readyAt)}`,
               },
               {
+                label: "disk",
+                value:
+                  record.state !== "stopped"
+                    ? null
+                    : record.dataKeptUntil === null
+                      ? "it goes on billing while the machine is stopped"
+                      : `it goes on billing, and is deleted by the provider at ${isoTime(record.dataKeptUntil)}`,
+              },
+              {
                 label: "protected",
                 value:
                   record.protectedUntil === null || record.protectedUntil <= now
@@ -83,6 +92,7 @@ export function instanceView(
               { label: "on reclaim", value: spec.onReclaim },
               { label: "ports", value: spec.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(", ") },
               { label: "registry", value: spec.registryAuth },
+              { label: "reached at", value: record.endpoints.map(({ port, address }) => `${port} → ${address}`).join(", ") },
               { label: "volume", value: volume === "" ? "none: nothing outlives the machine" : volume },
               {
                 label: "checkpoint",

@@ -22,6 +22,8 @@ export function stateText({ record, now }: InstanceRow): string {
       return `terminating (unconfirmed ${since})`;
     case "hibernated":
       return record.parked === "recreate" ? "hibernated (on volume)" : "hibernated";
+    case "stopped":
+      return record.dataKeptUntil === null ? "stopped" : `stopped (data kept ${durationText(Math.max(0, record.dataKeptUntil - now))})`;
     case "requested":
     case "provisioning":
     case "restoring":

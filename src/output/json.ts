@@ -49,6 +49,8 @@ export function instanceJson(record: ListedRecord, cost: InstanceCost | undefine
     ttlEndsAt: isoTime(record.ttlEndsAt),
     cost: cost === undefined ? null : { amount: moneyToDecimal(cost.amount), currency: cost.amount.currency, basis: cost.basis },
     ssh: record.ssh,
+    endpoints: record.endpoints,
+    dataKeptUntil: isoTime(record.dataKeptUntil),
     labels: record.labels,
     generation: record.generation,
     reason: record.reason,

@@ -35,9 +35,11 @@ export function withTrace(provider: Provider, clock: Clock, line: (text: string)
       ? {}
       : {
           volumes: {
+            ...volumes,
             create: traced("volumes.create", volumes.create),
             list: traced("volumes.list", volumes.list),
             remove: traced("volumes.remove", volumes.remove),
+            ...(volumes.attach === undefined ? {} : { attach: traced("volumes.attach", volumes.attach) }),
           },
         }),
     ...(hibernation === undefined

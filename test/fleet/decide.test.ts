@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Action, type CloudView, decide, type Observation } from "../../src/fleet/decide.ts";
+import type { GuestReport } from "../../src/fleet/fleet.ts";
 import { INSTANCE_STATES, type InstanceState, mayMove } from "../../src/model/instance.ts";
 import type { Notice } from "../../src/model/notice.ts";
+import type { MachineKind } from "../../src/providers/provider.ts";
 import type { Desired, InstanceRecord } from "../../src/state/records.ts";
 import { launchIntent, machine, NOW, record, seen } from "./samples.ts";
 
@@ -22,6 +24,18 @@ const young = { state: "provisioning", readyAt: null } as const;
 const notice: Notice = { kind: "reclaim", source: "api", seenAt: NOW, deadline: NOW + 60_000 };
 const noticed: CloudView = { kind: "here", instance: machine({ state: "reclaiming", notice }) };
 
+const rented: MachineKind = { kind: "vm", notices: "controller", endsItself: false, volumes: "device" };
+const report = (set: Partial<GuestReport> = {}): GuestReport => ({
+  phase: "running",
+  awaitsVolume: false,
+  exitCode: null,
+  step: null,
+  restoredFrom: null,
+  lastSealSeconds: null,
+  noticeDeadline: null,
+  ...set,
+});
+
 const ROWS: readonly Row[] = [
   { what: "running and wanted", record: {}, seen: {}, expected: { do: "rest" } },
   { what: "a silent provider proves nothing", record: {}, seen: { cloud: { kind: "silent", why: "down" } }, expected: { do: "wait" } },
@@ -34,6 +48,86 @@ const ROWS: readonly Row[] = [
   { what: "a new notice", record: {}, seen: { cloud: noticed }, expected: { do: "note-notice" } },
   { what: "a known notice", record: { state: "reclaiming", notice }, seen: { cloud: noticed }, expected: { do: "rest" } },
   { what: "a notice that is withdrawn", record: { state: "reclaiming", notice }, seen: {}, expected: { do: "note-withdrawn" } },
+  {
+    what: "a notice whose deadline is told a second later",
+    record: { state: "reclaiming", notice: { ...notice, deadline: notice.deadline - 1_000 } },
+    seen: { cloud: noticed },
+    expected: { do: "rest" },
+  },
+  {
+    what: "a known notice that an agent without another mouth has not heard",
+    record: { state: "reclaiming", notice },
+    seen: { cloud: noticed, machine: rented, guest: report() },
+    expected: { do: "tell-notice" },
+  },
+  {
+    what: "a known notice that it has heard",
+    record: { state: "reclaiming", notice },
+    seen: { cloud: noticed, machine: rented, guest: report({ noticeDeadline: notice.deadline / 1_000 }) },
+    expected: { do: "rest" },
+  },
+  {
+    what: "up, its volume not attached",
+    record: young,
+    seen: { attachVolume: "disk-1", machine: rented, guest: report({ phase: "preparing", awaitsVolume: true }) },
+    expected: { do: "attach-volume", volumeId: "disk-1" },
+  },
+  {
+    what: "up, its volume attached and not mounted",
+    record: young,
+    seen: {
+      cloud: { kind: "here", instance: machine({ volumeIds: ["disk-1"] }) },
+      attachVolume: "disk-1",
+      machine: rented,
+      guest: report({ phase: "preparing", awaitsVolume: true }),
+    },
+    expected: { do: "mount-volume" },
+  },
+  {
+    what: "its time is up and it cannot end itself",
+    record: { ttlEndsAt: NOW },
+    seen: { machine: rented },
+    expected: { do: "let-expire" },
+  },
+  { what: "its time is up and it ends itself", record: { ttlEndsAt: NOW }, seen: {}, expected: { do: "rest" } },
+  {
+    what: "its time has long been up and it did not end itself",
+    record: { ttlEndsAt: NOW - 301_000 },
+    seen: {},
+    expected: { do: "let-expire" },
+  },
+  {
+    what: "its agent says that its time is over",
+    record: {},
+    seen: { machine: rented, guest: report({ phase: "expired" }) },
+    expected: { do: "let-expire" },
+  },
+  { what: "stopped by somebody", record: {}, seen: { cloud: here("stopped") }, expected: { do: "note-stopped" } },
+  { what: "stopped by somebody, and known", record: { state: "stopped" }, seen: { cloud: here("stopped") }, expected: { do: "rest" } },
+  {
+    what: "what a reclaim left behind",
+    record: {},
+    seen: { cloud: { kind: "here", instance: machine({ state: "stopped", endedBy: "provider" }) } },
+    expected: { do: "clear-remains" },
+  },
+  {
+    what: "to hibernate while it is stopped",
+    record: { desired: "hibernated", state: "stopped" },
+    seen: { cloud: here("stopped") },
+    expected: { do: "refuse-stopped" },
+  },
+  {
+    what: "to hibernate what cannot be, where others can",
+    record: { desired: "hibernated" },
+    seen: { cloud: { kind: "here", instance: machine({ canHibernate: false }) } },
+    expected: { do: "snapshot-and-destroy", snapshot: true },
+  },
+  {
+    what: "asleep, wanted, and no hardware to come back to",
+    record: { state: "hibernated", parkOnly: true },
+    seen: { cloud: here("hibernated") },
+    expected: { do: "snapshot-and-destroy", snapshot: false },
+  },
   { what: "asleep and wanted", record: { state: "hibernated" }, seen: { cloud: here("hibernated") }, expected: { do: "restore" } },
   {
     what: "coming back, and the cap is over",

@@ -140,6 +140,7 @@ function faultyProvider(provider: Provider, effect: Effect): Provider {
             create: call("volume create", volumes.create),
             list: read("volume list", volumes.list),
             remove: call("volume remove", volumes.remove),
+            ...(volumes.attach === undefined ? {} : { attach: call("volume attach", volumes.attach) }),
           },
         }),
     ...(hibernation === undefined
