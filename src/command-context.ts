@@ -57,7 +57,8 @@ export async function commandContext(
     provider,
     async providers(chosen) {
       const named = chosen ?? words(await setting("provider"));
-      return Promise.all([...new Set(named.length === 0 ? ["local"] : named)].map(provider));
+      const ids = named.length > 0 ? named : await import("./providers/configured.ts").then((module) => module.configuredProviders(world));
+      return Promise.all([...new Set(ids)].map(provider));
     },
     commandTree: () => import("./describe-commands.ts").then(({ describeCommands }) => describeCommands()),
     emit(event, text) {

@@ -12,7 +12,7 @@ export const compare: CommandModule = {
       .option("--gpu <model[:count]>", "only this GPU, for example H100 or H100:8")
       .option("--hours <n>", "a job of so many useful hours")
       .option("--hours-per-day <n>", "a month of 30 days with so many useful hours a day (24 unless told)")
-      .option("--provider <ids>", "only these providers, separated by commas")
+      .option("--provider <ids>", "only these providers, by comma; the configured ones when not given")
       .option("--checkpoint-every <duration>", "how often the workload saves its work", "10m")
       .addHelpText(
         "after",

@@ -16,7 +16,7 @@ export const offers: CommandModule = {
       .option("--billing <mode>", `${BILLINGS.join(", ")}`, "spot")
       .option("--sort <by>", `${OFFER_SORTS.join(", ")}; prices are compared per GPU`, "effective")
       .option("--group-by <what>", `the best of each ${OFFER_GROUPS.join(", ")}`)
-      .option("--provider <ids>", "only these providers, separated by commas")
+      .option("--provider <ids>", "only these providers, by comma; the configured ones when not given")
       .option("--max-price <amount>", "at most this much an instance-hour, in the offer's currency")
       .option("--checkpoint-every <duration>", "how often the workload saves its work, for the effective price", "10m")
       .addHelpText(

@@ -16,7 +16,7 @@ export function configureUp(command: Command): void {
     .argument("[command...]", "what to run on it, behind --")
     .option("-f, --file <fleet file>", "read what to rent from a file")
     .option("--name <name>", "its name; made up when not given")
-    .option("--provider <ids>", "one or several, by comma")
+    .option("--provider <ids>", "one or several, by comma; the configured ones when not given, local when there is none")
     .option("--gpu <model[:count]>", "for example H100:1; any when not given")
     .option("--count <n>", "how many, named NAME-1 and so on")
     .option("--billing <mode>", "spot, on-demand or auto (spot first, on-demand when there is none)")
@@ -92,7 +92,14 @@ export async function specsOf(context: CommandContext): Promise<readonly Instanc
   const { world, options } = context;
   const flags = flagInput(context);
   const { knownProviders } = await import("../providers/registry.ts");
-  const common = { providers: ["local"], knownProviders: knownProviders(), folder: world.cwd };
+  const { configuredProviders } = await import("../providers/configured.ts");
+  const living = new Map((await (await context.state()).instances()).map(({ name, spec }) => [name, spec.providers]));
+  const common = {
+    providers: await configuredProviders(world),
+    providersOf: (name: string) => living.get(name),
+    knownProviders: knownProviders(),
+    folder: world.cwd,
+  };
   const { above, below } = await settingLayers(world, common.knownProviders);
   const file = options["file"];
   if (typeof file === "string") {

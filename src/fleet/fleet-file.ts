@@ -15,7 +15,7 @@ export interface FleetFile {
   readonly specs: readonly InstanceSpec[];
 }
 
-export interface FleetFileOptions extends Pick<InputSource, "providers" | "knownProviders"> {
+export interface FleetFileOptions extends Pick<InputSource, "providers" | "providersOf" | "knownProviders"> {
   /** What flags and environment say: it wins over every instance of the file. */
   readonly overrides?: SpecInput;
   /** What the settings say: the file wins over it. */

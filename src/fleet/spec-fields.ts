@@ -106,12 +106,13 @@ export function wordsField(
   return [...new Set(words)];
 }
 
+/** The providers that are named; none when none is. */
 export function providersField(source: InputSource, path: InputPath, value: string | readonly string[] | undefined): readonly string[] {
   const providers = wordsField(source, path, value, "a provider");
   for (const provider of providers)
     if (source.knownProviders?.includes(provider) === false)
       throw source.fault(path, `${shown(provider)} is not a provider; ${suggestion(provider, source.knownProviders)}`);
-  return providers.length === 0 ? source.providers : providers;
+  return providers;
 }
 
 /** Where a volume appears in the machine: an absolute path that hides nothing of the system's. */

@@ -36,6 +36,11 @@ export interface InputSource {
   readonly folder: string;
   /** Asked for when the input names none. */
   readonly providers: readonly string[];
+  /**
+   * What the instance of that name was asked for with, where it lives: an input that names no provider means the same again,
+   * whatever has been configured since.
+   */
+  readonly providersOf?: (name: string) => readonly string[] | undefined;
   /** When given, any other provider is refused, with the nearest one named. */
   readonly knownProviders?: readonly string[];
   /** Name of the fleet file's fleet; null for flags. */

@@ -68,11 +68,10 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
   if (input.name === undefined) throw source.fault([], "has no name");
   const base = nameField(source, ["name"], "an instance", input.name);
   const count = input.count === undefined ? 1 : wholeField(source, ["count"], input.count, 1, MOST_INSTANCES, "a number of instances");
-  const providers = providersField(source, ["provider"], input.provider);
+  const named = providersField(source, ["provider"], input.provider);
   const command = commandField(source, ["command"], input.command);
   const volume = volumeWish(source, input.volume);
   const common = {
-    providers,
     gpu: gpuField(source, ["gpu"], input.gpu),
     billing: wordField(source, ["billing"], input.billing, BILLING_MODES, "spot"),
     maxPrice: priceField(source, ["maxPrice"], input.maxPrice),
@@ -87,17 +86,18 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
     readyHttp: readyHttpField(source, ["ready", "http"], input.ready?.http),
     readyCmd: textField(source, ["ready", "cmd"], input.ready?.cmd, "a shell command"),
     command,
-    workdir: workdirField(source, ["workdir"], input.workdir, command.length > 0 && providers.includes("local")),
     ports: portsField(source, ["ports"], input.ports ?? []),
     registryAuth: registryAuthField(source, ["registryAuth"], input.registryAuth),
     fleet: source.fleet,
     labels: labelsField(source, ["labels"], input.labels ?? {}),
-  } satisfies Omit<InstanceSpec, "name" | "volume">;
+  } satisfies Omit<InstanceSpec, "name" | "providers" | "workdir" | "volume">;
   return Array.from({ length: count }, (_, index) => {
     const suffix = count === 1 ? "" : `-${index + 1}`;
     const name = nameField(source, ["name"], "an instance", `${base}${suffix}`);
     const volumeName = volume?.name === null ? name : nameField(source, ["volume", "name"], "a volume", `${volume?.name ?? name}${suffix}`);
-    return { name, ...common, volume: volume && { name: volumeName, sizeGb: volume.sizeGb, mount: volume.mount } };
+    const providers = named.length > 0 ? named : (source.providersOf?.(name) ?? source.providers);
+    const workdir = workdirField(source, ["workdir"], input.workdir, command.length > 0 && providers.includes("local"));
+    return { name, providers, ...common, workdir, volume: volume && { name: volumeName, sizeGb: volume.sizeGb, mount: volume.mount } };
   });
 }
 

@@ -13,7 +13,7 @@ export interface SettingKey {
 /** Everything but `context` is what the flag of that name says to `up`. */
 export const SETTING_KEYS: readonly SettingKey[] = [
   { key: "context", what: "the set of settings in use", fallback: null },
-  { key: "provider", what: "clouds to ask, by comma", fallback: "local" },
+  { key: "provider", what: "clouds to ask, by comma; those with credentials when not set", fallback: null },
   { key: "gpu", what: "MODEL or MODEL:COUNT", fallback: null },
   { key: "billing", what: "spot, on-demand or auto", fallback: "spot" },
   { key: "maxPrice", what: "never rent above this, per machine and hour", fallback: null },

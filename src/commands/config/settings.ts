@@ -13,6 +13,13 @@ export async function settingSources(world: World): Promise<SettingSources> {
   return { home: world.home, env: world.env, stored: await readStoredSettings(world.home) };
 }
 
+/** What holds when nobody says anything; null for nothing. For providers it is what the credentials say. */
+export async function fallbackOf({ key, fallback }: SettingKey, world: World): Promise<string | null> {
+  if (key !== "provider") return fallback;
+  const { configuredProviders } = await import("../../providers/configured.ts");
+  return (await configuredProviders(world)).join(",");
+}
+
 /** The positional at `index`. @throws Problem (usage) when it is missing. */
 export function requiredWord(context: CommandContext, index: number, what: string): string {
   const word = context.args[index];

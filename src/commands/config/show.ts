@@ -3,14 +3,16 @@ import { SETTING_KEYS } from "../../model/setting-keys.ts";
 import { listView } from "../../output/list-view.ts";
 import { currentContext, findSetting, type Setting, settingsFile } from "../../platform/settings.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
-import { settingSources } from "./settings.ts";
+import { fallbackOf, settingSources } from "./settings.ts";
 
 export const configShow: CommandModule = {
   configure(_command: Command) {},
   async run({ world }: CommandContext): Promise<CommandResult> {
     const sources = await settingSources(world);
     currentContext(sources);
-    const settings = SETTING_KEYS.map(({ key, fallback }) => findSetting(key, sources, undefined, fallback));
+    const settings = await Promise.all(
+      SETTING_KEYS.map(async (known) => findSetting(known.key, sources, undefined, await fallbackOf(known, world))),
+    );
     const what = new Map(SETTING_KEYS.map((entry) => [entry.key, entry.what]));
     const view = listView<Setting>({
       schema: "spot.config/1",

@@ -1,7 +1,10 @@
 import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
+import { SETTING_KEYS } from "../../model/setting-keys.ts";
 import { type FollowedProgram, startFollowing } from "../../platform/followed-program.ts";
 import { runProgram } from "../../platform/process.ts";
+import { settingVariable } from "../../platform/settings.ts";
+import { CLOUD_ACCESS } from "../../providers/credentials.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Where the demo plays: a home of its own, so that nobody's fleet is touched, and real `spot` commands in it. */
@@ -23,7 +26,12 @@ export function createStage(context: CommandContext, home: string, signal: Abort
   const { world, painter } = context;
   const columns = Math.min(COLUMNS_SHOWN, world.stdout.columns) - 4;
   const color = world.stdout.isTTY && !context.machine && context.options["color"] !== false && (world.env["NO_COLOR"] ?? "") === "";
-  const env = { ...world.env, SPOT_HOME: home, COLUMNS: String(columns), ...(color ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" }) };
+  const env = {
+    ...stageEnvironment(world.env),
+    SPOT_HOME: home,
+    COLUMNS: String(columns),
+    ...(color ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" }),
+  };
   const say = (step: string, text: string, facts: Readonly<Record<string, unknown>> = {}) =>
     context.emit({ schema: "spot.demo/1", at: new Date(world.clock.now()).toISOString(), step, text, ...facts }, text);
   const run = async (args: readonly string[]) => runProgram([...world.selfCommand, ...args], { env, signal });
@@ -57,6 +65,13 @@ export function createStage(context: CommandContext, home: string, signal: Abort
     const isReading = ["offers", "ls", "show", "cost", "compare", "checkpoints", "volumes"].includes(verb);
     return (await run(isReading ? args : ["ls"])).stdout;
   }
+}
+
+/** Without the settings and the credentials of whoever watches: the demo plays on the embedded cloud, whatever is configured. */
+export function stageEnvironment(env: CommandContext["world"]["env"]): Readonly<Record<string, string | undefined>> {
+  const theirs = new Set([...SETTING_KEYS.map(({ key }) => settingVariable(key)), ...CLOUD_ACCESS.flatMap(({ variables }) => variables)]);
+  const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !theirs.has(name)));
+  return { ...kept, SPOT_PROVIDER: "local" };
 }
 
 /** `--json` goes before `--`: what stands behind belongs to the workload. */

@@ -5,17 +5,28 @@ import { EXIT } from "../../model/exit-codes.ts";
 import { requireName } from "../../model/ids.ts";
 import { Problem, usageProblem } from "../../model/problem.ts";
 import { volumesView } from "../../output/volumes-view.ts";
+import type { Provider } from "../../providers/provider.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";
 
 const LARGEST_GB = 65_536;
+
+/** The one that is named, or the only one that is configured: a volume lies in one place. @throws Problem (usage). */
+async function chosenProvider(context: CommandContext): Promise<Provider> {
+  const named = context.options["provider"];
+  if (typeof named === "string") return context.provider(named);
+  const [only, ...others] = await context.providers();
+  if (only !== undefined && others.length === 0) return only;
+  const ids = [only, ...others].flatMap((provider) => (provider === undefined ? [] : [provider.id]));
+  throw usageProblem("a volume lies at one provider", `name it with --provider: ${ids.join(", ")}`);
+}
 
 export const volumesCreate: CommandModule = {
   configure(command: Command) {
     command
       .argument("<name>", "its name")
       .option("--size <gb>", "in GB", "10")
-      .option("--provider <id>", "where", "local")
+      .option("--provider <id>", "where; may be left away when only one is configured")
       .option("--zone <zone>", "the zone; the cheapest offer's when not given");
   },
   async run(context: CommandContext): Promise<CommandResult> {
@@ -34,7 +45,7 @@ export const volumesCreate: CommandModule = {
         exit: EXIT.failed,
         next: ["spot volumes ls"],
       });
-    const provider = await context.provider(String(context.options["provider"]));
+    const provider = await chosenProvider(context);
     const { signal } = context.world;
     const offers = await call(signal, (callContext) => provider.offers({}, callContext));
     const { zone } = context.options;
