@@ -7,32 +7,20 @@ import { listView } from "../output/list-view.ts";
 import { deadline } from "../platform/clock.ts";
 import { ensurePrivateFolder } from "../platform/files.ts";
 import { findProgram, freeBytes, nodeVersion, probeWrite } from "../platform/machine.ts";
+import { credentialOrigins } from "../platform/secrets.ts";
 import { readStoredSettings } from "../platform/settings.ts";
+import { CLOUD_ACCESS } from "../providers/credentials.ts";
 import { isFault } from "../providers/errors.ts";
-import { openLocalControl } from "../providers/registry.ts";
+import { knownProviders, openLocalControl } from "../providers/registry.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
-
-interface Finding {
-  readonly check: string;
-  readonly status: "ok" | "warn" | "fail";
-  /** What was seen. */
-  readonly detail: string;
-  /** What to do about it; empty when all is well. */
-  readonly hint: string;
-}
-
-type Verdict = Omit<Finding, "check">;
+import { type AskedCloud, cloudFindings, credentialsVerdict } from "./doctor-clouds.ts";
+import { bad, doubtful, type Finding, fine, said, type Verdict } from "./doctor-verdict.ts";
 
 const OLDEST_NODE = [20, 19] as const;
 const LOW_BYTES = 1024 ** 3;
 const SKEW_MS = 5 * 60_000;
 const EARLIEST = Date.UTC(2025, 0, 1);
 const ANSWER_MS = 5000;
-
-const fine = (detail: string): Verdict => ({ status: "ok", detail, hint: "" });
-const doubtful = (detail: string, hint: string): Verdict => ({ status: "warn", detail, hint });
-const bad = (detail: string, hint: string): Verdict => ({ status: "fail", detail, hint });
-const said = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 function nodeCheck(version: string): Verdict {
   const [major = 0, minor = 0] = version.split(".").map(Number);
@@ -99,6 +87,31 @@ async function programCheck({ world }: CommandContext, anyOf: readonly string[],
   return bad("not found", `${what} needs ${anyOf.length === 1 ? "" : "one of "}${anyOf.join(", ")}`);
 }
 
+/** Both are needed as soon as a cloud is: its machines are reached, and known again, by SSH. */
+async function sshCheck({ world }: CommandContext, isNeeded: boolean): Promise<Verdict> {
+  const programs = ["ssh", "ssh-keygen"];
+  const paths = await Promise.all(programs.map((name) => findProgram(name, world.env)));
+  const missing = programs.filter((_, index) => paths[index] === undefined);
+  if (missing.length === 0) return fine(paths.join(", "));
+  return (isNeeded ? bad : doubtful)(
+    `${missing.join(" and ")} not found`,
+    "machines of clouds are reached with OpenSSH's ssh and ssh-keygen",
+  );
+}
+
+/** The clouds of which at least one credential is there; none when the stored ones cannot be read, which has its own line. */
+async function askedClouds(context: CommandContext): Promise<readonly AskedCloud[]> {
+  const known = CLOUD_ACCESS.filter(({ provider }) => knownProviders().includes(provider));
+  const asked = await Promise.all(
+    known.map(async (access) => {
+      const origins = await credentialOrigins(access.variables, context.world).catch(() => []);
+      const missing = origins.filter(({ from }) => from === null).map(({ variable }) => variable);
+      return { access, missing, provider: () => context.provider(access.provider), isAsked: missing.length < origins.length };
+    }),
+  );
+  return asked.filter(({ isAsked }) => isAsked);
+}
+
 async function diskCheck({ world }: CommandContext): Promise<Verdict> {
   try {
     const free = await freeBytes(world.home);
@@ -110,6 +123,7 @@ async function diskCheck({ world }: CommandContext): Promise<Verdict> {
 }
 
 async function findings(context: CommandContext): Promise<readonly Finding[]> {
+  const clouds = await askedClouds(context);
   const agent = "the agent inside an instance of the embedded cloud";
   const checks: readonly (readonly [string, () => Verdict | Promise<Verdict>])[] = [
     ["node", () => nodeCheck(nodeVersion())],
@@ -122,12 +136,16 @@ async function findings(context: CommandContext): Promise<readonly Finding[]> {
     ["shell", () => programCheck(context, ["sh"], agent)],
     ["hashes", () => programCheck(context, ["sha256sum", "shasum", "openssl"], agent)],
     ["http", () => programCheck(context, ["curl", "wget", "python3", "node"], agent)],
+    ["ssh", () => sshCheck(context, clouds.length > 0)],
+    ["credentials", () => credentialsVerdict(context.world)],
   ];
   const found: Finding[] = [];
   for (const [check, look] of checks) {
     context.progress.step(`looking at ${check}`);
     found.push({ check, ...(await look()) });
   }
+  context.progress.step("asking the configured clouds");
+  found.push(...(await cloudFindings(clouds, context.world)));
   context.progress.stop();
   return found;
 }

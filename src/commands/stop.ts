@@ -31,9 +31,9 @@ spot refuses to leave one in that state. Meant is nearly always one of these:
       });
     const { capabilities } = await context.provider(record.provider);
     const how =
-      capabilities.hibernate === "native"
+      capabilities.hibernate === "native" && !record.parkOnly
         ? `${record.provider} hibernates it`
-        : `${record.provider} cannot hibernate, so spot ends the machine, keeps its volumes and makes it anew at the restore`;
+        : `${record.provider} cannot hibernate this machine, so spot ends it, keeps its volumes and makes it anew at the restore`;
     throw new Problem({
       code: "SPOT_E_NO_STOP",
       message: `${record.name} is not stopped: ${capabilities.whyNoStop}`,

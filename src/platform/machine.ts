@@ -26,6 +26,11 @@ export async function freeBytes(path: string): Promise<number> {
   return bavail * bsize;
 }
 
+/** The permission bits of a file, e.g. 0o600. */
+export async function fileMode(path: string): Promise<number> {
+  return (await stat(path)).mode & 0o777;
+}
+
 /** Writes and removes a small file in `folder`; returns its time by the file system's clock, epoch milliseconds. */
 export async function probeWrite(folder: string, name: string): Promise<number> {
   const path = join(folder, name);

@@ -11,10 +11,8 @@ export function clouds(): readonly CloudAccess[] {
 
 /** The cloud that the first argument names. @throws Problem (usage, with the nearest name). */
 export function namedCloud(context: CommandContext): CloudAccess {
-  const [name] = context.args;
+  const [name = ""] = context.args;
   const names = clouds().map(({ provider }) => provider);
-  const known = names.length === 0 ? "none takes credentials" : `one of ${names.join(", ")}`;
-  if (name === undefined) throw usageProblem("the name of a provider is missing", known, ["spot provider ls"]);
   const found = clouds().find(({ provider }) => provider === name);
   if (found !== undefined) return found;
   if (knownProviders().includes(name)) throw usageProblem(`${name} needs no credentials`, undefined, ["spot provider ls"]);
