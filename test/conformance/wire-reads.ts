@@ -1,0 +1,231 @@
+import { expect } from "vitest";
+import { systemClock } from "../../src/platform/clock.ts";
+import type { FaultKind } from "../../src/providers/errors.ts";
+import type { FakeRequest } from "../clouds/fake-server.ts";
+import { eventually } from "./bench.ts";
+import type { Row } from "./wire.ts";
+import { alive, answer, everything, faultOf, foundBy, fresh, page, reads, readsOf, struck, type Wired } from "./wire-bench.ts";
+
+const TWO_HOURS_MS = 2 * 60 * 60 * 1000;
+/** Dates in headers have whole seconds, and a clock that is off by less than a few is not corrected. */
+const NEARLY_MS = 7_000;
+
+async function machine({ provider, context, spec, reach }: Wired): Promise<string> {
+  const { providerId } = await provider.launch(spec(fresh()), context);
+  await reach(providerId, "running");
+  return providerId;
+}
+
+/** Every read, struck at every request, ends with one of these faults. */
+async function everyReadIs(wired: Wired, what: Parameters<typeof struck>[1], kinds: readonly FaultKind[], match = readsOf(wired)) {
+  const providerId = await machine(wired);
+  await struck(wired, what, match, () =>
+    Promise.all(
+      reads(wired, providerId).map(async ([name, send]) => {
+        const { fault } = await faultOf(wired, send(), name);
+        expect(kinds, `${name} under ${JSON.stringify(what)}`).toContain(fault.kind);
+      }),
+    ),
+  );
+  expect(await wired.provider.get(providerId, wired.context)).toMatchObject({ providerId });
+}
+
+/** One struck request of a read is made good by asking again. */
+async function goesUnseen(wired: Wired, what: Parameters<typeof struck>[1]) {
+  const providerId = await machine(wired);
+  for (const [name, send] of reads(wired, providerId)) {
+    wired.wire.server.disturb({ what, match: readsOf(wired) });
+    await expect(send(), `${name} under one ${what.do}`).resolves.toBeDefined();
+    wired.wire.server.calm();
+  }
+  expect((await alive(wired)).map((one) => one.providerId)).toEqual([providerId]);
+}
+
+export const readRows = {
+  "empty account": {
+    title: "nothing rented is an empty list",
+    async run({ provider, context }) {
+      expect(await provider.list(context)).toEqual([]);
+      expect(await provider.volumes?.list(context)).toEqual(provider.volumes === undefined ? undefined : []);
+    },
+  },
+  "reads 404": {
+    title: "a 404 for everything is never an empty account, nor an empty market",
+    async run(wired) {
+      const providerId = await machine(wired);
+      await struck(wired, page(404), readsOf(wired), async () => {
+        for (const [name, send] of reads(wired, providerId)) if (name !== "get") await faultOf(wired, send(), name);
+      });
+      expect(await wired.provider.get(providerId, wired.context)).toMatchObject({ providerId });
+    },
+  },
+  "single 404": {
+    title: "one 404 does not prove that a machine is gone",
+    onlyFor: ({ looksTwice }) => looksTwice === true,
+    async run(wired) {
+      const providerId = await machine(wired);
+      wired.wire.server.disturb({ what: page(404), match: readsOf(wired) });
+      expect(await wired.provider.get(providerId, wired.context)).toMatchObject({ providerId });
+    },
+  },
+  "reads 5xx": {
+    title: "a server that stays broken is unavailable after a few questions",
+    async run(wired) {
+      for (const status of [500, 502, 503]) {
+        const before = wired.wire.server.requests.length;
+        await everyReadIs(wired, page(status), ["unavailable"]);
+        expect(wired.wire.server.requests.length - before, "questions").toBeLessThan(60);
+      }
+    },
+  },
+  "reads one 5xx": {
+    title: "a single 500, 502, 503 or 504 goes unseen",
+    async run(wired) {
+      for (const status of [500, 502, 503, 504]) await goesUnseen(wired, page(status)).finally(() => wipe(wired));
+    },
+  },
+  "reads reset": {
+    title: "one connection that breaks goes unseen; a server that breaks every one is unavailable",
+    async run(wired) {
+      for (const what of ["reset-before", "reset-after", "truncate"] as const) {
+        await goesUnseen(wired, { do: what });
+        await wipe(wired);
+        await everyReadIs(wired, { do: what }, ["unavailable"]);
+        await wipe(wired);
+      }
+    },
+  },
+  "reads cut": {
+    title: "JSON that ends in the middle is a protocol fault, never half a list",
+    run: (wired) => everyReadIs(wired, { do: "cut-json" }, ["protocol"]),
+  },
+  "reads html": {
+    title: "a page for people with status 200 is a protocol fault",
+    run: (wired) => everyReadIs(wired, page(200), ["protocol"]),
+  },
+  "reads of another shape": {
+    title: "an answer of another shape is never taken as nothing",
+    async run(wired) {
+      for (const body of ["", "null", "42", "{}", '{"error":"try later"}', '[{"unheard":"of"}]'])
+        await everyReadIs(wired, answer(200, body, { "content-type": "application/json" }), ["protocol"]).finally(() => wipe(wired));
+    },
+  },
+  "half a list": {
+    title: "a list whose second page is refused is no list",
+    async run(wired) {
+      const { provider, controls, context, offer, spec } = wired;
+      await controls.holdProvisioning();
+      const many = 110;
+      await controls.setStock(offer.type, many + 10);
+      for (let count = 0; count < many; count++) await provider.launch(spec(fresh()), context);
+      expect(new Set((await alive(wired)).map(({ token }) => token)).size).toBe(many);
+      let seen = 0;
+      const afterTheFirst = (request: FakeRequest) => readsOf(wired)(request) && ++seen > 1;
+      const listed = await struck(wired, page(503), afterTheFirst, () => provider.list(context).catch((error: unknown) => error));
+      if (Array.isArray(listed)) expect(listed).toHaveLength(many);
+      else await faultOf(wired, Promise.reject(listed), "list");
+    },
+  },
+  "slow answers": {
+    title: "an answer that drips in is waited for",
+    async run(wired) {
+      const providerId = await machine(wired);
+      for (const [name, send] of reads(wired, providerId)) {
+        wired.wire.server.disturb({ what: { do: "drip", ms: 300 }, match: readsOf(wired) });
+        await expect(send(), name).resolves.toBeDefined();
+      }
+    },
+  },
+  "stalled reads": {
+    title: "a read that stalls, or whose body does, ends with the signal",
+    async run(wired) {
+      const { provider, wire } = wired;
+      for (const what of [{ do: "stall", ms: 60_000 } as const, { do: "drip", ms: 60_000 } as const])
+        await struck(wired, what, readsOf(wired), async () => {
+          const own = new AbortController();
+          const before = wire.server.requests.length;
+          const listing = faultOf(wired, provider.list({ signal: own.signal }), "list");
+          await eventually(async () => (wire.server.requests.length > before ? true : undefined), "the question");
+          await systemClock.sleep(100);
+          const started = systemClock.monotonic();
+          own.abort();
+          expect((await listing).fault.kind).toBe("unavailable");
+          expect(systemClock.monotonic() - started).toBeLessThan(2_000);
+        });
+    },
+  },
+  "huge answers": {
+    title: "a body of 10 MB that says no, and one of 100 MB that says yes, are bounded in time and in memory",
+    async run(wired) {
+      const { provider, context } = wired;
+      const started = systemClock.monotonic();
+      await struck(wired, { do: "huge", status: 400, bytes: 10_000_000 }, everything, () => faultOf(wired, provider.list(context), "list"));
+      const { fault } = await struck(wired, { do: "huge", status: 200, bytes: 100_000_000 }, everything, () =>
+        faultOf(wired, provider.list(context), "list"),
+      );
+      expect(fault.kind).toBe("protocol");
+      expect(systemClock.monotonic() - started).toBeLessThan(15_000);
+      expect(await provider.list(context)).toEqual([]);
+    },
+  },
+  "unknown states": {
+    title: "a state word that no document knows is unknown, kept as it is, and costs no list",
+    async run(wired) {
+      const { provider, context } = wired;
+      const providerId = await machine(wired);
+      await machine(wired);
+      wired.wire.useUnknownState();
+      const listed = await provider.list(context);
+      expect(listed.map(({ state }) => state)).toEqual(["unknown", "unknown"]);
+      for (const { rawState } of listed) expect(rawState).not.toMatch(/^(unknown)?$/);
+      expect(await provider.get(providerId, context)).toMatchObject({ state: "unknown", rawState: listed[0]?.rawState });
+    },
+  },
+  "clock ahead": {
+    title: "a cloud whose clock is two hours ahead: deadlines in our time, nothing expires",
+    run: (wired) => skewed(wired, TWO_HOURS_MS),
+  },
+  "clock behind": {
+    title: "a cloud whose clock is two hours behind: deadlines in our time, nothing expires",
+    run: (wired) => skewed(wired, -TWO_HOURS_MS),
+  },
+} satisfies Readonly<Record<string, Row>>;
+
+/** Gives back what a round of a row rented. */
+async function wipe(wired: Wired): Promise<void> {
+  const { provider, context, over } = wired;
+  for (const { providerId } of await alive(wired)) {
+    await provider.destroy(providerId, context);
+    await over(providerId);
+  }
+}
+
+async function skewed(wired: Wired, ms: number): Promise<void> {
+  const { provider, controls, wire, context } = wired;
+  const providerId = await machine(wired);
+  wire.skewClock(ms);
+  const token = fresh();
+  const launched = await provider.launch(wired.spec(token), context);
+  expect(await foundBy(wired, token)).toBe(1);
+  await wired.reach(launched.providerId, "running");
+  const inAMinute = await struck(
+    wired,
+    page(429, { "retry-after": new Date(systemClock.now() + ms + 60_000).toUTCString() }),
+    everything,
+    () => faultOf(wired, provider.list(context), "list"),
+  );
+  const retryAfterMs = inAMinute.fault.kind === "rate-limited" ? inAMinute.fault.retryAfterMs : null;
+  expect(Math.abs((retryAfterMs ?? 0) - 60_000), "Retry-After as a date").toBeLessThan(NEARLY_MS);
+  for (const one of await provider.list(context)) {
+    expect(one).toMatchObject({ state: "running", notice: null });
+    if (one.protectedUntil !== null)
+      expect(Math.abs(one.protectedUntil - systemClock.now() - provider.capabilities.protectionSeconds * 1000)).toBeLessThan(60_000);
+  }
+  await controls.giveNotice(providerId, 60);
+  if (provider.capabilities.noticeSeconds === 0) return;
+  const { notice } = await eventually(
+    async () => (await provider.list(context)).find((one) => one.providerId === providerId && one.notice !== null),
+    "the notice",
+  );
+  expect(Math.abs((notice?.deadline ?? 0) - systemClock.now() - 60_000), "the deadline").toBeLessThan(NEARLY_MS);
+}
