@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Fleet } from "../fleet/fleet.ts";
+import { ownPace, type Pace } from "../fleet/pace.ts";
 import { look, reconcile } from "../fleet/pass.ts";
 import { parseDuration } from "../model/duration.ts";
 import type { FleetEvent } from "../model/event.ts";
@@ -34,9 +35,10 @@ export const watch: CommandModule = {
     const live = stdout.isTTY && !context.machine ? liveFrame(stdout) : null;
     const recent: FleetEvent[] = [];
     let said: readonly string[] = [];
+    const pace = ownPace(clock);
     let seq = await firstSeq(context, fleet);
     while (!signal.aborted) {
-      const troubles = await onePass(context, fleet, names);
+      const troubles = await onePass(context, fleet, names, pace);
       const events = await fleet.state.events({ afterSeq: seq, ...(names.length === 0 ? {} : { instances: names }) });
       seq = events.at(-1)?.seq ?? seq;
       recent.push(...events);
@@ -58,14 +60,14 @@ export const watch: CommandModule = {
  * One look, or with `--act` one pass. What goes wrong is returned to be shown and is tried again: a watch that ends at
  * the first hiccup watches nothing.
  */
-async function onePass(context: CommandContext, fleet: Fleet, names: readonly string[]): Promise<readonly string[]> {
+async function onePass(context: CommandContext, fleet: Fleet, names: readonly string[], pace: Pace): Promise<readonly string[]> {
   const { signal } = context.world;
   try {
     if (context.options["act"] !== true) {
-      await look(fleet, signal, names);
+      await look(fleet, signal, names, pace);
       return [];
     }
-    const report = await reconcile(fleet, { signal, limitMs: PASS_LIMIT_MS });
+    const report = await reconcile(fleet, { signal, limitMs: PASS_LIMIT_MS, pace });
     return [
       ...report.items.filter((item) => item.outcome === "stuck").map((item) => `${item.instance}: ${item.why ?? "stuck"}`),
       ...report.silent.map(({ provider, why }) => `${provider} does not answer: ${why}`),

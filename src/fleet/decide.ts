@@ -27,6 +27,8 @@ export interface Observation {
   /** How long after a launch its machine is sure to be listed, in milliseconds. */
   readonly listSettlesMs: number;
   readonly hibernates: "native" | "park";
+  /** How soon a machine that changes is worth another look, in milliseconds. */
+  readonly pollMs: number;
   /** What the cloud's machines can do by themselves. */
   readonly machine: MachineKind;
   /** The provider's id of the volume that it is to have; null when it has none, or a launch attaches it. */
@@ -77,7 +79,6 @@ export interface Decision {
   readonly why: string;
 }
 
-const SOON_MS = 150;
 const LATER_MS = 1000;
 /** A destroy that was accepted and shows no effect is sent again after this long. */
 const DESTROY_AGAIN_MS = 30_000;
@@ -98,9 +99,9 @@ export function decide(record: InstanceRecord, seen: Observation): Decision {
     return step({ do: "give-up-waking" }, "it was not serving by its cap");
   switch (record.desired) {
     case "gone":
-      return decideEnding(record, cloud, seen.now);
+      return decideEnding(record, cloud, seen);
     case "hibernated":
-      return decideHibernating(record, cloud, seen.hibernates);
+      return decideHibernating(record, cloud, seen);
     case "running":
       return decideRunning(record, cloud, seen);
   }
@@ -118,18 +119,18 @@ function decideLaunchAnswer(intent: IntentRecord, seen: Observation): Decision {
   return step({ do: "abandon-launch" }, "the launch never arrived");
 }
 
-function decideEnding(record: InstanceRecord, cloud: KnownCloud, now: number): Decision {
+function decideEnding(record: InstanceRecord, cloud: KnownCloud, { now, pollMs }: Observation): Decision {
   if (cloud.kind !== "here")
     return step({ do: "note-gone" }, record.providerId === null ? "there is no machine" : "the provider says it is gone");
   const { instance } = cloud;
   if (instance.state === "terminating" && now - lastChange(record, now) < DESTROY_AGAIN_MS)
-    return wait(SOON_MS, "waiting for the provider to confirm");
+    return wait(pollMs, "waiting for the provider to confirm");
   const reachable = instance.state === "running" || instance.state === "reclaiming";
   const snapshot = reachable && record.state !== "terminating" && !record.skipSnapshot && record.readyAt !== null;
   return step({ do: "snapshot-and-destroy", instance, snapshot }, "it is to be gone");
 }
 
-function decideHibernating(record: InstanceRecord, cloud: KnownCloud, hibernates: "native" | "park"): Decision {
+function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernates, pollMs }: Observation): Decision {
   if (record.state === "hibernated" && (cloud.kind === "none" || (cloud.kind === "here" && cloud.instance.state === "hibernated")))
     return step({ do: "rest" }, "hibernated");
   if (cloud.kind !== "here") return step({ do: "note-hibernated", parked: "recreate" }, "there is no machine; the volume holds the work");
@@ -150,7 +151,7 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, hibernates
     case "failed":
       return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "the machine failed; the volume holds the work");
     default:
-      return wait(SOON_MS, `the provider says ${instance.rawState}`);
+      return wait(pollMs, `the provider says ${instance.rawState}`);
   }
 }
 
@@ -180,20 +181,20 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
         return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "it comes back on another machine, from its volume");
       return step({ do: "restore", instance }, "it is to come back");
     case "stopped":
-      return decideStopped(record, instance);
+      return decideStopped(record, instance, seen.pollMs);
     case "running":
     case "reclaiming":
       return decideHere(record, seen, instance);
     default:
-      return wait(SOON_MS, `the provider says ${instance.rawState}`);
+      return wait(seen.pollMs, `the provider says ${instance.rawState}`);
   }
 }
 
-function decideStopped(record: InstanceRecord, instance: ProviderInstance): Decision {
+function decideStopped(record: InstanceRecord, instance: ProviderInstance, pollMs: number): Decision {
   if (instance.endedBy === "provider") return step({ do: "clear-remains", instance }, "it was reclaimed, and what is left of it costs");
   if (record.state === "stopped" && record.dataKeptUntil === instance.dataKeptUntil)
     return step({ do: "rest" }, "stopped outside of spot; left as it is");
-  if (!mayMove(record.state, "stopped")) return wait(SOON_MS, `the provider says ${instance.rawState}`);
+  if (!mayMove(record.state, "stopped")) return wait(pollMs, `the provider says ${instance.rawState}`);
   return step({ do: "note-stopped", instance }, "it was stopped outside of spot");
 }
 
@@ -220,7 +221,7 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
     return step({ do: "attach-volume", instance, volumeId: seen.attachVolume }, "its volume is not attached");
   if (!isUp(record) && seen.guest?.awaitsVolume === true) return step({ do: "mount-volume", instance }, "its agent waits for the volume");
   if (!isUp(record) && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
-  if (!isUp(record)) return wait(SOON_MS, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
+  if (!isUp(record)) return wait(seen.pollMs, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
   return step({ do: "rest" }, record.notice === null ? "running" : "running until the deadline");
 }
 

@@ -24,6 +24,7 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     foundByToken: launchIntent !== null && answer.kind === "here" ? answer.instance : null,
     listSettlesMs: capabilities.listSettlesMs,
     hibernates: capabilities.hibernate,
+    pollMs: capabilities.pollMs,
     machine: capabilities.machine,
     attachVolume: provider.volumes?.attach === undefined ? null : await volumeToAttach(fleet, record),
     cloud: answer,

@@ -5,6 +5,7 @@ import { step } from "./drive.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
 import { followLedger, type Listing, observe } from "./observe.ts";
+import type { Pace } from "./pace.ts";
 import { perform } from "./perform.ts";
 import { RecordMoved } from "./record-change.ts";
 import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
@@ -29,34 +30,41 @@ export interface PassReport {
 /** A request whose answer got lost may arrive late; for so long after it was made its provider is looked at. */
 const LATE_MS = 30 * 86_400_000;
 
-/** One bulk list call for each of these providers. */
-async function listAll(providers: readonly string[], fleet: Fleet, signal: AbortSignal): Promise<ReadonlyMap<string, Listing>> {
+const ALWAYS: Pace = () => true;
+
+/** One bulk list call for each of these providers whose time has come; the others are missing. */
+async function listAll(providers: readonly string[], fleet: Fleet, pace: Pace, signal: AbortSignal): Promise<ReadonlyMap<string, Listing>> {
   const ids = [...new Set(providers)];
   const listings = await Promise.all(
-    ids.map(async (id): Promise<readonly [string, Listing]> => {
+    ids.map(async (id): Promise<readonly [string, Listing] | null> => {
       try {
         const provider = await fleet.provider(id);
-        return [id, await call(signal, (context) => provider.list(context))];
+        return pace(provider) ? [id, await call(signal, (context) => provider.list(context))] : null;
       } catch (error) {
         if (signal.aborted) throw error;
         return [id, error instanceof Error ? error.message : String(error)];
       }
     }),
   );
-  return new Map(listings);
+  return new Map(listings.filter((entry) => entry !== null));
 }
 
 /**
  * One pass over everything: each record and its cloud are made to agree, what a killed command began is finished, and
  * machines that carry our token without a record are ended.
  */
-export async function reconcile(fleet: Fleet, options: { readonly signal: AbortSignal; readonly limitMs: number }): Promise<PassReport> {
+export async function reconcile(
+  fleet: Fleet,
+  options: { readonly signal: AbortSignal; readonly limitMs: number; readonly pace?: Pace },
+): Promise<PassReport> {
   const { signal, limitMs } = options;
   const records = await fleet.state.instances();
   // Also where nothing of ours is known to live any more: a machine may have come up after its promise was given up.
   const promised = await fleet.state.promisedProviders(fleet.clock.now() - LATE_MS);
-  const listings = await listAll([...records.map((record) => record.provider), ...promised], fleet, signal);
-  const items = await Promise.all(records.map((record) => settle(fleet, record, listings.get(record.provider), signal, limitMs)));
+  const listings = await listAll([...records.map((record) => record.provider), ...promised], fleet, options.pace ?? ALWAYS, signal);
+  // What is under way is looked at in every pass, what rests when its provider's account is listed.
+  const due = records.filter((record) => listings.has(record.provider) || !isSettled(record));
+  const items = await Promise.all(due.map((record) => settle(fleet, record, listings.get(record.provider), signal, limitMs)));
   const strays = await endStrays(fleet, listings, signal);
   const volumes = await settleVolumes(fleet, signal);
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
@@ -107,11 +115,12 @@ const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
 ]);
 
 /** Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them. */
-export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[]): Promise<void> {
+export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[], pace: Pace = ALWAYS): Promise<void> {
   const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
   const providers = records.map((record) => record.provider);
-  const listings = await listAll(providers, fleet, signal);
+  const listings = await listAll(providers, fleet, pace, signal);
   for (const record of records) {
+    if (!listings.has(record.provider)) continue;
     await whileHolding(fleet, instanceLease(record.id), async () => {
       const seen = await observe(fleet, record, signal, listings.get(record.provider));
       await followLedger(fleet, record, seen);

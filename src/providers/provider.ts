@@ -125,6 +125,8 @@ export interface Capabilities {
   readonly hibernate: "native" | "park";
   /** A second launch with the same token returns the first one's instance. */
   readonly idempotentLaunch: boolean;
+  /** How often one machine may be asked about while it changes, in milliseconds; mind the cloud's rate limit. */
+  readonly pollMs: number;
   /** How soon a launched instance is sure to appear in `list`, in milliseconds. */
   readonly listSettlesMs: number;
   readonly volumes: boolean;

@@ -18,6 +18,7 @@ function provider(id: string, offers: Provider["offers"]): Provider {
     retainsAddress: false,
     keepsRoot: false,
     stoppedBillsGpu: true,
+    pollMs: 150,
     whyNoStop: "it never answers",
   } as const;
   return { id, capabilities, offers, launch: unused, list: unused, get: unused, destroy: unused };

@@ -78,6 +78,7 @@ export function seen(set: Partial<Observation> = {}): Observation {
     foundByToken: null,
     listSettlesMs: 5_000,
     hibernates: "native",
+    pollMs: 150,
     machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
     attachVolume: null,
     guest: null,

@@ -282,6 +282,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       retainsAddress: false,
       keepsRoot: false,
       stoppedBillsGpu: true,
+      pollMs: 150,
       whyNoStop: "on paper nothing stops",
     },
     offers: (_query, { signal }) => answer(signal, offers),

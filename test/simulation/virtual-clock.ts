@@ -15,8 +15,15 @@ interface Sleeper {
   wake(): void;
 }
 
-/** Everything in the simulation is promises on one thread, so a turn of the event loop drains all that can go on now. */
-export function virtualClock(start = Date.UTC(2026, 0, 5)): VirtualClock {
+const NEVER_BUSY = () => false;
+/** After the last real exchange has ended, what waited for it gets so many turns of the event loop before time passes. */
+const TURNS_AFTER_BUSY = 4;
+
+/**
+ * Everything in the simulation is promises on one thread, so a turn of the event loop drains all that can go on now.
+ * Where something real goes on besides (a request on loopback), `busy` says so, and time waits for it.
+ */
+export function virtualClock(start = Date.UTC(2026, 0, 5), busy: () => boolean = NEVER_BUSY): VirtualClock {
   let now = start;
   let order = 0;
   const sleepers = new Set<Sleeper>();
@@ -57,9 +64,11 @@ export function virtualClock(start = Date.UTC(2026, 0, 5)): VirtualClock {
       isOver = true;
     };
     work.then(done, done);
-    for (let idle = 0; ; ) {
+    for (let idle = 0, quiet = 0; ; ) {
       await nextTurn();
       if (isOver) return work;
+      quiet = busy() ? 0 : quiet + 1;
+      if (quiet === 0 || (quiet < TURNS_AFTER_BUSY && busy !== NEVER_BUSY)) continue;
       const first = earliest();
       if (first === undefined) {
         if (++idle > 50) throw new Error("the simulation stands still: nobody sleeps and nothing ends");

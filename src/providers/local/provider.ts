@@ -136,7 +136,8 @@ const CAPABILITIES: Capabilities = {
   retainsAddress: false,
   keepsRoot: false,
   stoppedBillsGpu: true,
-      whyNoStop: "here a machine either runs, hibernates or is gone",
+  pollMs: 150,
+  whyNoStop: "here a machine either runs, hibernates or is gone",
 };
 
 /** The embedded cloud of this home, spoken to like any other. It is started by the first call. */

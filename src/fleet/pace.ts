@@ -1,0 +1,32 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Capabilities, Provider } from "../providers/provider.ts";
+
+const SHORTEST_MS = 1_000;
+const LONGEST_MS = 30_000;
+/** Without a notice there is only the loss to be seen, and rate limits are to be shared with other tools. */
+const NO_NOTICE_MS = 10_000;
+/** Of a notice, no more than this part may pass before it is seen. */
+const PART_OF_NOTICE = 60;
+
+/** How often a whole account is listed by a watch, in milliseconds: a short notice needs a short pace. */
+export function lookEveryMs({ noticeSeconds, machine }: Capabilities): number {
+  if (machine.kind === "process") return SHORTEST_MS;
+  if (noticeSeconds <= 0) return NO_NOTICE_MS;
+  return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (noticeSeconds * 1000) / PART_OF_NOTICE));
+}
+
+/** Whether it is time to list a provider's account again; asking counts as having listed it. */
+export type Pace = (provider: Provider) => boolean;
+
+/** Each provider at its own pace, from now on. */
+export function ownPace(clock: Clock): Pace {
+  const last = new Map<string, number>();
+  return (provider) => {
+    const now = clock.monotonic();
+    const before = last.get(provider.id);
+    // Half a second of slack, so that a pace of one second is not missed by a timer that fired a moment early.
+    if (before !== undefined && now - before < lookEveryMs(provider.capabilities) - 500) return false;
+    last.set(provider.id, now);
+    return true;
+  };
+}

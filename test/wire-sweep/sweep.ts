@@ -1,0 +1,83 @@
+import type { VirtualClock } from "../simulation/virtual-clock.ts";
+import { LIFE } from "./life.ts";
+import { type CloudOnTheWire, untilQuiet, type WireWorld, wireWorld } from "./wire-world.ts";
+
+/** `reset-before`: the n-th request never arrives. `reset-after`: it took effect, and its answer is lost. */
+export const FAULTS = ["reset-before", "reset-after"] as const;
+export type WireFault = (typeof FAULTS)[number];
+
+export interface Played {
+  /** Requests in the life itself, without the reconciling after it. */
+  readonly requests: number;
+  readonly broken: readonly string[];
+}
+
+/** What no fault may lead to: two machines, a machine without a record, a volume lost or unknown, a promise left open. */
+async function brokenNow({ cloud, state }: WireWorld): Promise<readonly string[]> {
+  const broken: string[] = [];
+  const records = await state.instances({ includeGone: true });
+  const living = records.filter((record) => record.state !== "gone");
+  const machines = cloud.living();
+  if (machines.length > 1) broken.push(`${machines.length} machines: ${machines.map(({ name }) => name)}`);
+  for (const { providerId } of machines)
+    if (!living.some((record) => record.providerId === providerId)) broken.push(`the machine ${providerId} has no record`);
+  for (const record of living)
+    if (record.providerId !== null && !machines.some(({ providerId }) => providerId === record.providerId))
+      broken.push(`${record.name} is ${record.state}, and its machine ${record.providerId} is not there`);
+  const known = await state.volumes();
+  for (const { providerId, name } of cloud.volumes())
+    if (!known.some((volume) => volume.providerId === providerId)) broken.push(`the volume ${name} has no record`);
+  for (const volume of known)
+    if (!cloud.volumes().some(({ providerId }) => providerId === volume.providerId)) broken.push(`the volume ${volume.name} is lost`);
+  if (records.length > 0 && records.some(({ readyAt }) => readyAt !== null) && !known.some(({ name }) => name === "work"))
+    broken.push("the work's volume is gone");
+  for (const intent of await state.pendingIntents()) broken.push(`the ${intent.kind} intent is still open`);
+  const open = (await state.ledger({ openOnly: true })).filter(({ kind }) => kind === "gpu");
+  for (const { providerId } of open)
+    if (!machines.some((machine) => machine.providerId === providerId)) broken.push(`the ledger runs for ${providerId}, which is gone`);
+  return broken;
+}
+
+/** Plays the whole life with its n-th request disturbed (0: none), reconciles until all is quiet, and looks for damage. */
+export async function play(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, n: number, fault: WireFault): Promise<Played> {
+  const world = await wireWorld(make);
+  const { clock, cloud } = world;
+  try {
+    const first = cloud.server.requests.length;
+    if (n > 0) cloud.server.disturb({ what: { do: fault }, match: () => cloud.server.requests.length - first === n });
+    const failures: string[] = [];
+    for (const step of LIFE) {
+      const fleet = world.start();
+      await clock.run(step(world, fleet).catch((error: unknown) => void failures.push(String(error))));
+      world.bury(fleet);
+    }
+    const requests = cloud.server.requests.length - first;
+    const broken = [...(await untilQuiet(world)), ...(await brokenNow(world))];
+    const [record] = await world.state.instances({ includeGone: true });
+    if (n === 0 && failures.length > 0) broken.push(...failures);
+    if (n === 0 && record?.state !== "gone") broken.push(`an undisturbed life ended ${record?.state}`);
+    return { requests, broken };
+  } finally {
+    await world.close();
+  }
+}
+
+export interface Swept {
+  readonly requests: number;
+  readonly points: number;
+  readonly damage: readonly string[];
+}
+
+/** Every `stride`-th request of the life, each failing before and after it took effect. */
+export async function sweepLife(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, stride: number): Promise<Swept> {
+  const calm = await play(make, 0, "reset-before");
+  const damage = calm.broken.map((what) => `undisturbed: ${what}`);
+  let points = 0;
+  for (let n = 1; n <= calm.requests; n += stride)
+    for (const fault of FAULTS) {
+      points += 1;
+      const { broken } = await play(make, n, fault);
+      damage.push(...broken.map((what) => `request ${n}, ${fault}: ${what}`));
+    }
+  return { requests: calm.requests, points, damage };
+}

@@ -1,0 +1,106 @@
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { seededRng } from "../../src/platform/rng.ts";
+import type { Provider } from "../../src/providers/provider.ts";
+import { openState } from "../../src/state/open.ts";
+import type { InstanceSpec, State } from "../../src/state/records.ts";
+import type { FakeServer } from "../clouds/fake-server.ts";
+import { type VirtualClock, virtualClock } from "../simulation/virtual-clock.ts";
+import { sampleSpec } from "../state/sample-records.ts";
+import { requestsInFlight } from "./in-flight.ts";
+import { type RentedGuests, rentedGuests } from "./rented-guest.ts";
+
+/** What the sweep must know of and do to the cloud behind a provider. */
+export interface CloudOnTheWire {
+  readonly provider: Provider;
+  readonly server: FakeServer;
+  /** Machines that cost money, hibernated ones included. */
+  living(): readonly { readonly providerId: string; readonly name: string }[];
+  /** Volumes that outlive machines; root disks of living machines are none. */
+  volumes(): readonly { readonly providerId: string; readonly name: string }[];
+  /** The provider's word that its machines will be reclaimed; false where this cloud gives none. */
+  giveNotice(seconds: number): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface WireWorld {
+  readonly clock: VirtualClock;
+  readonly cloud: CloudOnTheWire;
+  readonly state: State;
+  readonly guests: RentedGuests;
+  readonly spec: InstanceSpec;
+  /** A new process of ours. */
+  start(): Fleet;
+  /** That process is dead; its leases are free. */
+  bury(fleet: Fleet): void;
+  close(): Promise<void>;
+}
+
+export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTheWire>): Promise<WireWorld> {
+  const clock = virtualClock(Date.UTC(2026, 0, 5), requestsInFlight());
+  const cloud = await make(clock);
+  const { provider } = cloud;
+  const state = await openState(":memory:");
+  const rng = seededRng(1);
+  const spec = sampleSpec("train", {
+    providers: [provider.id],
+    gpu: null,
+    maxPrice: null,
+    command: ["train"],
+    onReclaim: "hibernate",
+    volume: { name: "work", sizeGb: 20, mount: "/data" },
+  });
+  const isUp = (alias: string) => cloud.living().some(({ providerId }) => alias === `${provider.id}-${providerId}`);
+  const guests = rentedGuests(clock, provider.capabilities.machine, isUp, "work");
+  const buried = new Set<string>();
+  let started = 0;
+  return {
+    clock,
+    cloud,
+    state,
+    guests,
+    spec,
+    start() {
+      started += 1;
+      return {
+        state,
+        provider: async () => provider,
+        guest: guests.door,
+        clock,
+        rng,
+        owner: `process-${started}`,
+        ownerIsDead: (owner) => buried.has(owner),
+        say: () => undefined,
+      };
+    },
+    bury: (fleet) => void buried.add(fleet.owner),
+    async close() {
+      await state.close();
+      await cloud.close();
+    },
+  };
+}
+
+/** Longer than any listing settles. */
+const BETWEEN_MS = 60_000;
+const MOST_PASSES = 30;
+
+/** Reconciles with fresh processes until two passes in a row had nothing to do. @returns what was still open at the end. */
+export async function untilQuiet(world: WireWorld): Promise<readonly string[]> {
+  const { clock, state } = world;
+  let open: readonly string[] = ["never tried"];
+  for (let passes = 0, calm = 0; passes < MOST_PASSES && calm < 2; passes++) {
+    const before = await state.lastSeq();
+    const fleet = world.start();
+    const report = await clock.run(reconcile(fleet, { signal: new AbortController().signal, limitMs: 300_000 }));
+    world.bury(fleet);
+    open = [
+      ...report.items.filter((item) => item.outcome !== "settled").map((item) => `${item.instance}: ${item.outcome}: ${item.why}`),
+      ...report.volumes.map((item) => `volume ${item.volume}: ${item.why}`),
+      ...report.silent.map((item) => `${item.provider}: ${item.why}`),
+    ];
+    calm = open.length === 0 && report.strays.length === 0 && (await state.lastSeq()) === before ? calm + 1 : 0;
+    await clock.pass(BETWEEN_MS);
+  }
+  return open;
+}
