@@ -29,22 +29,28 @@ export interface LocalClientOptions {
 
 function failure(error: unknown, changes: boolean): unknown {
   if (!(error instanceof HttpFailure)) return error;
+  if (error.code === "BODY_TOO_LARGE")
+    return new ProviderError("local", { kind: "protocol" }, `the local cloud: ${error.message}`, null, error);
   const lost = error.sent && changes;
   const message = lost ? "the local cloud did not answer; it may have done it" : `the local cloud does not answer: ${error.message}`;
   return new ProviderError("local", { kind: lost ? "ambiguous" : "unavailable" }, message, null, error);
 }
 
 function parse<Schema extends v.GenericSchema>(schema: Schema, response: HttpResponse, changes: boolean): v.InferOutput<Schema> {
+  const refused = response.status < 200 || response.status > 299;
   let value: unknown;
   try {
     value = JSON.parse(response.body);
   } catch (error) {
+    if (refused) throw refusalOf(response, null, `the local cloud answered with HTTP ${response.status}`, changes);
     // It answered that it was done, in words that nobody understands: done or not, the token will tell.
     throw new ProviderError("local", { kind: "protocol" }, "the local cloud answered with something other than JSON", null, error);
   }
-  if (response.status < 200 || response.status > 299) {
+  if (refused) {
     const refusal = v.safeParse(errorSchema, value);
-    const { code, message } = refusal.success ? refusal.output.error : { code: null, message: `HTTP ${response.status}` };
+    const { code, message } = refusal.success
+      ? refusal.output.error
+      : { code: null, message: `the local cloud answered with HTTP ${response.status}` };
     throw refusalOf(response, code, message, changes);
   }
   const result = v.safeParse(schema, value);
@@ -68,8 +74,13 @@ export function localClient(world: LocalWorld, options: LocalClientOptions): Loc
       return await http.send(request);
     } catch (error) {
       if (!(error instanceof HttpFailure) || !options.autoStart || call.signal.aborted) throw failure(error, changes);
-      // A daemon that went away under a question is started again; one that only lost its answer is not asked twice.
-      if (error.sent && (changes || (await servingProcess(http, call.signal).catch(() => 0)) !== undefined)) throw failure(error, changes);
+      // A daemon that went away under a question is started again; one that only lost its answer is asked once more,
+      // if that changes nothing.
+      if (error.sent && (changes || error.code === "BODY_TOO_LARGE")) throw failure(error, changes);
+      if (error.sent && (await servingProcess(http, call.signal).catch(() => 0)) !== undefined)
+        return await http.send(request).catch((second: unknown) => {
+          throw failure(second, changes);
+        });
     }
     // Nothing has been done: start the cloud and send it now.
     await startDaemon(world, http, call.signal).catch((error: unknown) => {

@@ -45,9 +45,19 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   unauthorized: { kind: "auth" },
 };
 
+/** For an answer without a word of the cloud's own. */
+const FAULT_OF_STATUS: Readonly<Record<number, Fault>> = {
+  401: { kind: "auth" },
+  403: { kind: "auth" },
+  404: { kind: "not-found" },
+  409: { kind: "conflict" },
+};
+
+const LONGEST_WAIT_SECONDS = 3600;
+
 function retryAfterMs(response: HttpResponse): number | null {
   const seconds = Number(response.headers["retry-after"]);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
+  return seconds >= 0 && seconds <= LONGEST_WAIT_SECONDS ? seconds * 1000 : null;
 }
 
 /** What a refusal means for whoever called. `changes`: the call was meant to change something. */
@@ -57,6 +67,8 @@ export function refusalOf(response: HttpResponse, code: string | null, message: 
   if (code === "rate_limited" || response.status === 429)
     return new ProviderError("local", { kind: "rate-limited", retryAfterMs: retryAfterMs(response) }, message, raw);
   if (named !== undefined) return new ProviderError("local", named, message, raw);
+  const byStatus = FAULT_OF_STATUS[response.status];
+  if (byStatus !== undefined) return new ProviderError("local", byStatus, message, raw);
   // A server that broke down without a word of its own may have done it before.
   if (response.status >= 500) return new ProviderError("local", { kind: changes ? "ambiguous" : "unavailable" }, message, raw);
   return new ProviderError("local", { kind: "protocol" }, message, raw);
