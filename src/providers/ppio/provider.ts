@@ -1,0 +1,113 @@
+import { isFault, ProviderError } from "../errors.ts";
+import type { CallContext, Capabilities, Provider, ProviderInstance } from "../provider.ts";
+import { type PpioApi, type PpioWorld, ppioApi } from "./api.ts";
+import { stateOf } from "./codes.ts";
+import { instanceOf, type Memory } from "./instance-view.ts";
+import { launchInstance } from "./launch.ts";
+import { allOffers } from "./offers.ts";
+import { NOVITA, PPIO, type Vendor } from "./vendors.ts";
+import { ppioVolumes } from "./volumes.ts";
+import type { WireInstance } from "./wire.ts";
+
+const CAPABILITIES: Capabilities = {
+  noticeSeconds: 3600,
+  protectionSeconds: 3600,
+  hibernate: "park",
+  idempotentLaunch: false,
+  // The limit is not documented; clients that were run against it ask every two to five seconds.
+  pollMs: 2_000,
+  // Not documented. A list that is behind, or a create that was still under way when its connection broke, should be over by then.
+  listSettlesMs: 30_000,
+  volumes: true,
+  machine: { kind: "container", notices: "controller", endsItself: false, volumes: "mounted" },
+  retainsAddress: false,
+  keepsRoot: false,
+  stoppedBillsGpu: false,
+  whyNoStop: "stopped, it still costs storage, its disk is deleted after at most 7 days, and its node may be taken",
+};
+
+/** The row of one instance in the list, looked for by its name where that is known: the filter is a fuzzy one. */
+async function listed(api: PpioApi, id: string, name: string, context: CallContext): Promise<WireInstance | undefined> {
+  return (await api.instances(name === "" ? null : name, context)).find((row) => row.id === id);
+}
+
+/**
+ * One instance, from two calls: only the details know the way in, only the list knows of a reclaim. One that the details do not
+ * find is gone when the list does not have it either.
+ */
+async function look(api: PpioApi, id: string, memory: Memory, context: CallContext): Promise<WireInstance | undefined> {
+  const details = await api.details(id, context);
+  if (details === undefined) return listed(api, id, memory.names.get(id) ?? "", context);
+  const isSpot = details.billingMode === "spot" || details.billingMode === "";
+  if (!isSpot || ["gone", "terminating"].includes(stateOf(details.status))) return details;
+  const row = await listed(api, id, details.name, context);
+  if (row === undefined) return details;
+  // The row is the younger of the two.
+  const { status, statusError, spotStatus, spotReclaimTime } = row;
+  return {
+    ...details,
+    status,
+    statusError,
+    spotStatus,
+    spotReclaimTime,
+    createdAt: details.createdAt ?? row.createdAt,
+    lastStoppedAt: details.lastStoppedAt ?? row.lastStoppedAt,
+    releaseDataAt: details.releaseDataAt ?? row.releaseDataAt,
+  };
+}
+
+async function destroy(api: PpioApi, id: string, memory: Memory, context: CallContext): Promise<"accepted" | "gone"> {
+  try {
+    await api.change("/gpu/instance/delete", { instanceId: id }, context);
+    return "accepted";
+  } catch (error) {
+    if (!isFault(error, "not-found", "conflict")) throw error;
+    const found = await look(api, id, memory, context).catch((failure: unknown) => {
+      // The delete itself was refused: nothing was done.
+      if (isFault(failure, "protocol", "not-found"))
+        throw new ProviderError(api.vendor.id, { kind: "unavailable" }, failure.message, failure.rawCode, failure);
+      throw failure;
+    });
+    const state = found === undefined ? "gone" : stateOf(found.status);
+    if (state === "gone") return "gone";
+    if (state === "terminating") return "accepted";
+    // Clients of this API tell of a delete that wants a stop first. It ends the bill for the GPU, and the next call ends the rest.
+    if (isFault(error, "conflict") && state === "running") await api.change("/gpu/instance/stop", { instanceId: id }, context);
+    throw new ProviderError(
+      api.vendor.id,
+      { kind: "unavailable" },
+      `it cannot be deleted now (${found?.status}): ${error.message}`,
+      error.rawCode,
+      error,
+    );
+  }
+}
+
+function provider(vendor: Vendor, world: PpioWorld): Provider {
+  const api = ppioApi(vendor, world);
+  const memory: Memory = { prices: new Map(), noticed: new Map(), names: new Map() };
+  const seen = (wire: WireInstance): ProviderInstance => instanceOf(wire, { vendor: vendor.id, seenAt: api.now(), ours: api.ours, memory });
+  return {
+    id: vendor.id,
+    capabilities: CAPABILITIES,
+    offers: (query, context) => allOffers(api, query, context),
+    launch: (spec, context) => launchInstance(api, spec, memory, context),
+    list: async (context) => (await api.instances(null, context)).map(seen),
+    async get(providerId, context) {
+      const found = await look(api, providerId, memory, context);
+      return found === undefined ? undefined : seen(found);
+    },
+    destroy: (providerId, context) => destroy(api, providerId, memory, context),
+    volumes: ppioVolumes(api),
+  };
+}
+
+/** GPU instances at PPIO, in CNY. */
+export async function ppioProvider(world: PpioWorld): Promise<Provider> {
+  return provider(PPIO, world);
+}
+
+/** GPU instances at Novita, in USD: the same API at another host. */
+export async function novitaProvider(world: PpioWorld): Promise<Provider> {
+  return provider(NOVITA, world);
+}

@@ -1,0 +1,3 @@
+import { ppioConformance } from "../clouds/ppio/conformance.ts";
+
+ppioConformance("ppio");
