@@ -1,44 +1,58 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bootScript } from "../guest/boot-script.ts";
-import { guestNotice, guestSnapshot, guestStatus } from "../guest/run-verb.ts";
-import { EXIT } from "../model/exit-codes.ts";
+import type { GuestCheckpoint, GuestStatus } from "../guest/protocol.ts";
+import {
+  guestExec,
+  guestNotice,
+  guestNoticeWithdrawn,
+  guestReadyHttp,
+  guestRelease,
+  guestSealed,
+  guestSnapshot,
+  guestStatus,
+  guestVolume,
+  type VerbOptions,
+} from "../guest/run-verb.ts";
+import { sshAccess } from "../guest/ssh-access.ts";
+import type { Checkpoint } from "../model/checkpoint.ts";
 import { Problem } from "../model/problem.ts";
 import { deadline } from "../platform/clock.ts";
 import { httpClient } from "../platform/http.ts";
 import { runProgram } from "../platform/process.ts";
+import { ensureSshKey } from "../platform/ssh-key.ts";
 import type { World } from "../platform/world.ts";
 import type { MachineKind, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
-import type { GuestDoor } from "./fleet.ts";
+import type { GuestDoor, GuestReport } from "./fleet.ts";
 
-/** How long one readiness probe may take, in milliseconds. */
+/** How long one readiness probe may take, in milliseconds: on this machine, and by ssh, where it may have to connect first. */
 const PROBE_MS = 5_000;
+const FAR_PROBE_MS = 15_000;
+/** A snapshot under a deadline is waited for so much longer: it may have sealed at the last moment. */
+const AFTER_DEADLINE_MS = 30_000;
 
-/** The real way in: the agent's verbs, over whatever reach a machine has. */
-export function createGuestDoor(world: World): GuestDoor {
+/** The real way in: the agent's verbs, over whatever reach a machine has. `say`: for what must not go unheard. */
+export function createGuestDoor(world: World, say = (text: string) => world.stderr.write(`${text}\n`)): GuestDoor {
+  const ssh = sshAccess(world);
+  const options = (signal: AbortSignal) => ({ signal, ssh });
+  const alarm = hostKeyAlarm(say);
   return {
     async report(reach, signal) {
       try {
-        const status = await guestStatus(reach, { signal });
-        return {
-          phase: status.phase,
-          awaitsVolume: false,
-          exitCode: status.exitCode,
-          step: status.step,
-          restoredFrom: status.restoredFrom,
-          lastSealSeconds: status.lastSealSeconds,
-          noticeDeadline: status.notice?.deadline ?? null,
-        };
+        return reportOf(await guestStatus(reach, options(signal)));
       } catch (error) {
+        alarm(error);
         // A machine whose agent has not started yet, or is gone already, has nothing to say.
         if (error instanceof Problem) return undefined;
         throw error;
       }
     },
     async snapshot(reach, reason, deadlineSeconds, signal) {
+      const until = deadlineSeconds === null ? null : deadlineSeconds * 1000;
+      const limit = until === null ? {} : { timeoutMs: Math.max(0, until - world.clock.now()) + AFTER_DEADLINE_MS };
       try {
-        const result = await guestSnapshot(reach, reason, deadlineSeconds === null ? null : deadlineSeconds * 1000, { signal });
+        const result = await guestSnapshot(reach, reason, until, { ...options(signal), ...limit });
         if (result.kind === "empty") return { kind: "nothing-to-seal" };
         const { id, step, files, bytes } = result.checkpoint;
         return { kind: "sealed", id, step, files, bytes };
@@ -47,24 +61,54 @@ export function createGuestDoor(world: World): GuestDoor {
         throw error;
       }
     },
-    tellNotice: (reach, deadlineSeconds, signal) => guestNotice(reach, deadlineSeconds * 1000, "reclaim", { signal }),
-    tellWithdrawn: () => notBuilt(),
-    mountVolume: () => notBuilt(),
-    releaseVolume: () => notBuilt(),
-    sealed: () => notBuilt(),
-    publicKey: () => notBuilt(),
-    isReady: (reach, spec, signal) => isReady(reach, spec, signal),
+    tellNotice: (reach, deadlineSeconds, signal) => guestNotice(reach, deadlineSeconds * 1000, "reclaim", options(signal)),
+    tellWithdrawn: (reach, signal) => guestNoticeWithdrawn(reach, options(signal)),
+    async mountVolume(reach, device, signal) {
+      await guestVolume(reach, device, options(signal));
+    },
+    releaseVolume: (reach, signal) => guestRelease(reach, options(signal)),
+    sealed: async (reach, signal) => (await guestSealed(reach, options(signal))).map(checkpointOf),
+    publicKey: (signal) => ensureSshKey(ssh, signal),
+    isReady: (reach, spec, signal) => isReady(reach, spec, options(signal)),
     bootScript: (record, machine) => bootScriptFor(world, record, machine),
   };
 }
 
-async function isReady(reach: Reach, spec: InstanceSpec, signal: AbortSignal): Promise<boolean> {
-  const limit = deadline(signal, PROBE_MS);
+/** A host key that has changed looks like a machine that does not answer; it is said once for each. */
+function hostKeyAlarm(say: (text: string) => void): (error: unknown) => void {
+  const said = new Set<string>();
+  return (error) => {
+    if (!(error instanceof Problem) || error.code !== "SPOT_E_HOST_KEY_CHANGED" || said.has(error.message)) return;
+    said.add(error.message);
+    say(`warning: ${error.message}; ${error.next.join("; ")}`);
+  };
+}
+
+function reportOf(status: GuestStatus): GuestReport {
+  return {
+    phase: status.phase,
+    awaitsVolume: status.awaits === "volume",
+    exitCode: status.exitCode,
+    step: status.step,
+    restoredFrom: status.restoredFrom,
+    lastSealSeconds: status.lastSealSeconds,
+    noticeDeadline: status.notice?.deadline ?? null,
+  };
+}
+
+function checkpointOf({ instance, volume, createdAt, ...checkpoint }: GuestCheckpoint): Checkpoint {
+  return { ...checkpoint, instance: instance ?? "", volume: volume ?? "", createdAt: createdAt * 1000, sealed: true, verifiedAt: null };
+}
+
+async function isReady(reach: Reach, spec: InstanceSpec, options: VerbOptions): Promise<boolean> {
+  const limit = deadline(options.signal, reach.kind === "ssh" ? FAR_PROBE_MS : PROBE_MS);
+  const within = { ...options, signal: limit.signal };
   try {
-    if (spec.readyHttp !== null && !(await answersHttp(reach, spec.readyHttp, limit.signal))) return false;
+    if (spec.readyHttp !== null && !(await answersHttp(reach, spec.readyHttp, within))) return false;
     if (spec.readyCmd === null) return true;
-    if (reach.kind !== "process") return false;
-    const result = await runProgram(["/bin/sh", "-c", spec.readyCmd], {
+    const argv = ["/bin/sh", "-c", spec.readyCmd];
+    if (reach.kind === "ssh") return (await guestExec(reach, argv, within)).code === 0;
+    const result = await runProgram(argv, {
       cwd: spec.workdir ?? reach.cwd,
       env: { ...reach.env, ...spec.env },
       signal: limit.signal,
@@ -75,30 +119,30 @@ async function isReady(reach: Reach, spec: InstanceSpec, signal: AbortSignal): P
   }
 }
 
-/** `:8000/health` on the machine answers with a status below 400. */
-async function answersHttp(reach: Reach, target: string, signal: AbortSignal): Promise<boolean> {
+/** `:8000/health` on the machine answers with a status below 400; it need not be reachable from outside. */
+async function answersHttp(reach: Reach, target: string, options: VerbOptions): Promise<boolean> {
   const match = /^:(\d{1,5})(\/.*)?$/.exec(target);
-  const host = reach.kind === "ssh" ? reach.host : "127.0.0.1";
-  const client = httpClient(`http://${host}:${match?.[1] ?? ""}`);
+  const [port, path] = [match?.[1] ?? "", match?.[2] ?? "/"];
+  if (reach.kind === "ssh") return guestReadyHttp(reach, port, path, options);
+  const client = httpClient(`http://127.0.0.1:${port}`);
   try {
-    const { status } = await client.send({ method: "GET", path: match?.[2] ?? "/", signal });
+    const { status } = await client.send({ method: "GET", path, signal: options.signal });
     return status < 400;
   } finally {
     await client.close();
   }
 }
 
-function notBuilt(): Promise<never> {
-  return Promise.reject(new Problem({ code: "SPOT_E_UNSUPPORTED", message: "not built yet", exit: EXIT.failed }));
-}
-
 async function bootScriptFor(world: World, record: InstanceRecord, machine: MachineKind): Promise<string> {
   const { spec } = record;
   const [volume] = record.volumes;
+  // A container has nobody but its boot script to let us in; into a vm the cloud does.
+  const authorizedKey = machine.kind === "container" ? await ensureSshKey(sshAccess(world), world.signal) : null;
   const source = await readFile(join(world.packageRoot, "src", "guest", "agent.sh"), "utf8");
   return bootScript(
     {
       machine,
+      authorizedKey,
       instance: record.name,
       volumeName: volume?.name ?? null,
       volumeMount: volume?.mount ?? null,

@@ -1,41 +1,115 @@
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
+import { deadline } from "../platform/clock.ts";
 import { hasErrorCode } from "../platform/files.ts";
 import { type RunResult, runProgram } from "../platform/process.ts";
+import { runSsh, streamSsh, unreachable } from "../platform/ssh.ts";
+import type { SshAccess } from "../platform/ssh-files.ts";
+import { type StreamedProgram, startStreamed } from "../platform/streamed-program.ts";
 import type { Reach } from "../providers/provider.ts";
-import { type GuestStatus, parseGuestError, parseGuestStatus, parseSnapshotResult, type SnapshotResult } from "./protocol.ts";
+import { shellWord } from "./boot-script.ts";
+import {
+  type GuestCheckpoint,
+  type GuestStatus,
+  parseGuestError,
+  parseGuestStatus,
+  parseReady,
+  parseSealed,
+  parseSnapshotResult,
+  parseVerified,
+  parseVolumeResult,
+  type SnapshotResult,
+  type VerifiedCheckpoint,
+  type VolumeResult,
+} from "./protocol.ts";
 
 export interface VerbOptions {
   readonly signal: AbortSignal;
+  /** How rented machines are come into; not needed for the embedded cloud's. */
+  readonly ssh?: SshAccess;
+  /** No longer than this, in milliseconds; without it each verb has its own limit. */
+  readonly timeoutMs?: number;
 }
 
-function unreachable(message: string, hint: string, cause?: unknown): Problem {
-  return new Problem({ code: "SPOT_E_GUEST_UNREACHABLE", message, hint, exit: EXIT.failed, retryable: true, cause });
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+/** How long a verb may take, the connection included. Hashing a volume of terabytes takes hours. */
+const LIMITS: Readonly<Record<string, number>> = {
+  status: 20 * SECOND,
+  notice: 20 * SECOND,
+  "ready-http": 20 * SECOND,
+  sealed: MINUTE,
+  volume: 3 * MINUTE,
+  release: 3 * MINUTE,
+  snapshot: 120 * MINUTE,
+  verify: 360 * MINUTE,
+};
+const OTHER_LIMIT = MINUTE;
+
+/**
+ * The line of shell that becomes a verb of the agent. A machine whose root is a folder (`SPOT_ROOT`) belongs to whoever comes
+ * in; on any other the agent is root's.
+ */
+export function agentLine(verb: readonly string[]): string {
+  return [
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the machine's shell expands it
+    'if [ -n "${SPOT_ROOT-}" ] || [ "$(id -u)" = 0 ]; then set --; else set -- sudo -n; fi;',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the machine's shell expands it
+    'exec "$@" sh "${SPOT_ROOT-}/var/lib/spot/agent.sh"',
+    ...verb.map(shellWord),
+  ].join(" ");
+}
+
+function requireAccess(reach: Extract<Reach, { kind: "ssh" }>, { ssh }: VerbOptions): SshAccess {
+  if (ssh === undefined) throw unreachable(`the machine at ${reach.host} is reached by ssh only`);
+  return ssh;
+}
+
+function agentArguments(reach: Extract<Reach, { kind: "process" }>, verb: readonly string[]): readonly string[] {
+  const { SPOT_ROOT: root = "" } = reach.env;
+  return ["/bin/sh", `${root}/var/lib/spot/agent.sh`, ...verb];
+}
+
+/** A working directory that is gone is reported by Node as ENOENT of the program. */
+function withoutDisk(error: unknown): unknown {
+  return hasErrorCode(error, "ENOENT", "ENOTDIR")
+    ? unreachable("the machine's disk is gone", "it may have been reclaimed meanwhile", error)
+    : error;
 }
 
 /**
  * Runs one verb of the agent inside a machine and returns what it printed, whatever its exit code.
- * @throws Problem when the machine cannot be reached.
+ * @throws Problem when the machine cannot be reached, or does not answer in time.
  */
 export async function runAgentVerb(reach: Reach, verb: readonly string[], options: VerbOptions): Promise<RunResult> {
-  if (reach.kind === "ssh")
-    throw unreachable(
-      `the agent on ${reach.host} cannot be reached`,
-      "this version reaches only machines of the embedded cloud; ssh comes with the first real cloud",
-    );
-  const { SPOT_ROOT: root = "" } = reach.env;
-  const agent = `${root}/var/lib/spot/agent.sh`;
+  const { signal, timeoutMs = LIMITS[verb[0] ?? ""] ?? OTHER_LIMIT } = options;
+  if (reach.kind === "ssh") return runSsh(requireAccess(reach, options), reach, agentLine(verb), { signal, timeoutMs });
+  const limit = deadline(signal, timeoutMs);
   try {
-    return await runProgram(["/bin/sh", agent, ...verb], { cwd: reach.cwd, env: reach.env, signal: options.signal });
+    return await runProgram(agentArguments(reach, verb), { cwd: reach.cwd, env: reach.env, signal: limit.signal });
   } catch (error) {
-    // A working directory that is gone is reported by Node as ENOENT of the program.
-    if (hasErrorCode(error, "ENOENT", "ENOTDIR"))
-      throw unreachable("the machine's disk is gone", "it may have been reclaimed meanwhile", error);
-    throw error;
+    if (limit.signal.aborted && !signal.aborted)
+      throw unreachable(`the agent did not answer ${JSON.stringify(verb[0])} within ${timeoutMs / SECOND} seconds`, undefined, error);
+    throw withoutDisk(error);
+  } finally {
+    limit.done();
   }
 }
 
-function requireSuccess(verb: string, result: RunResult): string {
+/**
+ * Starts one verb of the agent with its streams through us, for as long as the signal lets it.
+ * @throws Problem when the machine cannot be reached.
+ */
+export async function streamAgentVerb(reach: Reach, verb: readonly string[], options: VerbOptions): Promise<StreamedProgram> {
+  if (reach.kind === "ssh") return streamSsh(requireAccess(reach, options), reach, agentLine(verb), options.signal);
+  const program = startStreamed(agentArguments(reach, verb), { cwd: reach.cwd, env: reach.env, signal: options.signal });
+  const done = program.done.catch((error: unknown) => Promise.reject(withoutDisk(error)));
+  done.catch(() => {});
+  return { ...program, done };
+}
+
+/** The words of a verb that ended well. @throws Problem with what the agent said. */
+export function requireSuccess(verb: string, result: RunResult): string {
   if (result.code === 0) return result.stdout;
   const said = parseGuestError(result.stdout) ?? result.stderr.trim().split("\n").at(-1) ?? "";
   throw new Problem({
@@ -45,9 +119,13 @@ function requireSuccess(verb: string, result: RunResult): string {
   });
 }
 
+async function ask(reach: Reach, verb: readonly [string, ...string[]], options: VerbOptions): Promise<string> {
+  return requireSuccess(verb[0], await runAgentVerb(reach, verb, options));
+}
+
 /** @throws Problem when the machine cannot be reached or its agent has not started. */
 export async function guestStatus(reach: Reach, options: VerbOptions): Promise<GuestStatus> {
-  return parseGuestStatus(requireSuccess("status", await runAgentVerb(reach, ["status"], options)));
+  return parseGuestStatus(await ask(reach, ["status"], options));
 }
 
 /**
@@ -56,11 +134,49 @@ export async function guestStatus(reach: Reach, options: VerbOptions): Promise<G
  * @throws Problem (exit 7) with the reason when nothing could be sealed.
  */
 export async function guestSnapshot(reach: Reach, reason: string, deadline: number | null, options: VerbOptions): Promise<SnapshotResult> {
-  const verb = ["snapshot", reason, ...(deadline === null ? [] : [String(Math.floor(deadline / 1000))])];
-  return parseSnapshotResult(requireSuccess("snapshot", await runAgentVerb(reach, verb, options)));
+  const until = deadline === null ? [] : [String(Math.floor(deadline / SECOND))];
+  return parseSnapshotResult(await ask(reach, ["snapshot", reason, ...until], options));
 }
 
 /** Tells the agent of a notice that the provider's API gave. `deadline` in epoch milliseconds. */
 export async function guestNotice(reach: Reach, deadline: number, kind: string, options: VerbOptions): Promise<void> {
-  requireSuccess("notice", await runAgentVerb(reach, ["notice", String(Math.floor(deadline / 1000)), kind], options));
+  await ask(reach, ["notice", String(Math.floor(deadline / SECOND)), kind], options);
+}
+
+/** Takes back what `guestNotice` told. */
+export async function guestNoticeWithdrawn(reach: Reach, options: VerbOptions): Promise<void> {
+  await ask(reach, ["notice", "none"], options);
+}
+
+/** Tells the agent under which name its volume has come; it waits up to a minute for it. @throws Problem (exit 7) when it is not to be mounted. */
+export async function guestVolume(reach: Reach, device: string, options: VerbOptions): Promise<VolumeResult> {
+  return parseVolumeResult(await ask(reach, ["volume", device], options));
+}
+
+/** Ends the workload and lets go of the volume. @throws Problem (exit 7) when the volume stays in use. */
+export async function guestRelease(reach: Reach, options: VerbOptions): Promise<void> {
+  await ask(reach, ["release"], options);
+}
+
+/** The whole checkpoints on the machine's volume, newest first. */
+export async function guestSealed(reach: Reach, options: VerbOptions): Promise<readonly GuestCheckpoint[]> {
+  return parseSealed(await ask(reach, ["sealed"], options));
+}
+
+/**
+ * Hashes a checkpoint on the machine's volume against its manifest.
+ * @throws Problem (exit 7) that names up to five files that differ, or says that there is no such checkpoint.
+ */
+export async function guestVerify(reach: Reach, id: string, options: VerbOptions): Promise<VerifiedCheckpoint> {
+  return parseVerified(await ask(reach, ["verify", id], options));
+}
+
+/** Whether something inside the machine answers HTTP there with a status below 400. */
+export async function guestReadyHttp(reach: Reach, port: string, path: string, options: VerbOptions): Promise<boolean> {
+  return parseReady(await ask(reach, ["ready-http", port, path], options));
+}
+
+/** Runs a command in the workload's environment and folder, to its end. */
+export async function guestExec(reach: Reach, argv: readonly string[], options: VerbOptions): Promise<RunResult> {
+  return runAgentVerb(reach, ["exec", "--", ...argv], options);
 }

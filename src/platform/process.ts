@@ -56,6 +56,7 @@ const SIGNALS: Readonly<Record<string, number>> = {
   SIGTERM: 15,
 };
 
-function exitStatus(code: number | null, signalName: NodeJS.Signals | null): number {
+/** What a shell would report: the exit code, or 128 + the number of the signal. */
+export function exitStatus(code: number | null, signalName: NodeJS.Signals | null): number {
   return code ?? 128 + (SIGNALS[signalName ?? ""] ?? 1);
 }

@@ -61,7 +61,7 @@ describe.skipIf(!machineRoomAvailable())("the machine room", () => {
       mounts: [],
     });
     await eventually("the boot script", () => existsSync(join(machine.root, "var/log/boot")) || undefined);
-    expect(ssh(machine, key.file, 'echo "$SPOT_ROOT|$PWD|${PATH%%:*}"').trim()).toMatch(
+    expect(ssh(machine, key.file, 'echo "$SPOT_ROOT|$PWD|$(echo "$PATH" | cut -d: -f1)"').trim()).toMatch(
       new RegExp(`^${machine.root}\\|${machine.root}/root\\|.*/test/clouds/shims$`),
     );
     expect(() => ssh(machine, key.file, "exit 23")).toThrow(expect.objectContaining({ status: 23 }));
