@@ -3,13 +3,14 @@ import { newId } from "../model/ids.ts";
 import { suggestion } from "../model/nearest.ts";
 import type { Offer } from "../model/offer.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
+import { BUNDLED_RATE } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Provider, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, VolumeRecord } from "../state/records.ts";
-import { didNothing } from "./faults.ts";
+import { didNothing, problemOf } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { removeFreshVolume } from "./fresh-volume.ts";
-import { askMarket } from "./market.ts";
+import { askMarket, type MarketAnswer } from "./market.ts";
 import { asOffered, chooseOffers, offerKey, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
 import { isRootThere, rootOf } from "./root-volume.ts";
@@ -42,10 +43,18 @@ export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], sig
   // A cloud with many sizes need not be asked for all of them.
   const query = { ...(spec.gpu === null ? {} : { gpuCount: spec.gpu.count }), ...(tie === null ? {} : { regions: [tie.region] }) };
   const market = await askMarket(providers, query, signal);
+  requireAnAnswer(market, providers.length);
   if (tie === null) requireKnownGpu(spec, market.offers);
   const blocked = await fleet.state.blockedOffers(fleet.clock.now());
-  const offers = chooseOffers(market.offers, spec, tie, blocked);
-  return { offers, tie, silent: market.failures, why: offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie) };
+  const offers = chooseOffers(market.offers, spec, tie, blocked, fleet.exchange);
+  return { offers, tie, silent: market.failures, why: offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie, fleet.exchange) };
+}
+
+/** @throws Problem when no provider answered: refused credentials (exit 4) before anything else that can be said. */
+function requireAnAnswer({ failures }: MarketAnswer, asked: number): void {
+  const [first] = failures;
+  if (first === undefined || failures.length < asked) return;
+  throw problemOf((failures.find(({ error }) => isFault(error, "auth")) ?? first).error);
 }
 
 /** @throws Problem (usage) when providers answered and none of them has ever heard of this GPU: most likely a slip. */
@@ -120,7 +129,7 @@ async function launchOffer(
           name: record.name,
           token: promised.intent.token,
           offer,
-          maxPrice: priceCap(spec, offer.price.currency) ?? offer.price,
+          maxPrice: priceCap(spec, offer.price.currency, fleet.exchange ?? BUNDLED_RATE) ?? offer.price,
           image: spec.image,
           volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
           env: {},

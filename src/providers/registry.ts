@@ -6,6 +6,8 @@ import type { Provider } from "./provider.ts";
 
 const PROVIDERS: Readonly<Record<string, (world: World) => Promise<Provider>>> = {
   local: (world) => import("./local/provider.ts").then(({ localProvider }) => localProvider(world)),
+  ppio: (world) => import("./ppio/provider.ts").then(({ ppioProvider }) => ppioProvider(world)),
+  novita: (world) => import("./ppio/provider.ts").then(({ novitaProvider }) => novitaProvider(world)),
 };
 
 /** The ids that `--provider` accepts. */
