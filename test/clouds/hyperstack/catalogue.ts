@@ -111,7 +111,8 @@ export const PRICEBOOK: readonly {
   { name: "RTX-A6000", value: "0.500000000", from: null, to: null },
   { name: "RTX-A6000-spot", value: "0.400000000", from: null, to: null },
   { name: "H100-80G-SXM5-spot", value: "2.56", from: null, to: null },
-  { name: "RTX-A4000-spot", value: "0.120000000", from: null, to: null },
+  // Dearer than it would be: what is cheapest shall be able to hibernate.
+  { name: "RTX-A4000-spot", value: "0.420000000", from: null, to: null },
   { name: "L40-spot", value: "0E-9", from: null, to: null },
   { name: "Cloud-SSD", value: "0.000096774", from: null, to: null },
   { name: "Public IP", value: "0.006720430", from: null, to: null },
