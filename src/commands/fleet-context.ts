@@ -7,6 +7,7 @@ import type { InstanceRow } from "../output/instances-view.ts";
 import { type CostEntry, costByInstance } from "../pricing/instance-cost.ts";
 import type { InstanceRecord, ListedRecord } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
+import { exchangeRate } from "./exchange-rate.ts";
 
 /** The fleet as a command drives it: this database, these providers, the real machines. */
 export async function openFleet(context: CommandContext): Promise<Fleet> {
@@ -25,6 +26,7 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
     rng: world.rng,
     owner: JSON.stringify([hostname(), world.pid, identifyProcess(world.pid)?.startTime ?? "", newId("o", world.rng)]),
     ownerIsDead: (owner) => ownerIsDead(owner, identifyProcess),
+    exchange: await exchangeRate(context),
     say: (text) => context.progress.step(text),
   };
 }

@@ -31,7 +31,12 @@ const QUESTIONS: readonly Question[] = [
   { key: "name", flag: "--name", ask: "A name for the instance", fallback: null },
   { key: "provider", flag: "--provider", ask: "Provider", fallback: "local" },
   { key: "gpu", flag: "--gpu", ask: "GPU, as MODEL or MODEL:COUNT (any for whatever is cheapest)", fallback: "any" },
-  { key: "maxPrice", flag: "--max-price", ask: "The most you would pay for an hour of it (empty for no limit)", fallback: "" },
+  {
+    key: "maxPrice",
+    flag: "--max-price",
+    ask: "The most you would pay for an hour of it, in USD or as 18CNY (empty for no limit)",
+    fallback: "",
+  },
   { key: "ttl", flag: "--ttl", ask: "End it by itself after (empty for never)", fallback: "" },
   { key: "command", flag: "--command", ask: "What to run on it", fallback: null },
 ];

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
-import { moneyFromDecimal } from "../model/money.ts";
 import { usageProblem } from "../model/problem.ts";
 import { offersView } from "../output/offers-view.ts";
+import { parsePrice } from "../pricing/currency.ts";
 import { bestOfEach, OFFER_GROUPS, OFFER_SORTS, type RankQuery, rankOffers } from "../pricing/rank.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { exchangeRate } from "./exchange-rate.ts";
 import { choiceFlag, gpuFlag, offersAtHand, parsedFlag, requireKnownGpu, textFlag, workFlags } from "./price-flags.ts";
 
 const BILLINGS = ["spot", "on-demand", "monthly", "any"] as const;
@@ -17,7 +18,7 @@ export const offers: CommandModule = {
       .option("--sort <by>", `${OFFER_SORTS.join(", ")}; prices are compared per GPU`, "effective")
       .option("--group-by <what>", `the best of each ${OFFER_GROUPS.join(", ")}`)
       .option("--provider <ids>", "only these providers, by comma; the configured ones when not given")
-      .option("--max-price <amount>", "at most this much an instance-hour, in the offer's currency")
+      .option("--max-price <amount>", "at most this much an instance-hour: 2.5 is USD, or 18CNY")
       .option("--checkpoint-every <duration>", "how often the workload saves its work, for the effective price", "10m")
       .addHelpText(
         "after",
@@ -25,6 +26,8 @@ export const offers: CommandModule = {
 The effective price is what a useful hour costs: price × (1 + lost share), where
 lost share = interruptions per hour × (half the checkpoint interval + 5 min to come back)
            + 5 s for each checkpoint / the interval.
+Offers in several currencies stand in one order, by the rate that the setting fxCny says; every
+price is shown in its own currency.
 Where a provider does not say how often it interrupts, 5 % an hour is assumed and marked with ~.
 
 Examples:
@@ -47,19 +50,20 @@ Examples:
     const work = workFlags(context);
     const atHand = await offersAtHand(context);
     if (gpu !== undefined) requireKnownGpu(gpu.model, atHand);
-    const ranked = rankOffers(atHand, query, sort, work);
+    const rate = await exchangeRate(context);
+    const ranked = rankOffers(atHand, query, sort, work, rate);
     const rows =
       group === undefined
         ? ranked.map((one) => ({ ranked: one }))
         : bestOfEach(ranked, group).map(({ best, count }) => ({ ranked: best, count }));
-    return { view: offersView(rows, "No offer fits. spot offers --billing any shows all of them.") };
+    return { view: offersView(rows, rate, "No offer fits. spot offers --billing any shows all of them.") };
   },
 };
 
-function maxPriceOf(context: CommandContext): Pick<RankQuery, "maxMicros"> {
+function maxPriceOf(context: CommandContext): Pick<RankQuery, "maxPrice"> {
   const text = textFlag(context, "maxPrice");
   if (text === undefined) return {};
-  const { micros } = parsedFlag("--max-price", () => moneyFromDecimal(text, "USD"));
-  if (micros <= 0n) throw usageProblem(`--max-price: ${text} is not more than zero`);
-  return { maxMicros: micros };
+  const maxPrice = parsedFlag("--max-price", () => parsePrice(text));
+  if (maxPrice.micros <= 0n) throw usageProblem(`--max-price: ${text} is not more than zero`);
+  return { maxPrice };
 }

@@ -20,9 +20,9 @@ export async function settingLayers(
 ): Promise<SettingLayers> {
   const sources = { home, env, stored: await readStoredSettings(home) };
   const layers: { above: SpecInput; below: SpecInput } = { above: {}, below: {} };
-  for (const { key } of SETTING_KEYS) {
+  for (const { key, ofInstance } of SETTING_KEYS) {
     const { value, origin, where } = findSetting(key, sources);
-    if (key === "context" || value === null) continue;
+    if (ofInstance === false || value === null) continue;
     const from = origin === "environment" ? where : `${key} (from ${origin === "context" ? `context ${where}` : where})`;
     const fault = (_path: InputPath, what: string) => usageProblem(`${from}: ${what}`, undefined, ["spot config show"]);
     const input: SpecInput = { [key]: value };

@@ -20,7 +20,7 @@ export function configureUp(command: Command): void {
     .option("--gpu <model[:count]>", "for example H100:1; any when not given")
     .option("--count <n>", "how many, named NAME-1 and so on")
     .option("--billing <mode>", "spot, on-demand or auto (spot first, on-demand when there is none)")
-    .option("--max-price <per hour>", "never rent above this, per machine and hour")
+    .option("--max-price <per hour>", "never rent above this, per machine and hour: 2.5 is USD, or 18CNY")
     .option("--region <regions>", "regions or zones, by comma")
     .option("--image <image>", "the image to boot, where the cloud has images")
     .option("--volume <name[:size][:mount]>", "the disk that outlives it; none for no disk (default: NAME, 10 GB, /data)")

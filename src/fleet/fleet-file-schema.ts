@@ -79,7 +79,7 @@ const settings: Readonly<Record<string, JsonSchema>> = {
   provider: described("One provider or several; the configured ones when not given.", oneOrMany),
   gpu: described("MODEL or MODEL:COUNT; any when not given.", { ...string, examples: ["H100:1", "RTX4090"] }),
   billing: described("spot by default; auto tries spot first.", { enum: BILLING_MODES }),
-  maxPrice: described("Never rent above this, per machine and hour.", stringOrNumber),
+  maxPrice: described("Never rent above this, per machine and hour: 2.5 is USD, or 18CNY.", stringOrNumber),
   region: described("A region or zone, or several.", oneOrMany),
   regions: described("The same as region.", { type: "array", items: string }),
   image: described("The image to boot, where the cloud has images.", string),

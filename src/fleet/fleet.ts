@@ -1,6 +1,7 @@
 import type { Checkpoint, CheckpointReason } from "../model/checkpoint.ts";
 import type { Rng } from "../model/ids.ts";
 import { type Clock, deadline } from "../platform/clock.ts";
+import type { ExchangeRate } from "../pricing/currency.ts";
 import type { CallContext, MachineKind, Provider, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
 
@@ -55,6 +56,8 @@ export interface Fleet {
   readonly owner: string;
   /** Whether a lease's owner is certainly dead (a process of this host that no longer runs). */
   ownerIsDead(owner: string): boolean;
+  /** In which order offers in different currencies are tried; the bundled rate when left out. */
+  readonly exchange?: ExchangeRate;
   /** A line of progress for people. */
   say(text: string): void;
 }

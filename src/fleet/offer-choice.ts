@@ -1,5 +1,6 @@
-import { type Money, moneyFromDecimal } from "../model/money.ts";
+import type { Money } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
+import { BUNDLED_RATE, capIn, compareMoney, type ExchangeRate, parsePrice } from "../pricing/currency.ts";
 import type { InstanceSpec } from "../state/records.ts";
 
 /** What ties an instance to a place: a volume that already exists can only be attached there. */
@@ -19,20 +20,29 @@ export function asOffered(offer: Offer) {
   return { provider, region, zone, type, gpu, billing, price, onDemandPrice };
 }
 
-/** The cap as money in the offer's own currency; null when there is none. */
-export function priceCap(spec: Pick<InstanceSpec, "maxPrice">, currency: string): Money | null {
-  return spec.maxPrice === null ? null : moneyFromDecimal(spec.maxPrice, currency);
+/**
+ * The cap as money in the offer's own currency; null when there is none. A cap in another currency is converted, rounded
+ * down; where no exchange rate is known it is zero, since nothing can be shown to be below it.
+ */
+export function priceCap(spec: Pick<InstanceSpec, "maxPrice">, currency: string, rate: ExchangeRate): Money | null {
+  if (spec.maxPrice === null) return null;
+  return capIn(parsePrice(spec.maxPrice), currency, rate) ?? { micros: 0n, currency };
 }
 
 /** Why an offer cannot serve a spec; null when it can. The order of the checks is the order of what a person would say first. */
-export function refusal(offer: Offer, spec: InstanceSpec, tie: Tie | null): "gpu" | "billing" | "place" | "price" | "stock" | null {
+export function refusal(
+  offer: Offer,
+  spec: InstanceSpec,
+  tie: Tie | null,
+  rate: ExchangeRate = BUNDLED_RATE,
+): "gpu" | "billing" | "place" | "price" | "stock" | null {
   if (spec.gpu !== null && (offer.gpu.model.toUpperCase() !== spec.gpu.model.toUpperCase() || offer.gpu.count !== spec.gpu.count))
     return "gpu";
   const billing = spec.billing === "auto" ? ["spot", "on-demand"] : [spec.billing];
   if (!billing.includes(offer.billing)) return "billing";
   if (spec.regions.length > 0 && !spec.regions.includes(offer.region) && !spec.regions.includes(offer.zone)) return "place";
   if (tie !== null && (offer.provider !== tie.provider || offer.region !== tie.region)) return "place";
-  const cap = priceCap(spec, offer.price.currency);
+  const cap = priceCap(spec, offer.price.currency, rate);
   // A price of zero is no price: some catalogues write it where there is no offer.
   if (offer.price.micros <= 0n || (cap !== null && offer.price.micros > cap.micros)) return "price";
   if (offer.stock === 0) return "stock";
@@ -40,25 +50,26 @@ export function refusal(offer: Offer, spec: InstanceSpec, tie: Tie | null): "gpu
 }
 
 /**
- * The offers that can serve a spec, best first: spot before on-demand, then by price, then by name, so that the same
- * market always gives the same plan. Offers that just said no are left out.
+ * The offers that can serve a spec, best first: spot before on-demand, then by price (in several currencies by the exchange
+ * rate), then by name, so that the same market always gives the same plan. Offers that just said no are left out.
  */
 export function chooseOffers(
   offers: readonly Offer[],
   spec: InstanceSpec,
   tie: Tie | null,
   blocked: ReadonlySet<string>,
+  rate: ExchangeRate = BUNDLED_RATE,
 ): readonly Offer[] {
   const order = (a: Offer, b: Offer) =>
     Number(a.billing !== "spot") - Number(b.billing !== "spot") ||
-    Number(a.price.micros - b.price.micros) ||
+    compareMoney(a.price, b.price, rate) ||
     offerKey(a).localeCompare(offerKey(b));
-  return offers.filter((offer) => refusal(offer, spec, tie) === null && !blocked.has(offerKey(offer))).sort(order);
+  return offers.filter((offer) => refusal(offer, spec, tie, rate) === null && !blocked.has(offerKey(offer))).sort(order);
 }
 
 /** A sentence for a person whose spec no offer can serve: the nearest miss first. */
-export function whyNothingFits(offers: readonly Offer[], spec: InstanceSpec, tie: Tie | null): string {
-  const refusals = new Set(offers.map((offer) => refusal(offer, spec, tie)));
+export function whyNothingFits(offers: readonly Offer[], spec: InstanceSpec, tie: Tie | null, rate: ExchangeRate = BUNDLED_RATE): string {
+  const refusals = new Set(offers.map((offer) => refusal(offer, spec, tie, rate)));
   if (refusals.has(null)) return "every offer that fits has just said that it has no capacity";
   if (refusals.has("stock")) return "every offer that fits is sold out";
   if (refusals.has("price")) return `every offer that fits costs more than ${spec.maxPrice ?? "it should"} an hour`;

@@ -2,9 +2,10 @@ import { resolve } from "node:path";
 import { parseDuration } from "../model/duration.ts";
 import { parseGpuQuery } from "../model/gpu.ts";
 import { requireName } from "../model/ids.ts";
-import { moneyFromDecimal, moneyToDecimal } from "../model/money.ts";
+import type { Money } from "../model/money.ts";
 import { suggestion } from "../model/nearest.ts";
 import { Problem } from "../model/problem.ts";
+import { parsePrice, priceText } from "../pricing/currency.ts";
 import type { InstanceSpec } from "../state/records.ts";
 import { type InputPath, type InputSource, shown } from "./spec-input.ts";
 
@@ -12,7 +13,7 @@ type Value = string | number | undefined;
 
 export const LARGEST_VOLUME_GB = 65_536;
 export const MOST_INSTANCES = 1000;
-const LARGEST_PRICE_MICROS = 1_000_000_000n;
+const LARGEST_PRICE_MICROS: Readonly<Record<string, bigint>> = { USD: 1_000_000_000n, CNY: 10_000_000_000n };
 const LONGEST_TEXT = 32_768;
 
 export function refuse(source: InputSource, path: InputPath, value: unknown, expected: string): Error {
@@ -60,14 +61,25 @@ export function durationField(source: InputSource, path: InputPath, value: Value
   }
 }
 
-/** More than 0 and at most 1000 an hour; as a decimal without superfluous zeros, so that 2.50 and 2.5 are the same spec. */
+/**
+ * More than 0 and at most 1000 USD or 10000 CNY an hour; a bare number is USD. In one spelling, so that 2.50 and $2.5 are
+ * the same spec: `2.5`, `18CNY`.
+ */
 export function priceField(source: InputSource, path: InputPath, value: Value): string | null {
   if (value === undefined) return null;
-  const text = String(value).trim().replace(/^\$/, "");
-  const money = /^\d{1,6}(\.\d{1,6})?$/.test(text) ? moneyFromDecimal(text, "USD") : undefined;
-  if (money === undefined || money.micros <= 0n || money.micros > LARGEST_PRICE_MICROS)
-    throw refuse(source, path, value, "a price per hour (expected more than 0 and at most 1000, e.g. 2.50)");
-  return moneyToDecimal(money).replace(/\.?0+$/, "");
+  const price = priceOrNone(String(value));
+  const expected = price?.currency === "CNY" ? "10000 CNY, e.g. 18CNY" : "1000, e.g. 2.50";
+  if (price === undefined || price.micros <= 0n || price.micros > (LARGEST_PRICE_MICROS[price.currency] ?? 0n))
+    throw refuse(source, path, value, `a price per hour (expected more than 0 and at most ${expected})`);
+  return priceText(price);
+}
+
+function priceOrNone(text: string): Money | undefined {
+  try {
+    return parsePrice(text);
+  } catch {
+    return undefined;
+  }
 }
 
 export function gpuField(source: InputSource, path: InputPath, value: string | undefined): { model: string; count: number } | null {

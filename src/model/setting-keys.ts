@@ -6,21 +6,24 @@ export interface SettingKey {
   readonly key: string;
   /** What it decides, for people. */
   readonly what: string;
+  /** False: it says nothing about an instance. */
+  readonly ofInstance?: false;
   /** What holds when nobody says anything; null for nothing. */
   readonly fallback: string | null;
 }
 
-/** Everything but `context` is what the flag of that name says to `up`. */
+/** What is not `ofInstance` is for spot itself; everything else is what the flag of that name says to `up`. */
 export const SETTING_KEYS: readonly SettingKey[] = [
-  { key: "context", what: "the set of settings in use", fallback: null },
+  { key: "context", what: "the set of settings in use", fallback: null, ofInstance: false },
   { key: "provider", what: "clouds to ask, by comma; those with credentials when not set", fallback: null },
   { key: "gpu", what: "MODEL or MODEL:COUNT", fallback: null },
   { key: "billing", what: "spot, on-demand or auto", fallback: "spot" },
-  { key: "maxPrice", what: "never rent above this, per machine and hour", fallback: null },
+  { key: "maxPrice", what: "never rent above this, per machine and hour: 2.5 is USD, or 18CNY", fallback: null },
   { key: "region", what: "regions or zones, by comma", fallback: null },
   { key: "image", what: "the image to boot", fallback: null },
   { key: "ttl", what: "ends by itself after this time", fallback: null },
   { key: "idle", what: "ends by itself when its workload has been over for so long", fallback: null },
+  { key: "fxCny", what: "how many CNY one USD is, to rank offers; no amount is shown converted", fallback: null, ofInstance: false },
   { key: "onReclaim", what: "replace, hibernate or let-go", fallback: "replace" },
 ];
 

@@ -1,14 +1,16 @@
 import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
 import { moneyText } from "../model/money.ts";
+import type { CostSoFar } from "../pricing/instance-cost.ts";
 import type { ListedRecord } from "../state/records.ts";
-import { type InstanceCost, instanceJson } from "./json.ts";
+import { instanceJson } from "./json.ts";
 import { listView } from "./list-view.ts";
+import { priceHeader } from "./price-header.ts";
 import type { Column, Painter, View } from "./view.ts";
 
 export interface InstanceRow {
   readonly record: ListedRecord;
-  readonly cost: InstanceCost | undefined;
+  readonly cost: CostSoFar | undefined;
   readonly now: number;
 }
 
@@ -61,8 +63,9 @@ const COLUMNS: readonly Column<InstanceRow>[] = [
 ];
 
 /** `~` marks what is only estimated. */
-export function costText(cost: InstanceCost | undefined): string {
-  return cost === undefined ? "-" : `${cost.basis === "estimated" ? "~" : ""}${moneyText(cost.amount)}`;
+export function costText(cost: CostSoFar | undefined): string {
+  if (cost === undefined) return "-";
+  return `${cost.basis === "estimated" ? "~" : ""}${[cost.amount, ...(cost.also ?? [])].map(moneyText).join(" + ")}`;
 }
 
 function ttlText({ record, now }: InstanceRow): string {
@@ -75,7 +78,9 @@ export function instancesView(rows: readonly InstanceRow[]): View {
     schema: "spot.instances/1",
     items: rows,
     toJson: ({ record, cost }) => instanceJson(record, cost),
-    columns: COLUMNS,
+    columns: COLUMNS.map((column) =>
+      column.key === "price" ? { ...column, header: priceHeader(rows.map(({ record }) => record.price)) } : column,
+    ),
     empty: "No instances. Rent one with: spot up",
   });
 }

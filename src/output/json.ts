@@ -1,17 +1,12 @@
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { FleetEvent } from "../model/event.ts";
-import { type Money, moneyToDecimal } from "../model/money.ts";
+import { type Money, moneyJson, moneyToDecimal } from "../model/money.ts";
+import type { CostSoFar } from "../pricing/instance-cost.ts";
 import type { InstanceSpec, ListedRecord } from "../state/records.ts";
 
 /** ISO-8601 UTC, or null. */
 export function isoTime(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString();
-}
-
-/** What an instance has cost so far. */
-export interface InstanceCost {
-  readonly amount: Money;
-  readonly basis: "estimated" | "billed";
 }
 
 /** An hourly rate and what it is for. */
@@ -20,7 +15,7 @@ function rateJson(rate: Money): Readonly<Record<string, unknown>> {
 }
 
 /** One instance as `spot.instances/1` promises it. */
-export function instanceJson(record: ListedRecord, cost: InstanceCost | undefined): Readonly<Record<string, unknown>> {
+export function instanceJson(record: ListedRecord, cost: CostSoFar | undefined): Readonly<Record<string, unknown>> {
   return {
     name: record.name,
     id: record.id,
@@ -47,7 +42,10 @@ export function instanceJson(record: ListedRecord, cost: InstanceCost | undefine
     volumes: record.volumes,
     fleet: record.fleet,
     ttlEndsAt: isoTime(record.ttlEndsAt),
-    cost: cost === undefined ? null : { amount: moneyToDecimal(cost.amount), currency: cost.amount.currency, basis: cost.basis },
+    cost:
+      cost === undefined
+        ? null
+        : { amount: moneyToDecimal(cost.amount), currency: cost.amount.currency, basis: cost.basis, also: cost.also?.map(moneyJson) },
     ssh: record.ssh,
     endpoints: record.endpoints,
     dataKeptUntil: isoTime(record.dataKeptUntil),

@@ -1,8 +1,10 @@
 import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
 import { type Money, moneyJson, moneyText } from "../model/money.ts";
+import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
 import type { RankedOffer } from "../pricing/rank.ts";
 import { listView } from "./list-view.ts";
+import { priceHeader } from "./price-header.ts";
 import type { Column, View } from "./view.ts";
 
 /** An offer, and how many more of its group stand behind it. */
@@ -106,10 +108,15 @@ const COLUMNS: readonly Column<OfferRow>[] = [
 
 const COUNT: Column<OfferRow> = { key: "count", header: "OFFERS", value: ({ count }) => String(count ?? 1), align: "right" };
 
+/** By which rate offers in different currencies came into one order. */
+function rateLine(rate: ExchangeRate): string {
+  return `The order takes 1 USD for ${exchangeRateText(rate)} CNY (${rate.source}); no price is converted.`;
+}
+
 /** Offers in the order given. The header of the price column names the currency only when all offers share it. */
-export function offersView(rows: readonly OfferRow[], empty: string): View {
+export function offersView(rows: readonly OfferRow[], rate: ExchangeRate, empty: string): View {
   const currencies = new Set(rows.map(({ ranked }) => ranked.offer.price.currency));
-  const header = currencies.size === 1 && currencies.has("USD") ? "$/HOUR" : "PER HOUR";
+  const header = priceHeader(rows.map(({ ranked }) => ranked.offer.price));
   const oneBilling = new Set(rows.map(({ ranked }) => ranked.offer.billing)).size === 1;
   const columns = COLUMNS.map((column) => {
     if (column.key === "price") return { ...column, header };
@@ -123,6 +130,6 @@ export function offersView(rows: readonly OfferRow[], empty: string): View {
     toJson: offerJson,
     columns: rows.some(({ count }) => count !== undefined) ? [...columns, COUNT] : columns,
     empty,
-    footer: `Ranked per GPU. EFFECTIVE is the price of a useful hour, lost work counted${assumed ? " (risk assumed where marked ~)" : ""}.`,
+    footer: `Ranked per GPU. EFFECTIVE is the price of a useful hour, lost work counted${assumed ? " (risk assumed where marked ~)" : ""}.${currencies.size > 1 ? ` ${rateLine(rate)}` : ""}`,
   });
 }

@@ -4,6 +4,7 @@ import type { Offer } from "../model/offer.ts";
 import type { InstanceSpec } from "../state/records.ts";
 import { specJson } from "./json.ts";
 import { listView } from "./list-view.ts";
+import { priceHeader } from "./price-header.ts";
 import type { View } from "./view.ts";
 
 export interface PlanLine {
@@ -39,7 +40,12 @@ export function planView(lines: readonly PlanLine[]): View & { readonly question
       { key: "gpu", header: "GPU", value: ({ offer }) => gpuText(offer.gpu) },
       { key: "billing", header: "BILLING", value: ({ offer }) => offer.billing },
       { key: "where", header: "WHERE", value: ({ offer }) => `${offer.provider} ${offer.zone}`, drop: 1 },
-      { key: "price", header: "$/HOUR", align: "right", value: ({ offer }) => moneyText(offer.price) },
+      {
+        key: "price",
+        header: priceHeader(lines.map(({ offer }) => offer.price)),
+        align: "right",
+        value: ({ offer }) => moneyText(offer.price),
+      },
       { key: "saved", header: "SAVES", align: "right", value: savedText, drop: 2 },
       {
         key: "notice",

@@ -1,6 +1,7 @@
 import type { Billing } from "../model/instance.ts";
 import { costOf, type Money, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
+import { BUNDLED_RATE } from "./currency.ts";
 import type { WorkModel } from "./effective.ts";
 import { type RankedOffer, rankOffers } from "./rank.ts";
 
@@ -97,7 +98,8 @@ function compareOne(group: readonly RankedOffer[], workload: Workload): Omit<Com
 /** Compares, for each GPU and count on offer, the cheapest machine of each billing mode. Sold-out offers do not count. */
 export function compareOffers(offers: readonly Offer[], workload: Workload, work: WorkModel): readonly Comparison[] {
   const groups = new Map<string, RankedOffer[]>();
-  for (const ranked of rankOffers(offers, {}, "effective", work)) {
+  // Each group has one currency: no rate has a say in who is the cheapest of it.
+  for (const ranked of rankOffers(offers, {}, "effective", work, BUNDLED_RATE)) {
     const { gpu, price } = ranked.offer;
     const key = `${gpu.model.toUpperCase()}\u0000${String(gpu.count).padStart(4, "0")}\u0000${price.currency}`;
     const group = groups.get(key);

@@ -1,6 +1,7 @@
 import type { Billing } from "../model/instance.ts";
 import { type Money, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
+import { capIn, compareMoney, type ExchangeRate } from "./currency.ts";
 import { type EffectivePrice, effectivePrice, type WorkModel } from "./effective.ts";
 
 /** Which offers are wanted; what is left out is not asked for. */
@@ -10,8 +11,8 @@ export interface RankQuery {
   readonly gpuCount?: number;
   readonly billing?: Billing;
   readonly providers?: readonly string[];
-  /** Millionths per instance-hour, in the offer's own currency. */
-  readonly maxMicros?: bigint;
+  /** Per instance-hour; an offer in another currency is compared by the exchange rate, and left out where that does not know it. */
+  readonly maxPrice?: Money;
 }
 
 export const OFFER_SORTS = ["effective", "price", "savings"] as const;
@@ -33,13 +34,14 @@ export function perGpu(money: Money, count: number): Money {
   return { micros: (money.micros + gpus / 2n) / gpus, currency: money.currency };
 }
 
-function wanted(offer: Offer, query: RankQuery): boolean {
-  const { gpuModel, gpuCount, billing, providers, maxMicros } = query;
+function wanted(offer: Offer, query: RankQuery, rate: ExchangeRate): boolean {
+  const { gpuModel, gpuCount, billing, providers, maxPrice } = query;
   if (gpuModel !== undefined && offer.gpu.model.toUpperCase() !== gpuModel.toUpperCase()) return false;
   if (gpuCount !== undefined && offer.gpu.count !== gpuCount) return false;
   if (billing !== undefined && offer.billing !== billing) return false;
   if (providers !== undefined && !providers.includes(offer.provider)) return false;
-  if (maxMicros !== undefined && offer.price.micros > maxMicros) return false;
+  const cap = maxPrice === undefined ? undefined : capIn(maxPrice, offer.price.currency, rate);
+  if (cap === null || (cap !== undefined && offer.price.micros > cap.micros)) return false;
   // Some catalogues write zero where there is no offer; it is no price.
   return offer.price.micros > 0n;
 }
@@ -48,10 +50,10 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function compareRatio(a: Money, aCount: number, b: Money, bCount: number): number {
-  const left = a.micros * BigInt(Math.max(1, bCount));
-  const right = b.micros * BigInt(Math.max(1, aCount));
-  return left < right ? -1 : left > right ? 1 : 0;
+function compareRatio(a: Money, aCount: number, b: Money, bCount: number, rate: ExchangeRate): number {
+  const left = { ...a, micros: a.micros * BigInt(Math.max(1, bCount)) };
+  const right = { ...b, micros: b.micros * BigInt(Math.max(1, aCount)) };
+  return compareMoney(left, right, rate);
 }
 
 function identity(offer: Offer): string {
@@ -60,39 +62,49 @@ function identity(offer: Offer): string {
   );
 }
 
-/** What can be had before what is sold out, one currency after the other, then the figure asked for, per GPU; ties by name. */
-function compareRanked(a: RankedOffer, b: RankedOffer, sort: OfferSort): number {
+/** What can be had before what is sold out, then the figure asked for, per GPU, whatever the currency; ties by name. */
+function compareRanked(a: RankedOffer, b: RankedOffer, sort: OfferSort, rate: ExchangeRate): number {
   const aCount = a.offer.gpu.count;
   const bCount = b.offer.gpu.count;
-  const byPrice = compareRatio(a.offer.price, aCount, b.offer.price, bCount);
+  const byPrice = compareRatio(a.offer.price, aCount, b.offer.price, bCount, rate);
   const figure = {
     price: () => byPrice,
-    effective: () => compareRatio(a.effective.price, aCount, b.effective.price, bCount),
+    effective: () => compareRatio(a.effective.price, aCount, b.effective.price, bCount, rate),
     // An unknown saving ranks below every known one, a loss included.
     savings: () => (b.savings ?? Number.NEGATIVE_INFINITY) - (a.savings ?? Number.NEGATIVE_INFINITY) || 0,
   }[sort]();
   return (
     Number(a.offer.stock === 0) - Number(b.offer.stock === 0) ||
-    compareText(a.offer.price.currency, b.offer.price.currency) ||
     figure ||
     byPrice ||
     compareText(identity(a.offer), identity(b.offer)) ||
-    compareRatio(a.offer.price, 1, b.offer.price, 1) ||
+    compareRatio(a.offer.price, 1, b.offer.price, 1, rate) ||
+    // Worth the same by a round rate.
+    compareText(a.offer.price.currency, b.offer.price.currency) ||
     a.offer.observedAt - b.offer.observedAt
   );
 }
 
-/** The offers that were asked for, best first: a total order, the same for the same offers in whatever order they came. */
-export function rankOffers(offers: readonly Offer[], query: RankQuery, sort: OfferSort, work: WorkModel): readonly RankedOffer[] {
+/**
+ * The offers that were asked for, best first: a total order, the same for the same offers in whatever order they came.
+ * Offers in several currencies stand in one order by the exchange rate; their prices stay as they are.
+ */
+export function rankOffers(
+  offers: readonly Offer[],
+  query: RankQuery,
+  sort: OfferSort,
+  work: WorkModel,
+  rate: ExchangeRate,
+): readonly RankedOffer[] {
   return offers
-    .filter((offer) => wanted(offer, query))
+    .filter((offer) => wanted(offer, query, rate))
     .map((offer) => ({
       offer,
       gpuPrice: perGpu(offer.price, offer.gpu.count),
       effective: effectivePrice(offer, work),
       savings: offer.onDemandPrice === null ? null : savingsShare(offer.price, offer.onDemandPrice),
     }))
-    .sort((a, b) => compareRanked(a, b, sort));
+    .sort((a, b) => compareRanked(a, b, sort, rate));
 }
 
 export const OFFER_GROUPS = ["gpu", "provider", "type", "zone"] as const;
@@ -118,7 +130,7 @@ export function bestOfEach(
 ): readonly { readonly best: RankedOffer; readonly count: number }[] {
   const groups = new Map<string, { best: RankedOffer; count: number }>();
   for (const one of ranked) {
-    const key = `${one.offer.price.currency}\u0000${groupKey(one.offer, group)}`;
+    const key = groupKey(one.offer, group);
     const known = groups.get(key);
     if (known === undefined) groups.set(key, { best: one, count: 1 });
     else known.count++;

@@ -11,7 +11,7 @@ export interface InstanceSpec {
   readonly providers: readonly string[];
   readonly gpu: { readonly model: string; readonly count: number } | null;
   readonly billing: "spot" | "on-demand" | "auto";
-  /** Decimal, per instance-hour, in the offer's currency. */
+  /** Per instance-hour: `2.5` is USD, `18CNY` says its currency. */
   readonly maxPrice: string | null;
   readonly regions: readonly string[];
   readonly image: string | null;

@@ -44,6 +44,7 @@ test("a context holds settings of its own, and the environment wins over it", as
 
 test.each([
   [["gpu", "H100:99"], 'gpu: "H100:99" is not a GPU (expected MODEL or MODEL:COUNT with a count of 1 to 16, e.g. H100:1)'],
+  [["fx-cny", "0"], 'fxCny: "0" is not how many CNY one USD is (expected a decimal from 0.1 to 100, e.g. 6.77)\n  next: spot config show'],
   [["max-price", "0"], 'maxPrice: "0" is not a price per hour (expected more than 0 and at most 1000, e.g. 2.50)'],
   [["ttl", "8 hours"], 'ttl: "8 hours" is not a duration (expected e.g. 90s, 30m, 8h)'],
   [["provider", "lcoal"], 'provider: "lcoal" is not a provider; did you mean "local"?'],

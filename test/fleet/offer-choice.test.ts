@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { chooseOffers, offerKey, refusal, whyNothingFits } from "../../src/fleet/offer-choice.ts";
+import { chooseOffers, offerKey, priceCap, refusal, whyNothingFits } from "../../src/fleet/offer-choice.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
+import { exchangeRateFrom } from "../../src/pricing/currency.ts";
 import { paperSpec } from "../simulation/paper-world.ts";
 import { offer } from "./samples.ts";
 
@@ -38,6 +39,36 @@ test("spot before on demand, then the cheapest, then by name; what just said no 
   const spec = paperSpec({ billing: "auto" });
   expect(chooseOffers([cheap, dear, b, a], spec, null, nobody)).toEqual([a, b, dear, cheap]);
   expect(chooseOffers([cheap, dear, b, a], spec, null, new Set([offerKey(a), offerKey(cheap)]))).toEqual([b, dear]);
+});
+
+const cny = (amount: string) => moneyFromDecimal(amount, "CNY");
+const rate = exchangeRateFrom("6.77");
+
+test("yuan and dollars are tried in the order of what they are worth", () => {
+  const six = offer({ type: "six", price: cny("6") });
+  const dollar = offer({ type: "dollar", price: usd("1") });
+  const seven = offer({ type: "seven", price: cny("7") });
+  expect(chooseOffers([seven, dollar, six], paperSpec(), null, nobody, rate)).toEqual([six, dollar, seven]);
+  expect(chooseOffers([seven, dollar, six], paperSpec(), null, nobody, exchangeRateFrom("5"))).toEqual([dollar, six, seven]);
+});
+
+test.each([
+  ["2", "13.54", "CNY", null],
+  ["2", "13.540001", "CNY", "price"],
+  ["13.54CNY", "2", "USD", null],
+  ["13.54CNY", "2.000001", "USD", "price"],
+  ["13.54CNY", "13.54", "CNY", null],
+  ["2", "0.01", "EUR", "price"],
+] as const)("at most %s an hour for an offer of %s %s", (maxPrice, amount, currency, expected) => {
+  const price = moneyFromDecimal(amount, currency);
+  expect(refusal(offer({ price }), paperSpec({ maxPrice }), null, rate)).toBe(expected);
+});
+
+test("the cap that a cloud is told is in its own currency, and never more than was said", () => {
+  expect(priceCap({ maxPrice: "2" }, "CNY", rate)).toEqual(cny("13.54"));
+  expect(priceCap({ maxPrice: "10CNY" }, "USD", rate)).toEqual(usd("1.477104"));
+  expect(priceCap({ maxPrice: "2" }, "USD", rate)).toEqual(usd("2"));
+  expect(priceCap({ maxPrice: null }, "CNY", rate)).toBeNull();
 });
 
 test("the same market gives the same plan, in whatever order it answers", () => {

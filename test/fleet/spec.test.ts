@@ -140,6 +140,11 @@ const REFUSED: readonly (readonly [SpecInput, string])[] = [
   [{ name: "a", maxPrice: "0" }, '--max-price: "0" is not a price per hour (expected more than 0 and at most 1000, e.g. 2.50)'],
   [{ name: "a", maxPrice: 1001 }, "--max-price: 1001 is not a price per hour (expected more than 0 and at most 1000, e.g. 2.50)"],
   [{ name: "a", maxPrice: "1,5" }, '--max-price: "1,5" is not a price per hour (expected more than 0 and at most 1000, e.g. 2.50)'],
+  [{ name: "a", maxPrice: "2EUR" }, '--max-price: "2EUR" is not a price per hour (expected more than 0 and at most 1000, e.g. 2.50)'],
+  [
+    { name: "a", maxPrice: "10001CNY" },
+    '--max-price: "10001CNY" is not a price per hour (expected more than 0 and at most 10000 CNY, e.g. 18CNY)',
+  ],
   [{ name: "a", billing: "sopt" }, '--billing: "sopt" is not one of spot, on-demand, auto; did you mean "spot"?'],
   [{ name: "a", onReclaim: "replcae" }, '--on-reclaim: "replcae" is not one of replace, hibernate, let-go; did you mean "replace"?'],
   [{ name: "a", provider: "asw" }, '--provider: "asw" is not a provider; did you mean "aws"?'],
@@ -235,6 +240,18 @@ test("the same words are the same spec, other words are told apart", () => {
     "ports: 1/http,2/http → 1/http,2/tcp",
     "env: B, C changed",
   ]);
+});
+
+test.each([
+  ["2.50", "2.5"],
+  ["$2.5", "2.5"],
+  ["2.5usd", "2.5"],
+  [3, "3"],
+  ["1000", "1000"],
+  ["18 cny", "18CNY"],
+  ["¥9999.99", "9999.99CNY"],
+])("a most of %j is kept as %s", (maxPrice, kept) => {
+  expect(read({ name: "a", maxPrice })[0]?.maxPrice).toBe(kept);
 });
 
 test("times that read the same but differ are told apart", () => {

@@ -3,7 +3,9 @@ import { expect, test } from "vitest";
 import { type Money, moneyFromDecimal, moneyToDecimal } from "../../src/model/money.ts";
 import type { Offer } from "../../src/model/offer.ts";
 import { compareOffers, jobOf, monthOf } from "../../src/pricing/compare.ts";
+import { BUNDLED_RATE, exchangeRateFrom } from "../../src/pricing/currency.ts";
 import { effectivePrice, lostShare, USUAL_WORK } from "../../src/pricing/effective.ts";
+import { costByInstance } from "../../src/pricing/instance-cost.ts";
 import { bestOfEach, OFFER_SORTS, perGpu, rankOffers } from "../../src/pricing/rank.ts";
 import { SUMMARY_KEYS, summarize } from "../../src/pricing/summary.ts";
 import type { LedgerRecord } from "../../src/state/records.ts";
@@ -79,10 +81,10 @@ test("the effective price is never below the price, and says where its risk come
 test("ranking is the same for the same offers in whatever order they come, and loses none", () => {
   fc.assert(
     fc.property(fc.array(anyOffer, { maxLength: 12 }), fc.constantFrom(...OFFER_SORTS), fc.nat(), (offers, sort, turn) => {
-      const once = rankOffers(offers, {}, sort, USUAL_WORK);
+      const once = rankOffers(offers, {}, sort, USUAL_WORK, BUNDLED_RATE);
       const cut = offers.length === 0 ? 0 : turn % offers.length;
       const turned = [...offers.slice(cut), ...offers.slice(0, cut)].reverse();
-      const again = rankOffers(turned, {}, sort, USUAL_WORK);
+      const again = rankOffers(turned, {}, sort, USUAL_WORK, BUNDLED_RATE);
       expect(again).toEqual(once);
       expect(once.length).toBe(offers.length);
     }),
@@ -92,7 +94,7 @@ test("ranking is the same for the same offers in whatever order they come, and l
 test("what can be had stands before what is sold out; a cheaper GPU before a dearer one", () => {
   fc.assert(
     fc.property(fc.array(anyOffer, { maxLength: 12 }), (offers) => {
-      const ranked = rankOffers(offers, {}, "price", USUAL_WORK);
+      const ranked = rankOffers(offers, {}, "price", USUAL_WORK, BUNDLED_RATE);
       for (const [index, one] of ranked.entries()) {
         const next = ranked[index + 1];
         if (next === undefined) continue;
@@ -114,10 +116,56 @@ test("a query leaves out what was not asked for, and a price of zero is no price
     offer({ type: "right" }),
     offer({ type: "od", billing: "on-demand" }),
   ];
-  const types = (query: Parameters<typeof rankOffers>[1]) => rankOffers(offers, query, "price", USUAL_WORK).map((one) => one.offer.type);
-  expect(types({ gpuModel: "h100", gpuCount: 1, billing: "spot", maxMicros: 5_000_000n })).toEqual(["right"]);
+  const types = (query: Parameters<typeof rankOffers>[1]) =>
+    rankOffers(offers, query, "price", USUAL_WORK, BUNDLED_RATE).map((one) => one.offer.type);
+  expect(types({ gpuModel: "h100", gpuCount: 1, billing: "spot", maxPrice: usd("5") })).toEqual(["right"]);
   expect(types({ gpuModel: "H100", billing: "spot" })).toEqual(["eight", "right", "dear"]);
   expect(types({ providers: ["aws"] })).toEqual([]);
+});
+
+const cny = (text: string) => moneyFromDecimal(text, "CNY");
+
+test("offers in USD and CNY stand in one order, by what they are worth; another currency stands behind", () => {
+  const offers = [
+    offer({ type: "seven-yuan", price: cny("7") }),
+    offer({ type: "one-dollar", price: usd("1") }),
+    offer({ type: "six-yuan", price: cny("6") }),
+    offer({ type: "euro", price: moneyFromDecimal("0.01", "EUR") }),
+    offer({ type: "two-of-them", price: cny("13"), gpu: { model: "H100", count: 2, vramGb: 80 } }),
+  ];
+  const order = (text: string) => rankOffers(offers, {}, "price", USUAL_WORK, exchangeRateFrom(text)).map((one) => one.offer.type);
+  expect(order("6.77")).toEqual(["six-yuan", "two-of-them", "one-dollar", "seven-yuan", "euro"]);
+  expect(order("5")).toEqual(["one-dollar", "six-yuan", "two-of-them", "seven-yuan", "euro"]);
+  const ranked = rankOffers(offers, {}, "effective", USUAL_WORK, BUNDLED_RATE);
+  for (const one of ranked) expect([one.effective.price.currency, one.gpuPrice.currency]).toEqual(Array(2).fill(one.offer.price.currency));
+});
+
+test("a cap in one currency holds for offers in the other, and shuts out what nobody can compare", () => {
+  const offers = [
+    offer({ type: "dear-yuan", price: cny("13.540001") }),
+    offer({ type: "yuan", price: cny("13.54") }),
+    offer({ type: "dollars", price: usd("2") }),
+    offer({ type: "dear-dollars", price: usd("2.000001") }),
+    offer({ type: "euro", price: moneyFromDecimal("0.01", "EUR") }),
+  ];
+  const types = (maxPrice: Money) =>
+    new Set(rankOffers(offers, { maxPrice }, "price", USUAL_WORK, exchangeRateFrom("6.77")).map((one) => one.offer.type));
+  expect(types(usd("2"))).toEqual(new Set(["yuan", "dollars"]));
+  expect(types(cny("13.54"))).toEqual(new Set(["yuan", "dollars"]));
+  expect(types(cny("13.539999"))).toEqual(new Set());
+});
+
+test("savings are reckoned within one currency or not at all", () => {
+  const [one] = rankOffers([offer({ price: cny("3.5"), onDemandPrice: cny("7") })], {}, "price", USUAL_WORK, BUNDLED_RATE);
+  expect(one?.savings).toBe(0.5);
+  const [mixed] = rankOffers([offer({ price: cny("3.5"), onDemandPrice: usd("3") })], {}, "price", USUAL_WORK, BUNDLED_RATE);
+  expect(mixed?.savings).toBeNull();
+});
+
+test("a group has one best offer, whatever the currencies", () => {
+  const offers = [offer({ price: cny("7") }), offer({ price: usd("1") }), offer({ price: cny("6") })];
+  const groups = bestOfEach(rankOffers(offers, {}, "price", USUAL_WORK, exchangeRateFrom("6.77")), "gpu");
+  expect(groups.map(({ best, count }) => [best.offer.price, count])).toEqual([[cny("6"), 3]]);
 });
 
 test("by savings: the unknown ranks last", () => {
@@ -126,7 +174,7 @@ test("by savings: the unknown ranks last", () => {
     offer({ type: "loss", onDemandPrice: usd("0.5") }),
     offer({ type: "gain" }),
   ];
-  expect(rankOffers(offers, {}, "savings", USUAL_WORK).map((one) => one.offer.type)).toEqual(["gain", "loss", "unknown"]);
+  expect(rankOffers(offers, {}, "savings", USUAL_WORK, BUNDLED_RATE).map((one) => one.offer.type)).toEqual(["gain", "loss", "unknown"]);
 });
 
 test("groups show their best and count the rest", () => {
@@ -135,7 +183,7 @@ test("groups show their best and count the rest", () => {
     offer({ type: "b" }),
     offer({ type: "c", gpu: { model: "A100", count: 1, vramGb: 40 } }),
   ];
-  const groups = bestOfEach(rankOffers(offers, {}, "price", USUAL_WORK), "gpu");
+  const groups = bestOfEach(rankOffers(offers, {}, "price", USUAL_WORK, BUNDLED_RATE), "gpu");
   expect(groups.map(({ best, count }) => [best.offer.type, count])).toEqual([
     ["b", 2],
     ["c", 1],
@@ -261,4 +309,12 @@ test("however the ledger is grouped, to the millionth the same is paid", () => {
       expect(new Set(sums).size).toBe(1);
     }),
   );
+});
+
+test("an instance that was paid for in two currencies costs both, never their sum", () => {
+  const interval = (rate: Money, billed: Money | null = null) => ({ instanceId: "i-1", from: 0, to: HOUR, rate, billed });
+  expect(costByInstance([interval(usd("1")), interval(usd("2"))], HOUR).get("i-1")).toEqual({ amount: usd("3"), basis: "estimated" });
+  const ledger = [interval(cny("7"), cny("6.5")), interval(usd("1"), usd("1")), interval(cny("1"), cny("1")), interval(usd("2"))];
+  expect(costByInstance(ledger, HOUR).get("i-1")).toEqual({ amount: cny("7.5"), also: [usd("3")], basis: "estimated" });
+  expect(costByInstance(ledger.slice(0, 3), HOUR).get("i-1")).toEqual({ amount: cny("7.5"), also: [usd("1")], basis: "billed" });
 });

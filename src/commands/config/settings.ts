@@ -7,7 +7,9 @@ import { detailView } from "../../output/detail-view.ts";
 import type { View } from "../../output/view.ts";
 import { readStoredSettings, type SettingSources, type StoredSettings, writeStoredSettings } from "../../platform/settings.ts";
 import type { World } from "../../platform/world.ts";
+import { BUNDLED_RATE, exchangeRateText } from "../../pricing/currency.ts";
 import type { CommandContext } from "../command.ts";
+import { exchangeRateSetting } from "../exchange-rate.ts";
 
 export async function settingSources(world: World): Promise<SettingSources> {
   return { home: world.home, env: world.env, stored: await readStoredSettings(world.home) };
@@ -15,6 +17,7 @@ export async function settingSources(world: World): Promise<SettingSources> {
 
 /** What holds when nobody says anything; null for nothing. For providers it is what the credentials say. */
 export async function fallbackOf({ key, fallback }: SettingKey, world: World): Promise<string | null> {
+  if (key === "fxCny") return exchangeRateText(BUNDLED_RATE);
   if (key !== "provider") return fallback;
   const { configuredProviders } = await import("../../providers/configured.ts");
   return (await configuredProviders(world)).join(",");
@@ -41,6 +44,10 @@ export async function checkValue({ key }: SettingKey, value: string, stored: Sto
         `spot config set --context ${contextName(value)} KEY VALUE`,
       ]);
     }
+    return;
+  }
+  if (key === "fxCny") {
+    exchangeRateSetting(value);
     return;
   }
   const { knownProviders } = await import("../../providers/registry.ts");
