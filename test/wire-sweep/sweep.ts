@@ -10,6 +10,9 @@ export interface Played {
   /** Requests in the life itself, without the reconciling after it. */
   readonly requests: number;
   readonly broken: readonly string[];
+  /** Checkpoints that were sealed, and how often an agent was told of a notice. */
+  readonly sealed: number;
+  readonly told: number;
 }
 
 /** What no fault may lead to: two machines, a machine without a record, a volume lost or unknown, a promise left open. */
@@ -56,7 +59,7 @@ export async function play(make: (clock: VirtualClock) => Promise<CloudOnTheWire
     const [record] = await world.state.instances({ includeGone: true });
     if (n === 0 && failures.length > 0) broken.push(...failures);
     if (n === 0 && record?.state !== "gone") broken.push(`an undisturbed life ended ${record?.state}`);
-    return { requests, broken };
+    return { requests, broken, sealed: world.guests.sealed.length, told: world.guests.told() };
   } finally {
     await world.close();
   }
@@ -66,6 +69,9 @@ export interface Swept {
   readonly requests: number;
   readonly points: number;
   readonly damage: readonly string[];
+  /** Of the undisturbed life. */
+  readonly sealed: number;
+  readonly told: number;
 }
 
 /** Every `stride`-th request of the life, each failing before and after it took effect. */
@@ -79,5 +85,5 @@ export async function sweepLife(make: (clock: VirtualClock) => Promise<CloudOnTh
       const { broken } = await play(make, n, fault);
       damage.push(...broken.map((what) => `request ${n}, ${fault}: ${what}`));
     }
-  return { requests: calm.requests, points, damage };
+  return { requests: calm.requests, points, damage, sealed: calm.sealed, told: calm.told };
 }

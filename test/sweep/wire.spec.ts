@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { SWEPT_CLOUDS } from "../wire-sweep/clouds.ts";
+import { sweepLife } from "../wire-sweep/sweep.ts";
+
+/** 1 takes every request of the life; a bounded run takes every so many. */
+const STRIDE = Number(process.env["SPOT_WIRE_STRIDE"] ?? "1");
+
+for (const [name, make] of Object.entries(SWEPT_CLOUDS))
+  test(`${name}: every request of a whole life fails once before and once after it took effect`, async () => {
+    const start = performance.now();
+    const { requests, points, damage } = await sweepLife(make, STRIDE);
+    const seconds = Math.round((performance.now() - start) / 1000);
+    process.stdout.write(`  ${name}: ${points} points over a life of ${requests} requests, ${damage.length} damaged, ${seconds} s\n`);
+    expect(damage).toEqual([]);
+  });

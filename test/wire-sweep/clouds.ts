@@ -1,0 +1,30 @@
+import { novitaProvider, ppioProvider } from "../../src/providers/ppio/provider.ts";
+import { fakePpio } from "../clouds/ppio/fake.ts";
+import type { VirtualClock } from "../simulation/virtual-clock.ts";
+import type { CloudOnTheWire } from "./wire-world.ts";
+
+type MakeCloud = (clock: VirtualClock) => Promise<CloudOnTheWire>;
+
+function ppioCloud(vendor: "ppio" | "novita", reclaimedAs: "gone" | "terminated" | "exited"): MakeCloud {
+  return async (clock) => {
+    const fake = await fakePpio({ clock, vendor, reclaimedAs });
+    const world = { env: fake.env, home: "/nowhere", clock };
+    return {
+      provider: await (vendor === "ppio" ? ppioProvider(world) : novitaProvider(world)),
+      server: fake.server,
+      living: fake.living,
+      volumes: fake.volumes,
+      async giveNotice(seconds) {
+        for (const { providerId } of fake.living()) fake.reclaim(providerId, seconds);
+        return true;
+      },
+      close: fake.close,
+    };
+  };
+}
+
+/** The clouds that are swept; where the documents disagree on what a reclaim leaves, more than one way. */
+export const SWEPT_CLOUDS: Readonly<Record<string, MakeCloud>> = {
+  ppio: ppioCloud("ppio", "gone"),
+  novita: ppioCloud("novita", "exited"),
+};

@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { SWEPT_CLOUDS } from "./clouds.ts";
+import { sweepLife } from "./sweep.ts";
+
+/** Every so many requests; `npm run sweep` takes every one. */
+const STRIDE = 9;
+const NOTICES = new Set(["ppio", "novita"]);
+
+for (const [name, make] of Object.entries(SWEPT_CLOUDS))
+  test(`${name}: whichever request fails in a whole life, reconcile leaves no second machine, no orphan and no lost volume`, async () => {
+    const { requests, points, damage, sealed, told } = await sweepLife(make, STRIDE);
+    process.stdout.write(`  ${name}: ${points} points over a life of ${requests} requests\n`);
+    expect(damage).toEqual([]);
+    expect(points).toBeGreaterThan(8);
+    // By hand, on the way to sleep and at the end; and where there are notices, its agent heard of one.
+    expect(sealed).toBeGreaterThan(2);
+    expect(told > 0).toBe(NOTICES.has(name));
+  }, 120_000);
