@@ -1,0 +1,51 @@
+import type { Capabilities, Provider } from "../provider.ts";
+import { type VerdaWorld, verdaClient } from "./client.ts";
+import { destroyInstance } from "./destroy.ts";
+import { findInstance, listInstances, scriptSweeper, toInstance } from "./instances.ts";
+import { launchInstance } from "./launch.ts";
+import { listOffers } from "./offers.ts";
+import { volumeOperations } from "./volumes.ts";
+
+const CAPABILITIES: Capabilities = {
+  // No notice, event or field before a reclaim is documented.
+  noticeSeconds: 0,
+  protectionSeconds: 0,
+  // Its own hibernation is documented in two ways that exclude each other, and left alone.
+  hibernate: "park",
+  idempotentLaunch: false,
+  // 60 requests a minute to one path is the limit.
+  pollMs: 2_000,
+  // Not documented. The vendor's SDKs ask for an instance right after they made it; this is for a request still on its way.
+  listSettlesMs: 10_000,
+  volumes: true,
+  machine: { kind: "vm", notices: "controller", endsItself: false, volumes: "device" },
+  retainsAddress: false,
+  keepsRoot: true,
+  stoppedBillsGpu: true,
+  whyNoStop: "a machine that is shut down at Verda is billed like one that runs",
+};
+
+/** Verda (formerly DataCrunch). Facts and their sources: docs/providers/verda.md. */
+export async function verdaProvider(world: VerdaWorld): Promise<Provider> {
+  const client = verdaClient(world);
+  const sweep = scriptSweeper(client);
+  return {
+    id: "verda",
+    capabilities: CAPABILITIES,
+    offers: (query, context) => listOffers(client, query, context),
+    launch: (spec, context) => launchInstance(client, spec, context),
+    async list(context) {
+      const instances = await listInstances(client, context);
+      const offset = client.clockOffsetMs();
+      return instances.map((instance) => toInstance(instance, offset));
+    },
+    async get(providerId, context) {
+      const instance = await findInstance(client, providerId, context);
+      if (instance === undefined) return undefined;
+      await sweep(instance, context);
+      return toInstance(instance, client.clockOffsetMs());
+    },
+    destroy: (providerId, context, options) => destroyInstance(client, providerId, context, options ?? { keepRoot: false }),
+    volumes: volumeOperations(client),
+  };
+}

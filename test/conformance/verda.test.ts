@@ -1,0 +1,63 @@
+import { tmpdir } from "node:os";
+import { systemClock } from "../../src/platform/clock.ts";
+import { verdaProvider } from "../../src/providers/verda/provider.ts";
+import { fakeVerda } from "../clouds/verda/verda.ts";
+import { providerConformance } from "./suite.ts";
+
+const PATHS = { launch: ["POST", "/v1/instances"], destroy: ["PUT", "/v1/instances"], "volume-create": ["POST", "/v1/volumes"] } as const;
+/** A token changes nothing; a script or a key is preparation, of which nothing is left to find or to pay. */
+const NO_CHANGE = /\/(oauth2\/token|scripts|ssh-keys)(\/|$)/;
+const A_MINUTE_MS = 60_000;
+
+providerConformance({
+  name: "verda",
+  hibernate: "park",
+  volumes: true,
+  notices: false,
+  // One page holds them all.
+  moreThanOnePage: 205,
+  async make() {
+    // While it is provisioned a machine cannot be deleted: here that moment passes at once, test/providers has its own tests.
+    const fake = await fakeVerda({ clock: systemClock, delays: { provisioning: 0 } });
+    const provider = await verdaProvider({ env: fake.env, home: tmpdir(), clock: systemClock });
+    return {
+      provider,
+      close: () => fake.close(),
+      controls: {
+        async setStock(type, count) {
+          fake.setStock(type, count);
+        },
+        async giveNotice(providerId) {
+          fake.reclaim(providerId);
+        },
+        async loseAnswer(operation) {
+          const [method, path] = PATHS[operation];
+          fake.server.disturb({ what: { do: "lose-answer" }, match: (request) => request.method === method && request.path === path });
+        },
+        async stallList() {
+          fake.server.disturb({
+            what: { do: "stall", ms: A_MINUTE_MS },
+            match: ({ method, path }) => method === "GET" && path === "/v1/instances",
+          });
+        },
+        async holdProvisioning() {
+          fake.switches.holdAt = "ordered";
+        },
+        async releaseProvisioning() {
+          fake.release();
+        },
+      },
+      wire: {
+        server: fake.server,
+        isChange: ({ method, path }) => method !== "GET" && !NO_CHANGE.test(path),
+        credential: fake.env["VERDA_CLIENT_SECRET"] ?? "",
+        skewClock(ms) {
+          fake.switches.skewMs = ms;
+        },
+        useUnknownState() {
+          fake.switches.statusWord = "levitating";
+        },
+      },
+    };
+  },
+});
