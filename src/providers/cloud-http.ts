@@ -1,9 +1,18 @@
 import * as v from "valibot";
 import type { Clock } from "../platform/clock.ts";
 import { deadline } from "../platform/clock.ts";
-import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse, httpClient, isCertificateFailure } from "../platform/http.ts";
+import {
+  type HttpClient,
+  HttpFailure,
+  type HttpRequest,
+  type HttpResponse,
+  httpClient,
+  isCertificateFailure,
+  isUnusableAnswer,
+} from "../platform/http.ts";
 import { stripControl } from "../platform/terminal.ts";
-import { ProviderError } from "./errors.ts";
+import { blotted, secretsIn } from "./blot.ts";
+import { type FaultKind, ProviderError } from "./errors.ts";
 
 /**
  * What a request does at the other side, which decides what a lost answer means.
@@ -38,8 +47,9 @@ export interface CloudAnswer {
 export interface CloudHttp {
   /**
    * Resolves with whatever answer came, refusals included; the adapter's own table says what they mean.
-   * @throws ProviderError `unavailable` when nothing was done, `ambiguous` when a change left and no answer came,
-   * `invalid-request` when the server redirects: credentials do not follow.
+   * @throws ProviderError `unavailable` when nothing was done, `ambiguous` when a change left and no answer came, `protocol`
+   * when the answer cannot be read, `invalid-request` when the server redirects (credentials do not follow) or the request
+   * cannot be sent as it is.
    */
   send(request: CloudRequest): Promise<CloudAnswer>;
   /** How far the server's clock is ahead of ours, in milliseconds, by its last `Date` header; 0 when it agrees or is not known. */
@@ -67,7 +77,12 @@ const READ_AGAIN_AFTER_MS = [200, 800];
 /** A clock this near is the same clock: the header has whole seconds. */
 const SAME_CLOCK_MS = 5_000;
 const LONGEST_QUOTE = 300;
-const SHORTEST_SECRET = 6;
+/** Nobody waits longer because a server says so; a figure past a month would overflow a timer, too. */
+const LONGEST_WAIT_MS = 60 * 60 * 1000;
+/** Some clouds' gateways refuse clients that do not say who they are. Answers are read as they come: no encoding. */
+const OWN_HEADERS = { accept: "application/json", "accept-encoding": "identity", "user-agent": "spot-fleet" };
+/** The status with which a server says that it has done it, and that the answer is to be fetched elsewhere. */
+const SEE_OTHER = 303;
 
 function queryText(query: CloudRequest["query"]): string {
   const text = new URLSearchParams();
@@ -90,26 +105,60 @@ function bodyOf({ form, body }: CloudRequest): { readonly text: string; readonly
   return body === undefined ? undefined : { text: JSON.stringify(body), type: "application/json" };
 }
 
-function blotted(text: string, secrets: readonly string[]): string {
-  let safe = text;
-  for (const secret of secrets) if (secret.length >= SHORTEST_SECRET) safe = safe.replaceAll(secret, "[hidden]");
-  return safe;
-}
-
 /** Some words of a server, short and harmless enough for a message. */
 export function quoted(text: string): string {
   const plain = stripControl(text).replaceAll(/\s+/g, " ").trim();
   return plain.length > LONGEST_QUOTE ? `${plain.slice(0, LONGEST_QUOTE)}…` : plain;
 }
 
-/** The `Retry-After` of an answer in milliseconds: seconds or a date (RFC 9110, 10.2.3); null without one. */
+/**
+ * The `Retry-After` of an answer in milliseconds: seconds or a date (RFC 9110, 10.2.3); null without one. A date is read by
+ * the clock of whoever wrote it. An hour at most.
+ */
 export function retryAfterMs(answer: Pick<CloudAnswer, "headers">, now: number): number | null {
-  const text = answer.headers["retry-after"];
-  if (text === undefined || text.trim() === "") return null;
-  const seconds = Number(text);
-  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? null : Math.max(0, at - now);
+  const text = (answer.headers["retry-after"] ?? "").trim();
+  const bounded = (ms: number) => Math.min(LONGEST_WAIT_MS, Math.max(0, ms));
+  if (/^\d+(\.\d+)?$/.test(text)) return bounded(Number(text) * 1000);
+  const at = text === "" || /^[\d.+-]/.test(text) ? Number.NaN : Date.parse(text);
+  if (Number.isNaN(at)) return null;
+  const theirNow = Date.parse(answer.headers["date"] ?? "");
+  return bounded(at - (Number.isNaN(theirNow) ? now : theirNow));
+}
+
+/** What it means that no answer came, or none that can be read. */
+function unanswered(
+  provider: string,
+  error: HttpFailure,
+  effect: Effect,
+  asked: string,
+  origin: string,
+  safe: (text: string) => string,
+): ProviderError {
+  const { code, sent } = error;
+  const why = quoted(safe(error.message));
+  const fault = (kind: "protocol" | "invalid-request" | "ambiguous" | "unavailable", said: string) =>
+    new ProviderError(provider, { kind }, said, code === "" ? null : code, error);
+  if (isUnusableAnswer(error)) return fault("protocol", `${asked}: ${why}`);
+  if (isCertificateFailure(error) && !sent)
+    return fault(
+      "unavailable",
+      `the certificate of ${origin} does not verify (${code}); nothing was sent. NODE_EXTRA_CA_CERTS names the certificate of an authority of one's own`,
+    );
+  if (code === "UND_ERR_INVALID_ARG" && !sent)
+    return fault("invalid-request", `${asked} cannot be sent (${why}): is there a line break or a strange character in the credentials?`);
+  if (effect === "change" && sent) return fault("ambiguous", `${asked} brought no answer (${why}); it may have been done`);
+  return fault("unavailable", `${asked} was not answered: ${why}`);
+}
+
+/** Redirects are not followed. `location`: where to, with our secrets blotted out. */
+function redirected(provider: string, request: CloudRequest, status: number, origin: string, location: string): ProviderError {
+  const done = status === SEE_OTHER && request.effect === "change";
+  return new ProviderError(
+    provider,
+    { kind: done ? "ambiguous" : "invalid-request" },
+    `${origin} redirects to ${location === "" ? "somewhere" : quoted(location)}, which is not followed: credentials stay with the address they were given for`,
+    `http-${status}`,
+  );
 }
 
 export function cloudHttp(options: CloudHttpOptions): CloudHttp {
@@ -122,57 +171,28 @@ export function cloudHttp(options: CloudHttpOptions): CloudHttp {
     client ??= httpClient(url.origin, { connections: CONNECTIONS, env: options.env });
     return { client, prefix: url.pathname.replace(/\/$/, ""), origin: url.origin };
   };
-  const fail = (error: unknown, request: CloudRequest, asked: string): unknown => {
-    if (!(error instanceof HttpFailure)) return error;
-    const lost = error.sent && request.effect === "change" && error.code !== "BODY_TOO_LARGE";
-    const why = blotted(quoted(error.message), options.secrets());
-    const said = isCertificateFailure(error)
-      ? `the certificate of ${base().origin} does not verify (${error.code}); nothing was sent`
-      : error.code === "BODY_TOO_LARGE"
-        ? `${asked}: ${why}`
-        : lost
-          ? `${asked} brought no answer (${why}); it may have been done`
-          : `${asked} was not answered: ${why}`;
-    const kind = error.code === "BODY_TOO_LARGE" ? "protocol" : lost ? "ambiguous" : "unavailable";
-    return new ProviderError(provider, { kind }, said, error.code === "" ? null : error.code, error);
-  };
   const once = async (request: CloudRequest, asked: string): Promise<CloudAnswer> => {
     const { client: http, prefix, origin } = base();
     if (request.signal.aborted)
       throw new ProviderError(provider, { kind: "unavailable" }, "stopped before it was sent", null, request.signal.reason);
     const limit = deadline(request.signal, request.effect === "read" ? READ_WITHIN_MS : CHANGE_WITHIN_MS);
+    let sentSecrets: readonly string[] = [];
+    const safe = (text: string) => blotted(text, [...options.secrets(), ...sentSecrets]);
     try {
       const body = bodyOf(request);
-      const response: HttpResponse = await http.send({
-        method: request.method,
-        path: `${prefix}${request.path}${queryText(request.query)}`,
-        headers: {
-          accept: "application/json",
-          ...(await options.headers(limit.signal)),
-          ...(body === undefined ? {} : { "content-type": body.type }),
-          ...request.headers,
-        },
-        ...(body === undefined ? {} : { body: body.text }),
-        signal: limit.signal,
-      });
+      const own = await options.headers(limit.signal);
+      const headers = { ...OWN_HEADERS, ...own, ...(body === undefined ? {} : { "content-type": body.type }), ...request.headers };
+      sentSecrets = secretsIn(headers);
+      const path = `${prefix}${request.path}${queryText(request.query)}`;
+      const sent = { method: request.method, path, headers, signal: limit.signal };
+      const response: HttpResponse = await http.send(body === undefined ? sent : { ...sent, body: body.text });
       const date = Date.parse(response.headers["date"] ?? "");
       if (!Number.isNaN(date)) offsetMs = Math.abs(date - clock.now()) < SAME_CLOCK_MS ? 0 : date - clock.now();
-      if (response.status >= 300 && response.status < 400)
-        throw new ProviderError(
-          provider,
-          { kind: "invalid-request" },
-          `${origin} redirects to ${quoted(response.headers["location"] ?? "somewhere")}, which is not followed: credentials stay with the address they were given for`,
-          `http-${response.status}`,
-        );
-      return {
-        status: response.status,
-        headers: response.headers,
-        text: blotted(response.body, options.secrets()),
-        asked,
-        effect: request.effect,
-      };
+      const { status } = response;
+      if (status >= 300 && status < 400) throw redirected(provider, request, status, origin, safe(response.headers["location"] ?? ""));
+      return { status, headers: response.headers, text: safe(response.body), asked, effect: request.effect };
     } catch (error) {
-      throw fail(error, request, asked);
+      throw error instanceof HttpFailure ? unanswered(provider, error, request.effect, asked, origin, safe) : error;
     } finally {
       limit.done();
     }
@@ -238,8 +258,7 @@ export function refusalByStatus(
 ): ProviderError {
   const raw = rawCode ?? `http-${answer.status}`;
   const said = message === "" ? `${answer.asked} was answered with HTTP ${answer.status}` : quoted(message);
-  const fault = (kind: "auth" | "not-found" | "conflict" | "invalid-request" | "unavailable" | "ambiguous" | "protocol") =>
-    new ProviderError(provider, { kind }, said, raw);
+  const fault = (kind: Exclude<FaultKind, "no-capacity" | "rate-limited">) => new ProviderError(provider, { kind }, said, raw);
   switch (answer.status) {
     case 401:
     case 403:
@@ -247,8 +266,14 @@ export function refusalByStatus(
     case 404:
     case 410:
       return fault("not-found");
+    case 402:
+      return fault("quota");
     case 409:
       return fault("conflict");
+    // The server gave up waiting for the request, or wants it sent again: it has not looked at it.
+    case 408:
+    case 425:
+      return fault("unavailable");
     case 429:
       return new ProviderError(provider, { kind: "rate-limited", retryAfterMs: retryAfterMs(answer, now) }, said, raw);
   }

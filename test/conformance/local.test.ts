@@ -2,7 +2,6 @@ import { clientsOf, context, runningCloud } from "../local-cloud/running-cloud.t
 import { localWire } from "./local-wire.ts";
 import { providerConformance } from "./suite.ts";
 
-const BY_STATUS = "its client does not read refusals by their status alone yet";
 const A_MINUTE_MS = 60_000;
 
 providerConformance({
@@ -12,16 +11,6 @@ providerConformance({
   notices: true,
   moreThanOnePage: 205,
   wireExempt: {
-    "reads 5xx": BY_STATUS,
-    "reads reset": BY_STATUS,
-    "huge answers": BY_STATUS,
-    "changes 404": BY_STATUS,
-    "changes 409": BY_STATUS,
-    "429 with seconds": BY_STATUS,
-    "429 without a word": BY_STATUS,
-    "changes 5xx": BY_STATUS,
-    "before the launch": BY_STATUS,
-    redirects: BY_STATUS,
     "reads one 5xx": "nothing stands between a process and its own cloud that could break down for a moment",
     "429 with a date": "the cloud says seconds",
     "refused credentials": "a socket that only its user may open knows no credentials",
