@@ -8,6 +8,7 @@ const PROVIDERS: Readonly<Record<string, (world: World) => Promise<Provider>>> =
   local: (world) => import("./local/provider.ts").then(({ localProvider }) => localProvider(world)),
   ppio: (world) => import("./ppio/provider.ts").then(({ ppioProvider }) => ppioProvider(world)),
   novita: (world) => import("./ppio/provider.ts").then(({ novitaProvider }) => novitaProvider(world)),
+  hyperstack: (world) => import("./hyperstack/provider.ts").then(({ hyperstackProvider }) => hyperstackProvider(world)),
 };
 
 /** The ids that `--provider` accepts. */
