@@ -55,7 +55,7 @@ export function ppioApi(vendor: Vendor, world: PpioWorld): PpioApi {
   let key: string | undefined;
   const http = cloudHttp({
     provider: vendor.id,
-    baseUrl: `${world.env[access.endpoint.variable] ?? access.endpoint.url}${API_PATH}`,
+    baseUrl: `${(world.env[access.endpoint.variable] || access.endpoint.url).replace(/\/+$/, "")}${API_PATH}`,
     clock: world.clock,
     env: world.env,
     async headers() {
@@ -74,7 +74,7 @@ export function ppioApi(vendor: Vendor, world: PpioWorld): PpioApi {
   const now = () => world.clock.now();
   const accepted = (answer: CloudAnswer): CloudAnswer => {
     if (answer.status >= 200 && answer.status < 300) return answer;
-    throw refusalOf(vendor.id, answer, now());
+    throw refusalOf(vendor.id, answer, now() + http.clockOffsetMs());
   };
   const read: PpioApi["read"] = async (schema, path, query, { signal }) =>
     parsed(vendor.id, schema, accepted(await http.send({ method: "GET", path, ...(query && { query }), effect: "read", signal })));

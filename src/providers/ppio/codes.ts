@@ -79,11 +79,12 @@ const REASONS: Readonly<Record<string, Fault | "by-status">> = {
 /** Longer ones first: `MIGRATE_INSUFFICIENT_RESOURCE` holds another one. */
 const BY_LENGTH = Object.keys(REASONS).sort((a, b) => b.length - a.length);
 
-/** PPIO answers in Chinese, and where no reason comes with the words they are all there is. */
-const CHINESE: readonly (readonly [RegExp, string])[] = [
+/** What is said in place of a reason; PPIO says it in Chinese. */
+const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/资源不足|库存不足/, "INSUFFICIENT_RESOURCE"],
   [/不存在|未找到/, "RESOURCE_NOT_FOUND"],
   [/余额不足/, "BALANCE_NOT_ENOUGH"],
+  [/delete other instances/i, "CREATE_INSTANCE_LIMIT"],
 ];
 
 interface Said {
@@ -116,10 +117,10 @@ export function refusalWords(answer: Pick<CloudAnswer, "text">): Said {
 
 function reasonIn(words: string): string | null {
   const plain = words.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
-  return BY_LENGTH.find((reason) => plain.includes(reason)) ?? CHINESE.find(([pattern]) => pattern.test(words))?.[1] ?? null;
+  return BY_LENGTH.find((reason) => plain.includes(reason)) ?? PHRASES.find(([pattern]) => pattern.test(words))?.[1] ?? null;
 }
 
-/** What a refusal means for whoever called. */
+/** What a refusal means for whoever called. `now` is by the server's clock, as a date in `Retry-After` is. */
 export function refusalOf(provider: string, answer: CloudAnswer, now: number): ProviderError {
   const { reason, message } = refusalWords(answer);
   const named =

@@ -26,6 +26,9 @@ const CAPABILITIES: Capabilities = {
   whyNoStop: "stopped, it still costs storage, its disk is deleted after at most 7 days, and its node may be taken",
 };
 
+/** Reasons with which the state of an instance forbids something. */
+const WRONG_STATE: readonly (string | null)[] = ["CONFLICT", "INVALID_STATE_CHANGE", "OPERATION_LIMIT", "DEPENDENT_RESOURCE_STATE"];
+
 /** The row of one instance in the list, looked for by its name where that is known: the filter is a fuzzy one. */
 async function listed(api: PpioApi, id: string, name: string, context: CallContext): Promise<WireInstance | undefined> {
   return (await api.instances(name === "" ? null : name, context)).find((row) => row.id === id);
@@ -40,7 +43,8 @@ async function look(api: PpioApi, id: string, memory: Memory, context: CallConte
   if (details === undefined) return listed(api, id, memory.names.get(id) ?? "", context);
   const isSpot = details.billingMode === "spot" || details.billingMode === "";
   if (!isSpot || ["gone", "terminating"].includes(stateOf(details.status))) return details;
-  const row = await listed(api, id, details.name, context);
+  // It is there, so a filter that does not find it is not to be trusted: without the row a notice would be missed.
+  const row = (await listed(api, id, details.name, context)) ?? (await listed(api, id, "", context));
   if (row === undefined) return details;
   // The row is the younger of the two.
   const { status, statusError, spotStatus, spotReclaimTime } = row;
@@ -72,7 +76,7 @@ async function destroy(api: PpioApi, id: string, memory: Memory, context: CallCo
     if (state === "gone") return "gone";
     if (state === "terminating") return "accepted";
     // Clients of this API tell of a delete that wants a stop first. It ends the bill for the GPU, and the next call ends the rest.
-    if (isFault(error, "conflict") && state === "running") await api.change("/gpu/instance/stop", { instanceId: id }, context);
+    if (WRONG_STATE.includes(error.rawCode) && state === "running") await api.change("/gpu/instance/stop", { instanceId: id }, context);
     throw new ProviderError(
       api.vendor.id,
       { kind: "unavailable" },
