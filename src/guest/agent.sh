@@ -1,16 +1,27 @@
 #!/bin/sh
 # The spot agent: what runs inside the machine.
 #
-# Needs a POSIX shell, coreutils (or busybox, or the BSD tools of macOS), find, xargs, awk, sed, and one of curl, wget,
-# python3 or node to ask the metadata endpoint. Uses openssl (for speed) and perl or setsid (for a process group of the
-# workload's own) when they are there.
+# Needs a POSIX shell, coreutils (or busybox, or the BSD tools of macOS), find, xargs, awk, sed; where a metadata endpoint
+# is to be asked, one of curl, wget, python3 or node; where the volume comes as a device, mount, umount, blockdev, blkid
+# and mkfs.ext4; tar for `pack`. Uses openssl (for speed) and perl or setsid (for a process group of the workload's own)
+# when they are there.
 #
-# Every verb prints one line of JSON on stdout and talks on stderr.
+# Every verb prints one line of JSON on stdout and talks on stderr, except where it says otherwise. One that could not do
+# its work prints {"error":TEXT} and exits 7.
 #   run                          boot: put the newest checkpoint back, start the workload, listen for notices
 #   snapshot REASON [DEADLINE]   run the checkpoint hook and seal a checkpoint on the volume
 #   notice DEADLINE [KIND]       the controller heard of a reclaim first; same as having heard it here
+#   notice none                  the controller takes back what it told
 #   status                       what goes on
 #   stop [SECONDS]               end the workload: SIGTERM, then SIGKILL
+#   volume DEVICE                the volume has come under this name: mount it; format it only when it is blank
+#   release                      end the workload and let go of the volume
+#   sealed                       the whole checkpoints on the volume, newest first
+#   verify ID                    hash a checkpoint on the volume against its manifest
+#   pack ID                      a checkpoint as a tar stream on stdout
+#   ready-http PORT PATH         whether something on this machine answers there
+#   exec [--] ARG...             become a command with the workload's environment and folder
+#   log [--tail N] [--follow]    what agent and workload have printed
 # Verbs that begin with an underscore are the agent calling itself.
 #
 # One `run` process supervises; hooks and seals are processes of their own, so that neither a slow disk nor a hanging
@@ -289,6 +300,7 @@ end_work() {
   [ -n "$PARTIAL" ] && discard "$PARTIAL"
   unlock seal
   unlock hook
+  unlock volume
   rm -rf "$WORK"
 }
 
@@ -303,7 +315,8 @@ discard() {
 # ---------------------------------------------------------------- settings
 
 load_settings() {
-  SPOT_SET_MACHINE=process SPOT_SET_NOTICES=local SPOT_SET_ENDS_ITSELF=yes SPOT_SET_VOLUME_COMES=mounted SPOT_SET_INSTANCE='' SPOT_SET_VOLUME_NAME='' SPOT_SET_VOLUME_MOUNT='' SPOT_SET_WORKDIR=''
+  SPOT_SET_MACHINE=process SPOT_SET_NOTICES=local SPOT_SET_ENDS_ITSELF=yes SPOT_SET_VOLUME_COMES=mounted
+  SPOT_SET_INSTANCE='' SPOT_SET_VOLUME_NAME='' SPOT_SET_VOLUME_MOUNT='' SPOT_SET_WORKDIR=''
   SPOT_SET_HOOK='' SPOT_SET_EVERY='' SPOT_SET_TTL_ENDS_AT='' SPOT_SET_IDLE=''
   if [ ! -r "$LIB/settings.env" ]; then
     say "no settings at $LIB/settings.env"
@@ -316,13 +329,126 @@ load_settings() {
   SEALED=$VOLUME/spot/checkpoints
 }
 
-# ---------------------------------------------------------------- sealing
-
-# refuse TEXT: the reason why nothing was sealed; seal returns 7 with it.
+# refuse TEXT: the reason why nothing was sealed or mounted; the caller returns 7 with it.
 refuse() {
   seal_error=$1
   return 7
 }
+
+# ---------------------------------------------------------------- the volume
+
+# volume_there: whether what lies at the mount point is the volume. A checkpoint on the disk below it would be lost with
+# the machine.
+volume_there() {
+  [ -d "$VOLUME/" ] || return 1
+  [ "$SPOT_SET_MACHINE" = process ] && return 0
+  # A mounted file system has a device number of its own.
+  if [ -z "$ROOT" ] && [ "$(stat -c %d "$VOLUME/" 2>/dev/null)" = "$(stat -c %d / 2>/dev/null)" ]; then return 1; fi
+  [ "$SPOT_SET_VOLUME_COMES" = mounted ] && return 0
+  get volume
+  [ -n "$value" ] && marker_is "$value"
+}
+
+# The volume says of itself which one it is; the folder below the mount point does not.
+marker_is() { [ -r "$VOLUME/spot/volume" ] && IFS= read -r marker <"$VOLUME/spot/volume" && [ "$marker" = "$1" ]; }
+
+# probe DEVICE: sets $found_usage, $found_uuid and $found_table to what the disk says of itself, each to nothing when it
+# says nothing. Fails when blkid is not sure.
+probe() {
+  probe_said=$(blkid -p -o export "$1" 2>/dev/null </dev/null)
+  case $? in 0) ;; 2) probe_said= ;; *) return 1 ;; esac
+  found_usage=$(printf '%s\n' "$probe_said" | sed -n 's/^USAGE=//p')
+  found_uuid=$(printf '%s\n' "$probe_said" | sed -n 's/^UUID=//p')
+  found_table=$(printf '%s\n' "$probe_said" | sed -n 's/^PTTYPE=//p')
+}
+
+# zeros DEVICE BLOCK: whether the MiB that begins at this block of 512 bytes could be read and is all zeros.
+zeros() {
+  [ "$(dd if="$1" bs=512 skip="$2" count=2048 2>/dev/null | hash_stdin)" = 30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58 ]
+}
+
+# is_blank DEVICE: for a disk without a signature. What cannot be read is not blank.
+is_blank() {
+  blank_bytes=$(blockdev --getsize64 "$1" 2>/dev/null </dev/null)
+  is_number "$blank_bytes" && [ "$blank_bytes" -ge 4194304 ] && zeros "$1" 0 && zeros "$1" $((blank_bytes / 512 - 2048))
+}
+
+# partitions DISK: sets $parts to how many it has and $part to the last one. The kernel puts a `p` after a digit.
+partitions() {
+  case $1 in *[0-9]) part_name=$1p ;; *) part_name=$1 ;; esac
+  parts=0
+  for part_node in "$part_name"[0-9] "$part_name"[0-9][0-9] "$part_name"[0-9][0-9][0-9]; do
+    if [ -e "$part_node" ]; then parts=$((parts + 1)) part=$part_node; fi
+  done
+}
+
+# choose_part DISK: sets $part to what is to be mounted and $formatted; makes a file system on a blank disk and on
+# nothing else. Returns 7 with $seal_error.
+choose_part() {
+  part=$1 formatted=false
+  in_use=$(awk -v disk="$(readlink -f "$1")" 'index($1, disk) == 1 && substr($1, length(disk) + 1) ~ /^p?[0-9]*$/ { print $2; exit }' /proc/mounts 2>/dev/null)
+  [ -z "$in_use" ] || refuse "$device is mounted at $in_use: it is not the volume" || return
+  probe "$1" || refuse "$device: blkid cannot say what is on it; nothing was changed" || return
+  if [ -n "$found_table" ]; then
+    # The nodes of partitions come a moment after the disk's.
+    part_waits=0
+    while partitions "$1" && [ "$parts" -eq 0 ] && [ "$part_waits" -lt 50 ]; do
+      part_waits=$((part_waits + 1))
+      nap 0.1
+    done
+    [ "$parts" -eq 1 ] || refuse "$device has a partition table ($found_table) with $parts partitions, not the one of a volume; nothing was changed" || return
+    probe "$part" || refuse "$device: blkid cannot say what is on its partition; nothing was changed" || return
+  elif [ -z "$found_usage" ] && is_blank "$1"; then
+    say "$device is blank: making a file system (ext4) on it"
+    mkfs.ext4 -q -L spot -m 0 "$1" </dev/null >&2 || refuse "$device: mkfs.ext4 failed" || return
+    sync
+    formatted=true
+    probe "$1" || refuse "$device: blkid does not see the new file system" || return
+  fi
+  [ "$found_usage" = filesystem ] || refuse "$device is not blank and holds no file system${found_usage:+ but $found_usage}: it is not formatted, nothing was changed" || return
+  [ -n "$found_uuid" ] || refuse "$device: its file system has no UUID" || return
+}
+
+# mount_part NODE UUID: mounts it, and remembers it for this boot and the next. Wants the lock.
+mount_part() {
+  mkdir -p "$VOLUME" && mount "$1" "$VOLUME" </dev/null >&2 || refuse "$device could not be mounted at $SPOT_SET_VOLUME_MOUNT" || return
+  if ! marker_is "$2"; then
+    if ! { mkdir -p "$VOLUME/spot" && printf '%s\n' "$2" >"$VOLUME/spot/volume" && sync_one "$VOLUME/spot/volume"; }; then
+      umount "$VOLUME"
+      refuse "$device was mounted, but nothing can be written on it"
+      return
+    fi
+  fi
+  printf '%s %s\n' "$2" "$SPOT_SET_VOLUME_NAME" >"$LIB/volume.tmp" && mv -f "$LIB/volume.tmp" "$LIB/volume" && sync_one "$LIB/volume"
+  put volume-device "$1"
+  put volume "$2"
+  say "mounted $device at $SPOT_SET_VOLUME_MOUNT"
+}
+
+# lacks_volume: whether the workload has to wait for its volume. The file system that was mounted at an earlier boot is
+# mounted again as soon as it is there, whatever its disk is called now.
+lacks_volume() {
+  [ -n "$VOLUME" ] && [ "$SPOT_SET_VOLUME_COMES" = device ] || return 1
+  if ! volume_there; then
+    [ -f "$RUN/awaits" ] || { put awaits volume && say 'waiting for the volume'; }
+    { [ -r "$LIB/volume" ] && read -r known_uuid known_name <"$LIB/volume"; } || return 0
+    [ "$known_name" = "$SPOT_SET_VOLUME_NAME" ] && known_part=$(blkid -U "$known_uuid" 2>/dev/null) && lock volume "$now" || return 0
+    # The agent was started again and the volume has stayed.
+    if marker_is "$known_uuid"; then
+      put volume-device "$known_part"
+      put volume "$known_uuid"
+    else
+      device=${known_part#"$ROOT"}
+      mount_part "$known_part" "$known_uuid" || say "$seal_error"
+    fi
+    unlock volume
+    volume_there || return 0
+  fi
+  rm -f "$RUN/awaits"
+  return 1
+}
+
+# ---------------------------------------------------------------- sealing
 
 # The bytes that the entries of list $1 take on a disk with blocks of 4 kB, with the manifest's share.
 space_needed() {
@@ -445,7 +571,8 @@ seal() {
   ticks
   seal_began=$ticks
   [ -n "$VOLUME" ] || refuse 'this instance has no volume to seal a checkpoint on' || return
-  [ -d "$VOLUME/" ] || refuse "the volume is not there: $SPOT_SET_VOLUME_MOUNT" || return
+  [ ! -f "$RUN/released" ] || refuse 'the volume was released' || return
+  volume_there || refuse "the volume is not there: $SPOT_SET_VOLUME_MOUNT" || return
   describe "$CKPT" "$WORK/before" || refuse "$CKPT could not be read" || return
   if [ ! -s "$WORK/before" ]; then
     sealed='{"empty":true}'
@@ -500,9 +627,7 @@ seal_fill() {
 
 # remember_sealed: that what $WORK/before lists is checkpoint $id, so that the same state is not sealed twice.
 remember_sealed() {
-  sealed_json=$(awk -v id="$id" -v sha256="$(hash_stdin <"$SEALED/$id/MANIFEST")" '
-    NR == 7 { step = substr($0, 6) } NR == 6 { reason = $2 } NR == 5 { created = $2 } NR == 9 { files = $2 } NR == 10 { bytes = $2; exit }
-    END { printf "\"id\":\"%s\",\"files\":%s,\"bytes\":%s,\"step\":%s,\"reason\":\"%s\",\"createdAt\":%s,\"sha256\":\"%s\"", id, files, bytes, (step == "-" ? "null" : "\"" step "\""), reason, created, sha256 }' "$SEALED/$id/MANIFEST")
+  sealed_json=$(manifest_json "$SEALED/$id/MANIFEST" "$id")
   printf '%s\n%s\n' "$id" "$sealed_json" >"$LIB/sealed.last.tmp" && mv -f "$LIB/sealed.last.tmp" "$LIB/sealed.last"
   cp "$WORK/before" "$LIB/sealed.list.tmp" && mv -f "$LIB/sealed.list.tmp" "$LIB/sealed.list"
   put last-checkpoint "$id"
@@ -563,12 +688,18 @@ signal_tree() {
 
 # What workload and hook find in their environment.
 workload_environment() {
+  if [ "$SPOT_SET_MACHINE" != process ]; then HOME=${HOME:-$ROOT/root} && export HOME; fi
   spot_environment
   get restored-from
   SPOT_INSTANCE=$SPOT_SET_INSTANCE SPOT_CHECKPOINT_DIR=$CKPT SPOT_VOLUME_DIR=$VOLUME SPOT_RESTORED_FROM=$value
   SPOT_NOTICE_FILE=$RUN/notice.json
   export SPOT_INSTANCE SPOT_CHECKPOINT_DIR SPOT_VOLUME_DIR SPOT_RESTORED_FROM SPOT_NOTICE_FILE
-  if [ -n "$SPOT_SET_WORKDIR" ]; then cd "$SPOT_SET_WORKDIR" || exit 126; fi
+  if [ -n "$SPOT_SET_WORKDIR" ]; then
+    cd "$SPOT_SET_WORKDIR" || exit 126
+  elif [ "$SPOT_SET_MACHINE" = vm ]; then
+    # A container's image has a folder of its own for this.
+    cd "$ROOT/root" 2>/dev/null || cd "$ROOT/" || exit 126
+  fi
 }
 
 verb__workload() {
@@ -576,6 +707,8 @@ verb__workload() {
   load_settings || exit 126
   restore_locale
   workload_environment
+  # For `exec`, which comes from elsewhere.
+  (umask 077 && export -p >"$RUN/environment")
   spot_command
 }
 
@@ -753,8 +886,19 @@ matches_manifest() {
   inventory "$1" "$WORK/found" "$WORK/listed" || { say 'some of its files could not be read'; return 1; }
   cut -f 1,2,4,6 "$WORK/found" | sort >"$WORK/there"
   cmp -s "$WORK/listed" "$WORK/there" && return 0
-  sort "$WORK/listed" "$WORK/there" | uniq -u | cut -f 1 | uniq | head -n 5 | while IFS= read -r different; do say "  damaged, missing or extra: $different"; done
+  sort "$WORK/listed" "$WORK/there" | uniq -u | cut -f 1 | uniq | head -n 5 >"$WORK/different"
+  while IFS= read -r different; do say "  damaged, missing or extra: $different"; done <"$WORK/different"
   return 1
+}
+
+# manifest_json FILE ID: what a manifest says of its checkpoint, as the inside of a JSON object.
+manifest_json() {
+  awk -v id="$2" -v sha256="$(hash_stdin <"$1")" '
+    function text(value) { gsub(/[^ -~]|["\\]/, "", value); return value == "-" ? "null" : "\"" value "\"" }
+    NR <= 10 { field[NR] = substr($0, index($0, " ") + 1) }
+    NR == 10 { exit }
+    END { printf "\"id\":\"%s\",\"instance\":%s,\"volume\":%s,\"createdAt\":%.0f,\"reason\":%s,\"step\":%s,\"files\":%.0f,\"bytes\":%.0f,\"sha256\":\"%s\"",
+        id, text(field[3]), text(field[4]), field[5], text(field[6]), text(field[7]), field[9], field[10], sha256 }' "$1"
 }
 
 # restore_one ID: puts a checkpoint back, verified as it now lies here.
@@ -791,16 +935,20 @@ restore_newest() {
     damaged=$((damaged + 1))
   done
   [ "$damaged" -eq 0 ] && return 0
-  say "$damaged sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies: the workload is not started, nothing is changed"
+  give_up "$damaged sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies: the workload is not started, nothing is changed"
   return 7
 }
-
 
 # ---------------------------------------------------------------- a notice
 
 # The controller's word, or the endpoint's: sets $notice to `KIND DEADLINE` or nothing. An endpoint that does not answer
 # withdraws nothing.
 hear() {
+  if [ "$SPOT_SET_NOTICES" = controller ]; then
+    get told
+    notice=$value
+    return
+  fi
   heard=$(read_notice)
   case $? in
     0) [ -n "$heard" ] && endpoint=$heard ;;
@@ -860,7 +1008,9 @@ verb__respond() {
   next_seal=0
   while [ -f "$RUN/notice.json" ]; do
     plan "$1"
-    [ "$left" -le 0 ] && break
+    if [ "$left" -le 0 ] || [ -f "$RUN/released" ]; then break; fi
+    # It may still be on its way.
+    volume_there || { nap 0.5; continue; }
     # The first at once; then ever closer together towards the deadline, and one as late as a seal is sure to fit.
     if [ "$now" -ge "$next_seal" ] || { [ "$left" -le $((reserve + 1)) ] && [ "$left" -ge "$reserve" ]; }; then
       next_seal=$((now + 1))
@@ -884,13 +1034,53 @@ verb__respond() {
 # ---------------------------------------------------------------- run
 
 verb_run() {
+  # Another one may run already: the boot script was run twice.
+  get agent-pid
+  if is_number "$value" && [ "$value" != "$$" ] && tr '\0' ' ' 2>/dev/null <"/proc/$value/cmdline" | grep -qF " $LIB/agent.sh run "; then
+    say "the agent runs already (process $value)"
+    return 0
+  fi
   rm -rf "$RUN"
   mkdir -p "$CKPT" "$RUN" "$ROOT/tmp" || return 1
   put phase preparing
   put agent-pid "$$"
   load_settings || return 1
-  begin_work
+  if [ "$SPOT_SET_MACHINE" != process ]; then
+    (umask 077 && : >>"$LIB/console.log")
+    exec >>"$LIB/console.log" 2>&1
+  fi
+  begun='' over='' asked='' notice=''
+  trap 'asked_to_end' TERM INT
+  trap '' HUP
+  begin || return
+  supervise
+}
+
+# begin: as soon as its volume is there, puts the newest checkpoint back and starts the workload.
+begin() {
+  now
+  # A machine that comes back after its time does not begin again.
+  if [ "$SPOT_SET_ENDS_ITSELF" = no ] && time_is_up; then return 0; fi
+  lacks_volume && return 0
+  lock volume "$now" || return 0
+  if [ ! -f "$RUN/released" ]; then
+    begin_work || return 1
+    put_back || return
+    rm -rf "$WORK"
+    trap 'asked_to_end' TERM INT
+    trap '' HUP
+    start_workload
+    begun=yes
+  fi
+  unlock volume
+}
+
+put_back() {
   discard "$LIB/.freeze"
+  if [ -n "$VOLUME" ] && [ "$SPOT_SET_MACHINE" != process ] && ! volume_there; then
+    give_up "the volume is not mounted at $SPOT_SET_VOLUME_MOUNT: the workload is not started"
+    return 7
+  fi
   if [ -z "$(ls -A "$CKPT")" ]; then
     put phase restoring
     restore_newest || return 7
@@ -898,11 +1088,13 @@ verb_run() {
   elif [ -d "$SEALED" ]; then
     for stale in "$SEALED"/.partial-*; do discard "$stale"; done
   fi
-  rm -rf "$WORK"
-  trap 'asked_to_end' TERM INT
-  trap '' HUP
-  start_workload
-  supervise
+  return 0
+}
+
+# give_up WHY: `status` tells it when the agent has left.
+give_up() {
+  say "$1"
+  put why "$1"
 }
 
 start_workload() {
@@ -917,7 +1109,7 @@ start_workload() {
 }
 
 supervise() {
-  endpoint='' notice='' answered='' responder='' sealer='' ended_at='' asked=''
+  endpoint='' notice='' answered='' responder='' sealer='' ended_at=''
   now
   last_seal=$now
   while :; do
@@ -925,15 +1117,27 @@ supervise() {
     printf '%s\n' "$now" >"$RUN/heartbeat"
     hear
     answer_notice
-    [ -z "$ended_at" ] && look_after_workload
+    if [ -n "$begun" ] && [ -z "$ended_at" ]; then look_after_workload; fi
     if [ -n "$asked" ]; then finish 'it was asked to end'; fi
-    get ttl-ends-at
-    ttl=${value:-$SPOT_SET_TTL_ENDS_AT}
-    if is_number "$ttl" && [ "$now" -ge "$ttl" ]; then finish 'its time is up'; fi
-    if [ -n "$ended_at" ] && is_number "$SPOT_SET_IDLE" && [ $((now - ended_at)) -ge "$SPOT_SET_IDLE" ]; then finish 'it has been idle'; fi
-    if [ -z "$ended_at$notice" ] && is_number "$SPOT_SET_EVERY" && [ -n "$VOLUME" ] && [ $((now - last_seal)) -ge "$SPOT_SET_EVERY" ]; then seal_aside interval; fi
+    if [ -z "$over" ] && [ ! -f "$RUN/released" ]; then
+      if time_is_up; then
+        finish 'its time is up'
+      elif [ -n "$ended_at" ] && is_number "$SPOT_SET_IDLE" && [ $((now - ended_at)) -ge "$SPOT_SET_IDLE" ]; then
+        finish 'it has been idle'
+      elif [ -z "$begun" ]; then
+        begin || return
+      elif [ -z "$ended_at$notice" ] && is_number "$SPOT_SET_EVERY" && [ -n "$VOLUME" ] && [ $((now - last_seal)) -ge "$SPOT_SET_EVERY" ]; then
+        seal_aside interval
+      fi
+    fi
     nap "$POLL"
   done
+}
+
+time_is_up() {
+  get ttl-ends-at
+  ttl=${value:-$SPOT_SET_TTL_ENDS_AT}
+  is_number "$ttl" && [ "$now" -ge "$ttl" ]
 }
 
 # seal_aside REASON: in a process of its own, one at a time.
@@ -956,7 +1160,7 @@ look_after_workload() {
   get exit-code
   ended_at=$now
   say "the workload ended with exit code $value"
-  put phase exited
+  [ -f "$RUN/released" ] || put phase exited
   # Whoever asked for the end seals by himself; under a notice the answer to it does.
   if [ ! -f "$RUN/stop-asked" ] && [ -z "$notice" ] && [ -n "$VOLUME" ]; then
     wait_for_sealer
@@ -968,21 +1172,31 @@ wait_for_sealer() { if [ -n "$sealer" ]; then wait "$sealer" 2>/dev/null; fi; }
 
 asked_to_end() { asked=yes; }
 
-# finish WHY: hook, last checkpoint, and the machine ends itself.
+# finish WHY: hook, last checkpoint, and the machine ends itself. Where it cannot, the agent stays, for whoever ends it.
 finish() {
+  [ -z "$over" ] || exit 0
   say "$1: sealing a last checkpoint and ending this machine"
-  trap '' TERM INT
+  [ "$SPOT_SET_ENDS_ITSELF" = yes ] && trap '' TERM INT
   put phase stopping
   wait_for_sealer
-  if [ -n "$VOLUME" ]; then sh "$AGENT" snapshot down $((now + 60)) >/dev/null || say 'the last checkpoint was not sealed'; fi
-  end_workload 5
-  if terminate; then
-    # The cloud ends this process with the machine.
-    nap 10
-  else
-    say 'the metadata endpoint did not take the request to end; leaving'
+  if [ -n "$VOLUME" ] && [ ! -f "$RUN/released" ]; then
+    sh "$AGENT" snapshot down $((now + 60)) >/dev/null || say 'the last checkpoint was not sealed'
   fi
-  exit 0
+  end_workload 5
+  if [ "$SPOT_SET_ENDS_ITSELF" = yes ]; then
+    if terminate; then
+      # The cloud ends this process with the machine.
+      nap 10
+    else
+      say 'the metadata endpoint did not take the request to end; leaving'
+    fi
+    exit 0
+  fi
+  [ -z "$asked" ] || exit 0
+  over=yes
+  ended_at=$now
+  put phase expired
+  say 'this machine cannot end itself; waiting for its end'
 }
 
 # ---------------------------------------------------------------- the other verbs
@@ -998,6 +1212,21 @@ require_running() {
   get agent-pid
   is_number "$value" || fail 'the agent has not been started'
   load_settings || fail 'the agent has no settings'
+}
+
+# require_volume: for verbs that read it.
+require_volume() {
+  require_running
+  [ -n "$VOLUME" ] || fail 'this instance has no volume'
+  volume_there || fail "the volume is not there: $SPOT_SET_VOLUME_MOUNT"
+}
+
+# require_checkpoint ID: a whole one.
+require_checkpoint() {
+  case ${1-} in c-*[!0-9A-Za-z-]* | [!c]* | '') fail "not a checkpoint: ${1-}" ;; esac
+  require_volume
+  [ -d "$SEALED/$1" ] || fail "there is no checkpoint $1 on the volume"
+  manifest_whole "$SEALED/$1/MANIFEST" || fail "checkpoint $1: its manifest is damaged"
 }
 
 verb_snapshot() {
@@ -1021,6 +1250,12 @@ verb_snapshot() {
 }
 
 verb_notice() {
+  if [ "${1-}" = none ]; then
+    require_running
+    rm -f "$RUN/told"
+    printf '{"withdrawn":true}\n'
+    return
+  fi
   is_number "${1-}" || fail 'a notice needs its deadline in epoch seconds'
   case ${2-reclaim} in reclaim | rebalance | maintenance) ;; *) fail "not a kind of notice: $2" ;; esac
   require_running
@@ -1045,9 +1280,13 @@ verb_status() {
   require_running
   # After a hibernation or a crash the files of the last boot lie here until the agent begins anew.
   get agent-pid
-  kill -0 "$value" 2>/dev/null || fail 'the agent is not running'
+  if ! kill -0 "$value" 2>/dev/null; then
+    get why
+    fail "the agent is not running${value:+: $value}"
+  fi
   fields=
   field phase json_text phase
+  field awaits json_text awaits
   field workloadPid json_number workload-pid
   field exitCode json_number exit-code
   field startedAt json_number started-at
@@ -1069,7 +1308,12 @@ verb_status() {
 
 # end_workload SECONDS: SIGTERM, and SIGKILL to what is left after that time.
 end_workload() {
-  get workload-pid
+  # It may have been started just now.
+  end_tries=0
+  while get workload-pid && [ -f "$RUN/started-at" ] && [ -z "$value" ] && [ "$end_tries" -lt 20 ]; do
+    nap 0.1
+    end_tries=$((end_tries + 1))
+  done
   if ! is_number "$value" || [ -f "$RUN/exit-code" ]; then return 0; fi
   end_pid=$value
   now
@@ -1098,17 +1342,168 @@ verb_stop() {
   printf '{"stopped":true,"exitCode":%s}\n' "$json"
 }
 
+verb_volume() {
+  require_running
+  [ -n "$VOLUME" ] || fail 'this instance has no volume'
+  [ "$SPOT_SET_VOLUME_COMES" = device ] || fail 'the volume of this machine is mounted by the cloud'
+  case ${1-} in
+    '' | *[!A-Za-z0-9/_.:-]* | *..*) fail "not a device: ${1-}" ;;
+    /dev/*) device=$1 ;;
+    /*) fail "not a device: $1" ;;
+    *) device=/dev/$1 ;;
+  esac
+  now
+  volume_until=$((now + 60))
+  begin_work || fail "no space to work in: $RUN"
+  lock volume "$volume_until" || fail 'the volume is being mounted or let go of; try again'
+  [ ! -f "$RUN/released" ] || fail 'the volume was released; this machine takes it again after a reboot'
+  formatted=false
+  get volume-device
+  if [ -n "$value" ] && [ ! -e "$value" ]; then
+    say "$value is gone: its file system is no longer used"
+    rm -f "$RUN/volume" "$RUN/volume-device"
+    umount -l "$VOLUME" 2>/dev/null
+  fi
+  if volume_there; then
+    get volume-device
+    device=${value#"$ROOT"}
+  else
+    until [ -e "$ROOT$device" ]; do
+      now
+      [ "$now" -lt "$volume_until" ] || fail "no disk $device has appeared within 60 s"
+      nap 0.2
+    done
+    case $device in /dev/disk/*) device=$(readlink -f "$ROOT$device") && device=${device#"$ROOT"} ;; esac
+    choose_part "$ROOT$device" || fail "$seal_error"
+    mount_part "$part" "$found_uuid" || fail "$seal_error"
+  fi
+  printf '{"mounted":true,"device":"%s","formatted":%s}\n' "$device" "$formatted"
+}
+
+verb_release() {
+  require_running
+  begin_work || fail "no space to work in: $RUN"
+  # From now on nothing begins and nothing is sealed.
+  : >"$RUN/released"
+  put stop-asked yes
+  rm -f "$RUN/awaits"
+  now
+  lock volume $((now + 50)) || fail 'the volume is being mounted or read from; try again'
+  put phase stopping
+  end_workload 10
+  now
+  lock seal $((now + 50)) || fail 'a checkpoint is being sealed; try again'
+  if [ -n "$VOLUME" ] && volume_there; then
+    sync_all "$VOLUME/" || fail 'the volume did not take what was written to it'
+    if [ "$SPOT_SET_VOLUME_COMES" = device ]; then let_go; fi
+  fi
+  printf '{"released":true}\n'
+}
+
+# let_go: whoever still reads from the volume is given ten seconds.
+let_go() {
+  go_tries=0
+  until umount "$VOLUME" 2>"$WORK/umount.err" </dev/null; do
+    go_tries=$((go_tries + 1))
+    [ "$go_tries" -lt 100 ] || fail "the volume is still in use: $(head -n 1 "$WORK/umount.err")"
+    nap 0.1
+  done
+  rm -f "$RUN/volume" "$RUN/volume-device"
+  say 'the volume was let go of'
+}
+
+verb_sealed() {
+  require_volume
+  sealed_rows=
+  for folder in "$SEALED"/c-*; do
+    id=${folder##*/}
+    case $id in c-*[!0-9A-Za-z-]*) continue ;; esac
+    manifest_whole "$folder/MANIFEST" && sealed_rows="{$(manifest_json "$folder/MANIFEST" "$id")}${sealed_rows:+,$sealed_rows}"
+  done
+  printf '{"sealed":[%s]}\n' "$sealed_rows"
+}
+
+verb_verify() {
+  require_checkpoint "${1-}"
+  begin_work || fail "no space to work in: $RUN"
+  : >"$WORK/different"
+  if ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
+    fail "checkpoint $1 does not verify: $(tr '\n' ' ' <"$WORK/different")"
+  fi
+  printf '{%s}\n' "$(manifest_json "$SEALED/$1/MANIFEST" "$1")"
+}
+
+verb_pack() {
+  exec 3>&1 >&2
+  require_checkpoint "${1-}"
+  exec tar -cf - -C "$SEALED/$1" MANIFEST data >&3 3>&-
+}
+
+verb_ready_http() {
+  load_settings || fail 'the agent has no settings'
+  if ! is_number "${1-}" || [ "$1" -lt 1 ] || [ "$1" -gt 65535 ]; then fail "not a port: ${1-}"; fi
+  case ${2-/} in [!/]* | *[!\!-~]*) fail "not a path: $2" ;; esac
+  ready=false
+  if answers_http "$1" "${2-/}"; then ready=true; fi
+  printf '{"ready":%s}\n' "$ready"
+}
+
+# answers_http PORT PATH: with anything below 400. bash speaks TCP by itself, and is there more often than curl.
+answers_http() {
+  if command -v bash >/dev/null 2>&1; then
+    # shellcheck disable=SC2016 # the dollars are bash's
+    answer_line=$(bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nAccept: */*\r\nConnection: close\r\n\r\n" "$1" "$0" >&3 &&
+      IFS= read -r -t 4 line <&3 && printf %s "$line"' "$1" "$2" 2>/dev/null)
+    case $answer_line in HTTP/*' '[123][0-9][0-9]*) return 0 ;; *) return 1 ;; esac
+  fi
+  http GET "http://127.0.0.1:$1$2" 'Accept: */*' >/dev/null
+}
+
+verb_exec() {
+  [ "${1-}" = -- ] && shift
+  case ${1-} in '' | -*) fail "not a program's name: ${1-}" ;; esac
+  load_settings || fail 'the agent has no settings'
+  restore_locale
+  if [ -r "$RUN/environment" ]; then
+    # The terminal is the one of whoever asks.
+    exec_term=${TERM-}
+    # shellcheck source=/dev/null
+    . "$RUN/environment"
+    if [ -n "$exec_term" ]; then TERM=$exec_term && export TERM; fi
+    cd "$PWD" || exit 126
+  else
+    workload_environment
+  fi
+  exec "$@"
+}
+
+verb_log() {
+  log_lines=+1 log_follow=
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --tail)
+        is_number "${2-}" || fail "not a number of lines: ${2-}"
+        log_lines=$2
+        shift
+        ;;
+      --follow) log_follow=-f ;;
+      *) fail "not an option of log: $1" ;;
+    esac
+    shift
+  done
+  [ -r "$LIB/console.log" ] || fail 'there is no console log on this machine'
+  # shellcheck disable=SC2086 # an option or nothing
+  exec tail -n "$log_lines" $log_follow "$LIB/console.log"
+}
+
 verb=${1-}
 [ $# -gt 0 ] && shift
 case $verb in
-  run) verb_run "$@" ;;
-  snapshot) verb_snapshot "$@" ;;
-  notice) verb_notice "$@" ;;
-  status) verb_status "$@" ;;
-  stop) verb_stop "$@" ;;
+  run | snapshot | notice | status | stop | volume | release | sealed | verify | pack | exec | log) "verb_$verb" "$@" ;;
+  ready-http) verb_ready_http "$@" ;;
   _workload | _hook | _respond | _links) "verb_$verb" "$@" ;;
   *)
-    say "not a verb: $verb (run, snapshot, notice, status, stop)"
+    say "not a verb: $verb (run, snapshot, notice, status, stop, volume, release, sealed, verify, pack, ready-http, exec, log)"
     exit 2
     ;;
 esac

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { usageProblem } from "../model/problem.ts";
 import type { MachineKind } from "../providers/provider.ts";
 
@@ -22,11 +23,20 @@ export interface AgentSettings {
   readonly ttlEndsAt: number | null;
   /** How long the machine stays up after the workload has ended; null means until somebody ends it. */
   readonly idleSeconds: number | null;
+  /**
+   * Our public key, one line as in `authorized_keys`. A container lets it in as root; elsewhere the cloud does that, and it is
+   * not looked at. Null for none.
+   */
+  readonly authorizedKey: string | null;
 }
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Set by the agent and its shell; a workload's own value would never arrive. */
 const AGENTS_OWN = /^(?:IFS|PWD|OLDPWD|PPID|OPTIND|SPOT_SET_.*|SPOT_ROOT)$/;
+
+/** Everything lies below SPOT_ROOT, which only machines of the embedded cloud and of tests have. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own expansion
+const FIND_ROOT = "spot_root=${SPOT_ROOT-}";
 
 /** One shell word that means exactly `text`. */
 export function shellWord(text: string): string {
@@ -81,29 +91,158 @@ function endMark(text: string): string {
   return mark;
 }
 
+/** A file is replaced by rename: a shell that runs the old agent goes on reading the old one. */
 function writeFileLines(path: string, text: string): readonly string[] {
   const mark = endMark(text);
-  return [`cat >"$spot_lib/${path}" <<'${mark}'`, text.endsWith("\n") ? text.slice(0, -1) : text, mark];
+  const lines = text.endsWith("\n") ? text.slice(0, -1) : text;
+  return [`cat >"$spot_lib/${path}.new" <<'${mark}'`, lines, mark];
 }
 
 /**
- * The shell script that a machine runs at boot: it writes the agent and its settings and becomes the agent. It may run
- * again at every boot.
+ * A machine with systemd gets a unit. A stop reaches the agent alone, which seals and then ends the workload; what is left
+ * after that is killed. Exit code 7 is the agent's refusal to begin (no checkpoint verifies), which another try would not
+ * change. A workload that the kernel ends for want of memory must not take the agent with it. The start is not waited for:
+ * cloud-init is a service itself, and others may wait for it.
+ */
+const VM_START = `if [ -d "$spot_root/run/systemd/system" ]; then
+  spot_variables=
+  if [ -n "$spot_root" ]; then spot_variables="Environment=\\"SPOT_ROOT=$spot_root\\""; fi
+  mkdir -p "$spot_root/etc/systemd/system"
+  cat >"$spot_root/etc/systemd/system/spot-agent.service" <<SPOT_END_OF_UNIT
+[Unit]
+Description=spot agent: runs the workload and seals its checkpoints
+After=local-fs.target network.target
+StartLimitIntervalSec=0
+
+[Service]
+$spot_variables
+ExecStart=/bin/sh "$spot_lib/agent.sh" run
+Restart=on-failure
+RestartSec=2
+RestartPreventExitStatus=7
+KillMode=mixed
+TimeoutStopSec=100
+OOMPolicy=continue
+TasksMax=infinity
+
+[Install]
+WantedBy=multi-user.target
+SPOT_END_OF_UNIT
+  systemctl daemon-reload
+  systemctl enable spot-agent.service
+  systemctl --no-block "$spot_how" spot-agent.service
+else
+  nohup sh "$spot_lib/agent.sh" run >>"$spot_lib/console.log" 2>&1 </dev/null &
+fi`;
+
+/** The container's main process: it ends only when it is told to. A signal ends a `wait`, not what is waited for. */
+const CONTAINER_START = `spot_asked=
+spot_child=
+spot_end() {
+  spot_asked=yes
+  if [ -n "$spot_child" ]; then kill -s TERM "$spot_child" 2>/dev/null || :; fi
+}
+trap spot_end TERM INT
+spot_lines=$(wc -l <"$spot_lib/console.log")
+tail -n "+$((spot_lines + 1))" -f "$spot_lib/console.log" &
+spot_tail=$!
+sh "$spot_lib/agent.sh" run >>"$spot_lib/console.log" 2>&1 &
+spot_child=$!
+if [ -n "$spot_asked" ]; then spot_end; fi
+while kill -0 "$spot_child" 2>/dev/null; do wait "$spot_child" || :; done
+if [ -z "$spot_asked" ]; then
+  echo 'spot: the agent has ended; this container stays, so that somebody can look' >>"$spot_lib/console.log"
+fi
+while [ -z "$spot_asked" ]; do
+  sleep 3600 &
+  spot_child=$!
+  wait "$spot_child" || :
+done
+kill "$spot_tail" 2>/dev/null || :`;
+
+function letInLines(key: string): readonly string[] {
+  refuseNul("the public key", key);
+  if (key.includes("\n")) throw usageProblem("a public key is one line");
+  return [
+    `spot_key=${shellWord(key)}`,
+    `spot_keys="$spot_root/root/.ssh/authorized_keys"
+spot_let_in() {
+  mkdir -p "$spot_root/root/.ssh" && chmod 700 "$spot_root/root/.ssh" && : >>"$spot_keys" && chmod 600 "$spot_keys" || return 1
+  if grep -qxF -e "$spot_key" "$spot_keys"; then return 0; fi
+  # A last line without its end must not swallow ours.
+  if [ -n "$(tail -c 1 "$spot_keys")" ]; then echo >>"$spot_keys" || return 1; fi
+  printf '%s\\n' "$spot_key" >>"$spot_keys"
+}
+spot_let_in || echo 'spot: the public key could not be written: nobody can come in by SSH' >>"$spot_lib/console.log"`,
+  ];
+}
+
+function startLines(settings: AgentSettings): readonly string[] {
+  switch (settings.machine.kind) {
+    case "process":
+      return ['exec sh "$spot_lib/agent.sh" run'];
+    case "container":
+      return [...(settings.authorizedKey === null ? [] : letInLines(settings.authorizedKey)), CONTAINER_START];
+    case "vm":
+      return [VM_START];
+  }
+}
+
+/**
+ * The shell script that a machine runs at boot: it writes the agent and its settings and sees to it that the agent runs. It
+ * may run again at every boot, and beside a running agent.
+ *
+ * `process`: it becomes the agent. `container`: it is the main process, passes SIGTERM on to the agent and stays when the
+ * agent ends. `vm`: it runs as root and returns; systemd runs the agent, or where there is none the script leaves it behind.
+ * What agent and workload print is appended to `/var/lib/spot/console.log` on both of these.
  * @throws Problem (usage) for a variable's name that no shell takes, or a NUL character.
  */
 export function bootScript(settings: AgentSettings, agentSource: string): string {
   return [
     "#!/bin/sh",
     "set -eu",
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own expansion
-    'spot_lib="${SPOT_ROOT-}/var/lib/spot"',
+    FIND_ROOT,
+    'spot_lib="$spot_root/var/lib/spot"',
     'mkdir -p "$spot_lib"',
     "spot_umask=$(umask)",
     "umask 077",
     ...writeFileLines("settings.env", settingsText(settings)),
     ...writeFileLines("agent.sh", agentSource),
+    "# An agent that systemd has started already from an earlier machine's disk has the wrong settings.",
+    "spot_how=start",
+    'if [ -f "$spot_lib/settings.env" ] && ! cmp -s "$spot_lib/settings.env.new" "$spot_lib/settings.env"; then spot_how=restart; fi',
+    'mv -f "$spot_lib/settings.env.new" "$spot_lib/settings.env"',
+    'mv -f "$spot_lib/agent.sh.new" "$spot_lib/agent.sh"',
+    ...(settings.machine.kind === "process" ? [] : [': >>"$spot_lib/console.log"']),
     'umask "$spot_umask"',
-    'exec sh "$spot_lib/agent.sh" run',
+    ...startLines(settings),
+    "",
+  ].join("\n");
+}
+
+/** The script, compressed (gzip) and as base64 on one line: for whoever brings it to the machine by a way of his own. */
+export function packedScript(script: string): string {
+  return gzipSync(script, { level: 9 }).toString("base64");
+}
+
+/**
+ * A small script that does what `script` does, less than half as long: for clouds that take only so much. It needs `base64
+ * -d` and `gzip -d`, which coreutils with gzip and busybox both have, and a folder to write to.
+ */
+export function selfExtracting(script: string): string {
+  const lines = packedScript(script).match(/.{1,76}/g) ?? [];
+  return [
+    "#!/bin/sh",
+    "set -eu",
+    FIND_ROOT,
+    'mkdir -p "$spot_root/var/lib/spot"',
+    "spot_umask=$(umask)",
+    "umask 077",
+    'base64 -d <<SPOT_END_OF_FILE | gzip -dc >"$spot_root/var/lib/spot/boot.sh"',
+    ...lines,
+    "SPOT_END_OF_FILE",
+    'umask "$spot_umask"',
+    'exec sh "$spot_root/var/lib/spot/boot.sh"',
     "",
   ].join("\n");
 }

@@ -8,7 +8,8 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const id = v.pipe(v.string(), v.regex(/^c-[0-9A-Za-z-]{1,64}$/));
 
 const statusSchema = v.object({
-  phase: v.picklist(["preparing", "restoring", "running", "exited", "stopping"]),
+  phase: v.picklist(["preparing", "restoring", "running", "exited", "stopping", "expired"]),
+  awaits: v.nullable(v.literal("volume")),
   workloadPid: v.nullable(count),
   exitCode: v.nullable(count),
   startedAt: v.nullable(seconds),
@@ -21,21 +22,50 @@ const statusSchema = v.object({
   ttlEndsAt: v.nullable(seconds),
 });
 
-const sealedSchema = v.object({
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+const checkpointFields = {
   id,
   files: count,
   bytes: count,
-  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  sha256,
   step: v.nullable(v.pipe(v.string(), v.maxLength(64))),
   reason: v.picklist(CHECKPOINT_REASONS),
   createdAt: seconds,
-  unchanged: v.boolean(),
-});
+};
+
+const sealedSchema = v.object({ ...checkpointFields, unchanged: v.boolean() });
 
 const emptySchema = v.object({ empty: v.literal(true) });
 
-/** What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's. */
+const volumeSchema = v.object({
+  mounted: v.literal(true),
+  device: v.pipe(v.string(), v.regex(/^\/dev\/[A-Za-z0-9/_.:-]{1,200}$/)),
+  formatted: v.boolean(),
+});
+
+const name = v.nullable(v.pipe(v.string(), v.maxLength(256)));
+
+const sealedListSchema = v.object({ sealed: v.array(v.object({ ...checkpointFields, instance: name, volume: name })) });
+
+const verifiedSchema = v.object({ id, files: count, bytes: count, sha256 });
+
+const readySchema = v.object({ ready: v.boolean() });
+
+/**
+ * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's. `awaits`: what has to be told
+ * before the workload can start. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
+ */
 export type GuestStatus = v.InferOutput<typeof statusSchema>;
+
+/** A volume that is mounted; `formatted` when it was blank and has its file system since now. `device` is a path. */
+export type VolumeResult = v.InferOutput<typeof volumeSchema>;
+
+/** A whole checkpoint on the machine's volume. `createdAt` in epoch seconds; `sha256` is the manifest's. */
+export type GuestCheckpoint = v.InferOutput<typeof sealedListSchema>["sealed"][number];
+
+/** A checkpoint whose every file was hashed on the machine and is as its manifest says; `sha256` is the manifest's. */
+export type VerifiedCheckpoint = v.InferOutput<typeof verifiedSchema>;
 
 /** A sealed checkpoint as the agent reports it; `unchanged` when the newest sealed one already held this very state. */
 export type SealedSnapshot = v.InferOutput<typeof sealedSchema>;
@@ -71,9 +101,7 @@ export function parseGuestError(stdout: string): string | undefined {
 
 /** @throws Problem when it is not a status. */
 export function parseGuestStatus(stdout: string): GuestStatus {
-  const result = v.safeParse(statusSchema, lastLine(stdout));
-  if (!result.success) throw notUnderstood("status", stdout);
-  return result.output;
+  return parsed("status", statusSchema, stdout);
 }
 
 /** @throws Problem when it is neither a sealed checkpoint nor `{"empty":true}`. */
@@ -83,4 +111,30 @@ export function parseSnapshotResult(stdout: string): SnapshotResult {
   if (sealed.success) return { kind: "sealed", checkpoint: sealed.output };
   if (v.is(emptySchema, answer)) return { kind: "empty" };
   throw notUnderstood("snapshot", stdout);
+}
+
+function parsed<Schema extends v.GenericSchema>(verb: string, schema: Schema, stdout: string): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, lastLine(stdout));
+  if (!result.success) throw notUnderstood(verb, stdout);
+  return result.output;
+}
+
+/** @throws Problem when it is not the answer to `volume`. */
+export function parseVolumeResult(stdout: string): VolumeResult {
+  return parsed("volume", volumeSchema, stdout);
+}
+
+/** The answer to `sealed`, newest first. @throws Problem when it is not one. */
+export function parseSealed(stdout: string): readonly GuestCheckpoint[] {
+  return parsed("sealed", sealedListSchema, stdout).sealed;
+}
+
+/** @throws Problem when it is not the answer to `verify`. */
+export function parseVerified(stdout: string): VerifiedCheckpoint {
+  return parsed("verify", verifiedSchema, stdout);
+}
+
+/** The answer to `ready-http`. @throws Problem when it is not one. */
+export function parseReady(stdout: string): boolean {
+  return parsed("ready-http", readySchema, stdout).ready;
 }

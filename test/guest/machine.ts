@@ -24,6 +24,7 @@ export const noSettings: AgentSettings = {
   checkpointEverySeconds: null,
   ttlEndsAt: null,
   idleSeconds: null,
+  authorizedKey: null,
 };
 
 /** A machine without a cloud: a root, a volume, a metadata endpoint and the agent itself, all real. */
@@ -66,7 +67,7 @@ async function metadataServer(token: string, state: Machine["metadata"]): Promis
 
 /** Programs that any of the images we serve has; `sh` is the shell under test. */
 const BASE_TOOLS =
-  "awk cat chmod cmp cp cut date df du env find grep head kill ln ls mkdir mv od readlink rm rmdir sed sha256sum sleep sort stat sync tail timeout tr uniq wc xargs".split(
+  "awk base64 cat chmod cmp cp cut date dd df du env find grep gzip head kill ln ls mkdir mv nohup od readlink rm rmdir sed sha256sum sleep sort stat sync tail tar timeout tr uniq wc xargs".split(
     " ",
   );
 /** Programs that the agent uses where they are. */
@@ -108,7 +109,7 @@ function which(name: string): string {
 }
 
 /** A PATH with the base tools, these web programs and nothing else. */
-function makePath(base: string, shell: readonly string[], web: readonly string[]): string {
+export function makePath(base: string, shell: readonly string[], web: readonly string[]): string {
   const folder = join(base, "bin");
   mkdirSync(folder);
   // Where the shell is busybox, so is everything else, as on Alpine.
@@ -211,7 +212,7 @@ export async function makeMachine(options: MachineOptions = {}): Promise<Machine
   return machine;
 }
 
-function killGroup(pid: number): void {
+export function killGroup(pid: number): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
@@ -220,7 +221,7 @@ function killGroup(pid: number): void {
 }
 
 /** What left the group: found by its environment, as the embedded cloud does. */
-function killMarked(marker: string): void {
+export function killMarked(marker: string): void {
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
     try {
