@@ -28,7 +28,7 @@ providerConformance({
           fake.setStock(type, count);
         },
         async giveNotice(providerId) {
-          fake.reclaim(providerId);
+          await fake.reclaim(providerId);
         },
         async loseAnswer(operation) {
           const [method, path] = PATHS[operation];

@@ -90,6 +90,8 @@ async function lostDestroy(wired: Wired, what: Disturbance): Promise<void> {
 async function lostVolume(wired: Wired, what: Disturbance): Promise<void> {
   const { volumes } = wired.provider;
   if (volumes === undefined) return;
+  // The first volume may need something made before it; then everything is there but the volume itself.
+  await volumes.create(volumeSpec(wired, fresh()), wired.context);
   const token = fresh();
   wired.wire.server.disturb({ what, match: changesOf(wired) });
   const { fault } = await faultOf(wired, volumes.create(volumeSpec(wired, token), wired.context), `volume create under ${what.do}`);
