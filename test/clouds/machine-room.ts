@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type RunningMachine, sshLog, sshServer, startMachine } from "./machine-processes.ts";
-import { makeMachineRoot, mountContainerVolume, placeDevice, removeDevice, unmountAll } from "./machine-root.ts";
+import { forgetBoot, makeMachineRoot, mountContainerVolume, placeDevice, removeDevice } from "./machine-root.ts";
 
 export interface MachineOrder {
   readonly id: string;
@@ -77,7 +77,9 @@ function mainProcess(
     return { argv: [join(folder, "part-001")], env: {} };
   }
   const agent = join(root, "var/lib/spot/agent.sh");
-  return { argv: existsSync(agent) ? ["/bin/sh", agent, "run"] : null, env: {} };
+  // As the unit of a service manager would: appended to the console log.
+  const start = 'exec sh "$0" run >>"$SPOT_ROOT/var/lib/spot/console.log" 2>&1';
+  return { argv: existsSync(agent) ? ["/bin/sh", "-c", start, agent] : null, env: {} };
 }
 
 export async function machineRoom(): Promise<MachineRoom> {
@@ -105,8 +107,10 @@ export async function machineRoom(): Promise<MachineRoom> {
     let running: RunningMachine | undefined = await start("first");
     let last = running.address;
     const halt = async () => {
-      await running?.kill();
+      if (running === undefined) return;
+      await running.kill();
       running = undefined;
+      if (order.kind === "vm") forgetBoot(root, SHIMS);
     };
     const machine: Machine = {
       get host() {
@@ -125,7 +129,6 @@ export async function machineRoom(): Promise<MachineRoom> {
       halt,
       async reboot() {
         await halt();
-        if (order.kind === "vm") unmountAll(root, volumes);
         running = await start("again");
         last = running.address;
       },

@@ -1,5 +1,6 @@
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join, sep } from "node:path";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 /** The folders of a machine that has just been made. */
 export function makeMachineRoot(root: string, authorizedKeys: readonly string[]): void {
@@ -31,21 +32,9 @@ export function removeDevice(root: string, device: string): void {
   rmSync(devicePath(root, device), { force: true });
 }
 
-/** What a reboot forgets: mounts (links to a volume outside `dev`) become empty folders, and `run` is empty. */
-export function unmountAll(root: string, volumes: string): void {
-  const walk = (folder: string, left: readonly string[]) => {
-    for (const name of readdirSync(folder)) {
-      if (left.includes(name)) continue;
-      const path = join(folder, name);
-      const stat = lstatSync(path);
-      if (stat.isDirectory()) walk(path, []);
-      else if (stat.isSymbolicLink() && readlinkSync(path).startsWith(`${volumes}${sep}`)) {
-        rmSync(path);
-        mkdirSync(path);
-      }
-    }
-  };
-  walk(root, ["dev"]);
+/** What a machine forgets when its power goes: its mounts, and what lies in `run`. `shims` made the mounts. */
+export function forgetBoot(root: string, shims: string): void {
+  execFileSync("sh", [join(shims, "umount"), "-a"], { env: { PATH: process.env["PATH"] ?? "", SPOT_ROOT: root }, stdio: "ignore" });
   rmSync(join(root, "run"), { recursive: true, force: true });
   mkdirSync(join(root, "run"));
 }

@@ -1,10 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Machine, type MachineRoom, machineRoom, machineRoomAvailable } from "../clouds/machine-room.ts";
 import { eventually } from "../guest/machine.ts";
 import { temporaryFolder } from "../world.ts";
+
+const SHIMS = fileURLToPath(new URL("../clouds/shims", import.meta.url));
 
 async function room(): Promise<MachineRoom> {
   const made = await machineRoom();
@@ -90,7 +93,13 @@ describe.skipIf(!machineRoomAvailable())("the machine room", () => {
     await eventually("the agent", () => existsSync(join(machine.root, "var/lib/spot/agent.sh")) || undefined);
     await machine.attach("vdb", "disk-1");
     expect(readFileSync(join(machine.root, "dev/vdb")).length).toBe(16 * 1024 * 1024);
-    execFileSync("ln", ["-s", join(place.volumeFolder("disk-1"), "files"), join(machine.root, "data")]);
+    mkdirSync(join(machine.root, "data"));
+    const shim = (name: string, ...args: readonly string[]) =>
+      execFileSync(join(SHIMS, name), args, { env: { PATH: `${SHIMS}:${process.env["PATH"]}`, SPOT_ROOT: machine.root }, stdio: "ignore" });
+    shim("mkfs.ext4", "-q", join(machine.root, "dev/vdb"));
+    shim("mount", join(machine.root, "dev/vdb"), join(machine.root, "data"));
+    writeFileSync(join(machine.root, "data/kept"), "");
+    expect(existsSync(join(place.volumeFolder("disk-1"), "files/kept"))).toBe(true);
     writeFileSync(join(machine.root, "run/old"), "");
     await machine.reboot();
     await eventually("the second boot", () => existsSync(join(machine.root, "boots")) || undefined);
