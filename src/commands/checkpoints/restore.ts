@@ -1,11 +1,16 @@
-import { resolve } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { checkpointFolder } from "../../checkpoints/catalogue.ts";
 import { restoreCheckpoint } from "../../checkpoints/restore.ts";
-import { volumePath } from "../../fleet/checkpoint-sync.ts";
-import { EXIT } from "../../model/exit-codes.ts";
-import { notFoundProblem, Problem, usageProblem } from "../../model/problem.ts";
+import { checkpointPlace } from "../../fleet/checkpoint-place.ts";
+import { guestPack } from "../../guest/pack.ts";
+import { sshAccess } from "../../guest/ssh-access.ts";
+import { notFoundProblem, usageProblem } from "../../model/problem.ts";
 import { checkpointsView } from "../../output/checkpoints-view.ts";
+import { ensurePrivateFolder } from "../../platform/files.ts";
+import type { World } from "../../platform/world.ts";
+import type { Reach } from "../../providers/provider.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";
 import { syncAll } from "./ls.ts";
@@ -24,21 +29,29 @@ export const checkpointsRestore: CommandModule = {
     const checkpoint = all.find(({ id }) => id === wanted) ?? all.find(({ instance }) => instance === wanted);
     if (checkpoint === undefined) throw notFoundProblem("checkpoint or instance", wanted, ["spot checkpoints ls"]);
     const volume = (await fleet.state.volumes()).find(({ name }) => name === checkpoint.volume);
-    const path = volume === undefined ? null : await volumePath(fleet, volume, context.world.signal);
-    if (path === null)
-      throw new Problem({
-        code: "SPOT_E_UNREADABLE",
-        message: `volume ${checkpoint.volume} cannot be read from here`,
-        exit: EXIT.failed,
-        next: ["spot volumes ls"],
-      });
+    if (volume === undefined) throw notFoundProblem("volume", checkpoint.volume, ["spot volumes ls"]);
     const target = resolve(context.world.cwd, to);
     if (context.options["dryRun"] === true) return { view: checkpointsView([checkpoint]) };
+    const place = await checkpointPlace(fleet, volume, context.world.signal);
     context.progress.step(`verifying ${checkpoint.id} and copying it to ${target}`);
-    await restoreCheckpoint(checkpointFolder(path, checkpoint.id), target, context.world.signal);
+    if (place.kind === "here") await restoreCheckpoint(checkpointFolder(place.path, checkpoint.id), target, context.world.signal);
+    else await fetchAndRestore(context.world, place.reach, checkpoint.id, target);
     const verified = { ...checkpoint, verifiedAt: context.world.clock.now() };
     await fleet.state.commit({ checkpoints: [verified] });
     context.progress.done(`${checkpoint.id} is in ${target}, every byte verified`);
     return { view: checkpointsView([verified]) };
   },
 };
+
+/** From a rented volume: the checkpoint comes here as it lies there, and is only then verified and put in its place. */
+async function fetchAndRestore(world: World, reach: Reach, id: string, target: string): Promise<void> {
+  await ensurePrivateFolder(world.home);
+  const fetched = await mkdtemp(join(world.home, "fetch-"));
+  try {
+    const folder = join(fetched, id);
+    await guestPack(reach, id, folder, { signal: world.signal, ssh: sshAccess(world) });
+    await restoreCheckpoint(folder, target, world.signal);
+  } finally {
+    await rm(fetched, { recursive: true, force: true });
+  }
+}

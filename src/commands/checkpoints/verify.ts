@@ -1,11 +1,15 @@
 import type { Command } from "commander";
 import { checkpointFolder, readCatalogue } from "../../checkpoints/catalogue.ts";
 import { type CheckpointProblem, verifyCheckpoint } from "../../checkpoints/verify.ts";
-import { volumePath } from "../../fleet/checkpoint-sync.ts";
+import { checkpointPlace } from "../../fleet/checkpoint-place.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
+import { guestVerify } from "../../guest/run-verb.ts";
+import { sshAccess } from "../../guest/ssh-access.ts";
+import type { Checkpoint } from "../../model/checkpoint.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { notFoundProblem, Problem, usageProblem } from "../../model/problem.ts";
 import { listView } from "../../output/list-view.ts";
+import type { Reach } from "../../providers/provider.ts";
 import type { VolumeRecord } from "../../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";
@@ -50,14 +54,13 @@ async function verifyVolume(
   volume: VolumeRecord,
   wanted: readonly string[],
 ): Promise<readonly Verdict[]> {
-  const path = await volumePath(fleet, volume, context.world.signal);
-  if (path === null)
-    throw new Problem({
-      code: "SPOT_E_UNREADABLE",
-      message: `volume ${volume.name} cannot be read from here`,
-      exit: EXIT.failed,
-      next: ["spot volumes ls"],
-    });
+  const known = await fleet.state.checkpoints({ volume: volume.name });
+  // A rented volume that holds nothing that was asked for need not be reached.
+  const isRented = (await fleet.provider(volume.provider)).capabilities.machine.kind !== "process";
+  if (isRented && wanted.length > 0 && !known.some(({ id, instance }) => wanted.includes(id) || wanted.includes(instance))) return [];
+  const place = await checkpointPlace(fleet, volume, context.world.signal);
+  if (place.kind === "machine") return verifyThere(context, fleet, place.reach, known, wanted);
+  const { path } = place;
   const catalogue = await readCatalogue(path, volume.name);
   const verdicts: Verdict[] = catalogue.damaged
     .filter(({ id }) => wanted.length === 0 || wanted.includes(id))
@@ -68,6 +71,33 @@ async function verifyVolume(
     const { ok, problems } = await verifyCheckpoint(checkpointFolder(path, checkpoint.id), context.world.signal);
     verdicts.push({ id: checkpoint.id, instance: checkpoint.instance, ok, problems });
     if (ok) await fleet.state.commit({ checkpoints: [{ ...checkpoint, verifiedAt: context.world.clock.now() }] });
+  }
+  return verdicts;
+}
+
+/** The same on a rented volume: the machine that has it reads every byte. */
+async function verifyThere(
+  context: CommandContext,
+  fleet: Fleet,
+  reach: Reach,
+  known: readonly Checkpoint[],
+  wanted: readonly string[],
+): Promise<readonly Verdict[]> {
+  const { signal, clock } = context.world;
+  const verdicts: Verdict[] = [];
+  for (const checkpoint of known) {
+    const { id, instance } = checkpoint;
+    if (wanted.length > 0 && !wanted.includes(id) && !wanted.includes(instance)) continue;
+    context.progress.step(`reading ${id} again, where it lies`);
+    try {
+      const { sha256 } = await guestVerify(reach, id, { signal, ssh: sshAccess(context.world) });
+      const ok = sha256 === checkpoint.sha256;
+      verdicts.push({ id, instance, ok, problems: ok ? [] : [{ path: "MANIFEST", what: "is not the one in the catalogue" }] });
+      if (ok) await fleet.state.commit({ checkpoints: [{ ...checkpoint, verifiedAt: clock.now() }] });
+    } catch (error) {
+      if (!(error instanceof Problem) || error.exit !== EXIT.verification) throw error;
+      verdicts.push({ id, instance, ok: false, problems: [{ path: "", what: error.message }] });
+    }
   }
   return verdicts;
 }
