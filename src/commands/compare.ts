@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { gpuMatcher } from "../model/gpu-names.ts";
 import { usageProblem } from "../model/problem.ts";
 import { comparisonView } from "../output/comparison-view.ts";
 import { compareOffers, jobOf, monthOf, type Workload } from "../pricing/compare.ts";
@@ -9,7 +10,7 @@ import { gpuFlag, offersAtHand, requireKnownGpu, textFlag, workFlags } from "./p
 export const compare: CommandModule = {
   configure(command: Command) {
     command
-      .option("--gpu <model[:count]>", "only this GPU, for example H100 or H100:8")
+      .option("--gpu <model[:count]>", "only this GPU, for example H100, H100:8, 4090 or A100-80GB")
       .option("--hours <n>", "a job of so many useful hours")
       .option("--hours-per-day <n>", "a month of 30 days with so many useful hours a day (24 unless told)")
       .option("--provider <ids>", "only these providers, by comma; the configured ones when not given")
@@ -31,11 +32,8 @@ Examples:
     const work = workFlags(context);
     const atHand = await offersAtHand(context);
     if (gpu !== undefined) requireKnownGpu(gpu.model, atHand);
-    const wanted = atHand.filter(
-      (offer) =>
-        gpu === undefined ||
-        (offer.gpu.model.toUpperCase() === gpu.model.toUpperCase() && (gpu.count === undefined || offer.gpu.count === gpu.count)),
-    );
+    const isGpu = gpu === undefined ? () => true : gpuMatcher(gpu.model);
+    const wanted = atHand.filter((offer) => isGpu(offer.gpu) && (gpu?.count === undefined || offer.gpu.count === gpu.count));
     return { view: comparisonView({ comparisons: compareOffers(wanted, workload, work), workload, workloadText, work }) };
   },
 };

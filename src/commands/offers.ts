@@ -13,7 +13,7 @@ const BILLINGS = ["spot", "on-demand", "monthly", "any"] as const;
 export const offers: CommandModule = {
   configure(command: Command) {
     command
-      .option("--gpu <model[:count]>", "only this GPU, for example H100 or H100:8")
+      .option("--gpu <model[:count]>", "only this GPU, for example H100, H100:8, 4090 or A100-80GB")
       .option("--billing <mode>", `${BILLINGS.join(", ")}`, "spot")
       .option("--sort <by>", `${OFFER_SORTS.join(", ")}; prices are compared per GPU`, "effective")
       .option("--group-by <what>", `the best of each ${OFFER_GROUPS.join(", ")}`)

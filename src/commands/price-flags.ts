@@ -1,6 +1,7 @@
 import { askMarket } from "../fleet/market.ts";
 import { parseDuration } from "../model/duration.ts";
 import { type GpuQuery, parseGpuQuery } from "../model/gpu.ts";
+import { gpuFromName, isAskedGpu } from "../model/gpu-names.ts";
 import { suggestion } from "../model/nearest.ts";
 import type { Offer } from "../model/offer.ts";
 import { usageProblem } from "../model/problem.ts";
@@ -63,6 +64,6 @@ export async function offersAtHand(context: CommandContext): Promise<readonly Of
 /** @throws Problem (usage, with the nearest model) when nobody has such a GPU, sold out or not. */
 export function requireKnownGpu(model: string, offers: readonly Offer[]): void {
   const known = [...new Set(offers.map((offer) => offer.gpu.model))];
-  if (known.length === 0 || known.some((one) => one.toUpperCase() === model.toUpperCase())) return;
-  throw usageProblem(`no provider offers a GPU ${JSON.stringify(model)}`, suggestion(model, known), ["spot offers --group-by gpu"]);
+  if (known.length === 0 || offers.some((offer) => isAskedGpu(model, offer.gpu))) return;
+  throw usageProblem(`no provider offers a GPU ${JSON.stringify(model)}`, suggestion(gpuFromName(model).model, known), ["spot offers --group-by gpu"]);
 }

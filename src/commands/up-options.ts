@@ -17,7 +17,7 @@ export function configureUp(command: Command): void {
     .option("-f, --file <fleet file>", "read what to rent from a file")
     .option("--name <name>", "its name; made up when not given")
     .option("--provider <ids>", "one or several, by comma; the configured ones when not given, local when there is none")
-    .option("--gpu <model[:count]>", "for example H100:1; any when not given")
+    .option("--gpu <model[:count]>", "for example H100:1, 4090 or A100-80GB:8; any when not given")
     .option("--count <n>", "how many, named NAME-1 and so on")
     .option("--billing <mode>", "spot, on-demand or auto (spot first, on-demand when there is none)")
     .option("--max-price <per hour>", "never rent above this, per machine and hour: 2.5 is USD, or 18CNY")

@@ -1,4 +1,5 @@
 import { EXIT } from "../model/exit-codes.ts";
+import { gpuFromName, isAskedGpu } from "../model/gpu-names.ts";
 import { newId } from "../model/ids.ts";
 import { suggestion } from "../model/nearest.ts";
 import type { Offer } from "../model/offer.ts";
@@ -61,8 +62,8 @@ function requireAnAnswer({ failures }: MarketAnswer, asked: number): void {
 function requireKnownGpu({ gpu }: InstanceRecord["spec"], offers: readonly Offer[]): void {
   if (gpu === null || offers.length === 0) return;
   const models = [...new Set(offers.map((offer) => offer.gpu.model))];
-  if (models.some((model) => model.toUpperCase() === gpu.model.toUpperCase())) return;
-  throw usageProblem(`no provider knows the GPU ${JSON.stringify(gpu.model)}`, suggestion(gpu.model, models), ["spot offers"]);
+  if (offers.some((offer) => isAskedGpu(gpu.model, offer.gpu))) return;
+  throw usageProblem(`no provider knows the GPU ${JSON.stringify(gpu.model)}`, suggestion(gpuFromName(gpu.model).model, models), ["spot offers"]);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isAskedGpu } from "../model/gpu-names.ts";
 import type { Money } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 import { BUNDLED_RATE, capIn, compareMoney, type ExchangeRate, parsePrice } from "../pricing/currency.ts";
@@ -36,8 +37,7 @@ export function refusal(
   tie: Tie | null,
   rate: ExchangeRate = BUNDLED_RATE,
 ): "gpu" | "billing" | "place" | "price" | "stock" | null {
-  if (spec.gpu !== null && (offer.gpu.model.toUpperCase() !== spec.gpu.model.toUpperCase() || offer.gpu.count !== spec.gpu.count))
-    return "gpu";
+  if (spec.gpu !== null && (!isAskedGpu(spec.gpu.model, offer.gpu) || offer.gpu.count !== spec.gpu.count)) return "gpu";
   const billing = spec.billing === "auto" ? ["spot", "on-demand"] : [spec.billing];
   if (!billing.includes(offer.billing)) return "billing";
   if (spec.regions.length > 0 && !spec.regions.includes(offer.region) && !spec.regions.includes(offer.zone)) return "place";

@@ -69,7 +69,13 @@ function secondsText(seconds: number): string {
 const COLUMNS: readonly Column<OfferRow>[] = [
   { key: "provider", header: "PROVIDER", value: ({ ranked }) => ranked.offer.provider },
   { key: "gpu", header: "GPU", value: ({ ranked }) => gpuText(ranked.offer.gpu), paint: (text, _row, painter) => painter.bold(text) },
-  { key: "vram", header: "VRAM", value: ({ ranked }) => `${ranked.offer.gpu.vramGb} GB`, align: "right", drop: 6 },
+  {
+    key: "vram",
+    header: "VRAM",
+    value: ({ ranked }) => (ranked.offer.gpu.vramGb === 0 ? "?" : `${ranked.offer.gpu.vramGb} GB`),
+    align: "right",
+    drop: 6,
+  },
   { key: "type", header: "TYPE", value: ({ ranked }) => ranked.offer.type, drop: 5 },
   { key: "vcpus", header: "VCPUS", value: ({ ranked }) => String(ranked.offer.vcpus), align: "right", drop: 8 },
   { key: "memory", header: "MEMORY", value: ({ ranked }) => `${ranked.offer.memoryGb} GB`, align: "right", drop: 8 },

@@ -1,3 +1,4 @@
+import { gpuMatcher } from "../model/gpu-names.ts";
 import type { Billing } from "../model/instance.ts";
 import { type Money, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
@@ -6,7 +7,7 @@ import { type EffectivePrice, effectivePrice, type WorkModel } from "./effective
 
 /** Which offers are wanted; what is left out is not asked for. */
 export interface RankQuery {
-  /** Compared without regard to case. */
+  /** However it is spelt; see `gpuMatcher`. */
   readonly gpuModel?: string;
   readonly gpuCount?: number;
   readonly billing?: Billing;
@@ -34,9 +35,9 @@ export function perGpu(money: Money, count: number): Money {
   return { micros: (money.micros + gpus / 2n) / gpus, currency: money.currency };
 }
 
-function wanted(offer: Offer, query: RankQuery, rate: ExchangeRate): boolean {
-  const { gpuModel, gpuCount, billing, providers, maxPrice } = query;
-  if (gpuModel !== undefined && offer.gpu.model.toUpperCase() !== gpuModel.toUpperCase()) return false;
+function wanted(offer: Offer, query: RankQuery, isGpu: (gpu: Offer["gpu"]) => boolean, rate: ExchangeRate): boolean {
+  const { gpuCount, billing, providers, maxPrice } = query;
+  if (!isGpu(offer.gpu)) return false;
   if (gpuCount !== undefined && offer.gpu.count !== gpuCount) return false;
   if (billing !== undefined && offer.billing !== billing) return false;
   if (providers !== undefined && !providers.includes(offer.provider)) return false;
@@ -96,8 +97,9 @@ export function rankOffers(
   work: WorkModel,
   rate: ExchangeRate,
 ): readonly RankedOffer[] {
+  const isGpu = query.gpuModel === undefined ? () => true : gpuMatcher(query.gpuModel);
   return offers
-    .filter((offer) => wanted(offer, query, rate))
+    .filter((offer) => wanted(offer, query, isGpu, rate))
     .map((offer) => ({
       offer,
       gpuPrice: perGpu(offer.price, offer.gpu.count),

@@ -30,6 +30,19 @@ test("offers are ranked, filtered, grouped, and say what they are worth", async 
   expect((await json(world, "offers", "--max-price", "0.000001")).data).toEqual([]);
 });
 
+test("a GPU may be spelt as people spell it, in offers and in up", async () => {
+  const world = await cloudWorld();
+  for (const asked of ["rtx4090", "RTX 4090", "4090", "nvidia-rtx-4090:1"]) {
+    const { data } = await json(world, "offers", "--gpu", asked);
+    expect(new Set(data.map((offer: { gpu: { model: string } }) => offer.gpu.model))).toEqual(new Set(["RTX4090"]));
+    const plan = await json(world, "up", "--name", "a", "--gpu", asked, "--dry-run");
+    expect(plan.data[0].gpu).toMatchObject({ model: "RTX4090", count: 1 });
+  }
+  const { code, stderr } = await spot(world, "offers", "--gpu", "H100 SXM", "--quiet");
+  expect(code).toBe(2);
+  expect(stderr).toContain('did you mean "H100"?');
+});
+
 test("offers fit terminals of 80 and of 160 columns", async () => {
   const market = await cloudWorld();
   for (const columns of [80, 160]) {
