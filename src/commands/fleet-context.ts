@@ -21,7 +21,7 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
   return {
     state,
     provider: (id) => context.provider(id),
-    guest: createGuestDoor(world),
+    guest: createGuestDoor(world, (text) => context.progress.warn(text)),
     clock: world.clock,
     rng: world.rng,
     owner: JSON.stringify([hostname(), world.pid, identifyProcess(world.pid)?.startTime ?? "", newId("o", world.rng)]),

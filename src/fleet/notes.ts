@@ -3,7 +3,7 @@ import type { Change, InstanceRecord } from "../state/records.ts";
 import type { Observation } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
 import { changeRecord, closings, eventOf } from "./record-change.ts";
-import { removeRoot } from "./root-volume.ts";
+import { refreshRoot, removeRoot } from "./root-volume.ts";
 
 /** It serves: whatever was begun before (a restore, or a hibernation that was taken back) is over. */
 export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance): Promise<void> {
@@ -49,8 +49,10 @@ export async function noteHibernated(
   record: InstanceRecord,
   parked: "native" | "recreate",
   seen: Observation,
+  signal: AbortSignal,
 ): Promise<void> {
   const at = fleet.clock.now();
+  if (parked === "recreate") await refreshRoot(fleet, record, signal);
   const rawState = seen.cloud.kind === "here" ? seen.cloud.instance.rawState : "";
   await changeRecord(
     fleet,

@@ -102,7 +102,7 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
     case "clear-remains":
       return clearRemains(fleet, record, action.instance, seen, signal);
     case "note-hibernated":
-      return noteHibernated(fleet, record, action.parked, seen);
+      return noteHibernated(fleet, record, action.parked, seen, signal);
     case "let-expire":
       return noteWish(fleet, record, "let-expire", { desired: "gone", skipSnapshot: false, reason: "its time is up" });
     case "give-up-waking":

@@ -71,6 +71,20 @@ function diskInterval(volume: VolumeRecord, providerId: string, rate: LedgerReco
   };
 }
 
+/** Once it is a volume of its own, the provider says how large it is and what it costs. */
+export async function refreshRoot(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<void> {
+  const volume = await rootOf(fleet, record);
+  if (volume === undefined || volume.providerId === null || volume.sizeGb > 0) return;
+  const { volumes } = await fleet.provider(volume.provider);
+  const listed = await call(signal, (context) => volumes?.list(context) ?? Promise.resolve([])).catch(() => []);
+  const there = listed.find((candidate) => candidate.providerId === volume.providerId);
+  if (there === undefined) return;
+  const at = fleet.clock.now();
+  const { sizeGb, pricePerHour } = there;
+  const ledger = pricePerHour === null ? [] : [diskInterval(volume, volume.providerId, pricePerHour, at)];
+  await fleet.state.commit({ volumes: [{ ...volume, sizeGb, pricePerHour }], ledger });
+}
+
 /** Whether the provider still has it: a reclaim may have taken it along. One that is gone is written off. */
 export async function isRootThere(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
   const { volumes } = await fleet.provider(volume.provider);

@@ -9,6 +9,7 @@ const PROVIDERS: Readonly<Record<string, (world: World) => Promise<Provider>>> =
   ppio: (world) => import("./ppio/provider.ts").then(({ ppioProvider }) => ppioProvider(world)),
   novita: (world) => import("./ppio/provider.ts").then(({ novitaProvider }) => novitaProvider(world)),
   hyperstack: (world) => import("./hyperstack/provider.ts").then(({ hyperstackProvider }) => hyperstackProvider(world)),
+  verda: (world) => import("./verda/provider.ts").then(({ verdaProvider }) => verdaProvider(world)),
 };
 
 /** The ids that `--provider` accepts. */

@@ -1,7 +1,9 @@
 import { hyperstackProvider } from "../../src/providers/hyperstack/provider.ts";
 import { novitaProvider, ppioProvider } from "../../src/providers/ppio/provider.ts";
+import { verdaProvider } from "../../src/providers/verda/provider.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
 import { fakePpio } from "../clouds/ppio/fake.ts";
+import { fakeVerda } from "../clouds/verda/verda.ts";
 import type { VirtualClock } from "../simulation/virtual-clock.ts";
 import type { CloudOnTheWire } from "./wire-world.ts";
 
@@ -38,9 +40,22 @@ async function hyperstackCloud(clock: VirtualClock): Promise<CloudOnTheWire> {
   };
 }
 
+async function verdaCloud(clock: VirtualClock): Promise<CloudOnTheWire> {
+  const fake = await fakeVerda({ clock });
+  return {
+    provider: await verdaProvider({ env: fake.env, home: "/nowhere", clock }),
+    server: fake.server,
+    living: fake.living,
+    volumes: fake.volumes,
+    giveNotice: async () => false,
+    close: fake.close,
+  };
+}
+
 /** The clouds that are swept; where the documents disagree on what a reclaim leaves, more than one way. */
 export const SWEPT_CLOUDS: Readonly<Record<string, MakeCloud>> = {
   ppio: ppioCloud("ppio", "gone"),
   novita: ppioCloud("novita", "exited"),
   hyperstack: hyperstackCloud,
+  verda: verdaCloud,
 };

@@ -30,8 +30,11 @@ async function brokenNow({ cloud, state }: WireWorld): Promise<readonly string[]
   const known = await state.volumes();
   for (const { providerId, name } of cloud.volumes())
     if (!known.some((volume) => volume.providerId === providerId)) broken.push(`the volume ${name} has no record`);
+  // The root disk that a living machine boots from is its own; no list shows it.
+  const isInUse = (name: string) => name.startsWith("train-root") && machines.length > 0;
   for (const volume of known)
-    if (!cloud.volumes().some(({ providerId }) => providerId === volume.providerId)) broken.push(`the volume ${volume.name} is lost`);
+    if (!isInUse(volume.name) && !cloud.volumes().some(({ providerId }) => providerId === volume.providerId))
+      broken.push(`the volume ${volume.name} is lost`);
   if (records.length > 0 && records.some(({ readyAt }) => readyAt !== null) && !known.some(({ name }) => name === "work"))
     broken.push("the work's volume is gone");
   for (const intent of await state.pendingIntents()) broken.push(`the ${intent.kind} intent is still open`);
