@@ -80,7 +80,7 @@ test("what is left of a reclaim as nothing at all is gone", async () => {
 });
 
 test("one that was stopped by somebody was not reclaimed, and says until when its disk is kept", async () => {
-  const { cloud, provider, context, clock, running } = await ppioBench({ keepDataDays: 3 });
+  const { cloud, provider, context, clock, running, sent } = await ppioBench({ keepDataDays: 3 });
   const { providerId } = await running();
   const answer = await fetch(`${cloud.url}/gpu-instance/openapi/v1/gpu/instance/stop`, {
     method: "POST",
@@ -93,9 +93,14 @@ test("one that was stopped by somebody was not reclaimed, and says until when it
   const found = await provider.get(providerId, context);
   expect(found).toMatchObject({ state: "stopped", endedBy: null, notice: null, reach: null });
   expect(found?.dataKeptUntil).toBe(Math.floor(stoppedAt / 1000) * 1000 + 3 * DAY_MS);
+  // The list says the same, for ours alone: nobody asks after each of everybody's.
+  cloud.addStranger("theirs");
+  const asked = sent("/gpu/instance").length;
+  expect((await provider.list(context)).map(({ dataKeptUntil }) => dataKeptUntil)).toEqual([found?.dataKeptUntil, null]);
+  expect(sent("/gpu/instance")).toHaveLength(asked + 1);
   clock.advance(3 * DAY_MS);
   await cloud.settle();
-  expect(cloud.living()).toEqual([]);
+  expect(cloud.living().map(({ name }) => name)).toEqual(["theirs"]);
 });
 
 test("a creation that failed says so in statusError alone, and costs nothing", async () => {

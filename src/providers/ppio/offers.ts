@@ -3,21 +3,14 @@ import type { Billing } from "../../model/instance.ts";
 import type { Offer } from "../../model/offer.ts";
 import type { CallContext, OfferQuery } from "../provider.ts";
 import type { PpioApi } from "./api.ts";
+import { inTurn } from "./in-turn.ts";
 import { priceOf } from "./prices.ts";
 import { clusterList, type WireProduct } from "./wire.ts";
 
 /** A product is sold per GPU, one to eight of them (create call). These are shown unless one number is asked for. */
 const COUNTS = [1, 2, 4, 8];
 const MOST_GPUS = 8;
-const AT_ONCE = 6;
 const NOTICE_SECONDS = 3600;
-
-/** Works through a list, so many at a time, in its order. */
-async function inTurn<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<readonly Result[]> {
-  const results: Result[] = [];
-  for (let at = 0; at < items.length; at += AT_ONCE) results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(work))));
-  return results;
-}
 
 interface Place {
   readonly clusterId: string;

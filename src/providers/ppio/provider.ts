@@ -1,7 +1,9 @@
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, Capabilities, Provider, ProviderInstance } from "../provider.ts";
+import { tokenOf } from "../tagged-name.ts";
 import { type PpioApi, type PpioWorld, ppioApi } from "./api.ts";
 import { stateOf } from "./codes.ts";
+import { inTurn } from "./in-turn.ts";
 import { instanceOf, type Memory } from "./instance-view.ts";
 import { launchInstance } from "./launch.ts";
 import { allOffers } from "./offers.ts";
@@ -60,6 +62,26 @@ async function look(api: PpioApi, id: string, memory: Memory, context: CallConte
   };
 }
 
+/**
+ * The whole account. How one is reached is left out: that would be a call for every row, and whoever needs it asks for that
+ * very one. Only of ours that are stopped, which is rare, the details are asked for, so that until when their data is kept is
+ * the same here as there.
+ */
+async function listAll(api: PpioApi, context: CallContext): Promise<readonly WireInstance[]> {
+  const rows = await api.instances(null, context);
+  const asleep = rows.filter(
+    ({ status, name, releaseDataAt }) => stateOf(status) === "stopped" && tokenOf(name) !== null && releaseDataAt === null,
+  );
+  const details = await inTurn(asleep, ({ id }) => api.details(id, context));
+  const days = new Map(details.flatMap((one) => (one === undefined ? [] : [[one.id, one] as const])));
+  return rows.map((row) => {
+    const known = days.get(row.id);
+    if (known === undefined) return row;
+    const { keepDataDay, releaseDataAt, lastStoppedAt } = known;
+    return { ...row, keepDataDay, releaseDataAt, lastStoppedAt: lastStoppedAt ?? row.lastStoppedAt };
+  });
+}
+
 async function destroy(api: PpioApi, id: string, memory: Memory, context: CallContext): Promise<"accepted" | "gone"> {
   try {
     await api.change("/gpu/instance/delete", { instanceId: id }, context);
@@ -96,7 +118,7 @@ function provider(vendor: Vendor, world: PpioWorld): Provider {
     capabilities: CAPABILITIES,
     offers: (query, context) => allOffers(api, query, context),
     launch: (spec, context) => launchInstance(api, spec, memory, context),
-    list: async (context) => (await api.instances(null, context)).map(seen),
+    list: async (context) => (await listAll(api, context)).map(seen),
     async get(providerId, context) {
       const found = await look(api, providerId, memory, context);
       return found === undefined ? undefined : seen(found);

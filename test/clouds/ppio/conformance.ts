@@ -13,6 +13,7 @@ export function ppioConformance(vendor: PpioSettings["vendor"]): void {
     hibernate: "park",
     volumes: true,
     notices: true,
+    looksTwice: true,
     moreThanOnePage: 205,
     async make() {
       const fake = await fakePpio({ clock: systemClock, vendor });
