@@ -1428,7 +1428,7 @@ verb_verify() {
   begin_work || fail "no space to work in: $RUN"
   : >"$WORK/different"
   if ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
-    fail "checkpoint $1 does not verify: $(tr '\n' ' ' <"$WORK/different")"
+    fail "checkpoint $1 does not verify: $(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $0 }' "$WORK/different")"
   fi
   printf '{%s}\n' "$(manifest_json "$SEALED/$1/MANIFEST" "$1")"
 }

@@ -50,6 +50,8 @@ export interface Rented {
   powerOff(): void;
   /** What a service manager does after `powerOff`. */
   startAgent(): ChildProcess;
+  /** Runs a script as the main process. */
+  start(script: string): ChildProcess;
   disk(content?: string | Buffer): Disk;
   attach(name: string, disk: Disk): void;
   detach(name: string): void;
@@ -97,6 +99,7 @@ export function makeRented(kind: MachineKind, options: MachineOptions = {}): Ren
       rmSync(join(root, "run"), { recursive: true, force: true });
     },
     startAgent: () => start([join(lib, "agent.sh"), "run"]),
+    start: (file) => start([file]),
     disk(content = "") {
       const folder = join(base, `disk-${disks++}`);
       mkdirSync(join(folder, "files"), { recursive: true });
