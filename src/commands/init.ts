@@ -6,6 +6,8 @@ import { flagFault, specsFromInput } from "../fleet/spec.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
 import { readFileIfThere, writeFileAtomic } from "../platform/files.ts";
+import { cloudsWithCredentials, configuredProviders } from "../providers/configured.ts";
+import { CLOUD_ACCESS } from "../providers/credentials.ts";
 import { knownProviders } from "../providers/registry.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 
@@ -29,7 +31,7 @@ interface Question {
 
 const QUESTIONS: readonly Question[] = [
   { key: "name", flag: "--name", ask: "A name for the instance", fallback: null },
-  { key: "provider", flag: "--provider", ask: "Provider", fallback: "local" },
+  { key: "provider", flag: "--provider", ask: "Provider, or several by comma", fallback: "local" },
   { key: "gpu", flag: "--gpu", ask: "GPU, as MODEL or MODEL:COUNT (any for whatever is cheapest)", fallback: "any" },
   {
     key: "maxPrice",
@@ -85,7 +87,7 @@ async function answer(context: CommandContext, question: Question): Promise<stri
 function fileText(answers: Answers): string {
   const instance = {
     name: answers.name,
-    provider: answers.provider,
+    provider: answers.provider.includes(",") ? answers.provider.split(",").map((id) => id.trim()) : answers.provider,
     ...(answers.gpu === "any" ? {} : { gpu: answers.gpu }),
     billing: "spot",
     ...(answers.maxPrice === "" ? {} : { maxPrice: answers.maxPrice }),
@@ -96,6 +98,16 @@ function fileText(answers: Answers): string {
   };
   const body = stringify({ fleet: answers.name, instances: [instance] }, { lineWidth: 0 });
   return `# spot up -f spot.yaml brings it up; spot schema > spot.schema.json lets editors complete this file.\n# yaml-language-server: $schema=./spot.schema.json\n${body}`;
+}
+
+/** Names the clouds whose credentials are there, never the credentials. @returns whom to ask when nobody says, by comma. */
+async function sayWhatIsConfigured(context: CommandContext): Promise<string> {
+  const { world, progress, interactive } = context;
+  const clouds = await cloudsWithCredentials(world);
+  const titles = CLOUD_ACCESS.filter(({ provider }) => clouds.includes(provider)).map(({ title }) => title);
+  if (titles.length > 0) progress.note(`credentials found: ${titles.join(", ")}`);
+  else if (interactive) progress.note("no credentials of a cloud found: local is this machine; spot provider login adds a cloud");
+  return (await configuredProviders(world)).join(",");
 }
 
 /** Never over a file that is there, unless a person or `--yes` says so. */
@@ -110,7 +122,7 @@ export const init: CommandModule = {
     command
       .option("-f, --file <fleet file>", "where to write it", "spot.yaml")
       .option("--name <name>", "of the instance, and of the fleet")
-      .option("--provider <id>", "local when not given")
+      .option("--provider <ids>", "the configured ones when not given, local when there is none")
       .option("--gpu <model[:count]>", "any when not given")
       .option("--max-price <per hour>", "no limit when not given")
       .option("--ttl <duration>", "for ever when not given")
@@ -120,7 +132,9 @@ export const init: CommandModule = {
     const file = typeof context.options["file"] === "string" ? context.options["file"] : "spot.yaml";
     const path = resolve(context.world.cwd, file);
     const collected: Record<string, string> = {};
-    for (const question of QUESTIONS) collected[question.key] = await answer(context, question);
+    const configured = await sayWhatIsConfigured(context);
+    for (const question of QUESTIONS)
+      collected[question.key] = await answer(context, question.key === "provider" ? { ...question, fallback: configured } : question);
     const { name = "", provider = "", gpu = "", maxPrice = "", ttl = "", command = "" } = collected;
     const text = fileText({ name, provider, gpu, maxPrice, ttl, command });
     // What we write must be what we read.

@@ -65,5 +65,7 @@ export async function offersAtHand(context: CommandContext): Promise<readonly Of
 export function requireKnownGpu(model: string, offers: readonly Offer[]): void {
   const known = [...new Set(offers.map((offer) => offer.gpu.model))];
   if (known.length === 0 || offers.some((offer) => isAskedGpu(model, offer.gpu))) return;
-  throw usageProblem(`no provider offers a GPU ${JSON.stringify(model)}`, suggestion(gpuFromName(model).model, known), ["spot offers --group-by gpu"]);
+  throw usageProblem(`no provider offers a GPU ${JSON.stringify(model)}`, suggestion(gpuFromName(model).model, known), [
+    "spot offers --group-by gpu",
+  ]);
 }

@@ -63,7 +63,9 @@ function requireKnownGpu({ gpu }: InstanceRecord["spec"], offers: readonly Offer
   if (gpu === null || offers.length === 0) return;
   const models = [...new Set(offers.map((offer) => offer.gpu.model))];
   if (offers.some((offer) => isAskedGpu(gpu.model, offer.gpu))) return;
-  throw usageProblem(`no provider knows the GPU ${JSON.stringify(gpu.model)}`, suggestion(gpuFromName(gpu.model).model, models), ["spot offers"]);
+  throw usageProblem(`no provider knows the GPU ${JSON.stringify(gpu.model)}`, suggestion(gpuFromName(gpu.model).model, models), [
+    "spot offers",
+  ]);
 }
 
 /**

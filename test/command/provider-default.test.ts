@@ -54,7 +54,7 @@ test("config says which providers are asked when none is set", async () => {
   expect(shown.find(({ key }) => key === "provider")).toMatchObject({ value: "local", origin: "default" });
 });
 
-test.runIf(knownProviders().length > 1)("a damaged file of credentials is told as such by whoever needs it", async () => {
+test("a damaged file of credentials is told as such by whoever needs it", async () => {
   const world = testWorld();
   writeFileSync(join(world.home, "credentials.json"), "{");
   const { code, stderr } = await spot(world, "config", "get", "provider");

@@ -32,6 +32,18 @@ instances:
   expect(specs[0]).toMatchObject({ name: "train", gpu: { model: "H100", count: 2 }, maxPrice: "2.5", ttlMs: 28_800_000 });
 });
 
+test("init names the clouds whose credentials it finds, and proposes them; the credentials themselves appear nowhere", async () => {
+  const env = { PPIO_API_KEY: "canary-ppio-7f3a", VERDA_CLIENT_ID: "canary-verda-1", VERDA_CLIENT_SECRET: "canary-verda-2" };
+  const both = await spot(testWorld({ env }), ...TRAIN, "--dry-run");
+  expect([both.code, both.stderr]).toEqual([0, "credentials found: PPIO, Verda\n"]);
+  expect(both.stdout).toContain("    provider:\n      - ppio\n      - verda\n");
+  const { stdout, stderr } = await spot(testWorld({ env: { PPIO_API_KEY: "canary-ppio-7f3a" } }), ...TRAIN, "--dry-run");
+  expect(stdout).toContain("    provider: ppio\n");
+  expect(both.stdout + both.stderr + stdout + stderr).not.toContain("canary");
+  const chosen = await spot(testWorld({ env }), ...TRAIN, "--dry-run", "--provider", "local");
+  expect(chosen.stdout).toContain("    provider: local\n");
+});
+
 test("init overwrites only when told, and --dry-run writes nothing", async () => {
   const world = testWorld();
   const file = join(world.cwd, "spot.yaml");
