@@ -5,7 +5,7 @@ import { type CloudAnswer, type CloudHttp, type CloudRequest, cloudHttp, parsed 
 import { accessOf } from "../credentials.ts";
 import { type Fault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
-import { PROVIDER, refusalOf } from "./codes.ts";
+import { PROVIDER, refusalOf, saysNo } from "./codes.ts";
 
 export type HyperstackWorld = Pick<World, "env" | "home" | "clock">;
 
@@ -72,12 +72,19 @@ export function hyperstackApi(world: HyperstackWorld): Api {
     if (now() - windowFrom >= WINDOW_MS) windowFrom = now();
     return http.send(request);
   };
-  const refused = (answer: CloudAnswer, unknown400: Fault = { kind: "invalid-request" }) =>
-    refusalOf(answer, now() + http.clockOffsetMs(), unknown400, restOfWindow(now(), http.clockOffsetMs(), windowFrom));
+  const refused = (answer: CloudAnswer, request: Pick<ChangeRequest, "body" | "unknown400"> = {}) =>
+    refusalOf(answer, {
+      now: now() + http.clockOffsetMs(),
+      waitMs: restOfWindow(now(), http.clockOffsetMs(), windowFrom),
+      unknown400: request.unknown400 ?? { kind: "invalid-request" },
+      hasBody: request.body !== undefined,
+    });
   const isSuccess = ({ status }: CloudAnswer) => status >= 200 && status < 300;
-  const change = async ({ unknown400, ...request }: ChangeRequest, { signal }: CallContext) => {
-    const answer = await send({ ...request, effect: "change", signal });
-    if (!isSuccess(answer)) throw refused(answer, unknown400);
+  const change = async (request: ChangeRequest, { signal }: CallContext) => {
+    const { unknown400: _, ...sent } = request;
+    const answer = await send({ ...sent, effect: "change", signal });
+    if (!isSuccess(answer)) throw refused(answer, request);
+    if (saysNo(answer)) throw refused({ ...answer, status: 400 }, request);
     return answer;
   };
   return {

@@ -42,28 +42,33 @@ export function takesVolumes(status: string | null): boolean {
 const TEXTS: readonly (readonly [RegExp, Fault])[] = [
   [/\bbalance\b|\bcredits?\b|top[ -]?up|\bpayment\b|insufficient funds/i, { kind: "quota" }],
   [/\bquota\b|limit (?:is |was |has been )?(?:reached|exceeded)|exceeds? (?:the|your) limit/i, { kind: "quota" }],
-  [/hibernation process is still going on|being used to create a snapshot|\bin \S+ state\b|must be in\b/i, { kind: "conflict" }],
+  [/hibernation process is still going on|being used to create a snapshot/i, { kind: "conflict" }],
+  [/\bin [A-Z_]{4,} state\b|must be in [A-Z_]{4,}/, { kind: "conflict" }],
   [/already attached|not attached|\bin use\b/i, { kind: "conflict" }],
-  [
-    /\bstock\b|capacity|sold out|no valid host|not enough (?:gpu|resource|host)|insufficient (?:gpu|resource|host)/i,
-    { kind: "no-capacity", scope: "offer" },
-  ],
-  [
-    /missing data|required|unknown field|not a valid|invalid|(?:longer|shorter) than|must be (?:one of|greater|less)|does not exist/i,
-    { kind: "invalid-request" },
-  ],
-]; // prettier-ignore
+  [/\bstock\b|capacity|sold out|no valid host|(?:not|no longer|un-?) ?available/i, { kind: "no-capacity", scope: "offer" }],
+  [/(?:not enough|insufficient) (?:gpu|resource|host)/i, { kind: "no-capacity", scope: "offer" }],
+];
+
+/** Says that the body is wrong. Where none was sent it means something else. */
+const WRONG_BODY =
+  /missing data|required field|unknown field|not a valid|invalid|(?:longer|shorter) than|must be (?:one of|greater|less)|does not exist/i;
 
 /** Says that this machine can never be hibernated, as far as a text can say it. */
 const CANNOT_HIBERNATE =
   /(?:not|n't|cannot|unable|disabled|disallow|without|no)\b.*hibernat|hibernat\w*\b.*(?:not\b|n't|cannot|disabled|unsupported|unavailable)/i;
 
 export function saysCannotHibernate(message: string): boolean {
-  return CANNOT_HIBERNATE.test(message) && !/still going on|later|moment|snapshot/i.test(message);
+  return CANNOT_HIBERNATE.test(message) && !/still going on|later|moment|temporar|snapshot/i.test(message);
 }
 
 /** Nobody waits longer before asking again, whatever a header says. */
 const LONGEST_WAIT_MS = 3_600_000;
+
+/** Whether a 2xx says no all the same, or is not of this API at all. @throws ProviderError `protocol` for a page for people. */
+export function saysNo(answer: CloudAnswer): boolean {
+  const read = v.safeParse(v.object({ status: v.literal(false) }), jsonOf(PROVIDER, answer));
+  return read.success;
+}
 
 /** What the server said, and its own word for it. */
 function saidOf(answer: CloudAnswer): { readonly message: string; readonly reason: string | null } {
@@ -78,14 +83,23 @@ function saidOf(answer: CloudAnswer): { readonly message: string; readonly reaso
 /**
  * What an answer that is no success means. `unknown400`: what a 400 with a text that nobody has seen stands for; for a
  * create and a restore that is want of capacity, the one refusal whose text is not documented.
- * @param now by the cloud's clock, in epoch milliseconds. @param waitMs how long to wait after a 429 that does not say.
+ * `now` is by the cloud's clock, in epoch milliseconds; `waitMs` is how long to wait after a 429 that does not say.
  */
-export function refusalOf(answer: CloudAnswer, now: number, unknown400: Fault, waitMs: number): ProviderError {
+export function refusalOf(
+  answer: CloudAnswer,
+  {
+    now,
+    waitMs,
+    unknown400,
+    hasBody,
+  }: { readonly now: number; readonly waitMs: number; readonly unknown400: Fault; readonly hasBody: boolean },
+): ProviderError {
   const { message, reason } = saidOf(answer);
   const raw = reason ?? `http-${answer.status}`;
   const said = message === "" ? `${answer.asked} was answered with HTTP ${answer.status}` : quoted(message);
   if (answer.status === 400) {
-    const fault = TEXTS.find(([pattern]) => pattern.test(message))?.[1] ?? unknown400;
+    const isWrongBody = hasBody && WRONG_BODY.test(message);
+    const fault = TEXTS.find(([pattern]) => pattern.test(message))?.[1] ?? (isWrongBody ? { kind: "invalid-request" } : unknown400);
     return new ProviderError(PROVIDER, fault, said, raw);
   }
   if (answer.status === 402) return new ProviderError(PROVIDER, { kind: "quota" }, said, raw);

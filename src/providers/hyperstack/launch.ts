@@ -1,3 +1,4 @@
+import { moneyText } from "../../model/money.ts";
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, LaunchSpec } from "../provider.ts";
 import { taggedName } from "../tagged-name.ts";
@@ -38,8 +39,13 @@ function rulesOf(spec: LaunchSpec): readonly object[] {
  */
 export async function launchVm(api: Api, machines: Machines, places: Places, spec: LaunchSpec, context: CallContext): Promise<WireVm> {
   const { offer } = spec;
-  if (spec.maxPrice !== null && spec.maxPrice.currency === offer.price.currency && spec.maxPrice.micros < offer.price.micros)
-    throw new ProviderError(PROVIDER, { kind: "price-too-low" }, `${offer.type} costs more than the cap`);
+  const cap = spec.maxPrice ?? offer.price;
+  if (cap.currency !== offer.price.currency || cap.micros < offer.price.micros)
+    throw new ProviderError(
+      PROVIDER,
+      { kind: "price-too-low" },
+      `${offer.type} costs ${moneyText(offer.price)} an hour, the cap is ${moneyText(cap)}`,
+    );
   for (const { providerVolumeId } of spec.volumes) await preparing(() => freeVolume(api, providerVolumeId, context));
   const environment_name = await places.environment(offer.region, context);
   const key_name = await places.keypair(offer.region, spec.sshKey, context);

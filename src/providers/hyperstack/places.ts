@@ -26,10 +26,20 @@ export function environmentName(region: string): string {
   return `spot-${region.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`.slice(0, longest);
 }
 
+/** The key itself, of a line as in `authorized_keys`. */
+function blobOf(publicKey: string): string {
+  return publicKey.trim().split(/\s+/)[1] ?? publicKey;
+}
+
+function isSameKey(one: string | null, other: string | null): boolean {
+  return one !== null && other !== null && blobOf(one) === blobOf(other);
+}
+
 /** From the key itself, not from its comment. The environment is in it, should names be unique in a whole account. */
 export function keypairName(environment: string, publicKey: string): string {
-  const [, blob = publicKey] = publicKey.trim().split(/\s+/);
-  const digest = createHash("sha256").update(Buffer.from(blob, "base64")).digest("hex");
+  const digest = createHash("sha256")
+    .update(Buffer.from(blobOf(publicKey), "base64"))
+    .digest("hex");
   return `${environment}-${digest.slice(0, FINGERPRINT_DIGITS)}`;
 }
 
@@ -56,14 +66,18 @@ async function remembered(known: Map<string, string>, key: string, ask: () => Pr
 }
 
 /** Makes it unless it is there; where somebody else was faster, looks again. */
-async function findOrMake(find: () => Promise<string | undefined>, make: () => Promise<string>): Promise<string> {
+async function findOrMake(
+  find: () => Promise<string | undefined>,
+  make: () => Promise<string>,
+  findAgain: () => Promise<string | undefined> = find,
+): Promise<string> {
   const found = await find();
   if (found !== undefined) return found;
   try {
     return await make();
   } catch (error) {
     if (!isFault(error, "conflict")) throw error;
-    const theirs = await find();
+    const theirs = await findAgain();
     if (theirs === undefined) throw error;
     return theirs;
   }
@@ -97,15 +111,18 @@ export function places(api: Api): Places {
       preparing(async () => {
         const home = await environment(region, context);
         const name = publicKey === null ? `${home}-nobody` : keypairName(home, publicKey);
-        const find = async () => {
-          const where = { path: "/core/keypairs", key: "keypairs", row: keypairSchema, query: { search: name } };
-          return (await wholeList(api, where, context)).find((row) => row.name === name && row.environment?.name === home)?.name;
+        const here = async (query: Readonly<Record<string, string>>) => {
+          const all = await wholeList(api, { path: "/core/keypairs", key: "keypairs", row: keypairSchema, query }, context);
+          return all.filter((row) => row.environment?.name === home);
         };
+        const find = async () => (await here({ search: name })).find((row) => row.name === name)?.name;
+        // Perhaps the same key is there under a name of somebody's own.
+        const findAgain = async () => (await find()) ?? (await here({})).find((row) => isSameKey(row.public_key, publicKey))?.name;
         const make = async () => {
           const body = { environment_name: home, name, public_key: publicKey?.trim() ?? keyOfNobody() };
           return (await api.made(oneKeypair, { method: "POST", path: "/core/keypairs", body }, context)).keypair.name;
         };
-        return remembered(known, `keypair ${name}`, () => findOrMake(find, make));
+        return remembered(known, `keypair ${name}`, () => findOrMake(find, make, findAgain));
       }),
     image: (region, context) => preparing(() => remembered(known, `image ${region}`, () => usualImage(api, region, context))),
     forget: () => known.clear(),

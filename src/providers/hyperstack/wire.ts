@@ -125,7 +125,7 @@ export const imageGroups = v.object({ images: v.array(v.object({ images: rows(im
 
 export const environmentSchema = v.object({ id, name: v.string(), region: text });
 export const oneEnvironment = v.object({ environment: environmentSchema });
-export const keypairSchema = v.object({ id, name: v.string(), environment: maybe(v.object({ name: text })) });
+export const keypairSchema = v.object({ id, name: v.string(), public_key: text, environment: maybe(v.object({ name: text })) });
 export const oneKeypair = v.object({ keypair: keypairSchema });
 
 /** `{"status": false, "message": …, "error_reason": …}`; of a broken server only the message. */
