@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { proxyFor } from "./proxy.ts";
 
 /** One HTTP exchange. Redirects are never followed and nothing is retried here: that is the caller's decision. */
@@ -171,6 +172,8 @@ function exchange(client: Dispatcher, origin: string, request: HttpRequest): Pro
       }
     };
     if (signal.aborted) return fail(signal.reason);
+    // As many requests as there are machines may listen to one Ctrl-C; Node takes eleven of them for a leak.
+    setMaxListeners(0, signal);
     signal.addEventListener("abort", stop, { once: true });
     const options = { origin, method, path, headers: { ...headers }, body: body ?? null };
     const handler: Handler = {
