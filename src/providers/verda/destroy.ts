@@ -4,7 +4,7 @@ import type { CallContext } from "../provider.ts";
 import { isSuccess, type VerdaClient } from "./client.ts";
 import { stateOf } from "./codes.ts";
 import { findInstance, tokenIn } from "./instances.ts";
-import { deleteScript } from "./preparation.ts";
+import { deleteScript } from "./scripts.ts";
 import { actionResults, volumeList, type WireInstance } from "./wire.ts";
 
 /**
@@ -59,20 +59,24 @@ export async function destroyInstance(
 ): Promise<"accepted" | "gone"> {
   const instance = await findInstance(client, id, context);
   if (instance === undefined) return "gone";
-  const script = tokenIn(instance.tags, instance.hostname) === null ? null : instance.startup_script_id;
-  const over = async (how: "accepted" | "gone") => {
-    if (script !== null) await deleteScript(client, script, context);
-    return how;
-  };
   const state = stateOf(instance.status);
-  if (state === "gone") return over("gone");
-  if (state === "terminating") return over("accepted");
+  const forgetScript = async () => {
+    const { startup_script_id: script, tags, hostname } = instance;
+    if (script !== null && tokenIn(tags, hostname) !== null) await deleteScript(client, script, context);
+  };
+  // A machine that has not come up may still need it, should the delete be refused.
+  const hasBooted = state !== "provisioning";
+  if (hasBooted) await forgetScript();
+  if (state === "gone") return "gone";
+  if (state === "terminating") return "accepted";
   const body = { action: "delete", id: [id], ...(await fateOf(client, instance, keepRoot, context)) };
+  let how: "accepted" | "gone" = "accepted";
   try {
     requireRow(client, id, await client.send({ method: "PUT", path: "/instances", body, effect: "change", signal: context.signal }));
   } catch (error) {
-    if (isFault(error, "not-found")) return over("gone");
-    throw error;
+    if (!isFault(error, "not-found")) throw error;
+    how = "gone";
   }
-  return over("accepted");
+  if (!hasBooted) await forgetScript();
+  return how;
 }

@@ -6,7 +6,6 @@ import { tokenOf, untaggedName } from "../tagged-name.ts";
 import { isSuccess, type VerdaClient } from "./client.ts";
 import { reasonOf, stateOf } from "./codes.ts";
 import { gpuOf, priceOf } from "./offers.ts";
-import { deleteScript } from "./preparation.ts";
 import { instanceList, instanceSchema, type WireInstance } from "./wire.ts";
 
 /** Keys are lower case: the server makes them so. */
@@ -28,14 +27,14 @@ const SSH_PORT = 22;
 const ADDRESS_WITH_PORT = /^(\[[0-9a-f:]+\]|[^:\s]+):(\d{1,5})$/i;
 
 /** Root logs in on the machine's own address (dstack does the same). An address that comes with a port is taken at its word. */
-function reachOf({ id, ip, status }: WireInstance): Reach | null {
+function reachOf({ id, ip, status }: WireInstance, user: string): Reach | null {
   if (ip === null || ip === "" || status !== "running") return null;
   const [, host = ip, port] = ADDRESS_WITH_PORT.exec(ip) ?? [];
   return {
     kind: "ssh",
     host: host.replace(/^\[(.*)\]$/, "$1"),
     port: port === undefined ? SSH_PORT : Number(port),
-    user: "root",
+    user,
     password: null,
     alias: `verda-${id}`,
   };
@@ -46,8 +45,8 @@ function billingOf({ is_spot: isSpot, contract }: WireInstance): Billing {
   return contract === "LONG_TERM" ? "monthly" : "on-demand";
 }
 
-/** An instance of the wire in ours. `offsetMs`: how far the server's clock is ahead of ours. */
-export function toInstance(wire: WireInstance, offsetMs: number): ProviderInstance {
+/** An instance of the wire in ours. `offsetMs`: how far the server's clock is ahead of ours; `user`: who logs in. */
+export function toInstance(wire: WireInstance, { offsetMs, user }: { readonly offsetMs: number; readonly user: string }): ProviderInstance {
   const gpu = gpuOf(wire);
   const state = stateOf(wire.status);
   return {
@@ -66,7 +65,7 @@ export function toInstance(wire: WireInstance, offsetMs: number): ProviderInstan
     createdAt: wire.created_at === null ? null : wire.created_at - offsetMs,
     protectedUntil: null,
     notice: null,
-    reach: reachOf(wire),
+    reach: reachOf(wire, user),
     // Before the instance is provisioned nobody can tell its root volume from the others.
     volumeIds: wire.os_volume_id === null ? [] : wire.volume_ids.filter((id) => id !== wire.os_volume_id),
     reason: reasonOf(wire.status),
@@ -98,17 +97,4 @@ export async function findInstance(client: VerdaClient, id: string, context: Cal
     if (!isFault(error, "not-found")) throw error;
     return (await listInstances(client, context)).find((listed) => listed.id === id);
   }
-}
-
-/**
- * Deletes the startup script of a discontinued machine of ours, once: scripts outlive instances, and after a reclaim nobody
- * else would delete it.
- */
-export function scriptSweeper(client: VerdaClient): (instance: WireInstance, context: CallContext) => Promise<void> {
-  const swept = new Set<string>();
-  return async ({ status, startup_script_id: script, tags, hostname }, context) => {
-    if (stateOf(status) !== "gone" || script === null || swept.has(script) || tokenIn(tags, hostname) === null) return;
-    swept.add(script);
-    await deleteScript(client, script, context);
-  };
 }

@@ -3,7 +3,9 @@ import type { CallContext, LaunchSpec, ProviderInstance } from "../provider.ts";
 import { taggedName } from "../tagged-name.ts";
 import { isSuccess, madeId, type VerdaClient } from "./client.ts";
 import { findInstance, NAME_TAG, TOKEN_TAG } from "./instances.ts";
-import { deleteScript, imageOf, keepScript, NAME_LENGTH, preparing, requireFree, sshKeyId } from "./preparation.ts";
+import { imageOf, preparing, requireFree, sshKeyId } from "./preparation.ts";
+import { deleteScript, keepScript } from "./scripts.ts";
+import { NAME_LENGTH } from "./wire.ts";
 
 /** The vendor CLI's default; there is no field for it in a launch of ours. */
 const ROOT_GB = 50;

@@ -1,11 +1,7 @@
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, LaunchSpec } from "../provider.ts";
-import { taggedName } from "../tagged-name.ts";
-import { startupScript } from "./boot.ts";
 import { isSuccess, madeId, type VerdaClient } from "./client.ts";
-import { imageList, keyList, scriptList, volumeSchema } from "./wire.ts";
-
-export const NAME_LENGTH = 60;
+import { imageList, keyList, volumeSchema } from "./wire.ts";
 
 /**
  * Whatever goes wrong while a launch is prepared: no machine was launched, so nothing about it is in doubt.
@@ -49,36 +45,6 @@ export async function sshKeyId(client: VerdaClient, line: string, context: CallC
     const after = isFault(error, "ambiguous", "protocol", "conflict", "invalid-request") ? await find() : undefined;
     if (after === undefined) throw error;
     return after;
-  }
-}
-
-/** Leaves no script behind: it holds what the workload was given. Failing to is no reason to fail. */
-export async function deleteScript(client: VerdaClient, id: string, context: CallContext): Promise<void> {
-  await client
-    .send({ method: "DELETE", path: `/scripts/${encodeURIComponent(id)}`, effect: "change", signal: context.signal })
-    .catch(() => undefined);
-}
-
-/** Puts the boot script there, under the launch's own name. @returns Verda's id of it. */
-export async function keepScript(client: VerdaClient, spec: LaunchSpec, context: CallContext): Promise<string> {
-  const name = taggedName(`spot-${spec.name}`, spec.token, NAME_LENGTH);
-  const script = startupScript(spec.bootScript, spec.env);
-  const scripts = () => client.read(scriptList, "/scripts", context);
-  try {
-    const answer = await client.send({
-      method: "POST",
-      path: "/scripts",
-      body: { name, script },
-      effect: "change",
-      signal: context.signal,
-    });
-    if (!isSuccess(answer)) client.refuse(answer);
-    return await madeId(answer, async (id) => (await scripts()).some((script) => script.id === id));
-  } catch (error) {
-    if (!isFault(error, "ambiguous", "protocol")) throw error;
-    const made = (await scripts()).find((one) => one.name === name);
-    if (made === undefined) throw error;
-    return made.id;
   }
 }
 

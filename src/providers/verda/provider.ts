@@ -1,10 +1,11 @@
 import type { Capabilities, Provider } from "../provider.ts";
 import { type VerdaWorld, verdaClient } from "./client.ts";
 import { destroyInstance } from "./destroy.ts";
-import { findInstance, listInstances, scriptSweeper, toInstance } from "./instances.ts";
+import { findInstance, listInstances, toInstance } from "./instances.ts";
 import { launchInstance } from "./launch.ts";
 import { listOffers } from "./offers.ts";
 import { volumeOperations } from "./volumes.ts";
+import type { WireInstance } from "./wire.ts";
 
 const CAPABILITIES: Capabilities = {
   // No notice, event or field before a reclaim is documented.
@@ -28,22 +29,20 @@ const CAPABILITIES: Capabilities = {
 /** Verda (formerly DataCrunch). Facts and their sources: docs/providers/verda.md. */
 export async function verdaProvider(world: VerdaWorld): Promise<Provider> {
   const client = verdaClient(world);
-  const sweep = scriptSweeper(client);
+  const { VERDA_SSH_USER: given } = world.env;
+  const user = given === undefined || given === "" ? "root" : given;
+  const inOurWords = (instance: WireInstance) => toInstance(instance, { offsetMs: client.clockOffsetMs(), user });
   return {
     id: "verda",
     capabilities: CAPABILITIES,
     offers: (query, context) => listOffers(client, query, context),
     launch: (spec, context) => launchInstance(client, spec, context),
     async list(context) {
-      const instances = await listInstances(client, context);
-      const offset = client.clockOffsetMs();
-      return instances.map((instance) => toInstance(instance, offset));
+      return (await listInstances(client, context)).map(inOurWords);
     },
     async get(providerId, context) {
       const instance = await findInstance(client, providerId, context);
-      if (instance === undefined) return undefined;
-      await sweep(instance, context);
-      return toInstance(instance, client.clockOffsetMs());
+      return instance === undefined ? undefined : inOurWords(instance);
     },
     destroy: (providerId, context, options) => destroyInstance(client, providerId, context, options ?? { keepRoot: false }),
     volumes: volumeOperations(client),

@@ -4,8 +4,7 @@ import { taggedName } from "../tagged-name.ts";
 import { isSuccess, madeId, type VerdaClient } from "./client.ts";
 import { NAME_TAG, nameIn, TOKEN_TAG, tokenIn } from "./instances.ts";
 import { priceOf } from "./offers.ts";
-import { NAME_LENGTH } from "./preparation.ts";
-import { volumeList, volumeSchema, type WireVolume } from "./wire.ts";
+import { NAME_LENGTH, volumeList, volumeSchema, type WireVolume } from "./wire.ts";
 
 /** Network storage that is attached to one machine at a time. */
 const TYPE = "NVMe";

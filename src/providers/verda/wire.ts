@@ -1,5 +1,8 @@
 import * as v from "valibot";
 
+/** Characters of a hostname that are safe: dstack keeps to so many, what the cloud takes is not documented. */
+export const NAME_LENGTH = 60;
+
 /**
  * What is read of Verda's answers (fields as in the vendor's Go SDK v1.4.2 and Python SDK 1.24). Strict about ids alone:
  * one odd field must not hide a machine that costs money. Numbers come as numbers or as strings.
@@ -95,7 +98,9 @@ export const locationList = v.array(v.object({ code: v.string() }));
 
 export const imageList = v.array(v.object({ id, image_type: text, is_default: flag, is_cluster: flag, name: v.fallback(v.string(), "") }));
 export const keyList = v.array(v.object({ id, key: v.fallback(v.string(), "") }));
-export const scriptList = v.array(v.object({ id, name: v.fallback(v.string(), "") }));
+const scriptSchema = v.object({ id, name: v.fallback(v.string(), ""), script: v.fallback(v.string(), ""), created_at: time });
+export type WireScript = v.InferOutput<typeof scriptSchema>;
+export const scriptList = v.array(scriptSchema);
 
 export const tokenSchema = v.object({
   access_token: v.pipe(v.string(), v.minLength(1)),

@@ -201,7 +201,6 @@ export function createInstance({ state, request }: Call): FakeAnswer {
     comesToNothing: state.switches.noCapacityLater !== "never",
     fate: { doomed: null, permanently: false },
     ip: null,
-    hasBooted: false,
   });
   return idAnswer(state, 202, id);
 }

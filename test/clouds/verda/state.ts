@@ -41,7 +41,6 @@ export interface FakeInstance {
   fate: Fate;
   /** Set once it has come up for the first time. */
   ip: string | null;
-  hasBooted: boolean;
 }
 
 export interface FakeVolume {

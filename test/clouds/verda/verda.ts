@@ -1,20 +1,25 @@
+import { userInfo } from "node:os";
 import type { Money } from "../../../src/model/money.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
 import { type FakeAnswer, type FakeRequest, type FakeServer, fakeServer } from "../fake-server.ts";
+import type { MachineRoom } from "../machine-room.ts";
 import { actOnInstances } from "./actions.ts";
 import { notFound, Refusal, refused } from "./answers.ts";
 import { issueToken, requireLimits, requireToken } from "./auth.ts";
 import { addTag, createInstance, getInstance, listInstances } from "./instances.ts";
 import { createText, deleteText, deleteTexts, getText, listTexts } from "./keys-and-scripts.ts";
 import { totalBill } from "./ledger.ts";
-import { advance, reclaim } from "./lifecycle.ts";
+import { reclaim } from "./lifecycle.ts";
 import { getAvailability, getBalance, listAvailability, listImages, listLocations, listTypes, listVolumeTypes } from "./market.ts";
-import { type BillLine, type Call, type FakeVolume, type NamedText, seedStock, setAllStock, type VerdaState } from "./state.ts";
+import { settler } from "./room.ts";
+import { type BillLine, type Call, type NamedText, seedStock, setAllStock, type VerdaState } from "./state.ts";
 import { DEFAULT_DELAYS, DEFAULT_SWITCHES, type VerdaDelays, type VerdaSwitches } from "./switches.ts";
 import { changeVolumes, createVolume, getVolume, listTrash, listVolumes, removeVolume } from "./volumes.ts";
 
 export interface FakeVerdaOptions {
   readonly clock: Clock;
+  /** Where machines that come to run are booted for real; without it there are none. */
+  readonly machines?: MachineRoom;
   readonly switches?: Partial<VerdaSwitches>;
   readonly delays?: Partial<VerdaDelays>;
 }
@@ -27,6 +32,17 @@ export interface LivingInstance {
   readonly status: string;
 }
 
+/** A volume that costs money, or may. */
+export interface LivingVolume {
+  readonly providerId: string;
+  readonly name: string;
+  readonly token: string | null;
+  readonly sizeGb: number;
+  readonly attachedTo: string | null;
+  readonly isRoot: boolean;
+  readonly inTrash: boolean;
+}
+
 export interface FakeVerda {
   readonly url: string;
   readonly server: FakeServer;
@@ -37,15 +53,15 @@ export interface FakeVerda {
   /** Lets everything happen that is due by the clock. */
   settle(): Promise<void>;
   living(): readonly LivingInstance[];
-  /** Every volume that is not deleted for good, those in the trash among them. */
-  volumes(): readonly FakeVolume[];
+  /** Every volume that is not deleted for good, those in the trash among them; but no root volume of a living machine. */
+  volumes(): readonly LivingVolume[];
   scripts(): readonly NamedText[];
   sshKeys(): readonly NamedText[];
   bill(): readonly BillLine[];
   /** What all of it has cost by now. */
   total(): Money;
   /** This cloud gives no notice: it is gone at once. */
-  reclaim(providerId: string, noticeSeconds?: number): void;
+  reclaim(providerId: string, noticeSeconds?: number): Promise<void>;
   /** In every location, as spot and on demand. */
   setStock(type: string, count: number): void;
   /** Lets go what is held by `holdAt`, from now on. */
@@ -121,14 +137,18 @@ function newState(options: FakeVerdaOptions): VerdaState {
 }
 
 const NO_COST = ["discontinued", "no_capacity"];
+const tokenTag = (tags: readonly { readonly key: string; readonly value: string }[]) =>
+  tags.find(({ key }) => key === "spot-token")?.value ?? null;
 
 /** Verda as its documents describe it, on loopback. Time passes by `clock` alone, looked at with every request. */
 export async function fakeVerda(options: FakeVerdaOptions): Promise<FakeVerda> {
   const state = newState(options);
+  const { clock, machines } = options;
+  const settle = settler(state, machines);
   const server = await fakeServer({
-    dateOffsetMs: () => state.switches.skewMs,
-    handle(request) {
-      advance(state);
+    dateOffsetMs: () => clock.now() - Date.now() + state.switches.skewMs,
+    async handle(request) {
+      await settle();
       try {
         return answer(state, request);
       } catch (error) {
@@ -140,28 +160,46 @@ export async function fakeVerda(options: FakeVerdaOptions): Promise<FakeVerda> {
   return {
     url: `${server.url}${PREFIX}`,
     server,
-    env: { VERDA_API_URL: `${server.url}${PREFIX}`, VERDA_CLIENT_ID: state.clientId, VERDA_CLIENT_SECRET: state.clientSecret },
+    env: {
+      VERDA_API_URL: `${server.url}${PREFIX}`,
+      VERDA_CLIENT_ID: state.clientId,
+      VERDA_CLIENT_SECRET: state.clientSecret,
+      // In the machine room everybody is whoever runs the tests.
+      ...(machines === undefined ? {} : { VERDA_SSH_USER: userInfo().username }),
+    },
     switches: state.switches,
-    settle: async () => advance(state),
+    settle,
     living: () =>
       [...state.instances.values()]
         .filter(({ status }) => !NO_COST.includes(status))
         .map(({ id, hostname, tags, status }) => ({
           providerId: id,
           name: hostname,
-          token: tags.find(({ key }) => key === "spot-token")?.value ?? null,
+          token: tokenTag(tags),
           status,
         })),
-    volumes: () => [...state.volumes.values()].filter(({ permanentlyDeleted }) => !permanentlyDeleted),
+    volumes: () =>
+      [...state.volumes.values()]
+        .filter(({ permanentlyDeleted, isOs, instanceId }) => !permanentlyDeleted && !(isOs && instanceId !== null))
+        .map(({ id, name, tags, size, instanceId, isOs, deletedAt }) => ({
+          providerId: id,
+          name,
+          token: tokenTag(tags),
+          sizeGb: size,
+          attachedTo: instanceId,
+          isRoot: isOs,
+          inTrash: deletedAt !== null,
+        })),
     scripts: () => [...state.scripts.values()],
     sshKeys: () => [...state.sshKeys.values()],
     bill: () => state.bill,
     total: () => totalBill(state, state.clock.now()),
-    reclaim(providerId) {
-      advance(state);
+    async reclaim(providerId) {
+      await settle();
       const instance = state.instances.get(providerId);
       if (instance?.isSpot !== true || NO_COST.includes(instance.status)) throw new Error(`${providerId} cannot be reclaimed`);
       reclaim(state, instance);
+      await settle();
     },
     setStock: (type, count) => setAllStock(state, type, count),
     release() {
