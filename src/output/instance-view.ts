@@ -43,7 +43,7 @@ export function instanceView(
               { label: "machine", value: `${gpuText(record.gpu)} (${record.gpu.vramGb} GB), ${record.type}, ${record.billing}` },
               {
                 label: "where",
-                value: `${record.provider} ${record.region} ${record.zone}${record.providerId === null ? "" : `, ${record.providerId}`}`,
+                value: `${record.provider} ${record.region}${record.zone === record.region ? "" : ` ${record.zone}`}${record.providerId === null ? "" : `, ${record.providerId}`}`,
               },
               { label: "machines", value: record.generation > 1 ? `${record.generation} so far` : null },
               {

@@ -1,0 +1,167 @@
+import { expect, test } from "vitest";
+import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { hyperstackProvider } from "../../src/providers/hyperstack/provider.ts";
+import { novitaProvider } from "../../src/providers/ppio/provider.ts";
+import { verdaProvider } from "../../src/providers/verda/provider.ts";
+import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
+import { fakePpio } from "../clouds/ppio/fake.ts";
+import { fakeVerda } from "../clouds/verda/verda.ts";
+import { up } from "../simulation/scenarios.ts";
+import type { VirtualClock } from "../simulation/virtual-clock.ts";
+import { type CloudOnTheWire, type WireWorld, wireWorld } from "./wire-world.ts";
+
+const HOUR_MS = 3_600_000;
+const signal = new AbortController().signal;
+const limits = { signal, limitMs: HOUR_MS };
+
+/** A world on a fake cloud, with the fake itself in hand. */
+async function worldOn<Fake extends Pick<CloudOnTheWire, "server" | "living" | "volumes" | "close"> & { readonly env: object }>(
+  makeFake: (clock: VirtualClock) => Promise<Fake>,
+  provider: (world: {
+    readonly env: Record<string, string>;
+    readonly home: string;
+    readonly clock: VirtualClock;
+  }) => Promise<CloudOnTheWire["provider"]>,
+): Promise<{ readonly world: WireWorld; readonly cloud: Fake }> {
+  let made: Fake | undefined;
+  const world = await wireWorld(async (clock) => {
+    const fake = await makeFake(clock);
+    made = fake;
+    return {
+      provider: await provider({ env: { ...fake.env }, home: "/nowhere", clock }),
+      server: fake.server,
+      living: () => fake.living(),
+      volumes: () => fake.volumes(),
+      giveNotice: async () => false,
+      close: () => fake.close(),
+    };
+  });
+  if (made === undefined) throw new Error("no cloud");
+  return { world, cloud: made };
+}
+
+const onHyperstack = (switches: Parameters<typeof fakeHyperstack>[0]["switches"] = {}) =>
+  worldOn((clock) => fakeHyperstack({ clock, switches: { requestsPerMinute: 100_000, ...switches } }), hyperstackProvider);
+const onNovita = () => worldOn((clock) => fakePpio({ clock, vendor: "novita" }), novitaProvider);
+const onVerda = () => worldOn((clock) => fakeVerda({ clock }), verdaProvider);
+
+async function pass(world: WireWorld): Promise<void> {
+  await world.clock.run(reconcile(world.start(), limits));
+}
+
+test("a machine that cannot end itself is ended when its time is up, with a checkpoint", async () => {
+  const { world, cloud } = await onHyperstack();
+  try {
+    const fleet = world.start();
+    const record = await world.clock.run(up(fleet, { ...world.spec, ttlMs: HOUR_MS }));
+    await pass(world);
+    expect(cloud.living()).toHaveLength(1);
+    await world.clock.pass(HOUR_MS);
+    await pass(world);
+    expect(cloud.living()).toEqual([]);
+    expect(await fleet.state.instance(record.id)).toMatchObject({ state: "gone", desired: "gone", reason: "its time is up" });
+    expect(world.guests.sealed).toMatchObject([{ reason: "down" }]);
+  } finally {
+    await world.close();
+  }
+});
+
+test("a cloud that will not hibernate this machine after all: it is parked, and comes back from its volume", async () => {
+  const { world, cloud } = await onHyperstack({ refuseHibernate: "Hibernation is not supported for this flavor." });
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, world.spec));
+    const asleep = await world.clock.run(putToSleep(fleet, first, { ...limits, snapshot: true }));
+    expect(asleep).toMatchObject({ state: "hibernated", parked: "recreate", providerId: null });
+    expect(cloud.living()).toEqual([]);
+    expect(cloud.volumes()).toHaveLength(1);
+    const awake = await world.clock.run(wakeUp(fleet, asleep, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
+    expect(awake).toMatchObject({ state: "running", parkOnly: false });
+  } finally {
+    await world.close();
+  }
+});
+
+test("stopped at the cloud's own console: left alone, its end and its costs said, and never sealed", async () => {
+  const { world, cloud } = await onNovita();
+  try {
+    const fleet = world.start();
+    const record = await world.clock.run(up(fleet, world.spec));
+    const stop = await fetch(`${cloud.url}/gpu-instance/openapi/v1/gpu/instance/stop`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${cloud.credential}`, "content-type": "application/json" },
+      body: JSON.stringify({ instanceId: record.providerId }),
+    });
+    expect(stop.status).toBe(200);
+    await world.clock.pass(60_000);
+    await pass(world);
+    const stopped = await fleet.state.instance(record.id);
+    expect(stopped).toMatchObject({ state: "stopped", desired: "running", reason: "stopped outside of spot" });
+    expect(stopped?.dataKeptUntil ?? 0).toBeGreaterThan(world.clock.now() + 86_400_000);
+    const open = await fleet.state.ledger({ openOnly: true });
+    expect(open.filter(({ kind }) => kind === "gpu")).toEqual([]);
+    if (stopped === undefined) throw new Error("no record");
+    await expect(world.clock.run(putToSleep(fleet, stopped, { ...limits, snapshot: true }))).rejects.toMatchObject({
+      code: "SPOT_E_STOPPED",
+    });
+    await world.clock.run(takeDown(fleet, stopped, { ...limits, snapshot: true }));
+    expect(cloud.living()).toEqual([]);
+  } finally {
+    await world.close();
+  }
+});
+
+test("a root disk is kept while it is parked, booted from, and gone with the instance", async () => {
+  const { world, cloud } = await onVerda();
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, world.spec));
+    const asleep = await world.clock.run(putToSleep(fleet, first, { ...limits, snapshot: true }));
+    const kept = (await fleet.state.volumes()).find(({ name }) => name === "train-root");
+    expect(kept).toMatchObject({ state: "available", sizeGb: expect.any(Number) });
+    expect(kept?.sizeGb).toBeGreaterThan(0);
+    expect(cloud.volumes().map(({ providerId }) => providerId)).toContain(kept?.providerId);
+    const awake = await world.clock.run(wakeUp(fleet, asleep, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
+    const instance = await world.cloud.provider.get(awake.providerId ?? "", { signal });
+    expect(instance?.rootVolumeId).toBe(kept?.providerId);
+    await world.clock.run(takeDown(fleet, awake, { ...limits, snapshot: true }));
+    expect((await fleet.state.volumes()).map(({ name }) => name)).toEqual(["work"]);
+    expect(cloud.volumes()).toHaveLength(1);
+  } finally {
+    await world.close();
+  }
+});
+
+test("down of a parked one deletes the root disk that was kept for it", async () => {
+  const { world, cloud } = await onVerda();
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, world.spec));
+    const asleep = await world.clock.run(putToSleep(fleet, first, { ...limits, snapshot: true }));
+    expect(cloud.volumes()).toHaveLength(2);
+    await world.clock.run(takeDown(fleet, asleep, { ...limits, snapshot: true }));
+    expect(cloud.volumes()).toHaveLength(1);
+    expect(await fleet.state.ledger({ openOnly: true })).toMatchObject([{ instance: "work" }]);
+  } finally {
+    await world.close();
+  }
+});
+
+test("a reclaim without notice takes the root disk along: what comes next starts from the volume alone", async () => {
+  const { world, cloud } = await onVerda();
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, { ...world.spec, onReclaim: "replace" }));
+    const asleep = await world.clock.run(putToSleep(fleet, first, { ...limits, snapshot: true }));
+    const awake = await world.clock.run(wakeUp(fleet, asleep, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
+    await cloud.reclaim(awake.providerId ?? "");
+    await pass(world);
+    const replaced = await fleet.state.instance(first.id);
+    expect(replaced).toMatchObject({ state: "running", rootVolume: null });
+    expect(replaced?.providerId).not.toBe(awake.providerId);
+    expect((await fleet.state.volumes()).map(({ name }) => name)).toEqual(["work"]);
+  } finally {
+    await world.close();
+  }
+});
