@@ -132,6 +132,20 @@ test("sold out between the offer and the launch is no capacity of that offer, th
   expect(cloud.living()).toEqual([]);
 });
 
+test("an answer to a preparing question that makes no sense is not ambiguous: nothing was launched", async () => {
+  const { cloud, provider, context, spec, sent } = await ppioBench();
+  const launch = await spec();
+  for (const answer of [
+    { status: 200, body: "<html>" },
+    { status: 404, body: "404 page not found" },
+    { status: 200, body: {} },
+  ]) {
+    cloud.server.disturb({ what: { do: "answer", answer }, match: ({ path }) => path.endsWith("/products") });
+    await expect(provider.launch(launch, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
+  }
+  expect(sent(create)).toEqual([]);
+});
+
 test("a month is not rented: it could not be ended", async () => {
   const { provider, context, spec, offer } = await ppioBench();
   const monthly = { ...(await offer()), billing: "monthly" as const };

@@ -11,8 +11,11 @@ test("numbers are read from strings, and from numbers", async () => {
     const [offer] = (await provider.offers({ gpuModel: "RTX4090", gpuCount: 2 }, context)).filter(({ billing }) => billing === "spot");
     expect(offer).toMatchObject({ gpu: { model: "RTX4090", count: 2, vramGb: 24 }, vcpus: 32, memoryGb: 124 });
     expect(offer?.price).toEqual({ micros: 1_980_000n, currency: "CNY" });
-    const { providerId } = await running();
-    expect(await provider.get(providerId, context)).toMatchObject({ gpu: { model: "RTX4090", count: 1 }, type: "4090.16c62g:1" });
+    if (offer === undefined) throw new Error("not offered");
+    const { providerId } = await running({ offer });
+    const same = { gpu: { model: "RTX4090", count: 2 }, type: "4090.16c62g:2" };
+    expect(await provider.get(providerId, context)).toMatchObject(same);
+    expect(await provider.list(context)).toMatchObject([same]);
   }
 });
 
@@ -75,6 +78,7 @@ test.each([
   ['{"error":{"message":"insufficient resource"}}', "INSUFFICIENT_RESOURCE"],
   ['{"message":"cannot start: invalid state change"}', "INVALID_STATE_CHANGE"],
   ['{"code":"SOME_NEW_REASON","message":"what is this"}', "SOME_NEW_REASON"],
+  ['{"message":"expired or balance not enough"}', "EXPIRED_OR_BALANCE_NOT_ENOUGH"],
   ["资源不足", "INSUFFICIENT_RESOURCE"],
   ["<html>", null],
   ["", null],

@@ -39,6 +39,8 @@ export interface PpioSettings {
   /** Shown instead of every instance's own. */
   readonly statusWord: string | null;
   readonly spotStatusWord: string | null;
+  /** Whether the search by name has caught up with what was made. */
+  readonly namesFound: boolean;
   /** Whether lists tell when instances were made, as older pages and clients have it. */
   readonly timesInList: boolean;
   /** What becomes of `command`: words as a shell has them, or one argument of `sh -c`. */
@@ -73,6 +75,7 @@ export const PPIO_SETTINGS: PpioSettings = {
   keepDataDays: 7,
   statusWord: null,
   spotStatusWord: null,
+  namesFound: true,
   timesInList: true,
   commandIs: "words",
   deleteNeedsStop: false,

@@ -105,14 +105,14 @@ export function detailsView(instance: Instance, telling: Telling): Json {
     jobs: [],
     connectComponentSSH: isUp
       ? { sshCommand, password: `pw-${instance.id}`, isRunning: true }
-      : { sshCommand: "", password: "", isRunning: false },
+      : { sshCommand, password: "", isRunning: false },
     connectComponentWebTerminal: { address: "", username: "", password: "", isRunning: false },
     freeStorageSize: 60,
     keepDataDay: settings.keepDataDays,
     // The two hosts' pages differ here.
     ...(settings.vendor === "ppio"
       ? {
-          sshCommand: isUp ? sshCommand : "",
+          sshCommand,
           password: isUp ? `pw-${instance.id}` : "",
           ...times(instance, telling),
           useTime: "0",
