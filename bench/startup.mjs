@@ -50,7 +50,8 @@ async function seedHome() {
 function once(argv) {
   const start = process.hrtime.bigint();
   const { status, stderr } = spawnSync(process.execPath, argv, {
-    env: { ...process.env, SPOT_HOME: home, NO_COLOR: "1" },
+    // On the embedded cloud, whatever credentials this machine has.
+    env: { ...process.env, SPOT_HOME: home, SPOT_PROVIDER: "local", NO_COLOR: "1" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ms = Number(process.hrtime.bigint() - start) / 1e6;

@@ -115,8 +115,8 @@ test.each([
   ["a\nb\ncanary-9", "--stdin: there are more lines than Verda takes"],
   ["VERDA_API_URL=canary-9\na\nb", "--stdin: line 1 sets something that Verda does not take"],
   ["a\nVERDA_CLIENT_ID=", "--stdin: VERDA_CLIENT_ID is empty"],
-  ["a\ncanary 9", "--stdin: VERDA_CLIENT_SECRET has a character that no credential has (a blank, or one that is not ASCII)"],
-  ["a\ncanary-\u00e9", "--stdin: VERDA_CLIENT_SECRET has a character that no credential has (a blank, or one that is not ASCII)"],
+  ["a\ncanary 9", "--stdin: VERDA_CLIENT_SECRET has a blank or a character that is not ASCII"],
+  ["a\ncanary-\u00e9", "--stdin: VERDA_CLIENT_SECRET has a blank or a character that is not ASCII"],
 ])("%j is refused without a word of it", (text, message) => {
   const refusal = (() => {
     try {

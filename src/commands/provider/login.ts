@@ -104,7 +104,7 @@ export function valuesOf(text: string, { variables, title }: Pick<CloudAccess, "
   if (bare.length > left.length) throw usageProblem(`--stdin: there are more lines than ${title} takes`, `it takes ${needed}`);
   for (const [index, name] of left.entries()) {
     const value = bare[index];
-    if (value === undefined) throw usageProblem(`--stdin: ${name} is missing`, `a line for each of ${needed}`);
+    if (value === undefined) throw usageProblem(`--stdin: ${name} is missing`, `it takes ${needed}`);
     named[name] = value;
   }
   for (const [name, value] of Object.entries(named)) {
@@ -121,9 +121,7 @@ function unquoted(text: string): string {
 /** What is wrong with a value, without the value; it travels in an HTTP header. */
 function unfit(name: string, value: string): string | undefined {
   if (value === "") return `${name} is empty`;
-  return /^[\x21-\x7e]{1,4096}$/.test(value)
-    ? undefined
-    : `${name} has a character that no credential has (a blank, or one that is not ASCII)`;
+  return /^[\x21-\x7e]{1,4096}$/.test(value) ? undefined : `${name} has a blank or a character that is not ASCII`;
 }
 
 /** Asks the cloud for its list, with these values. @returns how many instances it has. @throws Problem; nothing is kept then. */
