@@ -2,16 +2,12 @@ import { mkdir, readdir } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
-import { unreachable } from "../platform/ssh.ts";
 import type { StreamedProgram } from "../platform/streamed-program.ts";
 import { ArchiveDamage } from "../platform/tar-reader.ts";
 import { stripControl } from "../platform/terminal.ts";
 import { emptyFolder, unpackTar } from "../platform/unpack.ts";
 import type { Reach } from "../providers/provider.ts";
-import { parseGuestError } from "./protocol.ts";
-import { streamAgentVerb, type VerbOptions } from "./run-verb.ts";
-
-const SSH_FAILED = 255;
+import { endedProblem, streamAgentVerb, type VerbOptions } from "./run-verb.ts";
 
 /**
  * Reads all that a program inside a machine writes, by `read`, and waits for its end.
@@ -29,23 +25,13 @@ export async function readAll<Result>(program: StreamedProgram, read: (stdout: R
   if (result.status === "rejected" && !(result.reason instanceof ArchiveDamage)) throw result.reason;
   // An archive is cut short because its sender failed; one that only holds what it must not did not fail.
   if (ended.value.code !== 0 && !(result.status === "rejected" && result.reason.message !== "the archive is cut short"))
-    throw failed(ended.value);
+    throw endedProblem(ended.value);
   if (result.status === "fulfilled") return result.value;
   throw new Problem({
     code: "SPOT_E_ARCHIVE",
     message: `what the machine sent was not taken: ${stripControl(result.reason.message)}`,
     exit: EXIT.failed,
     cause: result.reason,
-  });
-}
-
-function failed({ code, stderr }: { readonly code: number; readonly stderr: string }): Problem {
-  const words = stripControl(parseGuestError(stderr) ?? stderr.trim().split("\n").at(-1) ?? "").trim();
-  if (code === SSH_FAILED) return unreachable(`the connection to the machine was lost${words === "" ? "" : `: ${words}`}`);
-  return new Problem({
-    code: "SPOT_E_GUEST",
-    message: words === "" ? `the machine ended with exit code ${code}` : words,
-    exit: code === EXIT.verification ? EXIT.verification : EXIT.failed,
   });
 }
 

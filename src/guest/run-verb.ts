@@ -3,9 +3,10 @@ import { Problem } from "../model/problem.ts";
 import { deadline } from "../platform/clock.ts";
 import { hasErrorCode } from "../platform/files.ts";
 import { type RunResult, runProgram } from "../platform/process.ts";
-import { runSsh, streamSsh, unreachable } from "../platform/ssh.ts";
+import { runSsh, SSH_FAILED, streamSsh, unreachable } from "../platform/ssh.ts";
 import type { SshAccess } from "../platform/ssh-files.ts";
 import { type StreamedProgram, startStreamed } from "../platform/streamed-program.ts";
+import { stripControl } from "../platform/terminal.ts";
 import type { Reach } from "../providers/provider.ts";
 import { shellWord } from "./boot-script.ts";
 import {
@@ -47,17 +48,19 @@ const LIMITS: Readonly<Record<string, number>> = {
 const OTHER_LIMIT = MINUTE;
 
 /**
- * The line of shell that becomes a verb of the agent. A machine whose root is a folder (`SPOT_ROOT`) belongs to whoever comes
- * in; on any other the agent is root's.
+ * The line of shell that becomes these words as root. A machine whose root is a folder (`SPOT_ROOT`) belongs to whoever comes
+ * in; on any other it takes sudo, unless the login is root's.
  */
+function rootLine(words: string): string {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the machine's shell expands it
+  const become = 'if [ -n "${SPOT_ROOT-}" ] || [ "$(id -u)" = 0 ]; then set --; else set -- sudo -n; fi;';
+  return `${become} exec "$@" ${words}`;
+}
+
+/** The line of shell that becomes a verb of the agent. */
 export function agentLine(verb: readonly string[]): string {
-  return [
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the machine's shell expands it
-    'if [ -n "${SPOT_ROOT-}" ] || [ "$(id -u)" = 0 ]; then set --; else set -- sudo -n; fi;',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the machine's shell expands it
-    'exec "$@" sh "${SPOT_ROOT-}/var/lib/spot/agent.sh"',
-    ...verb.map(shellWord),
-  ].join(" ");
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the machine's shell expands it
+  return rootLine(['sh "${SPOT_ROOT-}/var/lib/spot/agent.sh"', ...verb.map(shellWord)].join(" "));
 }
 
 function requireAccess(reach: Extract<Reach, { kind: "ssh" }>, { ssh }: VerbOptions): SshAccess {
@@ -102,16 +105,42 @@ export async function runAgentVerb(reach: Reach, verb: readonly string[], option
  */
 export async function streamAgentVerb(reach: Reach, verb: readonly string[], options: VerbOptions): Promise<StreamedProgram> {
   if (reach.kind === "ssh") return streamSsh(requireAccess(reach, options), reach, agentLine(verb), options.signal);
-  const program = startStreamed(agentArguments(reach, verb), { cwd: reach.cwd, env: reach.env, signal: options.signal });
+  return startHere(agentArguments(reach, verb), reach, options);
+}
+
+function startHere(argv: readonly string[], reach: Extract<Reach, { kind: "process" }>, { signal }: VerbOptions): StreamedProgram {
+  const program = startStreamed(argv, { cwd: reach.cwd, env: reach.env, signal });
   const done = program.done.catch((error: unknown) => Promise.reject(withoutDisk(error)));
   done.catch(() => {});
   return { ...program, done };
 }
 
+/**
+ * Runs a script of ours inside a machine, as root, with its streams through us; `args` are its $1, $2 and so on.
+ * @throws Problem when the machine cannot be reached.
+ */
+export async function streamScript(reach: Reach, script: string, args: readonly string[], options: VerbOptions): Promise<StreamedProgram> {
+  const words = ["-c", script, "sh", ...args];
+  if (reach.kind === "ssh")
+    return streamSsh(requireAccess(reach, options), reach, rootLine(["sh", ...words.map(shellWord)].join(" ")), options.signal);
+  return startHere(["/bin/sh", ...words], reach, options);
+}
+
+/** Why a program that was streamed did not end well. */
+export function endedProblem({ code, stderr }: { readonly code: number; readonly stderr: string }): Problem {
+  const words = stripControl(parseGuestError(stderr) ?? stderr.trim().split("\n").at(-1) ?? "").trim();
+  if (code === SSH_FAILED) return unreachable(`the connection to the machine was lost${words === "" ? "" : `: ${words}`}`);
+  return new Problem({
+    code: "SPOT_E_GUEST",
+    message: words === "" ? `the machine ended with exit code ${code}` : words,
+    exit: code === EXIT.verification ? EXIT.verification : EXIT.failed,
+  });
+}
+
 /** The words of a verb that ended well. @throws Problem with what the agent said. */
 export function requireSuccess(verb: string, result: RunResult): string {
   if (result.code === 0) return result.stdout;
-  const said = parseGuestError(result.stdout) ?? result.stderr.trim().split("\n").at(-1) ?? "";
+  const said = stripControl(parseGuestError(result.stdout) ?? result.stderr.trim().split("\n").at(-1) ?? "");
   throw new Problem({
     code: "SPOT_E_GUEST",
     message: said === "" ? `the agent's ${verb} ended with exit code ${result.code}` : said,

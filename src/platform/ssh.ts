@@ -1,8 +1,9 @@
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
+import { runOnStreams, type Screens } from "./attached-program.ts";
 import { deadline } from "./clock.ts";
 import { hasErrorCode } from "./files.ts";
-import { type RunResult, runAttached, runProgram } from "./process.ts";
+import { type RunResult, runProgram } from "./process.ts";
 import { ensureControlFolder, knownHostsFile, passwordEnvironment, privateKeyFile, type SshAccess } from "./ssh-files.ts";
 import { ensureSshKey, programMissing } from "./ssh-key.ts";
 import { type SshTarget, type SshUse, sshArguments } from "./ssh-options.ts";
@@ -10,7 +11,7 @@ import { type StreamedProgram, startStreamed } from "./streamed-program.ts";
 import { stripControl } from "./terminal.ts";
 
 /** ssh's own exit code when it, and not the command, has failed. */
-const SSH_FAILED = 255;
+export const SSH_FAILED = 255;
 /** For a connection and a command that does nothing, in milliseconds. */
 const GREETING_MS = 20_000;
 const FAREWELL_MS = 2_000;
@@ -141,20 +142,20 @@ export async function streamSsh(access: SshAccess, target: SshTarget, command: s
 }
 
 /**
- * Runs a line of shell in a machine on this terminal, or its login shell (`command` null). Resolves with the exit status.
+ * Runs a line of shell in a machine on our streams, or its login shell (`command` null). Resolves with the exit status.
+ * `terminal`: a person works in it, and may be asked for what opens a key. `screens`: as `runOnStreams` takes them.
  * @throws Problem when the machine cannot be reached, or shows another host key.
  */
 export async function attachSsh(
   access: SshAccess,
   target: SshTarget,
   command: string | null,
-  options: { readonly terminal: boolean; readonly signal: AbortSignal },
+  options: { readonly terminal: boolean; readonly screens: Screens | null; readonly signal: AbortSignal },
 ): Promise<number> {
   const { result, keys: opening } = await run(access, target, ":", { timeoutMs: GREETING_MS, signal: options.signal });
-  // Somebody who sits there can be asked for what opens it.
   const askable = options.terminal && refusesKeys(result);
   if (result.code === SSH_FAILED && !askable) throw sshProblem(access, target, result.stderr);
   const keys = askable ? "all" : opening;
   const { argv, env } = await prepare(access, target, { for: "person", terminal: options.terminal, keys }, options.signal);
-  return runAttached(command === null ? argv : [...argv, command], { env });
+  return runOnStreams(command === null ? argv : [...argv, command], options.screens, { env });
 }

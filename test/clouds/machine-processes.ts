@@ -14,6 +14,8 @@ export interface Address {
 /** One boot of a machine: its sshd, and what its boot script has started. */
 export interface RunningMachine {
   readonly address: Address;
+  /** Of everything that runs in it, sshd and its sessions included. */
+  commandLines(): readonly string[];
   kill(): Promise<void>;
 }
 
@@ -49,7 +51,11 @@ export async function startMachine(boot: Boot): Promise<RunningMachine> {
   const { server, address } = await startSshServer(boot);
   const started = [server];
   if (boot.argv !== null) started.push(startMain(boot, boot.argv));
-  return { address, kill: () => killMachine(boot, started) };
+  return {
+    address,
+    commandLines: () => condemned(boot, livingPids(started)).map(commandLine),
+    kill: () => killMachine(boot, started),
+  };
 }
 
 /** As a cloud does: no terminal, no HOME, a session of its own; what it says goes to the cloud's console. */
@@ -217,10 +223,20 @@ function signal(pid: number, name: "SIGSTOP" | "SIGKILL"): void {
   }
 }
 
+function livingPids(started: readonly ChildProcess[]): readonly number[] {
+  return started.flatMap(({ pid, exitCode, signalCode }) => (pid === undefined || exitCode !== null || signalCode !== null ? [] : [pid]));
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return ""; // it has ended meanwhile
+  }
+}
+
 async function killMachine(boot: Boot, started: readonly ChildProcess[]): Promise<void> {
-  const roots = started.flatMap(({ pid, exitCode, signalCode }) =>
-    pid === undefined || exitCode !== null || signalCode !== null ? [] : [pid],
-  );
+  const roots = livingPids(started);
   // Stopped first, so that nobody starts anything while the list is made.
   for (const pid of roots) signal(pid, "SIGSTOP");
   for (let left = condemned(boot, roots); left.length > 0; left = condemned(boot, roots)) {

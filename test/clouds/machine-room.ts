@@ -24,6 +24,8 @@ export interface Machine {
   readonly root: string;
   /** How many connections its sshd has accepted since the machine was made. */
   connections(): number;
+  /** The command lines of all that runs in it now. */
+  processes(): readonly string[];
   /** vm: a block device appears, e.g. "vdb"; its content is the volume's. */
   attach(device: string, volumeId: string): Promise<void>;
   detach(device: string): Promise<void>;
@@ -124,6 +126,7 @@ export async function machineRoom(): Promise<MachineRoom> {
       },
       root,
       connections: () => sshLog(home).match(/Accepted (?:publickey|password) for/g)?.length ?? 0,
+      processes: () => running?.commandLines() ?? [],
       attach: async (device, volumeId) => placeDevice(root, device, volumeFolder(volumeId)),
       detach: async (device) => removeDevice(root, device),
       halt,
