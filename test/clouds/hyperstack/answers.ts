@@ -199,7 +199,6 @@ export function diskJson(site: Site, disk: Disk): unknown {
     volume_type: disk.type,
     bootable: disk.bootable,
     image_id: null,
-    os_image: null,
     callback_url: null,
     environment: { name: disk.environment.name, region: disk.environment.region, features: {} },
     attachments:

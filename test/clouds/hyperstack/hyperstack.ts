@@ -2,7 +2,7 @@ import { userInfo } from "node:os";
 import type { Clock } from "../../../src/platform/clock.ts";
 import { type FakeAnswer, type FakeRequest, type FakeServer, fakeServer } from "../fake-server.ts";
 import type { MachineRoom } from "../machine-room.ts";
-import { deleteVm } from "./machines.ts";
+import { createVms, deleteVm } from "./machines.ts";
 import { Refusal } from "./refusal.ts";
 import { settler } from "./room.ts";
 import { answer } from "./routes.ts";
@@ -79,6 +79,8 @@ export interface FakeHyperstack {
   cost(kind: "machine" | "root-disk" | "volume" | "address", providerId: string): number;
   vm(providerId: string): Vm;
   disk(providerId: string): Disk;
+  /** So many machines that run, without a request for each; they are named by their number. */
+  populate(count: number, nameOf: (number: number) => string): Promise<void>;
   /** The next requests of this kind are answered with a bare 500 and do nothing. */
   breakDown(match: (request: FakeRequest) => boolean, times: number): void;
   close(): Promise<void>;
@@ -164,6 +166,17 @@ export async function fakeHyperstack(options: FakeHyperstackOptions): Promise<Fa
     cost: (kind, id) => site.ledger.cost(kind, id, clock.now()),
     vm: (id) => found(site.vms.get(Number(id)), id),
     disk: (id) => found(site.disks.get(Number(id)), id),
+    async populate(count, nameOf) {
+      const environment = { id: site.nextId(), name: "spot-canada-1", region: "CANADA-1", createdAt: clock.now() };
+      site.environments.push(environment);
+      site.keypairs.push({ id: site.nextId(), name: "crowd", environment, publicKey: "ssh-ed25519 AAAA", createdAt: clock.now() });
+      site.setStock("n3-RTX-A6000x1-spot", count);
+      const order = { environment_name: environment.name, key_name: "crowd", flavor_name: "n3-RTX-A6000x1-spot", count: 1 };
+      const image_name = "Ubuntu Server 24.04 LTS R570 CUDA 12.8";
+      for (let number = 0; number < count; number++)
+        createVms(site, { ...order, image_name, name: nameOf(number), assign_floating_ip: true });
+      await settle();
+    },
     breakDown(match, times) {
       server.disturb({ match, times, what: { do: "answer", answer: { status: 500, body: { message: "Internal Server Error" } } } });
     },
