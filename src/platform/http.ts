@@ -106,12 +106,15 @@ function unusable(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
-function connect({ Pool, ProxyAgent }: Undici, origin: string, options: HttpClientOptions): Dispatcher {
+async function connect(undici: Undici, origin: string, options: HttpClientOptions): Promise<Dispatcher> {
+  const { Pool } = undici;
   const common = { pipelining: 1, connections: options.connections ?? 1, connectTimeout: CONNECT_WITHIN_MS };
   if (options.socketPath !== undefined) return new Pool(origin, { ...common, socketPath: options.socketPath });
   const proxy = options.env === undefined ? undefined : proxyFor(origin, options.env);
-  if (proxy !== undefined) return new ProxyAgent({ uri: proxy, ...common });
-  return new Pool(origin, { ...common, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_AFTER_MS });
+  if (proxy === undefined)
+    return new Pool(origin, { ...common, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_AFTER_MS });
+  const { tunnelThrough } = await import("./tunnel.ts");
+  return new Pool(origin, { ...common, connect: await tunnelThrough(undici, proxy, CONNECT_WITHIN_MS) });
 }
 
 interface Reception {
@@ -218,7 +221,8 @@ export function httpClient(origin: string, options: HttpClientOptions = {}): Htt
       return exchange(client, origin, request);
     },
     async close() {
-      if (opened !== undefined) await (await opened).destroy();
+      const client = await opened?.catch(() => undefined);
+      await client?.destroy();
     },
   };
 }
