@@ -68,9 +68,13 @@ export function tokenKeeper({ http, clock, credentials }: TokenKeeperOptions): T
       const life = seconds * 1000;
       return { access, refresh, renewAt: began + life - Math.min(MARGIN_MS, life / 2) };
     }
-    const safe = fields["refresh_token"] === undefined ? answer.text : answer.text.replaceAll(fields["refresh_token"], "[hidden]");
     if (![400, 401, 403].includes(answer.status)) throw refusalByStatus("verda", answer, "", null, clock.now());
-    throw new ProviderError("verda", { kind: "auth" }, `the client id or secret is refused: ${quoted(safe)}`, `http-${answer.status}`);
+    throw new ProviderError(
+      "verda",
+      { kind: "auth" },
+      `the client id or secret is refused: ${quoted(answer.text)}`,
+      `http-${answer.status}`,
+    );
   }
 
   async function renew(old: Token | undefined, signal: AbortSignal): Promise<Token> {

@@ -36,7 +36,8 @@ function act(state: VerdaState, action: string, body: Body, id: string): boolean
       if (instance.status === "provisioning") throw invalid("Can't discontinue a provisioning instance");
       if (instance.status === "deleting") return false;
       instance.fate = fateOf(state, body, instance);
-      return move("deleting");
+      // What never came to be has no place and no volumes to give back.
+      return move(instance.status === "no_capacity" ? "discontinued" : "deleting");
     case "shutdown":
     case "force_shutdown":
       if (instance.status === "offline") return false;
