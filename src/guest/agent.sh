@@ -21,7 +21,7 @@
 #   pack ID                      a checkpoint as a tar stream on stdout
 #   ready-http PORT PATH         whether something on this machine answers there
 #   exec [--] ARG...             become a command with the workload's environment and folder
-#   log [--tail N] [--follow]    what agent and workload have printed
+#   log [--tail LINES | --from BYTE] [--follow]   what agent and workload have printed
 # Verbs that begin with an underscore are the agent calling itself.
 #
 # One `run` process supervises; hooks and seals are processes of their own, so that neither a slow disk nor a hanging
@@ -386,7 +386,9 @@ partitions() {
 # nothing else. Returns 7 with $seal_error.
 choose_part() {
   part=$1 formatted=false
-  in_use=$(awk -v disk="$(readlink -f "$1")" 'index($1, disk) == 1 && substr($1, length(disk) + 1) ~ /^p?[0-9]*$/ { print $2; exit }' /proc/mounts 2>/dev/null)
+  in_use=$(awk -v disk="$(readlink -f "$1")" '
+    BEGIN { part = disk ~ /[0-9]$/ ? "^(p[0-9]+)?$" : "^[0-9]*$" }
+    index($1, disk) == 1 && substr($1, length(disk) + 1) ~ part { print $2; exit }' /proc/mounts 2>/dev/null)
   [ -z "$in_use" ] || refuse "$device is mounted at $in_use: it is not the volume" || return
   probe "$1" || refuse "$device: blkid cannot say what is on it; nothing was changed" || return
   if [ -n "$found_table" ]; then
@@ -1478,12 +1480,12 @@ verb_exec() {
 }
 
 verb_log() {
-  log_lines=+1 log_follow=
+  log_from='-n +1' log_follow=
   while [ $# -gt 0 ]; do
     case $1 in
-      --tail)
-        is_number "${2-}" || fail "not a number of lines: ${2-}"
-        log_lines=$2
+      --tail | --from)
+        is_number "${2-}" || fail "not a number: ${2-}"
+        if [ "$1" = --tail ]; then log_from="-n $2"; else log_from="-c +$(($2 + 1))"; fi
         shift
         ;;
       --follow) log_follow=-f ;;
@@ -1491,9 +1493,12 @@ verb_log() {
     esac
     shift
   done
-  [ -r "$LIB/console.log" ] || fail 'there is no console log on this machine'
-  # shellcheck disable=SC2086 # an option or nothing
-  exec tail -n "$log_lines" $log_follow "$LIB/console.log"
+  while [ ! -r "$LIB/console.log" ]; do
+    [ -n "$log_follow" ] || exit 0
+    nap 0.5
+  done
+  # shellcheck disable=SC2086 # options
+  exec tail $log_from $log_follow "$LIB/console.log"
 }
 
 verb=${1-}

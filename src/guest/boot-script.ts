@@ -98,6 +98,14 @@ function writeFileLines(path: string, text: string): readonly string[] {
   return [`cat >"$spot_lib/${path}.new" <<'${mark}'`, lines, mark];
 }
 
+/** Clouds take only so much: 16 kB less, 6 kB of them once it is packed. No text of the agent's spans lines that begin with a `#`. */
+function withoutComments(shell: string): string {
+  return shell
+    .split("\n")
+    .filter((line, index) => index === 0 || !/^\s*#/.test(line))
+    .join("\n");
+}
+
 /**
  * A machine with systemd gets a unit. A stop reaches the agent alone, which seals and then ends the workload; what is left
  * after that is killed. Exit code 7 is the agent's refusal to begin (no checkpoint verifies), which another try would not
@@ -207,7 +215,7 @@ export function bootScript(settings: AgentSettings, agentSource: string): string
     "spot_umask=$(umask)",
     "umask 077",
     ...writeFileLines("settings.env", settingsText(settings)),
-    ...writeFileLines("agent.sh", agentSource),
+    ...writeFileLines("agent.sh", settings.machine.kind === "process" ? agentSource : withoutComments(agentSource)),
     "# An agent that systemd has started already from an earlier machine's disk has the wrong settings.",
     "spot_how=start",
     'if [ -f "$spot_lib/settings.env" ] && ! cmp -s "$spot_lib/settings.env.new" "$spot_lib/settings.env"; then spot_how=restart; fi',

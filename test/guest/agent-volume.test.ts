@@ -26,7 +26,8 @@ async function waiting(...options: readonly [Parameters<typeof makeRented>[1]?])
 async function phase(machine: Rented, wanted: string) {
   return eventually(`phase ${wanted}`, async () => {
     const result = await machine.verb("status");
-    return result.stdout.includes(`"phase":"${wanted}"`) ? machine.status() : undefined;
+    const there = result.stdout.includes(`"phase":"${wanted}"`) && (wanted !== "preparing" || result.stdout.includes('"awaits":"volume"'));
+    return there ? machine.status() : undefined;
   });
 }
 
