@@ -1,3 +1,4 @@
+import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
 import { addMoney, costOf, type Money, moneyJson, moneyText, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
@@ -10,6 +11,11 @@ import type { View } from "./view.ts";
 export interface PlanLine {
   readonly spec: InstanceSpec;
   readonly offer: Offer;
+}
+
+/** How long before a reclaim one hears of it. */
+function noticeText({ noticeSeconds }: Offer): string {
+  return noticeSeconds <= 0 ? "none" : durationText(noticeSeconds * 1000);
 }
 
 const HOURS_A_MONTH = 730;
@@ -51,14 +57,14 @@ export function planView(lines: readonly PlanLine[]): View & { readonly question
         key: "notice",
         header: "NOTICE",
         align: "right",
-        value: ({ offer }) => (offer.billing === "spot" ? `${offer.noticeSeconds} s` : "-"),
-        drop: 3,
+        value: ({ offer }) => (offer.billing === "spot" ? noticeText(offer) : "-"),
+        drop: 4,
       },
       {
         key: "volume",
         header: "VOLUME",
         value: ({ spec }) => (spec.volume === null ? "none" : `${spec.volume.name} ${spec.volume.sizeGb} GB`),
-        drop: 4,
+        drop: 3,
       },
     ],
     empty: "Nothing to rent: everything is there already.",
