@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { loadFleetFile, parseFleetFile } from "../../src/fleet/fleet-file.ts";
 import { fleetFileJsonSchema, fleetFileSchema } from "../../src/fleet/fleet-file-schema.ts";
+import { portText } from "../../src/fleet/spec.ts";
 import { Problem } from "../../src/model/problem.ts";
 
 const options = { providers: ["local"], knownProviders: ["local", "aws"] };
@@ -53,6 +54,25 @@ instances:
     command: ["/bin/sh", "-c", "node train.mjs"],
   });
   expect(specs[2]).toMatchObject({ providers: ["aws"], readyHttp: ":8000/health", command: ["python3", "serve.py"] });
+});
+
+test("ports and registry credentials come from the instance, else from the defaults; flags win", () => {
+  const text = `
+fleet: x
+defaults: { ports: [80, "9000/tcp"], registryAuth: theirs }
+instances:
+  - name: a
+  - name: b
+    ports: ["8000/http"]
+    registryAuth: ours
+`;
+  const said = (overrides = {}) =>
+    parse(text, overrides).specs.map(({ ports, registryAuth }) => [ports.map(portText).join(), registryAuth]);
+  expect(said()).toEqual([
+    ["80/http,9000/tcp", "theirs"],
+    ["8000/http", "ours"],
+  ]);
+  expect(said({ ports: ["1"], registryAuth: "flag" })).toEqual(Array(2).fill(["1/http", "flag"]));
 });
 
 test("flags win over every instance of the file", () => {
