@@ -15,7 +15,7 @@ async function cloud(
   list: Provider["list"],
   aheadMs = 0,
   status = 404,
-): Promise<AskedCloud & { readonly asked: () => number }> {
+): Promise<AskedCloud & { readonly asked: () => number; readonly stall: () => void }> {
   const server = await fakeServer({
     handle: () => ({ status, ...(status === 302 ? { headers: { location: "http://elsewhere.invalid/" } } : {}) }),
     dateOffsetMs: () => aheadMs,
@@ -28,7 +28,13 @@ async function cloud(
     endpoint: { variable: `${name.toUpperCase()}_URL`, url: server.url },
     obtain: `${name}.example, keys`,
   };
-  return { access, missing: [], provider: async () => ({ list }), asked: () => server.requests.length };
+  return {
+    access,
+    missing: [],
+    provider: async () => ({ list }),
+    asked: () => server.requests.length,
+    stall: () => server.disturb({ what: { do: "stall", ms: 20_000 }, times: 99 }),
+  };
 }
 
 const world = () => ({ env: {}, clock: systemClock, signal: new AbortController().signal });
@@ -85,6 +91,7 @@ test("clouds that hang are waited for together, each for its own time", async ()
   const hangs: Provider["list"] = ({ signal }) =>
     new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true }));
   const clouds = await Promise.all(["one", "two", "three"].map((name) => cloud(name, hangs)));
+  for (const { stall } of clouds) stall();
   const start = performance.now();
   const found = await cloudFindings([...clouds, await cloud("four", answers([]))], world(), 400);
   expect(performance.now() - start).toBeLessThan(1100);
