@@ -146,6 +146,8 @@ describe("a launch", () => {
     cloud.setStock(chosen.type, 1);
     cloud.switches.lowBalance = true;
     await expect(provider.launch(spec(chosen, "t-a"), context)).rejects.toMatchObject(fails("quota"));
+    const tooLittle = { ...chosen.price, micros: chosen.price.micros - 1n };
+    await expect(provider.launch(spec(chosen, "t-a", { maxPrice: tooLittle }), context)).rejects.toMatchObject(fails("price-too-low"));
     const cny = { micros: 99_000_000n, currency: "CNY" };
     await expect(provider.launch(spec(chosen, "t-a", { maxPrice: cny }), context)).rejects.toMatchObject(fails("price-too-low"));
     expect(cloud.living()).toEqual([]);

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { refusalOf, saysCannotHibernate, stateOf } from "../../src/providers/hyperstack/codes.ts";
 import { loginOf, newestUbuntuWithCuda } from "../../src/providers/hyperstack/images.ts";
 import { environmentName, keypairName } from "../../src/providers/hyperstack/places.ts";
@@ -9,7 +9,15 @@ import { dollars, isId, timeOf } from "../../src/providers/hyperstack/wire.ts";
 const NOON = Date.UTC(2026, 8, 1, 12);
 
 describe("times", () => {
+  const zone = process.env["TZ"];
+  afterEach(() => {
+    if (zone === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = zone;
+  });
+
   test("without a zone they are UTC, whatever the zone of this machine", () => {
+    process.env["TZ"] = "America/New_York";
+    expect(new Date(NOON).getHours()).not.toBe(12);
     for (const told of [
       "2026-09-01T12:00:00",
       "2026-09-01T12:00:00Z",

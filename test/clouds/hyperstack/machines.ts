@@ -31,12 +31,13 @@ function become(site: Site, vm: Vm, status: string): void {
 
 function giveAddress(site: Site, vm: Vm): void {
   if (!vm.wantsAddress || vm.floatingIp !== null) return;
+  // Shown before it works.
+  const number = site.nextId();
+  vm.floatingIp = `185.216.${(number >> 8) % 256}.${number % 256}`;
   vm.floatingIpStatus = "ATTACHING";
+  become(site, vm, vm.status);
   site.later(vm, site.delays.addressMs, () => {
-    const number = site.nextId();
-    vm.floatingIp = `185.216.${(number >> 8) % 256}.${number % 256}`;
     vm.floatingIpStatus = "ATTACHED";
-    become(site, vm, vm.status);
   });
 }
 
