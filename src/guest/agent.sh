@@ -434,7 +434,10 @@ lacks_volume() {
   if ! volume_there; then
     [ -f "$RUN/awaits" ] || { put awaits volume && say 'waiting for the volume'; }
     { [ -r "$LIB/volume" ] && read -r known_uuid known_name <"$LIB/volume"; } || return 0
-    [ "$known_name" = "$SPOT_SET_VOLUME_NAME" ] && known_part=$(blkid -U "$known_uuid" 2>/dev/null) && lock volume "$now" || return 0
+    # blkid's own cache remembers what a name was before the reboot. Two that claim to be it are told apart by nobody here.
+    [ "$known_name" = "$SPOT_SET_VOLUME_NAME" ] && known_part=$(blkid -c /dev/null -t "UUID=$known_uuid" -o device 2>/dev/null) || return 0
+    case $known_part in *"$NL"*) return 0 ;; esac
+    lock volume "$now" || return 0
     # The agent was started again and the volume has stayed.
     if marker_is "$known_uuid"; then
       put volume-device "$known_part"

@@ -126,6 +126,22 @@ export async function streamScript(reach: Reach, script: string, args: readonly 
   return startHere(["/bin/sh", ...words], reach, options);
 }
 
+/**
+ * Runs a short script of ours inside a machine, as root, to its end; `args` are its $1, $2 and so on.
+ * @throws Problem when the machine cannot be reached, or does not answer in time.
+ */
+export async function runScript(reach: Reach, script: string, args: readonly string[], options: VerbOptions): Promise<RunResult> {
+  const words = ["-c", script, "sh", ...args];
+  const { signal, timeoutMs = OTHER_LIMIT } = options;
+  if (reach.kind === "ssh")
+    return runSsh(requireAccess(reach, options), reach, rootLine(["sh", ...words.map(shellWord)].join(" ")), { signal, timeoutMs });
+  try {
+    return await runProgram(["/bin/sh", ...words], { cwd: reach.cwd, env: reach.env, signal });
+  } catch (error) {
+    throw withoutDisk(error);
+  }
+}
+
 /** Why a program that was streamed did not end well. */
 export function endedProblem({ code, stderr }: { readonly code: number; readonly stderr: string }): Problem {
   const words = stripControl(parseGuestError(stderr) ?? stderr.trim().split("\n").at(-1) ?? "").trim();
