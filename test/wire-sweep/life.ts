@@ -7,7 +7,6 @@ import type { WireWorld } from "./wire-world.ts";
 
 const never = () => new AbortController().signal;
 const LIMIT_MS = 3_600_000;
-const NOTICE_SECONDS = 900;
 
 /** One step of a life, done by a process of its own; how it ends is not asked here, only what is left behind it. */
 export type Step = (world: WireWorld, fleet: Fleet) => Promise<void>;
@@ -24,9 +23,9 @@ const rent: Step = async ({ spec }, fleet) => void (await up(fleet, spec));
 
 /** A notice where the cloud gives one, and what `watch --act` does about it: the policy is to hibernate. */
 const notice: Step = async (world, fleet) => {
-  if (!(await world.cloud.giveNotice(NOTICE_SECONDS))) return;
+  if (!(await world.cloud.giveNotice(world.tempo.noticeSeconds))) return;
   await pass(world, fleet);
-  await fleet.clock.sleep(5_000);
+  await fleet.clock.sleep(world.tempo.betweenMs / 12);
   await pass(world, fleet);
 };
 

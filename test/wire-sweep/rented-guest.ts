@@ -3,9 +3,6 @@ import type { Checkpoint } from "../../src/model/checkpoint.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import type { MachineKind, Reach } from "../../src/providers/provider.ts";
 
-const SEAL_MS = 2_000;
-const MOUNT_MS = 1_000;
-
 /** What one machine's agent knows; it is gone with the machine. */
 interface Agent {
   mounted: boolean;
@@ -21,7 +18,13 @@ export interface RentedGuests {
 }
 
 /** Agents on paper behind a cloud on the wire: a machine is known by its reach, and answers while the cloud says so. */
-export function rentedGuests(clock: Clock, machine: MachineKind, isUp: (alias: string) => boolean, volume: string): RentedGuests {
+export function rentedGuests(
+  clock: Clock,
+  machine: MachineKind,
+  isUp: (alias: string) => boolean,
+  volume: string,
+  { sealMs, mountMs }: { readonly sealMs: number; readonly mountMs: number },
+): RentedGuests {
   const agents = new Map<string, Agent>();
   const sealed: Checkpoint[] = [];
   let told = 0;
@@ -46,7 +49,7 @@ export function rentedGuests(clock: Clock, machine: MachineKind, isUp: (alias: s
       };
     },
     async snapshot(reach, reason, _deadline, signal) {
-      await clock.sleep(SEAL_MS, signal);
+      await clock.sleep(sealMs, signal);
       const agent = inside(reach);
       if (!agent.mounted) return { kind: "failed", why: "the volume is not mounted" };
       const id = `c-${sealed.length + 1}`;
@@ -73,7 +76,7 @@ export function rentedGuests(clock: Clock, machine: MachineKind, isUp: (alias: s
       inside(reach).noticeDeadline = null;
     },
     async mountVolume(reach, _device, signal) {
-      await clock.sleep(MOUNT_MS, signal);
+      await clock.sleep(mountMs, signal);
       inside(reach).mounted = true;
     },
     async releaseVolume(reach) {

@@ -1,6 +1,6 @@
 import type { VirtualClock } from "../simulation/virtual-clock.ts";
 import { LIFE } from "./life.ts";
-import { type CloudOnTheWire, untilQuiet, type WireWorld, wireWorld } from "./wire-world.ts";
+import { type CloudOnTheWire, type Tempo, untilQuiet, type WireWorld, wireWorld } from "./wire-world.ts";
 
 /** `reset-before`: the n-th request never arrives. `reset-after`: it took effect, and its answer is lost. */
 export const FAULTS = ["reset-before", "reset-after"] as const;
@@ -17,6 +17,7 @@ export interface Played {
 
 /** What no fault may lead to: two machines, a machine without a record, a volume lost or unknown, a promise left open. */
 async function brokenNow({ cloud, state }: WireWorld): Promise<readonly string[]> {
+  await cloud.refresh?.();
   const broken: string[] = [];
   const records = await state.instances({ includeGone: true });
   const living = records.filter((record) => record.state !== "gone");
@@ -45,8 +46,13 @@ async function brokenNow({ cloud, state }: WireWorld): Promise<readonly string[]
 }
 
 /** Plays the whole life with its n-th request disturbed (0: none), reconciles until all is quiet, and looks for damage. */
-export async function play(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, n: number, fault: WireFault): Promise<Played> {
-  const world = await wireWorld(make);
+export async function play(
+  make: (clock: VirtualClock) => Promise<CloudOnTheWire>,
+  n: number,
+  fault: WireFault,
+  real?: Tempo,
+): Promise<Played> {
+  const world = await wireWorld(make, real);
   const { clock, cloud } = world;
   try {
     const first = cloud.server.requests.length;
@@ -78,14 +84,14 @@ export interface Swept {
 }
 
 /** Every `stride`-th request of the life, each failing before and after it took effect. */
-export async function sweepLife(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, stride: number): Promise<Swept> {
-  const calm = await play(make, 0, "reset-before");
+export async function sweepLife(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, stride: number, real?: Tempo): Promise<Swept> {
+  const calm = await play(make, 0, "reset-before", real);
   const damage = calm.broken.map((what) => `undisturbed: ${what}`);
   let points = 0;
   for (let n = 1; n <= calm.requests; n += stride)
     for (const fault of FAULTS) {
       points += 1;
-      const { broken } = await play(make, n, fault);
+      const { broken } = await play(make, n, fault, real);
       damage.push(...broken.map((what) => `request ${n}, ${fault}: ${what}`));
     }
   return { requests: calm.requests, points, damage, sealed: calm.sealed, told: calm.told };

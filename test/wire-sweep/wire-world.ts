@@ -1,5 +1,6 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { seededRng } from "../../src/platform/rng.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { openState } from "../../src/state/open.ts";
@@ -20,10 +21,24 @@ export interface CloudOnTheWire {
   volumes(): readonly { readonly providerId: string; readonly name: string }[];
   /** The provider's word that its machines will be reclaimed; false where this cloud gives none. */
   giveNotice(seconds: number): Promise<boolean>;
+  /** What the books above are as of; asked before they are read. */
+  refresh?(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** How long things take; on a virtual clock it costs nothing to be generous. Milliseconds. */
+export interface Tempo {
+  readonly sealMs: number;
+  readonly mountMs: number;
+  readonly noticeSeconds: number;
+  /** Between two passes, and between two looks at a notice; longer than any listing settles. */
+  readonly betweenMs: number;
+}
+
+const GENEROUS: Tempo = { sealMs: 2_000, mountMs: 1_000, noticeSeconds: 900, betweenMs: 60_000 };
+
 export interface WireWorld {
+  readonly tempo: Tempo;
   readonly clock: VirtualClock;
   readonly cloud: CloudOnTheWire;
   readonly state: State;
@@ -36,8 +51,10 @@ export interface WireWorld {
   close(): Promise<void>;
 }
 
-export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTheWire>): Promise<WireWorld> {
-  const clock = virtualClock(Date.UTC(2026, 0, 5), requestsInFlight());
+/** `real`: on the real clock, at this tempo, for a cloud that knows no other. */
+export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, real?: Tempo): Promise<WireWorld> {
+  const clock = real === undefined ? virtualClock(Date.UTC(2026, 0, 5), requestsInFlight()) : realClock;
+  const tempo = real ?? GENEROUS;
   const cloud = await make(clock);
   const { provider } = cloud;
   const state = await openState(":memory:");
@@ -50,11 +67,12 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
     onReclaim: "hibernate",
     volume: { name: "work", sizeGb: 20, mount: "/data" },
   });
-  const isUp = (alias: string) => cloud.living().some(({ providerId }) => alias === `${provider.id}-${providerId}`);
-  const guests = rentedGuests(clock, provider.capabilities.machine, isUp, "work");
+  const isUp = (alias: string) => cloud.living().some(({ providerId }) => alias.includes(providerId));
+  const guests = rentedGuests(clock, provider.capabilities.machine, isUp, "work", tempo);
   const buried = new Set<string>();
   let started = 0;
   return {
+    tempo,
     clock,
     cloud,
     state,
@@ -81,8 +99,9 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
   };
 }
 
-/** Longer than any listing settles. */
-const BETWEEN_MS = 60_000;
+/** The real clock, for whom it is virtual enough. */
+const realClock: VirtualClock = { ...systemClock, run: (work) => work, pass: (ms) => systemClock.sleep(ms) };
+
 const MOST_PASSES = 30;
 
 /** Reconciles with fresh processes until two passes in a row had nothing to do. @returns what was still open at the end. */
@@ -100,7 +119,7 @@ export async function untilQuiet(world: WireWorld): Promise<readonly string[]> {
       ...report.silent.map((item) => `${item.provider}: ${item.why}`),
     ];
     calm = open.length === 0 && report.strays.length === 0 && (await state.lastSeq()) === before ? calm + 1 : 0;
-    await clock.pass(BETWEEN_MS);
+    await clock.pass(world.tempo.betweenMs);
   }
   return open;
 }
