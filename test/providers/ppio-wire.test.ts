@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { refusalWords } from "../../src/providers/ppio/codes.ts";
-import { everyRow, type FirstPage } from "../../src/providers/ppio/pages.ts";
+import { everyRow, type Page, type PagedList } from "../../src/providers/ppio/pages.ts";
 import { sshAddress } from "../../src/providers/ppio/ssh-address.ts";
 import { MINUTE_MS, ppioBench } from "../clouds/ppio/bench.ts";
 import type { RefusalShape } from "../clouds/ppio/settings.ts";
@@ -111,77 +111,77 @@ test.each([
   expect(sshAddress(command)).toEqual(address);
 });
 
+const pagesOf = (sent: readonly Readonly<Record<string, unknown>>[]) => sent.map(({ pageNum }) => pageNum);
 const ids = (count: number) => Array.from({ length: count }, (_, at) => `i-${at}`);
 
-test("whether pages count from 0 or from 1 is found out, and kept in mind", async () => {
-  const { cloud, provider, context, sent } = await ppioBench({ firstPage: 0 });
+test.each([true, false])("whether pages count from 0 or from 1 is found out, and kept in mind; total told: %s", async (totalTold) => {
+  const { cloud, provider, context, sent } = await ppioBench({ firstPage: 0, totalTold });
+  expect(await provider.list(context)).toEqual([]);
   for (const name of ids(250)) cloud.addStranger(name);
   expect((await provider.list(context)).map(({ name }) => name).toSorted()).toEqual(ids(250).toSorted());
   const asked = sent("/gpu/instances").length;
   expect(await provider.list(context)).toHaveLength(250);
-  expect(
-    sent("/gpu/instances")
-      .slice(asked)
-      .map(({ pageNum }) => pageNum),
-  ).toEqual(["0", "1", "2"]);
+  expect(pagesOf(sent("/gpu/instances").slice(asked))).toEqual(totalTold ? ["0", "1", "2"] : ["0", "1", "2", "3"]);
 });
 
-test("from 1 on, nothing more is asked than there are pages; an empty account is one question", async () => {
-  const { cloud, provider, context, sent } = await ppioBench();
+test("where a total is told, nothing more is asked than there are pages; an empty account is one question", async () => {
+  const { cloud, provider, context, sent } = await ppioBench({ totalTold: true });
   expect(await provider.list(context)).toEqual([]);
   expect(sent("/gpu/instances")).toHaveLength(1);
   for (const name of ids(250)) cloud.addStranger(name);
   await provider.list(context);
-  expect(
-    sent("/gpu/instances")
-      .slice(1)
-      .map(({ pageNum }) => pageNum),
-  ).toEqual(["1", "2", "3"]);
+  expect(pagesOf(sent("/gpu/instances").slice(1))).toEqual(["1", "2", "3"]);
+});
+
+test("where no total is told, the list is read to its empty page, and page 0 is looked at once", async () => {
+  const { cloud, provider, context, sent } = await ppioBench({ totalTold: false });
+  for (const name of ids(250)) cloud.addStranger(name);
+  expect(await provider.list(context)).toHaveLength(250);
+  expect(await provider.list(context)).toHaveLength(250);
+  expect(pagesOf(sent("/gpu/instances"))).toEqual(["1", "2", "3", "4", "0", "1", "2", "3", "4"]);
+});
+
+test("one instance is looked for no further than it is found", async () => {
+  const { cloud, provider, context, running, sent } = await ppioBench({ totalTold: false });
+  for (const name of ids(250)) cloud.addStranger(name);
+  const { providerId } = await running();
+  await provider.get(providerId, context);
+  expect(pagesOf(sent("/gpu/instances"))).toEqual(["1"]);
 });
 
 test("a cloud whose pages are smaller than was asked for loses nothing", async () => {
-  const { cloud, provider, context } = await ppioBench({ largestPage: 30 });
+  const { cloud, provider, context } = await ppioBench({ largestPage: 30, totalTold: true });
   for (const name of ids(250)) cloud.addStranger(name);
   expect(await provider.list(context)).toHaveLength(250);
 });
 
-test("an instance that moves between pages while they are read is neither lost nor shown twice", async () => {
-  const { cloud, provider, context } = await ppioBench({ itemsMove: true });
-  for (const name of ids(250)) cloud.addStranger(name);
-  expect((await provider.list(context)).map(({ name }) => name).toSorted()).toEqual(ids(250).toSorted());
+test.each([true, false])(
+  "an instance that moves between pages while they are read is neither lost nor shown twice; total told: %s",
+  async (totalTold) => {
+    const { cloud, provider, context } = await ppioBench({ itemsMove: true, totalTold });
+    for (const name of ids(250)) cloud.addStranger(name);
+    expect((await provider.list(context)).map(({ name }) => name).toSorted()).toEqual(ids(250).toSorted());
+  },
+);
+
+const paged = (page: (page: number) => Page<string>): PagedList<string> => ({
+  provider: "x",
+  first: { page: 1, isSure: false },
+  idOf: (id) => id,
+  fetch: async (number) => page(number),
 });
 
-test("a list whose every page is the same ends, and so does one without a total", async () => {
-  const first: FirstPage = { page: 1 };
+test("a list whose every page is the same ends", async () => {
   const rows = ids(100);
-  const same = await everyRow(
-    "x",
-    async () => ({ rows, total: 500 }),
-    (id) => id,
-    first,
-  );
-  expect(same).toEqual(rows);
-  let asked = 0;
-  const paged = (page: number) => ({ rows: ids(250).slice((page - 1) * 100, page * 100), total: null });
-  const untold = await everyRow(
-    "x",
-    async (page) => {
-      asked += 1;
-      return paged(page);
-    },
-    (id) => id,
-    { page: 1 },
-  );
-  expect([untold.length, asked]).toEqual([250, 4]);
+  expect(await everyRow(paged(() => ({ rows, total: 500 })))).toEqual(rows);
+  expect(await everyRow(paged(() => ({ rows, total: null })))).toEqual(rows);
+});
+
+test("a total of nothing beside rows is no total", async () => {
+  expect(await everyRow(paged((page) => ({ rows: ids(250).slice((page - 1) * 100, page * 100), total: 0 })))).toHaveLength(250);
 });
 
 test("a list without an end is a fault", async () => {
   let made = 0;
-  const endless = everyRow(
-    "x",
-    async () => ({ rows: [`i-${made++}`], total: null }),
-    (id) => id,
-    { page: 1 },
-  );
-  await expect(endless).rejects.toMatchObject({ fault: { kind: "protocol" } });
+  await expect(everyRow(paged(() => ({ rows: [`i-${made++}`], total: null })))).rejects.toMatchObject({ fault: { kind: "protocol" } });
 });

@@ -6,7 +6,7 @@ import { accessOf } from "../credentials.ts";
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import { refusalOf } from "./codes.ts";
-import { everyRow, type FirstPage } from "./pages.ts";
+import { everyRow, type FirstPage, type PagedList } from "./pages.ts";
 import type { Vendor } from "./vendors.ts";
 import { instanceDetails, instancePage, productList, type WireInstance, type WireProduct } from "./wire.ts";
 
@@ -30,6 +30,8 @@ export interface PpioApi {
   details(instanceId: string, context: CallContext): Promise<WireInstance | undefined>;
   /** All instances of the account, or those whose name contains these words: the filter is a fuzzy one. */
   instances(nameContains: string | null, context: CallContext): Promise<readonly WireInstance[]>;
+  /** The row of one instance in the list, looked for among those of its name where that is known; undefined when it is not there. */
+  row(instanceId: string, nameContains: string | null, context: CallContext): Promise<WireInstance | undefined>;
   products(
     query: { readonly clusterId: string; readonly gpuNum?: number; readonly billingMethod: "onDemand" | "spot" },
     context: CallContext,
@@ -70,7 +72,7 @@ export function ppioApi(vendor: Vendor, world: PpioWorld): PpioApi {
     },
     secrets: () => (key === undefined ? [] : [key]),
   });
-  const firstPage: FirstPage = { page: 1 };
+  const first: FirstPage = { page: 1, isSure: false };
   const now = () => world.clock.now();
   const accepted = (answer: CloudAnswer): CloudAnswer => {
     if (answer.status >= 200 && answer.status < 300) return answer;
@@ -78,6 +80,16 @@ export function ppioApi(vendor: Vendor, world: PpioWorld): PpioApi {
   };
   const read: PpioApi["read"] = async (schema, path, query, { signal }) =>
     parsed(vendor.id, schema, accepted(await http.send({ method: "GET", path, ...(query && { query }), effect: "read", signal })));
+  const list = (nameContains: string | null, context: CallContext): PagedList<WireInstance> => ({
+    provider: vendor.id,
+    first,
+    idOf: ({ id }) => id,
+    async fetch(pageNum) {
+      const filter = nameContains === null ? {} : { name: nameContains };
+      const page = await read(instancePage, "/gpu/instances", { pageSize: PAGE_SIZE, pageNum, ...filter }, context);
+      return { rows: page.instances ?? [], total: page.total };
+    },
+  });
   return {
     vendor,
     now,
@@ -92,17 +104,9 @@ export function ppioApi(vendor: Vendor, world: PpioWorld): PpioApi {
         throw error;
       }
     },
-    instances: (nameContains, context) =>
-      everyRow(
-        vendor.id,
-        async (pageNum) => {
-          const filter = nameContains === null ? {} : { name: nameContains };
-          const page = await read(instancePage, "/gpu/instances", { pageSize: PAGE_SIZE, pageNum, ...filter }, context);
-          return { rows: page.instances ?? [], total: page.total };
-        },
-        ({ id }) => id,
-        firstPage,
-      ),
+    instances: (nameContains, context) => everyRow(list(nameContains, context)),
+    row: async (instanceId, nameContains, context) =>
+      (await everyRow(list(nameContains, context), instanceId)).find(({ id }) => id === instanceId),
     products: async (query, context) => (await read(productList, "/products", query, context)).data,
   };
 }

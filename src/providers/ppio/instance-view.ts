@@ -12,6 +12,8 @@ import type { WireInstance } from "./wire.ts";
 export interface Memory {
   /** What it was rented for, per instance-hour. */
   readonly prices: Map<string, Money>;
+  /** When it was asked for: not every page of the two tells when one was made. */
+  readonly made: Map<string, number>;
   /** When a notice without a deadline was first seen. */
   readonly noticed: Map<string, number>;
   readonly names: Map<string, string>;
@@ -94,7 +96,7 @@ export function instanceOf(wire: WireInstance, seeing: Seeing): ProviderInstance
   const named = gpuFromName(wire.productName);
   const count = wire.gpuNum ?? 1;
   const billing = BILLING[wire.billingMode] ?? "on-demand";
-  const createdAt = wire.createdAt === null ? null : ours(wire.createdAt);
+  const createdAt = wire.createdAt === null ? (memory.made.get(wire.id) ?? null) : ours(wire.createdAt);
   const reclaimed = isReclaimed(wire);
   memory.names.set(wire.id, wire.name);
   return {

@@ -142,6 +142,7 @@ export async function launchInstance(api: PpioApi, spec: LaunchSpec, memory: Mem
   const sentAt = api.now();
   const providerId = await create(api, body, context);
   memory.prices.set(providerId, price);
+  memory.made.set(providerId, sentAt);
   memory.names.set(providerId, taggedName(spec.name, spec.token, LONGEST_NAME));
   return {
     providerId,

@@ -6,9 +6,10 @@ export interface Page<Row> {
   readonly total: number | null;
 }
 
-/** Where the first page was found; one for each list of a cloud, kept between its readings. */
+/** Where the first page is, as far as it was found out; one for each list of a cloud, kept between its readings. */
 export interface FirstPage {
   page: 0 | 1;
+  isSure: boolean;
 }
 
 /** Pages that are asked for at once, once the first one has said how many there are. */
@@ -23,9 +24,14 @@ interface Walk<Row> {
   readonly isSteady: boolean;
 }
 
-type Fetch<Row> = (page: number) => Promise<Page<Row>>;
+export interface PagedList<Row> {
+  readonly provider: string;
+  fetch(page: number): Promise<Page<Row>>;
+  idOf(row: Row): string;
+  readonly first: FirstPage;
+}
 
-async function walk<Row>(provider: string, fetch: Fetch<Row>, idOf: (row: Row) => string, first: number): Promise<Walk<Row>> {
+async function walk<Row>({ provider, fetch, idOf, first: { page: first } }: PagedList<Row>, wanted: string | null): Promise<Walk<Row>> {
   const rows = new Map<string, Row>();
   let [total, largest, isSteady, next]: [number | null, number, boolean, number] = [null, 0, true, first];
   while (next < first + MOST_PAGES) {
@@ -47,7 +53,8 @@ async function walk<Row>(provider: string, fetch: Fetch<Row>, idOf: (row: Row) =
         rows.set(idOf(row), row);
       }
     }
-    const isEnd = pages.some((page) => page.rows.length === 0) || fresh === 0 || (total !== null && rows.size >= total);
+    const isEnd =
+      pages.some((page) => page.rows.length === 0) || fresh === 0 || (total !== null && rows.size >= total) || rows.has(wanted ?? "");
     if (isEnd) return { rows, total, isSteady };
   }
   throw new ProviderError(provider, { kind: "protocol" }, "a list does not end");
@@ -56,23 +63,21 @@ async function walk<Row>(provider: string, fetch: Fetch<Row>, idOf: (row: Row) =
 /**
  * Every row of a list that knows page numbers only, each once. The documents do not say whether the first page is 0 or 1, and
  * rows move between pages while they are read; so the list is walked again until one walk met as many rows as the cloud
- * counts and none of them twice, three times at most.
+ * counts and none of them twice, three times at most. With an id that is `wanted`, the walk ends where it is met.
  * @throws ProviderError `protocol` for a list without an end.
  */
-export async function everyRow<Row>(
-  provider: string,
-  fetch: Fetch<Row>,
-  idOf: (row: Row) => string,
-  first: FirstPage,
-): Promise<readonly Row[]> {
+export async function everyRow<Row>(list: PagedList<Row>, wanted: string | null = null): Promise<readonly Row[]> {
+  const { idOf, first } = list;
   const met = new Map<string, Row>();
   for (let walks = 0; walks < MOST_WALKS; walks++) {
-    const { rows, total, isSteady } = await walk(provider, fetch, idOf, first.page);
-    if (first.page === 1 && total !== null && rows.size < total) {
-      const zeroth = await pageZero(fetch);
+    const { rows, total, isSteady } = await walk(list, wanted);
+    if (wanted !== null && rows.has(wanted)) return [...rows.values()];
+    if (first.page === 1 && (total === null ? !first.isSure : rows.size < total)) {
+      const zeroth = await pageZero(list);
       const more = zeroth.filter((row) => !rows.has(idOf(row)));
       // Where pages count from 1, page 0 is refused, empty or the first one again.
       if (more.length > 0 && more.length === zeroth.length) first.page = 0;
+      first.isSure ||= rows.size + zeroth.length > 0;
       for (const row of more) rows.set(idOf(row), row);
     }
     if (isSteady && (total === null || rows.size === total)) return [...rows.values()];
@@ -83,7 +88,7 @@ export async function everyRow<Row>(
   return [...met.values()];
 }
 
-async function pageZero<Row>(fetch: Fetch<Row>): Promise<readonly Row[]> {
+async function pageZero<Row>({ fetch }: PagedList<Row>): Promise<readonly Row[]> {
   try {
     return (await fetch(0)).rows;
   } catch (error) {

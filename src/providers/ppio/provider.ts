@@ -31,31 +31,25 @@ const CAPABILITIES: Capabilities = {
 /** Reasons with which the state of an instance forbids something. */
 const WRONG_STATE: readonly (string | null)[] = ["CONFLICT", "INVALID_STATE_CHANGE", "OPERATION_LIMIT", "DEPENDENT_RESOURCE_STATE"];
 
-/** The row of one instance in the list, looked for by its name where that is known: the filter is a fuzzy one. */
-async function listed(api: PpioApi, id: string, name: string, context: CallContext): Promise<WireInstance | undefined> {
-  return (await api.instances(name === "" ? null : name, context)).find((row) => row.id === id);
-}
-
 /**
  * One instance, from two calls: only the details know the way in, only the list knows of a reclaim. One that the details do not
  * find is gone when the list does not have it either.
  */
 async function look(api: PpioApi, id: string, memory: Memory, context: CallContext): Promise<WireInstance | undefined> {
   const details = await api.details(id, context);
-  if (details === undefined) return listed(api, id, memory.names.get(id) ?? "", context);
+  if (details === undefined) return api.row(id, memory.names.get(id) || null, context);
   const isSpot = details.billingMode === "spot" || details.billingMode === "";
   if (!isSpot || ["gone", "terminating"].includes(stateOf(details.status))) return details;
   // It is there, so a filter that does not find it is not to be trusted: without the row a notice would be missed.
-  const row = (await listed(api, id, details.name, context)) ?? (await listed(api, id, "", context));
+  const row = (await api.row(id, details.name || null, context)) ?? (await api.row(id, null, context));
   if (row === undefined) return details;
-  // The row is the younger of the two.
-  const { status, statusError, spotStatus, spotReclaimTime } = row;
+  // The row is the younger of the two, and by the documents the only one with the fields of a reclaim.
   return {
     ...details,
-    status,
-    statusError,
-    spotStatus,
-    spotReclaimTime,
+    status: row.status,
+    statusError: row.statusError,
+    spotStatus: row.spotStatus || details.spotStatus,
+    spotReclaimTime: row.spotReclaimTime ?? details.spotReclaimTime,
     createdAt: details.createdAt ?? row.createdAt,
     lastStoppedAt: details.lastStoppedAt ?? row.lastStoppedAt,
     releaseDataAt: details.releaseDataAt ?? row.releaseDataAt,
@@ -111,7 +105,7 @@ async function destroy(api: PpioApi, id: string, memory: Memory, context: CallCo
 
 function provider(vendor: Vendor, world: PpioWorld): Provider {
   const api = ppioApi(vendor, world);
-  const memory: Memory = { prices: new Map(), noticed: new Map(), names: new Map() };
+  const memory: Memory = { prices: new Map(), made: new Map(), noticed: new Map(), names: new Map() };
   const seen = (wire: WireInstance): ProviderInstance => instanceOf(wire, { vendor: vendor.id, seenAt: api.now(), ours: api.ours, memory });
   return {
     id: vendor.id,

@@ -33,18 +33,18 @@ function volumeOf(storage: WireStorage, attachedTo: string | null): ProviderVolu
 
 /** The network storages of one cloud: they outlive instances, and lie in one cluster for good. */
 export function ppioVolumes(api: PpioApi): VolumeOperations {
-  const firstPage: FirstPage = { page: 1 };
+  const first: FirstPage = { page: 1, isSure: false };
   const storages = (context: CallContext) =>
-    everyRow(
-      api.vendor.id,
-      async (pageNo) => {
+    everyRow<WireStorage>({
+      provider: api.vendor.id,
+      first,
+      idOf: ({ storageId }) => storageId,
+      async fetch(pageNo) {
         // `pageNo`, where the list of instances has `pageNum`.
         const page = await api.read(storagePage, "/networkstorages/list", { pageSize: PAGE_SIZE, pageNo }, context);
         return { rows: page.data, total: page.total };
       },
-      ({ storageId }) => storageId,
-      firstPage,
-    );
+    });
   return {
     async create({ name, token, sizeGb, region }, context) {
       const storageName = taggedName(name, token, LONGEST_NAME);

@@ -5,7 +5,7 @@ import { type BilledSpan, instances as instancesOf } from "./instances.ts";
 import { type Market, market as marketOf } from "./market.ts";
 import { type ContainerRoom, machineStarter } from "./room.ts";
 import { API_PATH, ppioRoutes } from "./routes.ts";
-import { PPIO_SETTINGS, type PpioSettings } from "./settings.ts";
+import { PPIO_SETTINGS, type PpioSettings, VENDOR_SETTINGS } from "./settings.ts";
 import { storages as storagesOf } from "./storages.ts";
 
 export interface FakePpioOptions extends Partial<PpioSettings> {
@@ -53,7 +53,7 @@ export interface FakePpio {
 
 export async function fakePpio(options: FakePpioOptions): Promise<FakePpio> {
   const { clock, machines, ...switches } = options;
-  let settings: PpioSettings = { ...PPIO_SETTINGS, ...switches };
+  let settings: PpioSettings = { ...PPIO_SETTINGS, ...VENDOR_SETTINGS[switches.vendor ?? "ppio"], ...switches };
   let skewMs = 0;
   const { vendor } = settings;
   const credential = `canary-${vendor}-7f3a91c2d4`;

@@ -41,13 +41,21 @@ export interface PpioSettings {
   readonly spotStatusWord: string | null;
   /** Whether the search by name has caught up with what was made. */
   readonly namesFound: boolean;
-  /** Whether lists tell when instances were made, as older pages and clients have it. */
-  readonly timesInList: boolean;
+  /** Where it is told when instances were made, started and stopped: PPIO's page of the details has it, clients saw it in lists. */
+  readonly timesTold: "nowhere" | "details" | "everywhere";
+  /** PPIO's page of the list shows no `total`. */
+  readonly totalTold: boolean;
   /** What becomes of `command`: words as a shell has them, or one argument of `sh -c`. */
   readonly commandIs: "words" | "shell";
   /** Deleting what runs is refused until it has been stopped. */
   readonly deleteNeedsStop: boolean;
 }
+
+/** What the two vendors' own pages differ in. */
+export const VENDOR_SETTINGS: Readonly<Record<PpioSettings["vendor"], Partial<PpioSettings>>> = {
+  ppio: { vendor: "ppio", timesTold: "details", totalTold: false },
+  novita: { vendor: "novita", timesTold: "everywhere", totalTold: true },
+};
 
 export const PPIO_SETTINGS: PpioSettings = {
   vendor: "ppio",
@@ -76,7 +84,8 @@ export const PPIO_SETTINGS: PpioSettings = {
   statusWord: null,
   spotStatusWord: null,
   namesFound: true,
-  timesInList: true,
+  timesTold: "everywhere",
+  totalTold: true,
   commandIs: "words",
   deleteNeedsStop: false,
 };

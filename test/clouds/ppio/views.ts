@@ -78,7 +78,7 @@ export function listView(instance: Instance, telling: Telling): Json {
     ...common(instance, telling),
     portMappings: instance.order.ports,
     ...spotFields(instance, telling),
-    ...(telling.settings.timesInList ? times(instance, telling) : {}),
+    ...(telling.settings.timesTold === "everywhere" ? times(instance, telling) : {}),
   };
 }
 
@@ -89,6 +89,8 @@ export function detailsView(instance: Instance, telling: Telling): Json {
   const host = `proxy.${order.clusterId}.gpu-instance.example`;
   const sshCommand = machine === null ? `ssh -p 51039 root@${host}` : `ssh -p ${machine.port} ${machine.user}@${machine.host}`;
   const address = machine === null ? host : machine.host;
+  // The command is there before the component listens, the password is not.
+  const password = isUp ? `pw-${instance.id}` : "";
   return {
     ...common(instance, telling),
     portMappings: order.ports.map(({ port, type }) => ({
@@ -103,24 +105,13 @@ export function detailsView(instance: Instance, telling: Telling): Json {
     network: { id: "", ip: "" },
     node: [{ maxRootfsSize: order.product.maxRootFS }],
     jobs: [],
-    connectComponentSSH: isUp
-      ? { sshCommand, password: `pw-${instance.id}`, isRunning: true }
-      : { sshCommand, password: "", isRunning: false },
+    connectComponentSSH: settings.vendor === "ppio" ? { isRunning: isUp } : { sshCommand, password, isRunning: isUp },
     connectComponentWebTerminal: { address: "", username: "", password: "", isRunning: false },
     freeStorageSize: 60,
     keepDataDay: settings.keepDataDays,
-    // The two hosts' pages differ here.
-    ...(settings.vendor === "ppio"
-      ? {
-          sshCommand,
-          password: isUp ? `pw-${instance.id}` : "",
-          ...times(instance, telling),
-          useTime: "0",
-          instancePrice: String(order.product.price),
-        }
-      : settings.timesInList
-        ? times(instance, telling)
-        : {}),
+    // The two vendors' pages differ here.
+    ...(settings.vendor === "ppio" ? { sshCommand, password, useTime: "0", instancePrice: String(order.product.price) } : {}),
+    ...(settings.timesTold === "nowhere" ? {} : times(instance, telling)),
   };
 }
 
