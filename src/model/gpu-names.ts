@@ -63,9 +63,6 @@ interface Words {
 function wordsOf(text: string): Words {
   const words = text
     .toUpperCase()
-    // `8x H100`, `H100 x8`: how many there are is said elsewhere.
-    .replace(/^\s*\d+\s*[X×]\s*/, "")
-    .replace(/(?<=[0-9A-Z])\s+[X×]\s*\d{1,2}\s*$/, "")
     .replaceAll(/(\d)\s+(?=(?:G|M)I?B\b)/g, "$1")
     .replaceAll("MAX-Q", " ")
     .split(/[\s\-_/(),]+/)
@@ -92,21 +89,24 @@ function canonical(words: readonly string[]): string {
  * A name that says nothing is kept, without its spaces.
  */
 export function gpuFromName(text: string): NamedGpu {
-  const { kept, memoryGb } = wordsOf(text);
+  // `8x H100`, `H100 x8`: how many there are is said elsewhere.
+  const one = text.replace(/^\s*\d+\s*[x×]\s*/i, "").replace(/(?<=[0-9a-z])\s+[x×]\s*\d{1,2}\s*$/i, "");
+  const { kept, memoryGb } = wordsOf(one);
   const model = canonical(kept.filter((word) => !BUILDS.has(word) && !EPITHETS.has(word))) || text.replaceAll(/\s+/g, "").toUpperCase();
   return { model, vramGb: memoryGb ?? VRAM_GB[model] ?? null };
 }
 
 /**
  * What a person asks for, in one spelling: `rtx 4090` and `4090` are `RTX4090`, `A100 80G` is `A100-80GB`. Words that no
- * offer tells apart, as `SXM`, are kept, so that nobody is given something else than what was asked for: then no offer has
+ * offer tells apart, as `SXM`, and counts, as in `8x H100`, are kept, so that nobody is given something else than what was asked for: then no offer has
  * that name, and the nearest one is suggested.
  */
 export function askedModel(text: string): string {
   const { kept, memoryGb } = wordsOf(text);
   const isPlain = kept.length > 0 && !kept.some((word) => BUILDS.has(word));
   if (!isPlain) return text.trim().toUpperCase();
-  const model = canonical(kept.filter((word) => !EPITHETS.has(word))) || text.trim().toUpperCase();
+  const model = canonical(kept.filter((word) => !EPITHETS.has(word)));
+  if (model === "") return text.trim().toUpperCase();
   return memoryGb === null ? model : `${model}-${memoryGb}GB`;
 }
 

@@ -75,6 +75,7 @@ test("a name that was read once is read the same again", () => {
       expect(model).toBe(model.toUpperCase());
       expect(askedModel(askedModel(text))).toBe(askedModel(text));
     }),
+    { numRuns: 1000 },
   );
 });
 
@@ -94,6 +95,8 @@ test.each([
   ["h100-nvl", "H100-NVL"],
   ["H10", "H10"],
   ["gpu", "GPU"],
+  ["8x H100", "8XH100"],
+  ["H100 x8", "H100X8"],
 ])("whoever types %s asks for %s", (text, model) => {
   expect(askedModel(text)).toBe(model);
   expect(parseGpuQuery(`${text}:2`)).toEqual({ model, count: 2 });
