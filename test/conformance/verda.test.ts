@@ -16,9 +16,9 @@ providerConformance({
   notices: false,
   // One page holds them all.
   moreThanOnePage: 205,
+  looksTwice: true,
   async make() {
-    // While it is provisioned a machine cannot be deleted: here that moment passes at once, test/providers has its own tests.
-    const fake = await fakeVerda({ clock: systemClock, delays: { provisioning: 0 } });
+    const fake = await fakeVerda({ clock: systemClock });
     const provider = await verdaProvider({ env: fake.env, home: tmpdir(), clock: systemClock });
     return {
       provider,
@@ -41,7 +41,8 @@ providerConformance({
           });
         },
         async holdProvisioning() {
-          fake.switches.holdAt = "ordered";
+          // Where it cannot be deleted.
+          fake.switches.holdAt = "provisioning";
         },
         async releaseProvisioning() {
           fake.release();
