@@ -76,7 +76,8 @@ export function orderOf(body: Body, { market, instances, storages, settings, aut
   const billingMode = billingOf(body);
   if (billingMode === "spot" && product.spotPrice === 0) throw new Refusal(400, "UNSUPPORTED_BILLING_MODE");
   const asked = text(body, "clusterId", 0, 255);
-  const clusterId = asked !== "" ? asked : market.clusters.find(({ id }) => market.free(id, product.id) >= gpuNum)?.id;
+  const anywhere = market.clusters.find(({ id }) => market.in(id).includes(product) && market.free(id, product.id) >= gpuNum);
+  const clusterId = asked !== "" ? asked : (anywhere ?? market.clusters[0])?.id;
   if (!market.clusters.some(({ id }) => id === clusterId) || clusterId === undefined) throw invalid("clusterId");
   for (const { id } of mounts)
     if (storages.find(id).clusterId !== clusterId) throw new Refusal(400, "NETWORK_STORAGE_UNAVAILABLE", "storage of another cluster");
