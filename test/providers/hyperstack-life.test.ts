@@ -260,6 +260,19 @@ describe("hibernation", () => {
     expect(cloud.server.requests.filter(({ path }) => path.endsWith("/detach-volumes"))).toHaveLength(1);
   });
 
+  test("a detach that was accepted is asked for once, however long it takes to be seen", async () => {
+    const { cloud, running, volume, hibernation } = await open();
+    const { providerId } = await running();
+    await volume(providerId);
+    const isDetach = ({ path }: { readonly path: string }) => path.endsWith("/detach-volumes");
+    cloud.server.disturb({ match: isDetach, what: { do: "answer", answer: { status: 200, body: { status: true, message: "soon" } } } });
+    const own = new AbortController();
+    const waiting = hibernation.hibernate(providerId, { signal: own.signal });
+    setTimeout(() => own.abort(), 200);
+    await expect(waiting).rejects.toMatchObject(fails("unavailable"));
+    expect(cloud.server.requests.filter(isDetach)).toHaveLength(1);
+  });
+
   test("a flavor that cannot, by its features or by an older label, is never asked", async () => {
     const { cloud, running, hibernation, context } = await open();
     for (const type of ["n3-H100-SXM5x8-spot", "n1-RTX-A4000x1-spot"]) {
@@ -331,12 +344,22 @@ describe("volumes", () => {
     expect(cloud.server.requests.filter(({ path }) => path.endsWith("/attach-volumes"))).toHaveLength(2);
     const listed = await volumes.list(context);
     expect(listed.map((one) => [one.providerId, one.device, one.attachedTo])).toEqual([
-      [first, "/dev/vdb", providerId],
-      [second, "/dev/vdc", providerId],
+      // The first letter is the scratch disk's.
+      [first, "/dev/vdc", providerId],
+      [second, "/dev/vdd", providerId],
     ]);
     expect((await get(providerId)).volumeIds).toEqual([first, second]);
     // 200 GB at the pricebook's rate, rounded once.
     expect(listed[0]?.pricePerHour).toEqual({ micros: 19_355n, currency: "USD" });
+  });
+
+  test("a name that the machine alone tells is found there, and a lasting one is handed on as it is", async () => {
+    const { running, volume, volumes, context } = await open({ switches: { deviceNames: "by-id", volumesTellDevice: false } });
+    const { providerId } = await running();
+    const disk = await volume(providerId);
+    expect(await volumes.list(context)).toMatchObject([
+      { providerId: disk, device: expect.stringMatching(/^\/dev\/disk\/by-id\/virtio-\d+$/) },
+    ]);
   });
 
   test("wait for a machine that is not ready, and for a volume that is not free", async () => {

@@ -84,15 +84,15 @@ test.runIf(machineRoomAvailable())(
       async () => (await volumes.list(context)).find((one) => one.providerId === volume)?.device ?? undefined,
       "the device",
     );
-    expect(device).toBe("/dev/vdb");
-    expect(await inside('ls "$SPOT_ROOT/dev"')).toContain("vdb");
+    expect(device).toBe("/dev/vdc");
+    expect(await inside('ls "$SPOT_ROOT/dev"')).toContain("vdc");
 
     await hibernation.hibernate(providerId, context);
     expect(await cloud.settle().then(() => cloud.disk(volume).status)).toBe("AVAILABLE");
     await eventually(async () => ((await provider.get(providerId, context))?.state === "hibernated" ? true : undefined), "the rest");
     expect(cloud.vm(providerId).machine?.running).toBe(false);
     await hibernation.restore(providerId, context);
-    expect(await inside('cat "$SPOT_ROOT/first-boot"; ls "$SPOT_ROOT/dev"')).toMatch(/^it's up\n(?!.*vdb)/s);
+    expect(await inside('cat "$SPOT_ROOT/first-boot"; ls "$SPOT_ROOT/dev"')).toMatch(/^it's up\n(?!.*vdc)/s);
 
     await provider.destroy(providerId, context);
     await eventually(async () => ((await provider.get(providerId, context)) === undefined ? true : undefined), "the end");

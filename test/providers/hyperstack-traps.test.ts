@@ -180,13 +180,13 @@ describe("the rate limit", () => {
   });
 
   test("a window that is nearly over is waited for by the clock of the cloud", async () => {
-    const { another, context, cloud, clock } = await open({ switches: { requestsPerMinute: 1, clockAheadMs: 7_200_000 } });
+    const { another, context, cloud, clock } = await open({ switches: { requestsPerMinute: 1, clockAheadMs: 7_220_000 } });
     const provider = await another();
     await provider.list(context);
     clock.pass(45_000);
-    // Now it is 15 s past the minute there, and 15 s to go since the first request.
+    // Now it is 35 s past the minute there, 15 s past it here, and 15 s to go since the first request.
     cloud.switches.requestsPerMinute = 0;
-    expect((await faultOf(provider.list(context))).fault).toEqual({ kind: "rate-limited", retryAfterMs: 45_000 });
+    expect((await faultOf(provider.list(context))).fault).toEqual({ kind: "rate-limited", retryAfterMs: 25_000 });
   });
 });
 

@@ -8,7 +8,7 @@ import { MACHINES, type Machines } from "./machines.ts";
 import { wholeList } from "./pages.ts";
 import type { Places } from "./places.ts";
 import type { Pricebook, Prices } from "./prices.ts";
-import { isId, oneVolume, volumeSchema, type WireVolume } from "./wire.ts";
+import { isId, oneVm, oneVolume, volumeSchema, type WireVolume } from "./wire.ts";
 
 const VOLUMES = "/core/volumes";
 const LONGEST_NAME = 50;
@@ -56,6 +56,11 @@ export async function freeVolume(api: Api, id: string, context: CallContext): Pr
 
 export function volumesOf(api: Api, machines: Machines, places: Places, book: Pricebook): VolumeOperations {
   const find = async (id: string, context: CallContext) => (await api.find(oneVolume, `${VOLUMES}/${id}`, context))?.volume;
+  /** The machine's own list of its volumes tells the name, should the volume's not. */
+  const deviceOn = async (instanceId: string, id: string, context: CallContext) => {
+    const vm = (await api.find(oneVm, `${MACHINES}/${instanceId}`, context))?.instance;
+    return vm === undefined ? null : (dataVolumes(vm).find((one) => one.id === id && one.status === "ATTACHED")?.device ?? null);
+  };
   const list = (context: CallContext, search?: string) =>
     wholeList(api, { path: VOLUMES, key: "volumes", row: volumeSchema, ...(search === undefined ? {} : { query: { search } }) }, context);
   return {
@@ -78,7 +83,12 @@ export function volumesOf(api: Api, machines: Machines, places: Places, book: Pr
     async list(context) {
       const found = (await list(context)).filter((volume) => !isLeaving(volume));
       const prices = await book.recent(context);
-      return found.map((volume) => toVolume(volume, prices));
+      const shown = found.map((volume) => toVolume(volume, prices));
+      for (const [index, volume] of shown.entries()) {
+        if (volume.device === null && volume.rawState === "ATTACHED" && volume.attachedTo !== null)
+          shown[index] = { ...volume, device: await deviceOn(volume.attachedTo, volume.providerId, context) };
+      }
+      return shown;
     },
     async remove(id, context) {
       const volume = isId(id) ? ((await find(id, context)) ?? (await find(id, context))) : undefined;

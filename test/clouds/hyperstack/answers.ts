@@ -208,7 +208,7 @@ export function diskJson(site: Site, disk: Disk): unknown {
             {
               id: attachment.id,
               instance_id: attachment.vmId,
-              device: shownDevice(attachment),
+              device: site.switches.volumesTellDevice ? shownDevice(attachment) : null,
               protected: attachment.protected,
               status: attachment.status,
             },

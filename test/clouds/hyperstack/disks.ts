@@ -3,7 +3,7 @@ import { alreadyExists, badRequest, checkedBody, checkedName, notFound } from ".
 import type { Attachment, Disk, Site, Vm } from "./site.ts";
 
 const MOST_ATTACHED = 10;
-const LETTERS = "bcdefghijklmnopqrstuvwxyz";
+const LETTERS = "cdefghijklmnopqrstuvwxyz";
 
 export function attachmentsOf(site: Site, vm: Vm): readonly { readonly disk: Disk; readonly attachment: Attachment }[] {
   return [...site.disks.values()].flatMap((disk) => (disk.attachment?.vmId === vm.id ? [{ disk, attachment: disk.attachment }] : []));
@@ -109,7 +109,10 @@ export function attachDisks(site: Site, vm: Vm, input: unknown): readonly Attach
       throw badRequest(`Volume ${disk.id} is in ${disk.status} state and cannot be attached.`);
   const taken = new Set(already.map(({ attachment }) => attachment.device));
   return disks.map((disk) => {
-    const device = [...LETTERS].map((letter) => `/dev/vd${letter}`).find((name) => !taken.has(name)) ?? "/dev/vdz";
+    // The scratch disk, where the flavor has one, comes before all volumes.
+    const letters = vm.flavor.ephemeral > 0 ? LETTERS : `b${LETTERS}`;
+    const next = [...letters].map((letter) => `/dev/vd${letter}`).find((name) => !taken.has(name)) ?? "/dev/vdz";
+    const device = site.switches.deviceNames === "by-id" ? `/dev/disk/by-id/virtio-${String(disk.id).padStart(20, "0")}` : next;
     taken.add(device);
     const attachment: Attachment = {
       id: site.nextId(),

@@ -40,6 +40,8 @@ const SWITCHES: Switches = {
   lowBalance: false,
   clockAheadMs: 0,
   refuseHibernate: null,
+  deviceNames: "letter",
+  volumesTellDevice: true,
   snapshotDone: "COMPLETE",
 };
 

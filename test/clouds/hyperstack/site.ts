@@ -46,6 +46,10 @@ export interface Switches {
   clockAheadMs: number;
   /** GET /hibernate answers 400 with this text although the flavor allows it. */
   refuseHibernate: string | null;
+  /** How an attached volume is called inside the machine; both are seen in the vendor's pages. */
+  deviceNames: "letter" | "by-id";
+  /** Volumes tell where they are attached, and not under which name: only machines tell that. */
+  volumesTellDevice: boolean;
   /** How a finished snapshot is called. */
   snapshotDone: "COMPLETE" | "success";
 }
