@@ -144,7 +144,12 @@ export async function runScript(reach: Reach, script: string, args: readonly str
 
 /** Why a program that was streamed did not end well. */
 export function endedProblem({ code, stderr }: { readonly code: number; readonly stderr: string }): Problem {
-  const words = stripControl(parseGuestError(stderr) ?? stderr.trim().split("\n").at(-1) ?? "").trim();
+  // tar's last words are only that something went wrong before.
+  const lines = stderr
+    .trim()
+    .split("\n")
+    .filter((line) => !line.includes("Exiting with failure status"));
+  const words = stripControl(parseGuestError(stderr) ?? lines.at(-1) ?? "").trim();
   if (code === SSH_FAILED) return unreachable(`the connection to the machine was lost${words === "" ? "" : `: ${words}`}`);
   return new Problem({
     code: "SPOT_E_GUEST",
