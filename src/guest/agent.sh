@@ -331,7 +331,7 @@ load_settings() {
 
 # refuse TEXT: the reason why nothing was sealed or mounted; the caller returns 7 with it.
 refuse() {
-  seal_error=$1
+  refusal=$1
   return 7
 }
 
@@ -383,7 +383,7 @@ partitions() {
 }
 
 # choose_part DISK: sets $part to what is to be mounted and $formatted; makes a file system on a blank disk and on
-# nothing else. Returns 7 with $seal_error.
+# nothing else. Returns 7 with $refusal.
 choose_part() {
   part=$1 formatted=false
   in_use=$(awk -v disk="$(readlink -f "$1")" '
@@ -444,7 +444,7 @@ lacks_volume() {
       put volume "$known_uuid"
     else
       device=${known_part#"$ROOT"}
-      mount_part "$known_part" "$known_uuid" || say "$seal_error"
+      mount_part "$known_part" "$known_uuid" || say "$refusal"
     fi
     unlock volume
     volume_there || return 0
@@ -569,9 +569,9 @@ write_manifest() {
     printf 'end %s\n' "$manifest_end" >>"$PARTIAL/MANIFEST.tmp" && sync_one "$PARTIAL/MANIFEST.tmp"
 }
 
-# seal REASON: sets $sealed to the JSON of what was sealed, or returns 7 with $seal_error. Wants the lock.
+# seal REASON: sets $sealed to the JSON of what was sealed, or returns 7 with $refusal. Wants the lock.
 seal() {
-  seal_error='the checkpoint could not be sealed'
+  refusal='the checkpoint could not be sealed'
   sealed=
   ticks
   seal_began=$ticks
@@ -1020,7 +1020,7 @@ verb__respond() {
     if [ "$now" -ge "$next_seal" ] || { [ "$left" -le $((reserve + 1)) ] && [ "$left" -ge "$reserve" ]; }; then
       next_seal=$((now + 1))
       if lock seal "$1"; then
-        seal notice || say "not sealed: $seal_error"
+        seal notice || say "not sealed: $refusal"
         unlock seal
         case $sealed in *'"unchanged":false'*)
           plan "$1"
@@ -1038,10 +1038,18 @@ verb__respond() {
 
 # ---------------------------------------------------------------- run
 
+# runs_agent PID: a shell reads no NULs, so the words stick together. Any fork of this one would look like an agent itself,
+# and in a container that was started again the old number may well be given to it.
+runs_agent() {
+  command_line=
+  if [ -r "/proc/$1/cmdline" ]; then IFS= read -r command_line 2>/dev/null <"/proc/$1/cmdline" || :; fi
+  case $command_line in *"$LIB/agent.shrun") ;; *) return 1 ;; esac
+}
+
 verb_run() {
   # Another one may run already: the boot script was run twice.
   get agent-pid
-  if is_number "$value" && [ "$value" != "$$" ] && tr '\0' ' ' 2>/dev/null <"/proc/$value/cmdline" | grep -qF " $LIB/agent.sh run "; then
+  if is_number "$value" && [ "$value" != "$$" ] && runs_agent "$value"; then
     say "the agent runs already (process $value)"
     return 0
   fi
@@ -1250,7 +1258,7 @@ verb_snapshot() {
   fi
   if [ "$1" != exit ]; then run_hook "$1" "${2:-$((now + hook_share))}" "$hook_share"; fi
   lock seal "$snapshot_until" || fail 'another checkpoint is being sealed'
-  seal "$1" || fail "$seal_error"
+  seal "$1" || fail "$refusal"
   printf '%s\n' "$sealed"
 }
 
@@ -1379,8 +1387,8 @@ verb_volume() {
       nap 0.2
     done
     case $device in /dev/disk/*) device=$(readlink -f "$ROOT$device") && device=${device#"$ROOT"} ;; esac
-    choose_part "$ROOT$device" || fail "$seal_error"
-    mount_part "$part" "$found_uuid" || fail "$seal_error"
+    choose_part "$ROOT$device" || fail "$refusal"
+    mount_part "$part" "$found_uuid" || fail "$refusal"
   fi
   printf '{"mounted":true,"device":"%s","formatted":%s}\n' "$device" "$formatted"
 }

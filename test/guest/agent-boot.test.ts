@@ -3,8 +3,9 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
-import { bootScript, packedScript, selfExtracting } from "../../src/guest/boot-script.ts";
+import { bootScript } from "../../src/guest/boot-script.ts";
 import { parseGuestError } from "../../src/guest/protocol.ts";
+import { packedScript, selfExtracting } from "../../src/model/packed-script.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { agentSource, eventually, KINDS, noSettings } from "./machine.ts";
 import { CONTAINER, has, makeRented, type Rented, VM } from "./rented.ts";
