@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 import { commandContext } from "../../src/command-context.ts";
-import type { CommandModule } from "../../src/commands/command.ts";
+import type { CommandContext, CommandModule } from "../../src/commands/command.ts";
 import { readGlobalFlags } from "../../src/global-flags.ts";
 import type { Provider, ProviderInstance, Reach } from "../../src/providers/provider.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
@@ -61,6 +61,8 @@ export interface Desk {
   /** Writes a record of an instance that is up on this machine. */
   record(name: string, providerId: string, set?: Partial<InstanceRecord>): Promise<void>;
   change(name: string, set: Partial<InstanceRecord>): Promise<void>;
+  /** Calls what commands call. */
+  with(work: (context: CommandContext) => Promise<unknown>): Promise<void>;
   run(
     module: CommandModule,
     args: readonly string[],
@@ -97,6 +99,11 @@ export function desk(world: TestWorld = testWorld()): Desk {
         if (known === undefined) throw new Error(`no ${name}`);
         await state.commit({ instance: { id: known.id, version: known.version, set } });
       }),
+    async with(work) {
+      const { context, close } = await open([], {}, world.signal);
+      await work(context);
+      await close();
+    },
     async run(module, args, options = {}, signal = world.signal) {
       const stopped = new AbortController();
       onTestFinished(() => stopped.abort("SIGINT"));
