@@ -195,6 +195,15 @@ test("parking: the storage stays, and the next instance is made in the cluster w
   expect(cloud.living().map(({ token }) => token)).toEqual(["t-back"]);
 });
 
+test("a storage has ten GB at least, and is deleted once however often it is asked for", async () => {
+  const { provider, context, sent } = await ppioBench();
+  const made = await provider.volumes?.create({ name: "data", token: "t-vol", sizeGb: 1.5, region: "27", zone: "27" }, context);
+  expect([made?.sizeGb, sent("/networkstorage/create")[0]?.["storageSize"]]).toEqual([10, 10]);
+  await provider.volumes?.remove(made?.providerId ?? "", context);
+  await provider.volumes?.remove(made?.providerId ?? "", context);
+  expect(await provider.volumes?.list(context)).toEqual([]);
+});
+
 test("a cluster without network storages says so, and nothing was made", async () => {
   const { provider, context } = await ppioBench();
   const spec = { name: "data", token: "t-vol", sizeGb: 20, region: "cn-north-9", zone: "cn-north-9" };

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ProviderError } from "../../src/providers/errors.ts";
 import { refusalWords } from "../../src/providers/ppio/codes.ts";
 import { everyRow, type Page, type PagedList } from "../../src/providers/ppio/pages.ts";
 import { sshAddress } from "../../src/providers/ppio/ssh-address.ts";
@@ -175,6 +176,28 @@ test("a list whose every page is the same ends", async () => {
   const rows = ids(100);
   expect(await everyRow(paged(() => ({ rows, total: 500 })))).toEqual(rows);
   expect(await everyRow(paged(() => ({ rows, total: null })))).toEqual(rows);
+});
+
+test("page 0 may be refused, or show what has moved in meanwhile: then pages count from 1", async () => {
+  const counted = (page: number): Page<string> => {
+    if (page === 0) throw new ProviderError("x", { kind: "invalid-request" }, "pageNum");
+    return { rows: ids(150).slice((page - 1) * 100, page * 100), total: null };
+  };
+  const refusing = paged(counted);
+  expect(await everyRow(refusing)).toHaveLength(150);
+  expect(refusing.first).toEqual({ page: 1, isSure: true });
+  const moving = paged((page) => ({ rows: page === 0 ? ["new", ...ids(99)] : ids(150).slice((page - 1) * 100, page * 100), total: 151 }));
+  expect(await everyRow(moving)).toHaveLength(151);
+  expect(moving.first.page).toBe(1);
+});
+
+test("a list of nothing may come as null", async () => {
+  const { cloud, provider, context } = await ppioBench();
+  const nothing = { status: 200, body: { data: null, instances: null } };
+  cloud.server.disturb({ what: { do: "answer", answer: nothing }, times: 100 });
+  expect(await provider.offers({}, context)).toEqual([]);
+  expect(await provider.list(context)).toEqual([]);
+  expect(await provider.volumes?.list(context)).toEqual([]);
 });
 
 test("a total of nothing beside rows is no total", async () => {
