@@ -97,6 +97,20 @@ describe("a launch", () => {
     expect(cloud.living()).toHaveLength(1);
   });
 
+  test("a key that is there under a name of somebody's own is used under that name", async () => {
+    const { cloud, another, context, offer, spec, running } = await open();
+    await running();
+    const [ours] = cloud.site.keypairs;
+    if (ours === undefined) throw new Error("there is no key pair");
+    cloud.site.keypairs.splice(0, 1, { ...ours, name: "laptop", publicKey: `${ours.publicKey} of mine` });
+    cloud.server.disturb({
+      what: { do: "answer", answer: { status: 409, body: { status: false, message: "already exists", error_reason: "already_exist" } } },
+      match: ({ method, path }) => method === "POST" && path.endsWith("/keypairs"),
+    });
+    const { providerId } = await (await another()).launch(spec(await offer("n3-RTX-A6000x1-spot", "CANADA-1"), "t-b"), context);
+    expect(cloud.vm(providerId).keypair.name).toBe("laptop");
+  });
+
   test("an environment of that name somewhere else is told, not used", async () => {
     const { cloud, provider, context, offer, spec } = await open();
     cloud.site.environments.push({ id: 5, name: "spot-canada-1", region: "US-1", createdAt: 0 });
@@ -292,6 +306,21 @@ describe("hibernation", () => {
     cloud.switches.refuseHibernate = "Something else is going on here.";
     await expect(hibernation.hibernate(providerId, context)).rejects.toMatchObject(fails("conflict"));
     expect(cloud.vm(providerId).status).toBe("ACTIVE");
+  });
+
+  test("a 200 that says no, and a page for people, are no success", async () => {
+    const { cloud, running, hibernation, context } = await open();
+    const { providerId } = await running();
+    const match = ({ path }: { readonly path: string }) => path.endsWith("/hibernate");
+    const answers = [
+      [{ status: false, message: "The VM hibernation process is still going on. Please try later." }, "conflict"],
+      ["<html>please log in</html>", "protocol"],
+    ] as const;
+    for (const [body, kind] of answers) {
+      cloud.server.disturb({ match, what: { do: "answer", answer: { status: 200, body } } });
+      await expect(hibernation.hibernate(providerId, context)).rejects.toMatchObject(fails(kind));
+    }
+    expect(cloud.actionCount("hibernate", providerId)).toBe(0);
   });
 
   test("restore without stock is no capacity whatever the text, and it stays hibernated", async () => {

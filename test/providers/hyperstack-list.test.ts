@@ -51,6 +51,16 @@ describe("a list", () => {
     expect(await provider.list(context)).toHaveLength(7);
   });
 
+  test("ends when the cloud shows the same page again and again", async () => {
+    const { cloud, provider, context } = await launched(3);
+    const [vm] = cloud.site.vms.values();
+    const from = cloud.server.requests.length;
+    const body = { instances: [{ id: vm?.id, name: "trainer-t-0", status: "ACTIVE" }], count: null };
+    cloud.server.disturb({ match: isList, times: 50, what: { do: "answer", answer: { status: 200, body } } });
+    expect(await provider.list(context)).toHaveLength(1);
+    expect(cloud.server.requests.slice(from).filter(isList)).toHaveLength(2);
+  });
+
   test("loses nobody when a machine goes away between two pages", async () => {
     const { cloud, provider, context } = await launched(12, { switches: { largestPage: 5 } });
     const [first] = cloud.site.vms.values();

@@ -102,7 +102,6 @@ export function refusalOf(
     const fault = TEXTS.find(([pattern]) => pattern.test(message))?.[1] ?? (isWrongBody ? { kind: "invalid-request" } : unknown400);
     return new ProviderError(PROVIDER, fault, said, raw);
   }
-  if (answer.status === 402) return new ProviderError(PROVIDER, { kind: "quota" }, said, raw);
   const refusal = refusalByStatus(PROVIDER, answer, message, raw, now);
   if (refusal.fault.kind !== "rate-limited") return refusal;
   const retryAfterMs = Math.min(refusal.fault.retryAfterMs ?? waitMs, LONGEST_WAIT_MS);
