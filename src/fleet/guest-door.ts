@@ -33,7 +33,7 @@ const FAR_PROBE_MS = 15_000;
 const AFTER_DEADLINE_MS = 30_000;
 
 /** The real way in: the agent's verbs, over whatever reach a machine has. `say`: for what must not go unheard. */
-export function createGuestDoor(world: World, say = (text: string) => world.stderr.write(`${text}\n`)): GuestDoor {
+export function createGuestDoor(world: World, say = (text: string) => world.stderr.write(`warning: ${text}\n`)): GuestDoor {
   const ssh = sshAccess(world);
   const options = (signal: AbortSignal) => ({ signal, ssh });
   const alarm = hostKeyAlarm(say);
@@ -80,7 +80,7 @@ function hostKeyAlarm(say: (text: string) => void): (error: unknown) => void {
   return (error) => {
     if (!(error instanceof Problem) || error.code !== "SPOT_E_HOST_KEY_CHANGED" || said.has(error.message)) return;
     said.add(error.message);
-    say(`warning: ${error.message}; ${error.next.join("; ")}`);
+    say(`${error.message}; ${error.next.join("; ")}`);
   };
 }
 
