@@ -900,10 +900,11 @@ matches_manifest() {
 manifest_json() {
   awk -v id="$2" -v sha256="$(hash_stdin <"$1")" '
     function text(value) { gsub(/[^ -~]|["\\]/, "", value); return value == "-" ? "null" : "\"" value "\"" }
+    function number(value) { return value ~ /^[0-9]+$/ ? value : 0 }
     NR <= 10 { field[NR] = substr($0, index($0, " ") + 1) }
     NR == 10 { exit }
-    END { printf "\"id\":\"%s\",\"instance\":%s,\"volume\":%s,\"createdAt\":%.0f,\"reason\":%s,\"step\":%s,\"files\":%.0f,\"bytes\":%.0f,\"sha256\":\"%s\"",
-        id, text(field[3]), text(field[4]), field[5], text(field[6]), text(field[7]), field[9], field[10], sha256 }' "$1"
+    END { printf "\"id\":\"%s\",\"instance\":%s,\"volume\":%s,\"createdAt\":%s,\"reason\":%s,\"step\":%s,\"files\":%s,\"bytes\":%s,\"sha256\":\"%s\"",
+        id, text(field[3]), text(field[4]), number(field[5]), text(field[6]), text(field[7]), number(field[9]), number(field[10]), sha256 }' "$1"
 }
 
 # restore_one ID: puts a checkpoint back, verified as it now lies here.

@@ -46,7 +46,8 @@ const volumeSchema = v.object({
 
 const name = v.nullable(v.pipe(v.string(), v.maxLength(256)));
 
-const sealedListSchema = v.object({ sealed: v.array(v.object({ ...checkpointFields, instance: name, volume: name })) });
+const listedSchema = v.object({ ...checkpointFields, instance: name, volume: name });
+const sealedListSchema = v.object({ sealed: v.array(v.unknown()) });
 
 const verifiedSchema = v.object({ id, files: count, bytes: count, sha256 });
 
@@ -62,7 +63,7 @@ export type GuestStatus = v.InferOutput<typeof statusSchema>;
 export type VolumeResult = v.InferOutput<typeof volumeSchema>;
 
 /** A whole checkpoint on the machine's volume. `createdAt` in epoch seconds; `sha256` is the manifest's. */
-export type GuestCheckpoint = v.InferOutput<typeof sealedListSchema>["sealed"][number];
+export type GuestCheckpoint = v.InferOutput<typeof listedSchema>;
 
 /** A checkpoint whose every file was hashed on the machine and is as its manifest says; `sha256` is the manifest's. */
 export type VerifiedCheckpoint = v.InferOutput<typeof verifiedSchema>;
@@ -124,9 +125,12 @@ export function parseVolumeResult(stdout: string): VolumeResult {
   return parsed("volume", volumeSchema, stdout);
 }
 
-/** The answer to `sealed`, newest first. @throws Problem when it is not one. */
+/**
+ * The answer to `sealed`, newest first. A volume may hold what somebody else wrote: an entry that is not understood is left out.
+ * @throws Problem when it is no such answer.
+ */
 export function parseSealed(stdout: string): readonly GuestCheckpoint[] {
-  return parsed("sealed", sealedListSchema, stdout).sealed;
+  return parsed("sealed", sealedListSchema, stdout).sealed.filter((entry) => v.is(listedSchema, entry));
 }
 
 /** @throws Problem when it is not the answer to `verify`. */

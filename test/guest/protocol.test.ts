@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { parseGuestError, parseGuestStatus, parseSnapshotResult } from "../../src/guest/protocol.ts";
+import {
+  parseGuestError,
+  parseGuestStatus,
+  parseReady,
+  parseSealed,
+  parseSnapshotResult,
+  parseVerified,
+  parseVolumeResult,
+} from "../../src/guest/protocol.ts";
 
 const sealed = {
   id: "c-20261121T053818Z-00000014",
@@ -30,4 +38,26 @@ test.each([
 ])("%j is not taken for an answer", (text) => {
   expect(() => parseSnapshotResult(text)).toThrow(/was not understood/);
   expect(() => parseGuestStatus(text)).toThrow(/was not understood/);
+});
+
+test("answers of a rented machine", () => {
+  const { unchanged: _, ...checkpoint } = { ...sealed, instance: "train", volume: null };
+  const strange = { ...checkpoint, id: "../../etc" };
+  expect(parseSealed(JSON.stringify({ sealed: [checkpoint, strange, 7] }))).toEqual([checkpoint]);
+  expect(parseVolumeResult('{"mounted":true,"device":"/dev/disk/by-id/virtio-1","formatted":false}')).toMatchObject({ formatted: false });
+  expect(parseVerified(JSON.stringify(sealed))).toEqual({ id: sealed.id, files: 1, bytes: 2, sha256: sealed.sha256 });
+  expect(parseReady('{"ready":false}')).toBe(false);
+  const status = { phase: "expired", awaits: "volume", workloadPid: null, exitCode: 0, startedAt: null, restoredFrom: null, step: null };
+  const rest = { lastCheckpoint: null, lastSealSeconds: null, notice: null, heartbeatAt: 1, ttlEndsAt: null };
+  expect(parseGuestStatus(JSON.stringify({ ...status, ...rest }))).toMatchObject({ phase: "expired", awaits: "volume" });
+});
+
+test.each([
+  ["volume", parseVolumeResult, '{"mounted":true,"device":"/etc/passwd","formatted":false}'],
+  ["volume", parseVolumeResult, '{"mounted":false,"device":"/dev/vdb","formatted":false}'],
+  ["sealed", parseSealed, '{"sealed":{}}'],
+  ["verify", parseVerified, '{"id":"c-1","files":1,"bytes":2,"sha256":"short"}'],
+  ["ready-http", parseReady, '{"ready":"yes"}'],
+])("an answer to %s that is none is refused", (_verb, parse, text) => {
+  expect(() => parse(text)).toThrow(/was not understood/);
 });
