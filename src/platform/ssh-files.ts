@@ -73,7 +73,7 @@ export async function ensureControlFolder(home: string): Promise<string | undefi
 // a host that the user's own configuration puts in between.
 const ASKPASS = `#!/bin/sh
 case \${1-} in
-  *"$SPOT_SSH_ASKED_FOR"*) printf '%s\\n' "$SPOT_SSH_PASSWORD" ;;
+  "$SPOT_SSH_ASKED_FOR's password:"* | "($SPOT_SSH_ASKED_FOR) "*) printf '%s\\n' "$SPOT_SSH_PASSWORD" ;;
   *) exit 1 ;;
 esac
 `;

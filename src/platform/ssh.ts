@@ -60,7 +60,7 @@ export function sshProblem(access: SshAccess, target: SshTarget, stderr: string)
   const words = lastWords(stderr);
   if (/Permission denied|Too many authentication failures/.test(stderr))
     return unreachable(
-      `the machine at ${where} lets ${target.user} in with none of our keys: ${words}`,
+      `the machine at ${where} lets ${target.user} in with none of our keys${target.password === null ? "" : ", and not with its password"}: ${words}`,
       `our key is ${privateKeyFile(access.home)}.pub; a machine that is just booting may not have it yet`,
     );
   return unreachable(`the machine at ${where} cannot be reached by ssh: ${words === "" ? "ssh did not say why" : words}`);
