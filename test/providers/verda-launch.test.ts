@@ -1,5 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { ProviderError } from "../../src/providers/errors.ts";
 import { startupScript } from "../../src/providers/verda/boot.ts";
 import { context, SSH_KEY, verdaBench } from "./verda-bench.ts";
@@ -221,6 +224,10 @@ describe("what Verda answers to a launch", () => {
 
 describe("startup scripts at Verda", () => {
   test("unpack the boot script and become it, with the environment that was asked for", () => {
+    const root = mkdtempSync(join(tmpdir(), "spot-verda-"));
+    onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+    const run = (script: string) =>
+      spawnSync("/bin/sh", ["-c", script], { encoding: "utf8", env: { PATH: process.env["PATH"], SPOT_ROOT: root } });
     const long = `# ${"agent ".repeat(8_000)}\n`;
     const script = startupScript(
       `#!/bin/sh\n${long}set -eu\ncat <<'END'\n$GREETING "quoted"\nEND\necho "$GREETING"\nexec sh -c 'exit 7'\n`,
@@ -229,18 +236,14 @@ describe("startup scripts at Verda", () => {
       },
     );
     expect(script.length).toBeLessThan(2_000);
-    const ran = spawnSync("/bin/sh", ["-c", script], { encoding: "utf8" });
-    expect(ran).toMatchObject({ status: 7, stdout: '$GREETING "quoted"\nit\'s $HOME\n', stderr: "" });
-  });
-
-  test("that arrived cut do nothing at all", () => {
-    const whole = startupScript("#!/bin/sh\necho started\n", {});
-    const lines = whole.split("\n");
-    const cut = lines.map((line) => (/^H4sI/.test(line) ? line.slice(0, line.length - 12) : line)).join("\n");
-    expect(cut).not.toBe(whole);
-    const ran = spawnSync("/bin/sh", ["-c", cut], { encoding: "utf8" });
-    expect(ran.stdout).toBe("");
-    expect(ran.status).not.toBe(0);
+    expect(run(script)).toMatchObject({ status: 7, stdout: '$GREETING "quoted"\nit\'s $HOME\n', stderr: "" });
+    const cut = script
+      .split("\n")
+      .map((line) => (line.startsWith("H4sI") ? line.slice(0, -12) : line))
+      .join("\n");
+    expect(cut).not.toBe(script);
+    const { stdout, status } = run(cut);
+    expect([stdout, status === 0]).toEqual(["", false]);
   });
 
   test("whose making was not answered are found by their name, and no machine is in doubt", async () => {
@@ -252,6 +255,14 @@ describe("startup scripts at Verda", () => {
     const failure: unknown = await provider.launch(await spec("t-2"), context).catch((error: unknown) => error);
     expect((failure as ProviderError).fault).toEqual({ kind: "unavailable" });
     expect(fake.living()).toHaveLength(1);
+  });
+
+  test("are deleted with their machine, also when the first request for it never arrives", async () => {
+    const { provider, running, fake } = await verdaBench();
+    const { providerId } = await running("t-1");
+    fake.server.disturb({ what: { do: "reset-before" }, match: ({ method }) => method === "DELETE" });
+    expect(await provider.destroy(providerId, context)).toBe("accepted");
+    expect(fake.scripts()).toEqual([]);
   });
 
   test("of ours that no machine uses are deleted by a later launch, an hour after they were made", async () => {
