@@ -76,7 +76,7 @@ export function ppioApi(vendor: Vendor, world: PpioWorld): PpioApi {
   const now = () => world.clock.now();
   const accepted = (answer: CloudAnswer): CloudAnswer => {
     if (answer.status >= 200 && answer.status < 300) return answer;
-    throw refusalOf(vendor.id, answer, now() + http.clockOffsetMs());
+    throw refusalOf(vendor.id, answer, now());
   };
   const read: PpioApi["read"] = async (schema, path, query, { signal }) =>
     parsed(vendor.id, schema, accepted(await http.send({ method: "GET", path, ...(query && { query }), effect: "read", signal })));

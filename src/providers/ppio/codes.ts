@@ -120,7 +120,7 @@ function reasonIn(words: string): string | null {
   return BY_LENGTH.find((reason) => plain.includes(reason)) ?? PHRASES.find(([pattern]) => pattern.test(words))?.[1] ?? null;
 }
 
-/** What a refusal means for whoever called. `now` is by the server's clock, as a date in `Retry-After` is. */
+/** What a refusal means for whoever called. */
 export function refusalOf(provider: string, answer: CloudAnswer, now: number): ProviderError {
   const { reason, message } = refusalWords(answer);
   const named =
