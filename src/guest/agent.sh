@@ -48,6 +48,9 @@ USER_LC_ALL=${LC_ALL-unset}
 LC_ALL=C
 export LC_ALL
 
+# What choose_hasher chose for.
+hasher_for=
+
 NL='
 '
 TAB=$(printf '\t')
@@ -122,6 +125,7 @@ sync_one() {
 # The fastest SHA-256 that prints `<hex> *<name>` or `<hex>  <name>`. openssl uses the processor's own instructions
 # where coreutils may not, but cannot be trusted with newlines in names: $1 is `odd` when there are some.
 choose_hasher() {
+  hasher_for=$1
   if [ "$1" != odd ] && [ "$(openssl dgst -sha256 -r /dev/null 2>/dev/null | cut -c1-8)" = e3b0c442 ]; then
     HASHER='openssl dgst -sha256 -r'
   elif command -v sha256sum >/dev/null 2>&1; then
@@ -133,7 +137,7 @@ choose_hasher() {
 
 # The SHA-256 of standard input.
 hash_stdin() {
-  choose_hasher plain
+  [ "${hasher_for-}" = plain ] || choose_hasher plain
   $HASHER | cut -c1-64
 }
 
@@ -1428,6 +1432,8 @@ let_go() {
 
 verb_sealed() {
   require_volume
+  # Once for all of them.
+  choose_hasher plain
   sealed_rows=
   for folder in "$SEALED"/c-*; do
     id=${folder##*/}

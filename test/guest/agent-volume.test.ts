@@ -212,6 +212,32 @@ test("after a reboot the file system is found under another device name, and the
   expect(await listSealed(disk.files)).toHaveLength(1);
 });
 
+test("a machine that comes back for another volume does not take the old one by itself", async () => {
+  const machine = await waiting();
+  const disk = machine.disk();
+  await working(machine, "vdb", disk);
+  machine.powerOff();
+  machine.boot({ command: writer, volumeName: "another" });
+  await phase(machine, "preparing");
+  await systemClock.sleep(1000);
+  expect(await machine.status()).toMatchObject({ phase: "preparing", awaits: "volume" });
+  expect((await machine.verb("volume", "/dev/vdb")).code).toBe(0);
+  await phase(machine, "running");
+});
+
+test("where two disks claim to be the volume, it waits to be told", async () => {
+  const machine = await waiting();
+  const disk = machine.disk();
+  await working(machine, "vdb", disk);
+  machine.powerOff();
+  machine.attach("vdc", machine.disk(readFileSync(disk.disk)));
+  machine.startAgent();
+  await phase(machine, "preparing");
+  await systemClock.sleep(1000);
+  expect(await machine.status()).toMatchObject({ phase: "preparing", awaits: "volume" });
+  expect(parseVolumeResult((await machine.verb("volume", "/dev/vdb")).stdout).device).toBe("/dev/vdb");
+});
+
 test("an agent that is started again finds its volume still mounted", async () => {
   const machine = await waiting();
   const disk = machine.disk();
