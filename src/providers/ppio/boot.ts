@@ -1,4 +1,4 @@
-import { gzipSync } from "node:zlib";
+import { packedScript } from "../../model/packed-script.ts";
 
 /** What starts a container: its entrypoint, its command, and the variables that carry what the command runs. */
 export interface ContainerBoot {
@@ -23,7 +23,7 @@ export const LONGEST_VALUE = 4095;
  * that only runs its arguments, so that an image whose own entrypoint is a program can be booted too.
  */
 export function containerBoot(script: string, sshKey: string | null): ContainerBoot {
-  const packed = gzipSync(script, { level: 9 }).toString("base64");
+  const packed = packedScript(script);
   const pieces = Array.from({ length: Math.ceil(packed.length / PIECE) }, (_, at) => packed.slice(at * PIECE, (at + 1) * PIECE));
   const names = pieces.map((_, at) => `SPOT_BOOT_${at}`);
   const key = sshKey?.trim() ?? "";
