@@ -1,0 +1,45 @@
+// A cloud with many machines, in a process of its own; started by list.mjs. Arguments: how many machines, how many of them
+// are ours, and the home whose records know those. It says where it is, and how much it was asked whenever it is asked that.
+import { join } from "node:path";
+import { systemClock } from "../src/platform/clock.ts";
+import { openState } from "../src/state/open.ts";
+import { fakePpio } from "../test/clouds/ppio/fake.ts";
+import { sampleInstance, sampleSpec } from "../test/state/sample-records.ts";
+
+const [count = 0, ours = 0] = process.argv.slice(2, 4).map(Number);
+const home = process.argv[4] ?? "";
+const say = (message: unknown) => process.send?.(message);
+
+const cloud = await fakePpio({ clock: systemClock, vendor: "ppio" });
+const state = await openState(join(home, "state.db"));
+for (let number = 0; number < count; number++) {
+  // Ours lie scattered among the strangers.
+  const mine = Math.floor((number * ours) / count) !== Math.floor(((number + 1) * ours) / count);
+  const name = `bench-${String(number).padStart(5, "0")}`;
+  const providerId = cloud.addStranger(mine ? `${name}-t-${number.toString(36).padStart(6, "0")}` : `theirs-${number}`, "spot");
+  if (!mine) continue;
+  await state.commit({
+    addInstance: sampleInstance(name, {
+      spec: sampleSpec(name, { providers: ["ppio"], volume: null }),
+      provider: "ppio",
+      providerId,
+      createdAt: Date.now(),
+      changedAt: Date.now(),
+      readyAt: Date.now(),
+      volumes: [],
+    }),
+  });
+}
+await state.close();
+// They come up within moments.
+for (let left = 1; left > 0; ) {
+  await cloud.settle();
+  left = cloud.living().filter(({ status }) => status !== "running").length;
+  await systemClock.sleep(50);
+}
+let before = 0;
+process.on("message", () => {
+  say({ requests: cloud.server.requests.length - before });
+  before = cloud.server.requests.length;
+});
+say({ env: cloud.env });

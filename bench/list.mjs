@@ -1,0 +1,117 @@
+// What one pass over an account costs, with 100, 1,000 and 10,000 machines in it: requests, seconds (all of it, and those of
+// the processor), and memory at its peak. A few machines are ours, the others strangers'; and once 1,000 are ours. The cloud
+// is a fake in another process. Time is the best of ROUNDS; every figure also as a ratio to the smallest account.
+//   node bench/list.mjs [--check]
+import { fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const ROUNDS = 3;
+const CASES = [
+  { machines: 100, ours: 3 },
+  { machines: 1_000, ours: 3 },
+  { machines: 10_000, ours: 3 },
+  { machines: 10_000, ours: 1_000 },
+];
+/** Of the largest account of strangers to the smallest: a hundred times as many machines may cost at most so many times as much. */
+const LIMITS = { requests: 60, cpu: 30, memory: 4 };
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const program = join(root, "bin", "spot");
+const folder = mkdtempSync(join(tmpdir(), "spot-bench-list-"));
+// Below dist/, so that the package libsql is found from there.
+const cloudFile = join(root, "dist", `bench-list-cloud-${process.pid}.mjs`);
+const usageFile = join(folder, "usage.cjs");
+
+async function bundleCloud() {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["bench/list-cloud.ts"],
+    outfile: cloudFile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    external: ["libsql"],
+    banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  });
+  // The program says at its end what it used.
+  writeFileSync(
+    usageFile,
+    `process.on("exit", () => { if (process.env.BENCH_USAGE) require("fs").writeFileSync(process.env.BENCH_USAGE, JSON.stringify(process.resourceUsage())); });`,
+  );
+}
+
+async function run(argv, env) {
+  const used = join(folder, "used.json");
+  const began = performance.now();
+  const child = spawn(process.execPath, ["--require", usageFile, program, ...argv], {
+    env: { ...process.env, ...env, BENCH_USAGE: used, NO_COLOR: "1" },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    said += text;
+  });
+  const [code] = await once(child, "close");
+  const seconds = (performance.now() - began) / 1000;
+  if (code !== 0) throw new Error(`spot ${argv.join(" ")} ended with ${code}: ${said}`);
+  const usage = JSON.parse(readFileSync(used, "utf8"));
+  return { seconds, cpu: (usage.userCPUTime + usage.systemCPUTime) / 1e6, memory: usage.maxRSS / 1024 };
+}
+
+async function measure({ machines, ours }) {
+  const home = mkdtempSync(join(folder, "home-"));
+  const cloud = fork(cloudFile, [machines, ours, home].map(String));
+  try {
+    const [{ env }] = await once(cloud, "message");
+    const rows = {};
+    for (const command of ["reconcile", "ls --refresh --json"]) {
+      const best = { seconds: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY, memory: 0, requests: 0 };
+      for (let round = 0; round < ROUNDS; round++) {
+        cloud.send("asked");
+        await once(cloud, "message");
+        const used = await run(command.split(" "), { ...env, SPOT_HOME: home });
+        cloud.send("asked");
+        const [{ requests }] = await once(cloud, "message");
+        best.seconds = Math.min(best.seconds, used.seconds);
+        best.cpu = Math.min(best.cpu, used.cpu);
+        best.memory = Math.max(best.memory, used.memory);
+        best.requests = requests;
+      }
+      rows[command] = best;
+    }
+    return rows;
+  } finally {
+    cloud.kill();
+  }
+}
+
+try {
+  await bundleCloud();
+  let failed = false;
+  const first = {};
+  for (const account of CASES) {
+    for (const [command, used] of Object.entries(await measure(account))) {
+      first[command] ??= used;
+      const ratio = (key) => used[key] / first[command][key];
+      const figures = ["requests", "seconds", "cpu", "memory"].map(
+        (key) =>
+          `${key} ${used[key].toFixed(key === "requests" || key === "memory" ? 0 : 2)}${key === "memory" ? " MB" : ""} (${ratio(key).toFixed(1)}×)`,
+      );
+      console.log(`${`${account.machines} machines, ${account.ours} ours`.padEnd(28)} spot ${command.padEnd(20)} ${figures.join("  ")}`);
+      if (account.ours === CASES[0].ours && Object.entries(LIMITS).some(([key, limit]) => ratio(key) > limit)) failed = true;
+    }
+  }
+  if (failed && process.argv.includes("--check")) {
+    console.error(`above the limits: ${JSON.stringify(LIMITS)}`);
+    process.exitCode = 1;
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(cloudFile, { force: true });
+}
