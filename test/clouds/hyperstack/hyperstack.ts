@@ -71,6 +71,7 @@ export interface FakeHyperstack {
   /** Does everything that is due by now, in the books and in the machine room. */
   settle(): Promise<void>;
   living(): readonly Rented[];
+  /** Those that cost something: not those that are being deleted. */
   volumes(): readonly (Rented & { readonly attachedTo: string | null })[];
   /** Takes the machine back. There is no notice, whatever is asked for; the switch says which way it goes. */
   reclaim(providerId: string, noticeSeconds?: number): Promise<void>;
@@ -145,17 +146,23 @@ export async function fakeHyperstack(options: FakeHyperstackOptions): Promise<Fa
     site,
     switches,
     settle,
-    living: () =>
-      [...site.vms.values()]
+    living() {
+      site.catchUp();
+      return [...site.vms.values()]
         .filter(({ gone, status }) => !gone && !["DELETING", "DELETED"].includes(status))
-        .map(({ id, name, status }) => ({ providerId: String(id), name, status })),
-    volumes: () =>
-      [...site.disks.values()].map(({ id, name, status, attachment }) => ({
-        providerId: String(id),
-        name,
-        status,
-        attachedTo: attachment === null ? null : String(attachment.vmId),
-      })),
+        .map(({ id, name, status }) => ({ providerId: String(id), name, status }));
+    },
+    volumes() {
+      site.catchUp();
+      return [...site.disks.values()]
+        .filter(({ status }) => status !== "DELETING")
+        .map(({ id, name, status, attachment }) => ({
+          providerId: String(id),
+          name,
+          status,
+          attachedTo: attachment === null ? null : String(attachment.vmId),
+        }));
+    },
     async reclaim(providerId) {
       await settle();
       const vm = found(site.vms.get(Number(providerId)), providerId);
