@@ -205,11 +205,23 @@ describe("the way in", () => {
     expect((await get(providerId)).reach).toBeNull();
   });
 
+  test("what is no address is no way in", async () => {
+    const { cloud, running, get } = await open();
+    const { providerId } = await running();
+    for (const address of ["-oProxyCommand=touch /tmp/x", "1.2.3.4;reboot", "1.2.3.4:0", "1.2.3.4:99999", "a b", ""]) {
+      cloud.vm(providerId).floatingIp = address;
+      expect((await get(providerId)).reach, address).toBeNull();
+    }
+    cloud.vm(providerId).floatingIp = "203.0.113.7:2222";
+    expect((await get(providerId)).reach).toMatchObject({ host: "203.0.113.7", port: 2222 });
+  });
+
   test("HYPERSTACK_SSH_USER is who logs in", async () => {
     const { another, running, context } = await open();
     const { providerId } = await running();
     const theirs = await another({ HYPERSTACK_SSH_USER: "ml" });
     expect((await theirs.get(providerId, context))?.reach).toMatchObject({ user: "ml" });
+    expect((await (await another({ HYPERSTACK_SSH_USER: "" })).get(providerId, context))?.reach).toMatchObject({ user: "ubuntu" });
   });
 });
 

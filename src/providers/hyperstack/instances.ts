@@ -19,13 +19,12 @@ export interface Surroundings {
 
 const SSH_PORT = 22;
 
-/** Where it can be reached: `203.0.113.7`, or with a port behind it. */
+/** Where it can be reached: `203.0.113.7`, or with a port behind it. What is no address goes to no program. */
 function addressOf(vm: WireVm): { readonly host: string; readonly port: number } | null {
-  const match = /^([^:\s]+)(?::(\d{1,5}))?$/.exec(vm.floating_ip ?? "");
-  const [, host, port] = match ?? [];
+  const [, host, port = String(SSH_PORT)] = /^([A-Za-z0-9][A-Za-z0-9.-]*)(?::([1-9]\d{0,4}))?$/.exec(vm.floating_ip ?? "") ?? [];
   // Attached a moment after the machine runs; a cloud that does not say is taken at its address.
   const isAttached = vm.floating_ip_status === null || vm.floating_ip_status.toUpperCase() === "ATTACHED";
-  return host === undefined || !isAttached ? null : { host, port: Number(port ?? SSH_PORT) };
+  return host === undefined || !isAttached || Number(port) > 65_535 ? null : { host, port: Number(port) };
 }
 
 /** Under port randomization the port is another one, and no documented field tells which. */

@@ -68,7 +68,7 @@ export async function hyperstackProvider(world: HyperstackWorld): Promise<Provid
       prices: found.length === 0 ? undefined : await book.recent(context),
       isEndedByUs: (id: string) => endedByUs.has(id),
       clockOffsetMs: api.clockOffsetMs(),
-      login: world.env["HYPERSTACK_SSH_USER"],
+      login: world.env["HYPERSTACK_SSH_USER"] || undefined,
     };
     return found.map((vm) => toInstance(vm, around));
   };
