@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CommandContext } from "./commands/command.ts";
 import type { GlobalFlags } from "./global-flags.ts";
@@ -5,6 +6,7 @@ import { usageProblem } from "./model/problem.ts";
 import { type LiveProgress, lineProgress, silentProgress, spinnerProgress } from "./output/live-progress.ts";
 import { painterFor } from "./output/painter.ts";
 import type { Painter } from "./output/view.ts";
+import { safeJson } from "./platform/terminal.ts";
 import type { World } from "./platform/world.ts";
 import type { Provider } from "./providers/provider.ts";
 import type { Listing } from "./state/listing.ts";
@@ -62,7 +64,7 @@ export async function commandContext(
     },
     commandTree: () => import("./describe-commands.ts").then(({ describeCommands }) => describeCommands()),
     emit(event, text) {
-      progress.aside(() => stdout.write(flags.machine ? `${JSON.stringify(event)}\n` : `${text}\n`));
+      progress.aside(() => stdout.write(flags.machine ? `${safeJson(event)}\n` : `${text}\n`));
     },
     async confirm(question, flag) {
       if (flags.yes) return true;
@@ -76,6 +78,9 @@ export async function commandContext(
     },
   };
   const close = async () => {
+    // Only a home that has reached a machine by ssh has that folder.
+    if (state.opened() !== undefined && existsSync(join(world.home, "ssh")))
+      await import("./commands/config/ssh-blocks.ts").then(({ refreshSshConfig }) => refreshSshConfig(context));
     await listing.opened()?.then((open) => open.close());
     await state.opened()?.then((open: State) => open.close());
   };

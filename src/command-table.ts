@@ -79,6 +79,16 @@ export const COMMANDS: CommandTable = {
     group: WORK,
     load: () => import("./commands/exec.ts").then((module) => module.exec),
   },
+  ssh: {
+    summary: "a shell inside an instance",
+    group: WORK,
+    load: () => import("./commands/ssh.ts").then((module) => module.ssh),
+  },
+  cp: {
+    summary: "copy files and folders into an instance and out of it",
+    group: WORK,
+    load: () => import("./commands/cp.ts").then((module) => module.cp),
+  },
   logs: {
     summary: "what the workload says",
     group: WORK,
@@ -231,6 +241,11 @@ export const COMMANDS: CommandTable = {
         summary: "forget a setting",
         group: "",
         load: () => import("./commands/config/unset.ts").then((module) => module.configUnset),
+      },
+      ssh: {
+        summary: "let plain ssh and editors find the machines by name",
+        group: "",
+        load: () => import("./commands/config/ssh.ts").then((module) => module.configSsh),
       },
     },
   },

@@ -11,6 +11,7 @@ import { eventJson } from "../output/json.ts";
 import { liveFrame } from "../output/live-frame.ts";
 import { stripControl } from "../platform/terminal.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { refreshSshConfig } from "./config/ssh-blocks.ts";
 import { instanceRows, namedInstance, openFleet } from "./fleet-context.ts";
 
 /** Between two looks; a short notice needs a short one. */
@@ -42,6 +43,8 @@ export const watch: CommandModule = {
       const events = await fleet.state.events({ afterSeq: seq, ...(names.length === 0 ? {} : { instances: names }) });
       seq = events.at(-1)?.seq ?? seq;
       recent.push(...events);
+      // A machine that was replaced is found by plain ssh at once, not only when the watch ends.
+      if (events.length > 0) await refreshSshConfig(context);
       if (live !== null) await live.draw(await frame(context, names, recent.slice(-EVENTS_SHOWN), troubles));
       else {
         for (const event of events) context.emit(eventJson(event), eventText(event, context.painter));

@@ -53,6 +53,8 @@ export type Action =
   | { readonly do: "tell-notice"; readonly instance: ProviderInstance }
   | { readonly do: "attach-volume"; readonly instance: ProviderInstance; readonly volumeId: string }
   | { readonly do: "mount-volume"; readonly instance: ProviderInstance }
+  /** The provider says a word about it that we do not know. */
+  | { readonly do: "note-unknown"; readonly instance: ProviderInstance }
   /** Somebody stopped it outside of us. */
   | { readonly do: "note-stopped"; readonly instance: ProviderInstance }
   /** Its time is over, and it cannot end itself. */
@@ -180,6 +182,9 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
       if (record.parkOnly)
         return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "it comes back on another machine, from its volume");
       return step({ do: "restore", instance }, "it is to come back");
+    case "unknown":
+      if (record.rawState === instance.rawState) return wait(LATER_MS, `the provider says ${instance.rawState}`);
+      return step({ do: "note-unknown", instance }, `the provider says ${instance.rawState}`);
     case "stopped":
       return decideStopped(record, instance, seen.pollMs);
     case "running":

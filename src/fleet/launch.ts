@@ -120,7 +120,8 @@ async function launchOffer(
   signal: AbortSignal,
 ): Promise<{ readonly record: InstanceRecord; readonly done: boolean }> {
   const { spec } = record;
-  const volume = spec.volume === null ? null : await ensureVolume(fleet, provider, spec.volume, offer, signal);
+  const volume = spec.volume === null ? null : await volumeAt(fleet, provider, spec.volume, offer, signal);
+  if (volume === "impossible") return { record, done: false };
   const promised = await promise(fleet, record, offer, volume);
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
@@ -168,6 +169,26 @@ async function launchOffer(
   }
 }
 
+/** The volume where the offer is; an offer at a place that can have none is passed over like one without capacity. */
+async function volumeAt(
+  fleet: Fleet,
+  provider: Provider,
+  wanted: NonNullable<InstanceRecord["spec"]["volume"]>,
+  offer: Offer,
+  signal: AbortSignal,
+): Promise<VolumeRecord | "impossible"> {
+  try {
+    return await ensureVolume(fleet, provider, wanted, offer, signal);
+  } catch (error) {
+    if (!isFault(error, "unsupported", "no-capacity")) throw error;
+    fleet.say(`no volume in ${offer.zone} (${error.message}); trying another offer`);
+    await fleet.state.commit({
+      blockOffers: [{ key: offerKey(offer), until: fleet.clock.now() + BLOCK_MS, why: error.message }],
+    });
+    return "impossible";
+  }
+}
+
 /**
  * Looks for the machine of a launch whose answer got lost. It may have arrived at the very end of a long wait: only now
  * begins the time in which it is sure to be listed.
@@ -179,7 +200,7 @@ async function findLaunched(fleet: Fleet, provider: Provider, token: string, sig
     const found = listed.find((instance) => instance.token === token);
     const restMs = until - fleet.clock.monotonic();
     if (found !== undefined || restMs <= 0) return found;
-    await fleet.clock.sleep(Math.min(500, restMs), signal);
+    await fleet.clock.sleep(Math.min(Math.max(500, provider.capabilities.pollMs), restMs), signal);
   }
 }
 

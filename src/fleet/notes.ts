@@ -17,7 +17,8 @@ export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: 
       rawState: instance.rawState,
       readyAt: at,
       parked: null,
-      protectedUntil: instance.protectedUntil,
+      // Not every cloud tells when a machine began to whoever did not make it.
+      protectedUntil: instance.protectedUntil ?? record.protectedUntil,
       ssh: reach?.kind === "ssh" ? { host: reach.host, port: reach.port, user: reach.user } : null,
       endpoints: instance.endpoints,
       dataKeptUntil: null,
@@ -29,6 +30,14 @@ export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: 
     },
     { closeIntents: await closings(fleet, record, at) },
   );
+}
+
+/** The state stays what it was; the provider's own word is there for whoever looks. */
+export async function noteUnknown(fleet: Fleet, record: InstanceRecord, { rawState }: ProviderInstance): Promise<void> {
+  await changeRecord(fleet, record, {
+    rawState,
+    reason: `the provider says ${JSON.stringify(rawState)}, which this version does not know`,
+  });
 }
 
 /** Somebody stopped it at the provider's own console. It is left alone, and its costs and its end are said. */

@@ -112,6 +112,8 @@ const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
   "note-withdrawn",
   "note-gone",
   "note-hibernated",
+  "note-stopped",
+  "note-unknown",
 ]);
 
 /** Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them. */

@@ -5,7 +5,7 @@ import { clearRemains, discard, endNow, refuseStopped, sealFirst } from "./endin
 import type { Fleet } from "./fleet.ts";
 import { adoptLaunch, launch, refuseLaunch } from "./launch.ts";
 import { afterLoss } from "./loss.ts";
-import { noteGone, noteHibernated, noteReady, noteStopped, noteWish } from "./notes.ts";
+import { noteGone, noteHibernated, noteReady, noteStopped, noteUnknown, noteWish } from "./notes.ts";
 import { noteNotice, noteWithdrawn, tellNotice } from "./notices.ts";
 import { hibernateNow, restoreNow } from "./sleep.ts";
 
@@ -95,6 +95,8 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return noteNotice(fleet, record, action.instance, signal);
     case "note-withdrawn":
       return noteWithdrawn(fleet, record, seen, signal);
+    case "note-unknown":
+      return noteUnknown(fleet, record, action.instance);
     case "note-stopped":
       return noteStopped(fleet, record, action.instance);
     case "note-lost":

@@ -1,6 +1,6 @@
 import { durationText } from "../model/duration.ts";
 import type { FleetEvent } from "../model/event.ts";
-import { stripControl } from "../platform/terminal.ts";
+import { safeLine, stripControl } from "../platform/terminal.ts";
 import type { Painter } from "./view.ts";
 
 /** One event as a line for people: time, instance, what happened. */
@@ -12,8 +12,8 @@ export function eventText(event: FleetEvent, painter: Painter): string {
 
 function sentence(event: FleetEvent, painter: Painter): string {
   const { data } = event;
-  // Each word is made safe before it is painted: a reason may be a cloud's own text.
-  const word = (key: string) => (data[key] === undefined || data[key] === null ? "" : stripControl(String(data[key])));
+  // Each word is made safe before it is painted: a reason may be a cloud's own text, of any length and with lines of its own.
+  const word = (key: string) => (data[key] === undefined || data[key] === null ? "" : safeLine(String(data[key])));
   const because = word("reason") === "" ? "" : ` (${word("reason")})`;
   switch (event.type) {
     case "state":

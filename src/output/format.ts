@@ -1,5 +1,6 @@
 import { suggestion } from "../model/nearest.ts";
 import { usageProblem } from "../model/problem.ts";
+import { safeJson } from "../platform/terminal.ts";
 import { plainPainter } from "./painter.ts";
 import type { ListData, Painter, View } from "./view.ts";
 
@@ -44,7 +45,7 @@ export async function viewText(view: View, paper: Paper): Promise<string> {
   const { format } = paper;
   switch (format.kind) {
     case "json":
-      return `${JSON.stringify({ schema: view.schema, data: view.data }, null, paper.indent ? 2 : 0)}\n`;
+      return `${safeJson({ schema: view.schema, data: view.data }, paper.indent ? 2 : 0)}\n`;
     case "ndjson":
       return ndjson(view);
     case "yaml": {
@@ -64,8 +65,8 @@ function withNewline(text: string): string {
 
 /** A list becomes one item a line, anything else one line with its schema. */
 function ndjson(view: View): string {
-  if (!Array.isArray(view.data)) return `${JSON.stringify({ schema: view.schema, data: view.data })}\n`;
-  return view.data.map((item) => `${JSON.stringify(item)}\n`).join("");
+  if (!Array.isArray(view.data)) return `${safeJson({ schema: view.schema, data: view.data })}\n`;
+  return view.data.map((item) => `${safeJson(item)}\n`).join("");
 }
 
 async function columnsText(list: ListData | undefined, keys: readonly string[], header: boolean): Promise<string> {

@@ -1,5 +1,5 @@
 import type { Ora } from "ora";
-import { type OutputStream, stripControl } from "../platform/terminal.ts";
+import { type OutputStream, safeLine, stripControl } from "../platform/terminal.ts";
 import type { Progress } from "./progress.ts";
 import type { Painter } from "./view.ts";
 
@@ -19,7 +19,7 @@ export function silentProgress(stderr: OutputStream, painter: Painter, warnings:
     note: nothing,
     stop: nothing,
     aside: (write) => write(),
-    warn: warnings ? (text) => stderr.write(`${painter.yellow("warning:")} ${stripControl(text)}\n`) : nothing,
+    warn: warnings ? (text) => stderr.write(`${painter.yellow("warning:")} ${safeLine(text)}\n`) : nothing,
   };
 }
 
@@ -32,10 +32,10 @@ export function lineProgress(stderr: OutputStream, painter: Painter): LiveProgre
     stderr.write(`${text}\n`);
   };
   return {
-    step: (text) => line(stripControl(text)),
+    step: (text) => line(safeLine(text)),
     done: (text) => line(stripControl(text)),
     note: (text) => line(stripControl(text)),
-    warn: (text) => line(`${painter.yellow("warning:")} ${stripControl(text)}`),
+    warn: (text) => line(`${painter.yellow("warning:")} ${safeLine(text)}`),
     stop: nothing,
     aside: (write) => write(),
   };
@@ -67,7 +67,7 @@ export function spinnerProgress(stderr: OutputStream, node: NodeJS.WriteStream, 
   };
   return {
     step(text) {
-      current = stripControl(text);
+      current = safeLine(text);
       if (spinner !== undefined) {
         if (spinner.isSpinning) spinner.text = current;
         else spinner.start(current);
@@ -81,7 +81,7 @@ export function spinnerProgress(stderr: OutputStream, node: NodeJS.WriteStream, 
       stderr.write(`${painter.green("✔")} ${stripControl(text)}\n`);
     },
     note: (text) => aside(() => stderr.write(`${stripControl(text)}\n`)),
-    warn: (text) => aside(() => stderr.write(`${painter.yellow("warning:")} ${stripControl(text)}\n`)),
+    warn: (text) => aside(() => stderr.write(`${painter.yellow("warning:")} ${safeLine(text)}\n`)),
     stop: end,
     aside,
   };

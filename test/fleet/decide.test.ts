@@ -102,6 +102,18 @@ const ROWS: readonly Row[] = [
     seen: { machine: rented, guest: report({ phase: "expired" }) },
     expected: { do: "let-expire" },
   },
+  {
+    what: "a word that nobody knows",
+    record: { rawState: "RUNNING" },
+    seen: { cloud: { kind: "here", instance: machine({ state: "unknown", rawState: "daydreaming" }) } },
+    expected: { do: "note-unknown" },
+  },
+  {
+    what: "a word that nobody knows, and that is noted",
+    record: { rawState: "daydreaming" },
+    seen: { cloud: { kind: "here", instance: machine({ state: "unknown", rawState: "daydreaming" }) } },
+    expected: { do: "wait" },
+  },
   { what: "stopped by somebody", record: {}, seen: { cloud: here("stopped") }, expected: { do: "note-stopped" } },
   { what: "stopped by somebody, and known", record: { state: "stopped" }, seen: { cloud: here("stopped") }, expected: { do: "rest" } },
   {

@@ -165,3 +165,19 @@ test("a reclaim without notice takes the root disk along: what comes next starts
     await world.close();
   }
 });
+
+test("a place that can have no volume is passed over for one that can", async () => {
+  const { world, cloud } = await onNovita();
+  try {
+    // Of two places with the same price the first by name is tried first.
+    const [without, other] = ["eu-de-09", "us-ca-06"];
+    expect(cloud.market.clusters.find(({ id }) => id === without)?.supportNetworkStorage).toBe(false);
+    const fleet = world.start();
+    const record = await world.clock.run(up(fleet, { ...world.spec, regions: [without, other] }));
+    expect(record).toMatchObject({ state: "running", region: other });
+    expect(await fleet.state.volumes()).toMatchObject([{ name: "work", region: other }]);
+    expect([...(await fleet.state.blockedOffers(world.clock.now() - 100_000))].some((key) => key.includes(without))).toBe(true);
+  } finally {
+    await world.close();
+  }
+});
