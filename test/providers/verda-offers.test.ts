@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { moneyText } from "../../src/model/money.ts";
+import { moneyText, moneyToDecimal } from "../../src/model/money.ts";
 import { context, verdaBench } from "./verda-bench.ts";
 
 describe("Verda's offers", () => {
@@ -73,6 +73,22 @@ describe("Verda's offers", () => {
     expect(offers.map(({ type, gpu, billing, onDemandPrice }) => [type, gpu, billing, onDemandPrice])).toEqual([
       ["1X.1V", { model: "H100", count: 1, vramGb: 80 }, "spot", null],
     ]);
+  });
+
+  test.each([
+    [0.1 + 0.2, "0.300000"],
+    ["0.30000000000000004", "0.300000"],
+    [" 1.5 ", "1.500000"],
+    [3, "3.000000"],
+  ])("a price written as %j is exact", async (price, expected) => {
+    const { provider, fake } = await verdaBench();
+    const row = { instance_type: "1X.1V", spot_price: price, gpu: { description: "1x H100 80GB", number_of_gpus: 1 }, currency: "usd" };
+    fake.server.disturb({
+      what: { do: "answer", answer: { status: 200, body: [row] } },
+      match: ({ path }) => path === "/v1/instance-types",
+    });
+    const [offer] = await provider.offers({ regions: ["FIN-01"] }, context);
+    expect(offer === undefined ? null : moneyToDecimal(offer.price)).toBe(expected);
   });
 
   test("are asked for with few requests, so that prices can be looked at often", async () => {

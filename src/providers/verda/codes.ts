@@ -30,7 +30,7 @@ const STATES: Readonly<Record<string, InstanceState>> = {
 
 /** Verda's word for a status in ours. */
 export function stateOf(status: string): InstanceState {
-  return STATES[status] ?? "unknown";
+  return (Object.hasOwn(STATES, status) ? STATES[status] : undefined) ?? "unknown";
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -41,7 +41,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** Why it failed or ended, as far as a status says. */
 export function reasonOf(status: string): string | null {
-  return REASONS[status] ?? null;
+  return (Object.hasOwn(REASONS, status) ? REASONS[status] : undefined) ?? null;
 }
 
 /** What a refusal says. Documented errors are `{code, message}`; gateways send text or HTML, of which HTML is left out. */
@@ -82,7 +82,7 @@ export function refusalOf(answer: CloudAnswer, now: number): ProviderError {
   const { status } = answer;
   if (status < 400 || status === 429) return plain;
   const said = SENTENCES.filter(([, { kind }]) => status < 500 || kind === "no-capacity").find(([pattern]) => pattern.test(message))?.[1];
-  const named = status >= 500 || code === null ? undefined : CODES[code];
+  const named = status >= 500 || code === null || !Object.hasOwn(CODES, code) ? undefined : CODES[code];
   const fault = named ?? (status === 402 ? CODES["insufficient_funds"] : said);
   return fault === undefined ? plain : new ProviderError("verda", fault, plain.message, plain.rawCode);
 }
