@@ -6,9 +6,10 @@ import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { reachOf } from "../fleet/reach.ts";
 import {
-  absoluteInside,
   type Content,
+  type FarPlace,
   type Found,
+  farPlace,
   lookInside,
   missingSource,
   PACK_HERE,
@@ -25,7 +26,6 @@ import { placeWhole } from "../platform/place-files.ts";
 import { startStreamed } from "../platform/streamed-program.ts";
 import { unpackTar } from "../platform/unpack.ts";
 import type { World } from "../platform/world.ts";
-import type { Reach } from "../providers/provider.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { namedInstance, openFleet } from "./fleet-context.ts";
 
@@ -74,11 +74,8 @@ function sideOf(text: string): Side {
   return match === null ? { name: null, path: text } : { name: match[1] ?? "", path: match[2] ?? "" };
 }
 
-interface Far {
+interface Far extends FarPlace {
   readonly name: string;
-  readonly reach: Reach;
-  /** Absolute in the machine, as it was typed otherwise. */
-  readonly path: string;
 }
 
 async function openFar(context: CommandContext, name: string, path: string, options: VerbOptions): Promise<Far> {
@@ -86,8 +83,8 @@ async function openFar(context: CommandContext, name: string, path: string, opti
   const record = await namedInstance(context, name);
   const reach = await reachOf(await openFleet(context), record, options.signal);
   context.progress.step(`copying ${path === "" ? name : `${name}:${path}`}`);
-  const folder = reach.kind === "process" ? (record.spec.workdir ?? reach.cwd) : null;
-  return { name, reach, path: await absoluteInside(reach, path, folder, options) };
+  const folder = reach.kind === "process" ? (record.spec.workdir ?? reach.cwd) : "";
+  return { name, ...(await farPlace(reach, path, folder, options)) };
 }
 
 /** Whether what lies in a folder is meant, and not the folder: `.`, `..` and all that ends like them. */

@@ -116,14 +116,28 @@ export async function lookInside(reach: Reach, path: string, options: VerbOption
   return { kind: kind === "folder" || kind === "none" ? kind : "other" };
 }
 
+/** A place in a machine's file system, for the functions below. */
+export interface FarPlace {
+  readonly reach: Reach;
+  /** Absolute. */
+  readonly path: string;
+}
+
 /**
- * A path inside a machine, made absolute: a relative one is meant from the workload's folder, as for `spot exec`.
- * @throws Problem when that folder cannot be entered.
+ * What a person means by a path in a machine: a relative one is meant from the workload's folder, as for `spot exec`. The
+ * machines of the embedded cloud share the file system of this one: what is absolute lies below their own root, and `folder`
+ * is where their workload runs.
+ * @throws Problem when the workload's folder cannot be entered.
  */
-export async function absoluteInside(reach: Reach, path: string, folder: string | null, options: VerbOptions): Promise<string> {
-  if (path.startsWith("/")) return path;
-  const from = folder ?? (await workFolder(reach, options));
-  return path === "" ? `${from}/.` : `${from === "/" ? "" : from}/${path}`;
+export async function farPlace(reach: Reach, path: string, folder: string, options: VerbOptions): Promise<FarPlace> {
+  if (reach.kind === "ssh") return { reach, path: path.startsWith("/") ? path : below(await workFolder(reach, options), path) };
+  const { SPOT_ROOT: root = "" } = reach.env;
+  const absolute = !path.startsWith("/") ? below(folder, path) : path.startsWith(`${root}/`) ? path : `${root}${path}`;
+  return { reach: { ...reach, env: { ...reach.env, SPOT_ROOT: "" } }, path: absolute };
+}
+
+function below(folder: string, path: string): string {
+  return path === "" ? `${folder}/.` : `${folder === "/" ? "" : folder}/${path}`;
 }
 
 async function workFolder(reach: Reach, options: VerbOptions): Promise<string> {

@@ -6,6 +6,7 @@ import { cp } from "../../src/commands/cp.ts";
 import { sshAccess } from "../../src/guest/ssh-access.ts";
 import type { Reach } from "../../src/providers/provider.ts";
 import { type Machine, machineRoomAvailable } from "../clouds/machine-room.ts";
+import { sampleSpec } from "../state/sample-records.ts";
 import { temporaryFolder } from "../world.ts";
 import { type Desk, desk } from "./command.ts";
 import { agentMachine, bareMachine, reachOf } from "./reached-machine.ts";
@@ -159,6 +160,20 @@ describe.skipIf(!machineRoomAvailable())("spot cp", () => {
     expect(existsSync(join(machine.root, "file"))).toBe(true);
     await place.cp("train:file", "back");
     expect(readFileSync(join(place.here, "back"), "utf8")).toBe("x");
+  });
+
+  it("means the folder of this machine in which a workload of the embedded cloud runs", async () => {
+    const place = await near();
+    const workdir = temporaryFolder();
+    await place.desk.record("inside", "m1", { provider: "fake", spec: sampleSpec("inside", { workdir }) });
+    writeFileSync(join(place.here, "file"), "x");
+    await place.cp("file", "inside:");
+    expect(readFileSync(join(workdir, "file"), "utf8")).toBe("x");
+    await place.cp("inside:./file", "back");
+    expect(readFileSync(join(place.here, "back"), "utf8")).toBe("x");
+    // What the workload itself calls its volume.
+    await place.cp("file", `inside:${place.root}/data`);
+    expect(readFileSync(join(place.root, "data/file"), "utf8")).toBe("x");
   });
 
   it("shows no file that is not whole when the connection breaks on the way", async () => {

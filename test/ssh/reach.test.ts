@@ -113,6 +113,16 @@ describe.skipIf(!machineRoomAvailable())("a machine behind ssh", () => {
     expect(readFileSync(knownHostsFile(ssh.home), "utf8")).toMatch(/^fake-m1 ssh-ed25519 \S+\n$/);
   });
 
+  it("serves more calls at once than one connection carries", async () => {
+    const ssh = access();
+    const machine = await bareMachine(ssh);
+    await runSsh(ssh, reachOf(machine), "true", limits());
+    const results = await Promise.all(
+      Array.from({ length: 15 }, (_, index) => runSsh(ssh, reachOf(machine), `sleep 1; echo ${index}`, limits())),
+    );
+    expect(results.map(({ code, stdout }) => [code, stdout])).toEqual(results.map((_, index) => [0, `${index}\n`]));
+  });
+
   it("works from a home with odd characters, deep as it may be", async () => {
     const home = join(temporaryFolder(), `with space %h "quoted" ${"deep".repeat(20)}`);
     execFileSync("mkdir", [home]);
