@@ -1,5 +1,6 @@
 import { userInfo } from "node:os";
 import type { Clock } from "../../../src/platform/clock.ts";
+import { tokenOf } from "../../../src/providers/tagged-name.ts";
 import { type FakeAnswer, type FakeRequest, type FakeServer, fakeServer } from "../fake-server.ts";
 import type { MachineRoom } from "../machine-room.ts";
 import { createVms, deleteVm } from "./machines.ts";
@@ -57,6 +58,8 @@ export interface FakeHyperstackOptions {
 export interface Rented {
   readonly providerId: string;
   readonly name: string;
+  /** The token of ours in its name. */
+  readonly token: string | null;
   readonly status: string;
 }
 
@@ -150,7 +153,7 @@ export async function fakeHyperstack(options: FakeHyperstackOptions): Promise<Fa
       site.catchUp();
       return [...site.vms.values()]
         .filter(({ gone, status }) => !gone && !["DELETING", "DELETED"].includes(status))
-        .map(({ id, name, status }) => ({ providerId: String(id), name, status }));
+        .map(({ id, name, status }) => ({ providerId: String(id), name, token: tokenOf(name), status }));
     },
     volumes() {
       site.catchUp();
@@ -159,6 +162,7 @@ export async function fakeHyperstack(options: FakeHyperstackOptions): Promise<Fa
         .map(({ id, name, status, attachment }) => ({
           providerId: String(id),
           name,
+          token: tokenOf(name),
           status,
           attachedTo: attachment === null ? null : String(attachment.vmId),
         }));
