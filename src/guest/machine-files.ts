@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { EXIT } from "../model/exit-codes.ts";
 import { notFoundProblem, Problem } from "../model/problem.ts";
-import { besides, type Place } from "../platform/place-files.ts";
+import { besides, type Place, stageName } from "../platform/place-files.ts";
 import type { RunResult } from "../platform/process.ts";
 import { stripControl } from "../platform/terminal.ts";
 import type { Reach } from "../providers/provider.ts";
@@ -177,7 +177,7 @@ export interface Content {
  * @throws Problem when it cannot be written, with what the machine said; what `sent` rejects with.
  */
 export async function writeInside(reach: Reach, place: Place, what: Sent, open: () => Content, options: VerbOptions): Promise<void> {
-  const stage = posix.join(besides(place), `.spot-cp-${crypto.randomUUID()}`);
+  const stage = posix.join(besides(place), stageName());
   const details = what.kind === "file" ? [String(what.size), what.mode.toString(8)] : [];
   try {
     const program = await streamScript(reach, RECEIVE, [stage, what.kind, ...details], options);

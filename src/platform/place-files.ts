@@ -37,6 +37,11 @@ export interface Place {
   readonly addsTo: boolean;
 }
 
+/** A name that nobody else takes, for what is not whole yet. */
+export function stageName(): string {
+  return `.spot-cp-${crypto.randomUUID()}`;
+}
+
 /** The folder in which something is made before it is moved to its place by renaming. */
 export function besides({ final, addsTo }: Place): string {
   return addsTo ? final : dirname(final);

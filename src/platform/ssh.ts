@@ -7,6 +7,7 @@ import { type RunResult, runProgram } from "./process.ts";
 import { ensureControlFolder, knownHostsFile, passwordEnvironment, privateKeyFile, type SshAccess } from "./ssh-files.ts";
 import { ensureSshKey, programMissing } from "./ssh-key.ts";
 import { type SshTarget, type SshUse, sshArguments } from "./ssh-options.ts";
+import { runLeavingBackground } from "./ssh-process.ts";
 import { type StreamedProgram, startStreamed } from "./streamed-program.ts";
 import { stripControl } from "./terminal.ts";
 
@@ -90,7 +91,7 @@ async function attempt(
   const prepared = await prepare(access, target, { for: "quiet", terminal: false, keys: options.keys }, options.signal);
   const limit = deadline(options.signal, options.timeoutMs);
   try {
-    return await runProgram([...prepared.argv, command], { env: prepared.env, signal: limit.signal });
+    return await runLeavingBackground([...prepared.argv, command], { env: prepared.env, signal: limit.signal });
   } catch (error) {
     options.signal.throwIfAborted();
     if (limit.signal.aborted) {

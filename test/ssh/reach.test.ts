@@ -98,6 +98,16 @@ it("quotes paths for ssh", () => {
   expect(() => sshPath("/a\nb")).toThrow(expect.objectContaining({ code: "SPOT_E_SSH_PATH" }));
 });
 
+it("does not wait for what ssh leaves behind, even when that holds its streams", async () => {
+  const bin = temporaryFolder();
+  writeFileSync(join(bin, "ssh"), '#!/bin/sh\nsleep 1000 &\necho "$!" >"$HOME/left"\necho out\necho err >&2\nexit 3\n', { mode: 0o755 });
+  const ssh = access();
+  const target = { host: "127.0.0.1", port: 1, user: "root", password: null, alias: "fake-m1" };
+  const result = await runSsh({ ...ssh, env: { ...ssh.env, PATH: `${bin}:${ssh.env["PATH"]}` } }, target, "true", limits());
+  expect(result).toEqual({ code: 3, stdout: "out\n", stderr: "err\n" });
+  process.kill(Number(readFileSync(join(ssh.home, "left"), "utf8")));
+});
+
 describe.skipIf(!machineRoomAvailable())("a machine behind ssh", () => {
   it("runs a line, keeps its exit code and both streams apart, and shares one connection", async () => {
     const ssh = access();
