@@ -77,6 +77,23 @@ describe("Verda's instances", () => {
     expect((await provider.list(context))[0]?.createdAt).toBe(createdAt);
   });
 
+  test("have the ports that were asked for at their public address, once they run", async () => {
+    const { provider, spec, clock } = await verdaBench();
+    const ports = [
+      { port: 8080, protocol: "http" as const },
+      { port: 6006, protocol: "tcp" as const },
+    ];
+    const { providerId } = await provider.launch(await spec("t-1", { ports }), context);
+    expect((await provider.get(providerId, context))?.endpoints).toEqual([]);
+    clock.advance(60_000);
+    const running = await provider.get(providerId, context);
+    const host = running?.reach?.kind === "ssh" ? running.reach.host : "";
+    expect(running?.endpoints).toEqual([
+      { port: 8080, address: `${host}:8080` },
+      { port: 6006, address: `${host}:6006` },
+    ]);
+  });
+
   test("are reached as whoever the person says", async () => {
     const { running } = await verdaBench({ env: { VERDA_SSH_USER: "ubuntu" } });
     expect((await running("t-1")).reach).toMatchObject({ kind: "ssh", port: 22, user: "ubuntu" });

@@ -11,6 +11,8 @@ import { instanceList, instanceSchema, type WireInstance } from "./wire.ts";
 /** Keys are lower case: the server makes them so. */
 export const TOKEN_TAG = "spot-token";
 export const NAME_TAG = "spot-name";
+/** Ports that were asked for: nothing has to be opened here, but somebody has to remember them. */
+export const PORTS_TAG = "spot-ports";
 
 type Tags = WireInstance["tags"];
 
@@ -38,6 +40,14 @@ function reachOf({ id, ip, status }: WireInstance, user: string): Reach | null {
     password: null,
     alias: `verda-${id}`,
   };
+}
+
+/** Every port of a public address is reached by its own number. */
+function endpointsOf({ ip, tags, status }: WireInstance): ProviderInstance["endpoints"] {
+  if (ip === null || ip === "" || status !== "running") return [];
+  const host = (ADDRESS_WITH_PORT.exec(ip)?.[1] ?? ip).replace(/^([0-9a-f:]+:[0-9a-f:]*)$/i, "[$1]");
+  const ports = (tags.find(({ key }) => key === PORTS_TAG)?.value ?? "").split("-").map(Number);
+  return ports.filter((port) => Number.isInteger(port) && port > 0 && port < 65_536).map((port) => ({ port, address: `${host}:${port}` }));
 }
 
 function billingOf({ is_spot: isSpot, contract }: WireInstance): Billing {
@@ -73,7 +83,7 @@ export function toInstance(wire: WireInstance, { offsetMs, user }: { readonly of
     endedBy: null,
     canHibernate: false,
     dataKeptUntil: null,
-    endpoints: [],
+    endpoints: endpointsOf(wire),
     rootVolumeId: wire.os_volume_id,
   };
 }

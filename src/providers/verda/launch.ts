@@ -2,7 +2,7 @@ import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, LaunchSpec, ProviderInstance } from "../provider.ts";
 import { taggedName } from "../tagged-name.ts";
 import { isSuccess, madeId, type VerdaClient } from "./client.ts";
-import { findInstance, NAME_TAG, TOKEN_TAG } from "./instances.ts";
+import { findInstance, NAME_TAG, PORTS_TAG, TOKEN_TAG } from "./instances.ts";
 import { imageOf, preparing, requireFree, sshKeyId } from "./preparation.ts";
 import { deleteScript, keepScript } from "./scripts.ts";
 import { NAME_LENGTH } from "./wire.ts";
@@ -10,19 +10,22 @@ import { NAME_LENGTH } from "./wire.ts";
 /** The vendor CLI's default; there is no field for it in a launch of ours. */
 const ROOT_GB = 50;
 const MOST_TAGS = 10;
+const LONGEST_VALUE = 127;
 const LABEL_KEY = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
 const LABEL_VALUE = /^[A-Za-z0-9_.:@+ -]{0,127}$/;
 
-/** Our two, then labels as far as there is room and the cloud takes them. Keys and values as the vendor's Go SDK limits them. */
-function tagsOf({ token, name, labels }: LaunchSpec) {
-  const fitting = Object.entries(labels).filter(
-    ([key, value]) => LABEL_KEY.test(key) && LABEL_VALUE.test(value) && ![TOKEN_TAG, NAME_TAG].includes(key),
-  );
-  return [
+/** Ours, then labels as far as there is room and the cloud takes them. Keys and values as the vendor's Go SDK limits them. */
+function tagsOf({ token, name, ports, labels }: LaunchSpec) {
+  const own = [
     { key: TOKEN_TAG, value: token },
     { key: NAME_TAG, value: name },
-    ...fitting.slice(0, MOST_TAGS - 2).map(([key, value]) => (value === "" ? { key } : { key, value })),
   ];
+  const list = ports.map(({ port }) => port).join("-");
+  if (list !== "" && list.length <= LONGEST_VALUE) own.push({ key: PORTS_TAG, value: list });
+  const fitting = Object.entries(labels).filter(
+    ([key, value]) => LABEL_KEY.test(key) && LABEL_VALUE.test(value) && ![TOKEN_TAG, NAME_TAG, PORTS_TAG].includes(key),
+  );
+  return [...own, ...fitting.slice(0, MOST_TAGS - own.length).map(([key, value]) => (value === "" ? { key } : { key, value }))];
 }
 
 function requireAllowed({ offer, maxPrice, registryAuth }: LaunchSpec): void {
