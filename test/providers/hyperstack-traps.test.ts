@@ -217,6 +217,15 @@ describe("looking twice", () => {
     expect(cloud.server.requests.at(-1)?.query.get("search")).toBe("trainer-t-1");
   });
 
+  test("an answer about another machine is none", async () => {
+    const { cloud, running, provider, context } = await open();
+    const { providerId } = await running();
+    const body = { status: true, instance: { id: 4711, name: "somebody-else", status: "DELETED" } };
+    cloud.server.disturb({ what: { do: "answer", answer: { status: 200, body } }, match: ({ path }) => path.endsWith(`/${providerId}`) });
+    expect((await faultOf(provider.destroy(providerId, context))).fault.kind).toBe("protocol");
+    expect(cloud.living()).toHaveLength(1);
+  });
+
   test("a destroy that is answered with a false 404 is no proof either", async () => {
     const { cloud, running, provider, context } = await open();
     const { providerId } = await running();

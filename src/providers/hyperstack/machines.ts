@@ -1,7 +1,7 @@
-import { isFault } from "../errors.ts";
+import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
-import { takesVolumes } from "./codes.ts";
+import { PROVIDER, takesVolumes } from "./codes.ts";
 import { dataVolumes } from "./instances.ts";
 import { wholeList } from "./pages.ts";
 import { isId, oneVm, vmSchema, type WireVm } from "./wire.ts";
@@ -45,7 +45,9 @@ export function machines(api: Api): Machines {
   };
   const look = async (id: string, context: CallContext): Promise<WireVm | undefined> => {
     const found = (await api.find(oneVm, `${MACHINES}/${id}`, context))?.instance;
-    if (found !== undefined) remember(found);
+    if (found === undefined) return undefined;
+    if (found.id !== id) throw new ProviderError(PROVIDER, { kind: "protocol" }, `asked for machine ${id}, told of ${found.id}`);
+    remember(found);
     return found;
   };
   const get = async (id: string, context: CallContext): Promise<WireVm | undefined> => {
