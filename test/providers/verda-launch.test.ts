@@ -222,6 +222,17 @@ describe("what Verda answers to a launch", () => {
   );
 });
 
+test("what came to nothing is over when it was ended, also where the cloud cannot delete it", async () => {
+  const { provider, spec, fake, clock } = await verdaBench({ switches: { noCapacityLater: "at-once", deletesNoCapacity: false } });
+  const { providerId } = await provider.launch(await spec("t-1"), context);
+  clock.advance(60_000);
+  expect(await provider.get(providerId, context)).toMatchObject({ state: "failed" });
+  expect(await provider.destroy(providerId, context)).toBe("gone");
+  expect(await provider.get(providerId, context)).toMatchObject({ state: "gone", rawState: "no_capacity" });
+  expect(await provider.list(context)).toMatchObject([{ state: "gone" }]);
+  expect(fake.scripts()).toEqual([]);
+});
+
 describe("startup scripts at Verda", () => {
   test("unpack the boot script and become it, with the environment that was asked for", () => {
     const root = mkdtempSync(join(tmpdir(), "spot-verda-"));

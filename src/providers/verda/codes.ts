@@ -24,9 +24,11 @@ const STATES: Readonly<Record<string, InstanceState>> = {
   not_found: "gone",
   error: "failed",
   installation_failed: "failed",
-  // The create was accepted, and then there was nothing to be had.
   no_capacity: "failed",
 };
+
+/** The create was accepted, and then there was nothing to be had. */
+export const NEVER_WAS = "no_capacity";
 
 /** Verda's word for a status in ours. */
 export function stateOf(status: string): InstanceState {

@@ -2,7 +2,7 @@ import { type CloudAnswer, jsonOf, parsed } from "../cloud-http.ts";
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import { isSuccess, type VerdaClient } from "./client.ts";
-import { stateOf } from "./codes.ts";
+import { NEVER_WAS, stateOf } from "./codes.ts";
 import { findInstance, tokenIn } from "./instances.ts";
 import { deleteScript } from "./scripts.ts";
 import { actionResults, volumeList, type WireInstance } from "./wire.ts";
@@ -74,7 +74,9 @@ export async function destroyInstance(
   try {
     requireRow(client, id, await client.send({ method: "PUT", path: "/instances", body, effect: "change", signal: context.signal }));
   } catch (error) {
-    if (!isFault(error, "not-found")) throw error;
+    // Nothing ever came of it, so nothing is billed, whether or not the cloud can delete it.
+    const isNothing = instance.status === NEVER_WAS && isFault(error, "invalid-request", "conflict", "unsupported");
+    if (!isNothing && !isFault(error, "not-found")) throw error;
     how = "gone";
   }
   if (!hasBooted) await forgetScript();

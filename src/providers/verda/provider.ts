@@ -1,5 +1,6 @@
-import type { Capabilities, Provider } from "../provider.ts";
+import type { Capabilities, Provider, ProviderInstance } from "../provider.ts";
 import { type VerdaWorld, verdaClient } from "./client.ts";
+import { NEVER_WAS } from "./codes.ts";
 import { destroyInstance } from "./destroy.ts";
 import { findInstance, listInstances, toInstance } from "./instances.ts";
 import { launchInstance } from "./launch.ts";
@@ -31,7 +32,12 @@ export async function verdaProvider(world: VerdaWorld): Promise<Provider> {
   const client = verdaClient(world);
   const { VERDA_SSH_USER: given } = world.env;
   const user = given === undefined || given === "" ? "root" : given;
-  const inOurWords = (instance: WireInstance) => toInstance(instance, { offsetMs: client.clockOffsetMs(), user });
+  /** Ids that were ended, of which the cloud may go on saying that there was no capacity for them. */
+  const ended = new Set<string>();
+  const inOurWords = (wire: WireInstance): ProviderInstance => {
+    const instance = toInstance(wire, { offsetMs: client.clockOffsetMs(), user });
+    return wire.status === NEVER_WAS && ended.has(wire.id) ? { ...instance, state: "gone" } : instance;
+  };
   return {
     id: "verda",
     capabilities: CAPABILITIES,
@@ -44,7 +50,11 @@ export async function verdaProvider(world: VerdaWorld): Promise<Provider> {
       const instance = await findInstance(client, providerId, context);
       return instance === undefined ? undefined : inOurWords(instance);
     },
-    destroy: (providerId, context, options) => destroyInstance(client, providerId, context, options ?? { keepRoot: false }),
+    async destroy(providerId, context, options) {
+      const how = await destroyInstance(client, providerId, context, options ?? { keepRoot: false });
+      if (how === "gone") ended.add(providerId);
+      return how;
+    },
     volumes: volumeOperations(client),
   };
 }

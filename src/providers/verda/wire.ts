@@ -120,4 +120,3 @@ export const actionResults = v.array(
     statusCode: v.fallback(v.nullable(v.pipe(decimalText, v.transform(Number))), null),
   }),
 );
-export type ActionResult = v.InferOutput<typeof actionResults>[number];

@@ -34,6 +34,7 @@ function act(state: VerdaState, action: string, body: Body, id: string): boolean
     case "discontinue":
       if (instance.status === "discontinued") throw invalid("Can't discontinue a discontinued instance");
       if (instance.status === "provisioning") throw invalid("Can't discontinue a provisioning instance");
+      if (instance.status === "no_capacity" && !state.switches.deletesNoCapacity) throw invalid("Can't discontinue a no_capacity instance");
       if (instance.status === "deleting") return false;
       instance.fate = fateOf(state, body, instance);
       // What never came to be has no place and no volumes to give back.

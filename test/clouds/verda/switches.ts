@@ -19,6 +19,8 @@ export interface VerdaSwitches {
   permanentBy: "put" | "delete-body" | "delete-query" | "nothing";
   /** Creates are accepted and come to nothing later, at once or after a while in `pending`. */
   noCapacityLater: "never" | "at-once" | "after-pending";
+  /** What came to nothing can be deleted like any other instance; otherwise it stays as it is. */
+  deletesNoCapacity: boolean;
   /** What is created from now on stays in this state. */
   holdAt: "ordered" | "provisioning" | null;
   /** Shown instead of every instance's status. */
@@ -44,6 +46,7 @@ export const DEFAULT_SWITCHES: VerdaSwitches = {
   retryAfter: "seconds",
   permanentBy: "put",
   noCapacityLater: "never",
+  deletesNoCapacity: true,
   holdAt: null,
   statusWord: null,
   invalidIdStatus: 400,
