@@ -61,16 +61,16 @@ describe.skipIf(!machineRoomAvailable())("spot logs of a rented machine", () => 
     appendFileSync(file, "three\n");
     await shows("one\ntwo\nthree\n");
     const second = await bareMachine(ssh, place);
-    logFile(second, "again one\n");
+    logFile(second, "again one, and longer than the first\n");
     await change("train", { providerId: null, state: "requested" });
     await first.erase();
     reaches.delete("m1");
     reaches.set("m2", reachOf(second, "fake-m2"));
     await change("train", { providerId: "m2", state: "running" });
-    await shows("one\ntwo\nthree\nagain one\n");
+    await shows("one\ntwo\nthree\nagain one, and longer than the first\n");
     await change("train", { state: "gone" });
     expect(await following).toBe(0);
-    expect(world.written()).toBe("one\ntwo\nthree\nagain one\n");
+    expect(world.written()).toBe("one\ntwo\nthree\nagain one, and longer than the first\n");
   });
 
   it("leaves no reader behind in the machine when it is stopped", async () => {

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { guestPack } from "../../src/guest/pack.ts";
 import { guestSealed, guestSnapshot } from "../../src/guest/run-verb.ts";
+import { ArchiveDamage } from "../../src/platform/tar-reader.ts";
 import { emptyFolder, unpackTar } from "../../src/platform/unpack.ts";
 import { machineRoomAvailable } from "../clouds/machine-room.ts";
 import { eventually } from "../guest/machine.ts";
@@ -71,7 +72,7 @@ describe("an archive that comes from a machine", () => {
   ])("is refused for %s", async (_, bytes) => {
     const { outside, folder } = emptyTarget();
     writeFileSync(join(outside, "secret"), "mine");
-    await expect(unpack(bytes, folder)).rejects.toThrow();
+    await expect(unpack(bytes, folder)).rejects.toThrow(ArchiveDamage);
     expect(readdirSync(outside).sort()).toEqual(["in", "secret"]);
     expect(readFileSync(join(outside, "secret"), "utf8")).toBe("mine");
   });

@@ -1,15 +1,17 @@
-import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { shellWord } from "../../src/guest/boot-script.ts";
+import { sshAccess } from "../../src/guest/ssh-access.ts";
 import { runSsh } from "../../src/platform/ssh.ts";
 import { controlFolder, ensureControlFolder, knownHostsFile, privateKeyFile, sshFolder, sshPath } from "../../src/platform/ssh-files.ts";
 import { ensureSshKey } from "../../src/platform/ssh-key.ts";
 import { requireSafeTarget } from "../../src/platform/ssh-options.ts";
 import { machineRoomAvailable } from "../clouds/machine-room.ts";
-import { temporaryFolder } from "../world.ts";
+import { eventually } from "../guest/machine.ts";
+import { temporaryFolder, testWorld } from "../world.ts";
 import { access, bareMachine, hangUp, never, reachOf, room } from "./reached-machine.ts";
 
 const limits = () => ({ timeoutMs: 20_000, signal: never() });
@@ -40,6 +42,13 @@ describe("our key", () => {
   it("needs ssh-keygen, and says so", async () => {
     await expect(ensureSshKey(access(undefined, { PATH: "/nowhere" }), never())).rejects.toMatchObject({ code: "SPOT_E_NO_SSH" });
   });
+});
+
+it("keeps what opens a cloud from ssh, and everything else as it is", () => {
+  const env = { PPIO_API_KEY: "canary", VERDA_CLIENT_SECRET: "canary", SSH_AUTH_SOCK: "/agent", LANG: "C" };
+  const given = sshAccess(testWorld({ env })).env;
+  expect(JSON.stringify(given)).not.toContain("canary");
+  expect(given).toMatchObject({ SSH_AUTH_SOCK: "/agent", LANG: "C" });
 });
 
 describe("what a cloud says of a machine", () => {
@@ -131,6 +140,29 @@ describe.skipIf(!machineRoomAvailable())("a machine behind ssh", () => {
       Array.from({ length: 15 }, (_, index) => runSsh(ssh, reachOf(machine), `sleep 1; echo ${index}`, limits())),
     );
     expect(results.map(({ code, stdout }) => [code, stdout])).toEqual(results.map((_, index) => [0, `${index}\n`]));
+  });
+
+  it("opens with our key although the user's agent has more than a server hears, and else with what the agent has", async () => {
+    const folder = temporaryFolder();
+    const socket = join(folder, "agent");
+    const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
+    onTestFinished(() => void agent.kill());
+    await eventually("the agent", () => existsSync(socket) || undefined);
+    const ssh = access(undefined, { SSH_AUTH_SOCK: socket });
+    const key = (index: number) => join(folder, `key${index}`);
+    const add = (index: number) => {
+      execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key(index)]);
+      execFileSync("ssh-add", ["-q", key(index)], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: "ignore" });
+    };
+    add(0);
+    const machine = await bareMachine(access());
+    const keys = join(machine.root, "root/.ssh/authorized_keys");
+    writeFileSync(keys, readFileSync(`${key(0)}.pub`));
+    expect((await runSsh(ssh, reachOf(machine), "echo by the agent", limits())).stdout).toBe("by the agent\n");
+    await hangUp(ssh, controlFolder(ssh.home));
+    for (let index = 1; index < 8; index++) add(index);
+    writeFileSync(keys, `${await ensureSshKey(ssh, never())}\n`);
+    expect((await runSsh(ssh, reachOf(machine), "echo by our key", limits())).stdout).toBe("by our key\n");
   });
 
   it("works from a home with odd characters, deep as it may be", async () => {
