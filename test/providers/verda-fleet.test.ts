@@ -1,0 +1,85 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { verdaProvider } from "../../src/providers/verda/provider.ts";
+import type { VerdaSwitches } from "../clouds/verda/switches.ts";
+import { type FakeVerda, fakeVerda } from "../clouds/verda/verda.ts";
+import { up } from "../simulation/scenarios.ts";
+import { wireWorld } from "../wire-sweep/wire-world.ts";
+
+const HOUR_MS = 3_600_000;
+const signal = new AbortController().signal;
+const limits = { signal, limitMs: HOUR_MS, snapshot: true };
+
+/** The fleet itself on a Verda of its own, its agents on paper, in a time that passes by itself. */
+async function fleetAtVerda(switches: Partial<VerdaSwitches> = {}) {
+  let made: FakeVerda | undefined;
+  const world = await wireWorld(async (clock) => {
+    made = await fakeVerda({ clock, switches });
+    const provider = await verdaProvider({ env: made.env, home: "/nowhere", clock });
+    const { server, living, volumes, close } = made;
+    return { provider, server, living, volumes, giveNotice: async () => false, close };
+  });
+  onTestFinished(() => world.close());
+  const fake = made;
+  if (fake === undefined) throw new Error("no cloud");
+  const fleet = world.start();
+  const creates = () =>
+    fake.server.requests
+      .filter(({ method, path }) => method === "POST" && path === "/v1/instances")
+      .map((request) => request.json() as Readonly<Record<string, unknown>>);
+  return { world, fake, fleet, creates, run: <Result>(work: Promise<Result>) => world.clock.run(work) };
+}
+
+describe("the fleet at Verda", () => {
+  test.each([
+    ["at-once", true],
+    ["at-once", false],
+    ["after-pending", true],
+  ] as const)("accepted, and then no capacity (%s, can be deleted: %s): another offer", async (noCapacityLater, deletesNoCapacity) => {
+    const { fake, fleet, world, creates, run } = await fleetAtVerda({ noCapacityLater, deletesNoCapacity });
+    let asked = 0;
+    fake.server.disturb({
+      what: { do: "reset-before" },
+      match({ method, path }) {
+        if (method === "POST" && path === "/v1/instances" && ++asked === 2) fake.switches.noCapacityLater = "never";
+        return false;
+      },
+    });
+    const record = await run(up(fleet, world.spec));
+    expect(record.state).toBe("running");
+    const types = creates().map((body) => body["instance_type"]);
+    expect(types).toHaveLength(2);
+    expect(types[0]).not.toBe(types[1]);
+    expect(fake.living()).toMatchObject([{ providerId: record.providerId }]);
+    await run(takeDown(fleet, record, limits));
+    expect([fake.living(), fake.scripts()]).toEqual([[], []]);
+  });
+
+  test("parks with the root disk and comes back from it; after a reclaim from the image; and leaves nothing", async () => {
+    const { fake, fleet, world, creates, run } = await fleetAtVerda();
+    const first = await run(up(fleet, world.spec));
+    const asleep = await run(putToSleep(fleet, first, limits));
+    const root = fake.volumes().find(({ isRoot }) => isRoot)?.providerId;
+    expect(root).toBeDefined();
+    const awake = await run(wakeUp(fleet, asleep, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
+    expect(creates()[1]).toMatchObject({ image: root });
+
+    await fake.reclaim(awake.providerId ?? "");
+    expect(fake.volumes().some(({ isRoot }) => isRoot)).toBe(false);
+    for (let pass = 0; pass < 3; pass++) await run(reconcile(fleet, { signal, limitMs: HOUR_MS }));
+    const lost = await fleet.state.instance(awake.id);
+    if (lost === undefined) throw new Error("no record");
+    const again = lost.state === "hibernated" ? await run(wakeUp(fleet, lost, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS })) : lost;
+    expect(again.state).toBe("running");
+    expect(creates()[2]).toMatchObject({
+      image: "ubuntu-24.04-cuda-12.8-open-docker",
+      existing_volumes: creates()[0]?.["existing_volumes"],
+    });
+
+    await run(takeDown(fleet, again, limits));
+    expect(fake.living()).toEqual([]);
+    // The data alone, and nothing of it in the trash.
+    expect(fake.volumes().map(({ isRoot, inTrash }) => [isRoot, inTrash])).toEqual([[false, false]]);
+  });
+});
