@@ -205,6 +205,8 @@ function decideStopped(record: InstanceRecord, instance: ProviderInstance, pollM
 
 /** Whether two notices are one. */
 function isSameNotice(a: Notice | null, b: Notice): boolean {
+  // Whoever looks first assumes a moment; whoever looks later must not push it back.
+  if (b.assumed === true) return a !== null && a.kind === b.kind;
   return a !== null && a.kind === b.kind && Math.abs(a.deadline - b.deadline) <= SAME_DEADLINE_MS;
 }
 

@@ -87,6 +87,7 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
     const tried = await launchOffer(fleet, current, provider, offer, root, signal);
     current = tried.record;
     if (tried.done) return current;
+    if (tried.isQuota) await passOver(fleet, plan.offers, offer.provider);
   }
   const { why, silent } = await planLaunch(fleet, current.spec, signal, root);
   const quiet = silent.map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
@@ -118,7 +119,7 @@ async function launchOffer(
   offer: Offer,
   root: VolumeRecord | undefined,
   signal: AbortSignal,
-): Promise<{ readonly record: InstanceRecord; readonly done: boolean }> {
+): Promise<{ readonly record: InstanceRecord; readonly done: boolean; readonly isQuota?: boolean }> {
   const { spec } = record;
   const volume = spec.volume === null ? null : await volumeAt(fleet, provider, spec.volume, offer, signal);
   if (volume === "impossible") return { record, done: false };
@@ -164,9 +165,18 @@ async function launchOffer(
       error.message,
       isFault(error, "no-capacity", "price-too-low", "quota"),
     );
-    if (isFault(error, "no-capacity", "price-too-low", "quota")) return { record: closed, done: false };
+    if (isFault(error, "no-capacity", "price-too-low", "quota")) return { record: closed, done: false, isQuota: isFault(error, "quota") };
     throw error;
   }
+}
+
+/** A quota or a balance that is used up is so for every offer of its provider: none of them is asked for one by one. */
+async function passOver(fleet: Fleet, offers: readonly Offer[], provider: string): Promise<void> {
+  const until = fleet.clock.now() + BLOCK_MS;
+  const blockOffers = offers
+    .filter((offer) => offer.provider === provider)
+    .map((offer) => ({ key: offerKey(offer), until, why: `${provider} allows no more` }));
+  await fleet.state.commit({ blockOffers });
 }
 
 /** The volume where the offer is; an offer at a place that can have none is passed over like one without capacity. */

@@ -5,4 +5,6 @@ export interface Notice {
   readonly source: "api" | "guest";
   readonly seenAt: number;
   readonly deadline: number;
+  /** Present when the provider did not say when: the deadline is our own cautious assumption. */
+  readonly assumed?: true;
 }

@@ -55,6 +55,18 @@ const ROWS: readonly Row[] = [
     expected: { do: "rest" },
   },
   {
+    what: "a notice whose moment nobody told, assumed once more",
+    record: { state: "reclaiming", notice: { ...notice, assumed: true } },
+    seen: { cloud: { kind: "here", instance: machine({ notice: { ...notice, deadline: NOW + 300_000, assumed: true } }) } },
+    expected: { do: "rest" },
+  },
+  {
+    what: "a notice whose moment was assumed, and is told now",
+    record: { state: "reclaiming", notice: { ...notice, deadline: NOW + 300_000, assumed: true } },
+    seen: { cloud: noticed },
+    expected: { do: "note-notice" },
+  },
+  {
     what: "a known notice that an agent without another mouth has not heard",
     record: { state: "reclaiming", notice },
     seen: { cloud: noticed, machine: rented, guest: report() },

@@ -27,28 +27,44 @@ function ppioCloud(vendor: "ppio" | "novita", reclaimedAs: "gone" | "terminated"
   };
 }
 
-async function hyperstackCloud(clock: VirtualClock): Promise<CloudOnTheWire> {
-  // Requests come as fast as they can here, and time stands still meanwhile.
-  const fake = await fakeHyperstack({ clock, switches: { requestsPerMinute: 100_000 } });
-  return {
-    provider: await hyperstackProvider({ env: fake.env, home: "/nowhere", clock }),
-    server: fake.server,
-    living: fake.living,
-    volumes: fake.volumes,
-    giveNotice: async () => false,
-    close: fake.close,
+interface Reclaiming {
+  living(): readonly { readonly providerId: string }[];
+  reclaim(providerId: string): Promise<void>;
+}
+
+/** Clouds that give no notice: in the life's place for one, nothing happens, or the machines are simply taken. */
+const takeAll = (fake: Reclaiming, reclaims: boolean) => async () => {
+  for (const { providerId } of reclaims ? fake.living() : []) await fake.reclaim(providerId);
+  return reclaims;
+};
+
+/** `C` is no reclaim at all: the machine is denied once, and is there again. */
+function hyperstackCloud(reclaimed: "A" | "B" | "C" | null): MakeCloud {
+  return async (clock) => {
+    // Requests come as fast as they can here, and time stands still meanwhile.
+    const fake = await fakeHyperstack({ clock, switches: { requestsPerMinute: 100_000, reclaimVariant: reclaimed ?? "A" } });
+    return {
+      provider: await hyperstackProvider({ env: fake.env, home: "/nowhere", clock }),
+      server: fake.server,
+      living: fake.living,
+      volumes: fake.volumes,
+      giveNotice: takeAll(fake, reclaimed !== null),
+      close: fake.close,
+    };
   };
 }
 
-async function verdaCloud(clock: VirtualClock): Promise<CloudOnTheWire> {
-  const fake = await fakeVerda({ clock });
-  return {
-    provider: await verdaProvider({ env: fake.env, home: "/nowhere", clock }),
-    server: fake.server,
-    living: fake.living,
-    volumes: fake.volumes,
-    giveNotice: async () => false,
-    close: fake.close,
+function verdaCloud(reclaims: boolean): MakeCloud {
+  return async (clock) => {
+    const fake = await fakeVerda({ clock });
+    return {
+      provider: await verdaProvider({ env: fake.env, home: "/nowhere", clock }),
+      server: fake.server,
+      living: fake.living,
+      volumes: fake.volumes,
+      giveNotice: takeAll(fake, reclaims),
+      close: fake.close,
+    };
   };
 }
 
@@ -56,6 +72,9 @@ async function verdaCloud(clock: VirtualClock): Promise<CloudOnTheWire> {
 export const SWEPT_CLOUDS: Readonly<Record<string, MakeCloud>> = {
   ppio: ppioCloud("ppio", "gone"),
   novita: ppioCloud("novita", "exited"),
-  hyperstack: hyperstackCloud,
-  verda: verdaCloud,
+  hyperstack: hyperstackCloud(null),
+  "hyperstack, reclaimed": hyperstackCloud("A"),
+  "hyperstack, denied once": hyperstackCloud("C"),
+  verda: verdaCloud(false),
+  "verda, reclaimed": verdaCloud(true),
 };

@@ -181,3 +181,16 @@ test("a place that can have no volume is passed over for one that can", async ()
     await world.close();
   }
 });
+
+test("an empty balance is asked about once, not for each offer", async () => {
+  const { world, cloud } = await onNovita();
+  try {
+    cloud.set({ balanceUsedUp: true });
+    const fleet = world.start();
+    await expect(world.clock.run(up(fleet, { ...world.spec, volume: null }))).rejects.toMatchObject({ code: "SPOT_E_NO_CAPACITY" });
+    expect(cloud.server.requests.filter(({ path }) => path.endsWith("/gpu/instance/create"))).toHaveLength(1);
+    expect(cloud.living()).toEqual([]);
+  } finally {
+    await world.close();
+  }
+});

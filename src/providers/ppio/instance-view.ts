@@ -53,7 +53,7 @@ function noticeOf(wire: WireInstance, { seenAt, ours, memory }: Seeing): Notice 
   if (spotReclaimTime !== null) return { kind: "reclaim", source: "api", seenAt, deadline: ours(spotReclaimTime) };
   const first = memory.noticed.get(id) ?? seenAt;
   memory.noticed.set(id, first);
-  return { kind: "reclaim", source: "api", seenAt, deadline: first + UNTOLD_NOTICE_MS };
+  return { kind: "reclaim", source: "api", seenAt, deadline: first + UNTOLD_NOTICE_MS, assumed: true };
 }
 
 function failureOf({ statusError }: WireInstance): string | null {
