@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type AgentSettings, bootScript } from "../../src/guest/boot-script.ts";
 import { runAgentVerb } from "../../src/guest/run-verb.ts";
@@ -78,5 +77,3 @@ export async function hangUp(ssh: SshAccess, controlFolder: string): Promise<voi
   const script = 'for s in "$0"/*; do [ -S "$s" ] && ssh -F /dev/null -O exit -o ControlPath="$s" x; done; :';
   await runProgram(["/bin/sh", "-c", script, controlFolder], { env: ssh.env, signal: never() });
 }
-
-export const inRoot = (machine: Machine, path: string) => join(machine.root, path);
