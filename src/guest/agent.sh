@@ -1003,13 +1003,18 @@ plan() {
   if [ "$left" -gt 60 ]; then reserve=$((reserve + 3)); fi
 }
 
-# _respond DEADLINE: the hook inside its share, then a seal, then another whenever there is newer data and time for it.
-verb__respond() {
-  load_settings && begin_work || return 7
+# plan_hook DEADLINE: and $hook_share, the hook's part of the time: what the seal leaves, a quarter at least, a second at least.
+plan_hook() {
   plan "$1"
   hook_share=$((left - reserve))
   if [ "$hook_share" -lt $((left / 4)) ]; then hook_share=$((left / 4)); fi
   if [ "$hook_share" -lt 1 ]; then hook_share=1; fi
+}
+
+# _respond DEADLINE: the hook inside its share, then a seal, then another whenever there is newer data and time for it.
+verb__respond() {
+  load_settings && begin_work || return 7
+  plan_hook "$1"
   run_hook notice "$1" "$hook_share"
   if [ -z "$VOLUME" ]; then
     say 'this instance has no volume: nothing outlives it'
@@ -1256,10 +1261,7 @@ verb_snapshot() {
   hook_share=$HOOK_SECONDS
   if is_number "${2-}"; then
     snapshot_until=$2
-    plan "$2"
-    hook_share=$((left - reserve))
-    if [ "$hook_share" -lt $((left / 4)) ]; then hook_share=$((left / 4)); fi
-    if [ "$hook_share" -lt 1 ]; then hook_share=1; fi
+    plan_hook "$2"
   fi
   if [ "$1" != exit ]; then run_hook "$1" "${2:-$((now + hook_share))}" "$hook_share"; fi
   lock seal "$snapshot_until" || fail 'another checkpoint is being sealed'
