@@ -10,7 +10,7 @@ const TWO_HOURS_MS = 2 * 60 * 60 * 1000;
 /** Dates in headers have whole seconds, and a clock that is off by less than a few is not corrected. */
 const NEARLY_MS = 7_000;
 
-/** What 100 MB may take at their worst: the 64 that are read before it is too much, and what two processes in one need besides. */
+/** What 300 MB may take at their worst: the 64 that are read before it is too much, and what two processes in one need besides. */
 const MOST_MEGABYTES = 200;
 
 async function machine({ provider, context, spec, reach }: Wired): Promise<string> {
@@ -183,7 +183,7 @@ export const readRows = {
     },
   },
   "huge answers": {
-    title: "a body of 10 MB that says no, and one of 100 MB that says yes, are bounded in time and in memory",
+    title: "a body of 10 MB that says no, and one of 300 MB that says yes, are bounded in time and in memory",
     async run(wired) {
       const { provider, context } = wired;
       const started = systemClock.monotonic();
@@ -193,7 +193,7 @@ export const readRows = {
         most = Math.max(most, process.memoryUsage.rss());
       }, 5);
       await struck(wired, { do: "huge", status: 400, bytes: 10_000_000 }, everything, () => faultOf(wired, provider.list(context), "list"));
-      const { fault } = await struck(wired, { do: "huge", status: 200, bytes: 100_000_000 }, everything, () =>
+      const { fault } = await struck(wired, { do: "huge", status: 200, bytes: 300_000_000 }, everything, () =>
         faultOf(wired, provider.list(context), "list"),
       );
       clearInterval(look);
