@@ -3,7 +3,7 @@ import { SWEPT_CLOUDS } from "../wire-sweep/clouds.ts";
 import { LOCAL_TEMPO, localCloudOnTheWire } from "../wire-sweep/local.ts";
 import { sweepLife } from "../wire-sweep/sweep.ts";
 
-/** 1 takes every request of the life; a bounded run takes every so many. */
+/** 1 takes every request of the life; a bounded run takes the changes, and every so many of the others. */
 const STRIDE = Number(process.env["SPOT_WIRE_STRIDE"] ?? "1");
 
 /** A life on the real clock takes seconds: of these, a bounded run takes fewer still. */

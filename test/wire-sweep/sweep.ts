@@ -9,6 +9,8 @@ export type WireFault = (typeof FAULTS)[number];
 export interface Played {
   /** Requests in the life itself, without the reconciling after it. */
   readonly requests: number;
+  /** Which of them, from 1, say by their method that they change something. */
+  readonly changes: ReadonlySet<number>;
   readonly broken: readonly string[];
   /** Checkpoints that were sealed, and how often an agent was told of a notice. */
   readonly sealed: number;
@@ -56,6 +58,13 @@ export async function play(
   const { clock, cloud } = world;
   try {
     const first = cloud.server.requests.length;
+    let most = 0;
+    // Strikes nothing; it looks on, at every request, at what is being paid for.
+    const lookOn = () => {
+      most = Math.max(most, cloud.living().length);
+      return false;
+    };
+    cloud.server.disturb({ what: { do: "reset-before" }, match: lookOn });
     if (n > 0) cloud.server.disturb({ what: { do: fault }, match: () => cloud.server.requests.length - first === n });
     const failures: string[] = [];
     for (const step of LIFE) {
@@ -63,12 +72,14 @@ export async function play(
       await clock.run(step(world, fleet).catch((error: unknown) => void failures.push(String(error))));
       world.bury(fleet);
     }
-    const requests = cloud.server.requests.length - first;
+    const made = cloud.server.requests.slice(first);
+    const changes = new Set(made.flatMap(({ method }, index) => (method === "GET" ? [] : [index + 1])));
     const broken = [...(await untilQuiet(world)), ...(await brokenNow(world))];
+    if (most > 1) broken.push(`${most} machines at the same time`);
     const [record] = await world.state.instances({ includeGone: true });
     if (n === 0 && failures.length > 0) broken.push(...failures);
     if (n === 0 && record?.state !== "gone") broken.push(`an undisturbed life ended ${record?.state}`);
-    return { requests, broken, sealed: world.guests.sealed.length, told: world.guests.told() };
+    return { requests: made.length, changes, broken, sealed: world.guests.sealed.length, told: world.guests.told() };
   } finally {
     await world.close();
   }
@@ -83,13 +94,13 @@ export interface Swept {
   readonly told: number;
 }
 
-/** Every `stride`-th request of the life, each failing before and after it took effect. */
+/** Every change and every `stride`-th request of the life, each failing before and after it took effect. */
 export async function sweepLife(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, stride: number, real?: Tempo): Promise<Swept> {
   const calm = await play(make, 0, "reset-before", real);
   const damage = calm.broken.map((what) => `undisturbed: ${what}`);
   let points = 0;
-  for (let n = 1; n <= calm.requests; n += stride)
-    for (const fault of FAULTS) {
+  for (let n = 1; n <= calm.requests; n++)
+    for (const fault of calm.changes.has(n) || (n - 1) % stride === 0 ? FAULTS : []) {
       points += 1;
       const { broken } = await play(make, n, fault, real);
       damage.push(...broken.map((what) => `request ${n}, ${fault}: ${what}`));
