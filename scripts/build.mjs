@@ -29,7 +29,23 @@ const withoutChildProcess = {
 const PIECES = {
   reading: ["overview", "ls", "show", "cost", "checkpoints/ls", "volumes/ls"],
   prices: ["offers", "compare"],
-  fleet: ["up", "wait", "hibernate", "restore", "stop", "down", "exec", "ssh", "cp", "logs", "snapshot", "volumes/create", "volumes/rm", "watch", "reconcile"],
+  fleet: [
+    "up",
+    "wait",
+    "hibernate",
+    "restore",
+    "stop",
+    "down",
+    "exec",
+    "ssh",
+    "cp",
+    "logs",
+    "snapshot",
+    "volumes/create",
+    "volumes/rm",
+    "watch",
+    "reconcile",
+  ],
 };
 const pieces = {
   name: "pieces",

@@ -41,10 +41,11 @@ export async function mountVolume(
   const wanted = volumeId ?? instance.volumeIds[0] ?? null;
   if (volumes === undefined || wanted === null || instance.reach === null) return ATTACHING_MS;
   const listed = await call(signal, (context) => volumes.list(context));
-  const device = listed.find((volume) => volume.providerId === wanted && volume.attachedTo === instance.providerId)?.device ?? null;
-  if (device === null) return ATTACHING_MS;
+  const volume = listed.find((one) => one.providerId === wanted && one.attachedTo === instance.providerId);
+  if (volume === undefined || volume.device === null) return ATTACHING_MS;
+  const { device, sizeGb } = volume;
   fleet.say(`${record.name}: mounting its volume (${device})`);
-  await fleet.guest.mountVolume(instance.reach, device, signal);
+  await fleet.guest.mountVolume(instance.reach, device, sizeGb, signal);
   await fleet.state.commit({ events: [eventOf(fleet, record, "action", { action: "mount-volume", device })] });
   return 0;
 }

@@ -31,8 +31,11 @@ export interface GuestDoor {
   tellNotice(reach: Reach, deadlineSeconds: number, signal: AbortSignal): Promise<void>;
   /** Takes back what `tellNotice` said. */
   tellWithdrawn(reach: Reach, signal: AbortSignal): Promise<void>;
-  /** Tells the agent under which device name its volume was attached; it mounts it (and formats it only while it is blank). */
-  mountVolume(reach: Reach, device: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Tells the agent under which device name its volume was attached, and how large it is; it mounts it, formats it only while
+   * it is blank, and refuses a disk of another size.
+   */
+  mountVolume(reach: Reach, device: string, sizeGb: number, signal: AbortSignal): Promise<void>;
   /** Ends the workload and lets go of the volume, before the volume is detached. */
   releaseVolume(reach: Reach, signal: AbortSignal): Promise<void>;
   /** The sealed checkpoints on the machine's volume, newest first. */

@@ -63,8 +63,8 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
     },
     tellNotice: (reach, deadlineSeconds, signal) => guestNotice(reach, deadlineSeconds * 1000, "reclaim", options(signal)),
     tellWithdrawn: (reach, signal) => guestNoticeWithdrawn(reach, options(signal)),
-    async mountVolume(reach, device, signal) {
-      await guestVolume(reach, device, options(signal));
+    async mountVolume(reach, device, sizeGb, signal) {
+      await guestVolume(reach, device, sizeGb, options(signal));
     },
     releaseVolume: (reach, signal) => guestRelease(reach, options(signal)),
     sealed: async (reach, signal) => (await guestSealed(reach, options(signal))).map(checkpointOf),

@@ -14,7 +14,7 @@
 #   notice none                  the controller takes back what it told
 #   status                       what goes on
 #   stop [SECONDS]               end the workload: SIGTERM, then SIGKILL
-#   volume DEVICE                the volume has come under this name: mount it; format it only when it is blank
+#   volume DEVICE [GB]           the volume has come under this name: mount it; format it only when it is blank
 #   release                      end the workload and let go of the volume
 #   sealed                       the whole checkpoints on the volume, newest first
 #   verify ID                    hash a checkpoint on the volume against its manifest
@@ -1362,6 +1362,17 @@ verb_stop() {
   printf '{"stopped":true,"exitCode":%s}\n' "$json"
 }
 
+# right_size DEVICE GB: whether a disk can be the volume of that size. A name is only a hint: a machine's own scratch disk may
+# have it. Clouds count in powers of ten or of two, and some round up. What is smaller than a GiB is no cloud's disk.
+right_size() {
+  disk_bytes=$(blockdev --getsize64 "$1" 2>/dev/null)
+  is_number "$disk_bytes" || { refusal="the size of ${1#"$ROOT"} could not be read"; return 1; }
+  [ "$disk_bytes" -ge 1073741824 ] || return 0
+  if [ "$disk_bytes" -ge $(($2 * 950000000)) ] && [ "$disk_bytes" -le $(($2 * 1130000000)) ]; then return 0; fi
+  refusal="${1#"$ROOT"} has $((disk_bytes / 1000000000)) GB and the volume $2 GB: it is another disk; nothing was changed"
+  return 1
+}
+
 verb_volume() {
   require_running
   [ -n "$VOLUME" ] || fail 'this instance has no volume'
@@ -1394,6 +1405,7 @@ verb_volume() {
       nap 0.2
     done
     case $device in /dev/disk/*) device=$(readlink -f "$ROOT$device") && device=${device#"$ROOT"} ;; esac
+    if is_number "${2-}"; then right_size "$ROOT$device" "$2" || fail "$refusal"; fi
     choose_part "$ROOT$device" || fail "$refusal"
     mount_part "$part" "$found_uuid" || fail "$refusal"
   fi

@@ -199,8 +199,8 @@ export async function guestNoticeWithdrawn(reach: Reach, options: VerbOptions): 
 }
 
 /** Tells the agent under which name its volume has come; it waits up to a minute for it. @throws Problem (exit 7) when it is not to be mounted. */
-export async function guestVolume(reach: Reach, device: string, options: VerbOptions): Promise<VolumeResult> {
-  return parseVolumeResult(await ask(reach, ["volume", device], options));
+export async function guestVolume(reach: Reach, device: string, sizeGb: number, options: VerbOptions): Promise<VolumeResult> {
+  return parseVolumeResult(await ask(reach, ["volume", device, String(Math.round(sizeGb))], options));
 }
 
 /** Ends the workload and lets go of the volume. @throws Problem (exit 7) when the volume stays in use. */

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
@@ -317,4 +317,23 @@ test("a mount point that is a symbolic link of the image does not fool it", asyn
   symlinkSync(join(machine.root, "elsewhere"), join(machine.root, "data"));
   machine.boot({ command: writer });
   expect(await phase(machine, "preparing")).toMatchObject({ awaits: "volume" });
+});
+
+test("a disk of another size is another disk: it is refused, blank as it is, and the right one is taken", async () => {
+  const machine = await waiting();
+  const scratch = machine.disk();
+  truncateSync(scratch.disk, 1_200_000_000);
+  machine.attach("vdb", scratch);
+  const refused = await machine.verb("volume", "/dev/vdb", "20");
+  expect(refused.code).toBe(7);
+  expect(parseGuestError(refused.stdout)).toBe("/dev/vdb has 1 GB and the volume 20 GB: it is another disk; nothing was changed");
+  expect(
+    readFileSync(scratch.disk)
+      .subarray(0, 4096)
+      .every((byte) => byte === 0),
+  ).toBe(true);
+  const taken = await machine.verb("volume", "/dev/vdb", "1");
+  expect(parseGuestError(taken.stdout)).toContain("another disk");
+  truncateSync(scratch.disk, 1_073_741_824);
+  expect(parseVolumeResult((await machine.verb("volume", "/dev/vdb", "1")).stdout)).toMatchObject({ mounted: true, formatted: true });
 });

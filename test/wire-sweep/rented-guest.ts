@@ -75,7 +75,7 @@ export function rentedGuests(
     async tellWithdrawn(reach) {
       inside(reach).noticeDeadline = null;
     },
-    async mountVolume(reach, _device, signal) {
+    async mountVolume(reach, _device, _sizeGb, signal) {
       await clock.sleep(mountMs, signal);
       inside(reach).mounted = true;
     },

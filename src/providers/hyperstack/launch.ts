@@ -1,4 +1,5 @@
 import { moneyText } from "../../model/money.ts";
+import { selfExtracting } from "../../model/packed-script.ts";
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, LaunchSpec } from "../provider.ts";
 import { taggedName } from "../tagged-name.ts";
@@ -6,7 +7,6 @@ import type { Api } from "./api.ts";
 import { PROVIDER } from "./codes.ts";
 import { MACHINES, type Machines } from "./machines.ts";
 import { type Places, preparing } from "./places.ts";
-import { selfExtracting } from "./user-data.ts";
 import { freeVolume } from "./volumes.ts";
 import { madeVms, type WireVm } from "./wire.ts";
 

@@ -16,7 +16,7 @@ const STATES: Readonly<Record<string, InstanceState>> = {
 
 /** The cloud's word for a state in ours. */
 export function stateOf(raw: string): InstanceState {
-  return STATES[raw] ?? "unknown";
+  return (Object.hasOwn(STATES, raw) ? STATES[raw] : undefined) ?? "unknown";
 }
 
 const ENDED_BY: Readonly<Record<string, "provider" | "guest" | "user">> = {
