@@ -6,7 +6,8 @@ const project = (name: string, include: readonly string[], testTimeout: number, 
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Much of a test is waiting: for a process, a deadline, a slow server.
+    maxWorkers: 3,
     projects: [
       project("fast", ["test/**/*.test.ts"], 30_000),
       // The agent's own tests once more, under every shell and with every program it can do with.

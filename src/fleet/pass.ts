@@ -68,7 +68,13 @@ export async function reconcile(
   const strays = await endStrays(fleet, listings, signal);
   const volumes = await settleVolumes(fleet, signal);
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
-  const strayVolumes = await removeStrayVolumes(fleet, answering, signal);
+  // Volumes are listed only where one of ours may have arrived too late.
+  const givenUp = new Set(await fleet.state.volumesGivenUp(fleet.clock.now() - LATE_MS));
+  const strayVolumes = await removeStrayVolumes(
+    fleet,
+    answering.filter((id) => givenUp.has(id)),
+    signal,
+  );
   for (const volume of await fleet.state.volumes())
     if (await isSyncDue(fleet, volume)) await syncCheckpoints(fleet, volume, signal).catch(() => null);
   const silent = [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));

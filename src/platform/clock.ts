@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** Time as a parameter, so that tests can own it. */
 export interface Clock {
   /** Wall clock, epoch milliseconds. May jump. */
@@ -30,9 +32,23 @@ export const systemClock: Clock = {
   },
 };
 
-/** A signal that fires when the parent does or after `ms`, whichever comes first. Call `done` when the work has ended. */
+/**
+ * A signal that fires when the parent does or after `ms`, whichever comes first. Call `done` when the work has ended.
+ * Not by `AbortSignal.any`: on Node 20 a parent that lives as long as a watch keeps every signal that was ever made of it.
+ */
 export function deadline(parent: AbortSignal, ms: number): { readonly signal: AbortSignal; done(): void } {
   const own = new AbortController();
+  const stop = () => own.abort(parent.reason);
   const timer = setTimeout(() => own.abort(new DOMException(`no answer within ${ms} ms`, "TimeoutError")), ms);
-  return { signal: AbortSignal.any([parent, own.signal]), done: () => clearTimeout(timer) };
+  if (parent.aborted) stop();
+  // Many may hang on one Ctrl-C; Node takes eleven listeners for a leak.
+  setMaxListeners(0, parent);
+  parent.addEventListener("abort", stop, { once: true });
+  return {
+    signal: own.signal,
+    done() {
+      clearTimeout(timer);
+      parent.removeEventListener("abort", stop);
+    },
+  };
 }

@@ -49,7 +49,9 @@ export async function closeIntents(database: Executor, closings: NonNullable<Cha
   }
 }
 
-export function intentQueries(database: Executor): Pick<State, "pendingIntents" | "intentByToken" | "promisedProviders"> {
+export function intentQueries(
+  database: Executor,
+): Pick<State, "pendingIntents" | "intentByToken" | "promisedProviders" | "volumesGivenUp"> {
   return {
     async pendingIntents(filter = {}) {
       let query = database.selectFrom("intents").selectAll().where("status", "=", "pending").orderBy("created_at").orderBy("id");
@@ -73,6 +75,17 @@ export function intentQueries(database: Executor): Pick<State, "pendingIntents" 
         .select("provider")
         .distinct()
         .where((where) => where.or([where("created_at", ">=", since), where("status", "=", "pending")]))
+        .execute();
+      return rows.map((row) => row.provider);
+    },
+    async volumesGivenUp(since) {
+      const rows = await database
+        .selectFrom("intents")
+        .select("provider")
+        .distinct()
+        .where("kind", "=", "volume-create")
+        .where("status", "=", "failed")
+        .where("created_at", ">=", since)
         .execute();
       return rows.map((row) => row.provider);
     },
