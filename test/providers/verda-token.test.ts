@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { context, verdaBench } from "./verda-bench.ts";
 
@@ -157,6 +158,20 @@ describe("Verda's access token", () => {
     const echoed = await provider.list(context).catch((error: unknown) => error);
     expect(String(echoed)).toContain("[hidden]");
     expect(String(echoed)).not.toContain(access);
+  });
+
+  test.each(["cut-json", "form"] as const)("an answer with a token that cannot be read is not quoted: %s", async (how) => {
+    const { provider, fake } = await verdaBench();
+    const answer = { status: 200, body: "access_token=canary-access-form&token_type=Bearer" };
+    fake.server.disturb({
+      what: how === "form" ? { do: "answer", answer } : { do: "cut-json" },
+      match: ({ path }) => path === "/v1/oauth2/token",
+    });
+    const failure = await provider.list(context).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ fault: { kind: "protocol" } });
+    const said = inspect(failure, { depth: 10 });
+    expect(said).toContain("/oauth2/token");
+    expect(said).not.toContain("canary-access");
   });
 
   test("without credentials it says which to set, and asks nobody", async () => {

@@ -1,5 +1,6 @@
+import type * as v from "valibot";
 import type { Clock } from "../../platform/clock.ts";
-import { type CloudHttp, parsed, quoted, refusalByStatus } from "../cloud-http.ts";
+import { type CloudAnswer, type CloudHttp, parsed, quoted, refusalByStatus } from "../cloud-http.ts";
 import { isFault, ProviderError } from "../errors.ts";
 import { tokenSchema } from "./wire.ts";
 
@@ -41,6 +42,15 @@ const WANTS_FORM = /grant_type.*not specified|unsupported grant type|not valid j
 const stopped = (signal: AbortSignal) =>
   new ProviderError("verda", { kind: "unavailable" }, "stopped while waiting for an access token", null, signal.reason);
 
+/** The token of an answer. One that cannot be read may hold a token all the same, so none of its words are repeated. */
+function tokenIn(answer: CloudAnswer): v.InferOutput<typeof tokenSchema> {
+  try {
+    return parsed("verda", tokenSchema, answer);
+  } catch {
+    throw new ProviderError("verda", { kind: "protocol" }, `${answer.asked} was answered without a token`, `http-${answer.status}`);
+  }
+}
+
 /** `POST /oauth2/token`: client credentials, then refresh (RFC 6749, sections 4.4 and 6). */
 export function tokenKeeper({ http, clock, credentials }: TokenKeeperOptions): TokenKeeper {
   let token: Token | undefined;
@@ -64,7 +74,7 @@ export function tokenKeeper({ http, clock, credentials }: TokenKeeperOptions): T
       answer = await send();
     }
     if (answer.status >= 200 && answer.status < 300) {
-      const { access_token: access, refresh_token: refresh, expires_in: seconds } = parsed("verda", tokenSchema, answer);
+      const { access_token: access, refresh_token: refresh, expires_in: seconds } = tokenIn(answer);
       const life = seconds * 1000;
       return { access, refresh, renewAt: began + life - Math.min(MARGIN_MS, life / 2) };
     }
