@@ -117,14 +117,16 @@ describe("ending a machine at Verda", () => {
   });
 
   test.each([
+    // Somebody who says that it is gone of one that runs: the cloud's own view of it decides.
     [
       [{ action: "delete", instanceId: "ID", status: "error", error: "Can't discontinue a discontinued instance", statusCode: 400 }],
-      "gone",
+      "unavailable",
     ],
-    [[{ action: "delete", instanceId: "ID", status: "error", error: "Invalid instance id", statusCode: "404" }], "gone"],
+    [[{ action: "delete", instanceId: "ID", status: "error", error: "Invalid instance id", statusCode: "404" }], "unavailable"],
     [[{ action: "delete", instanceId: "ID", status: "success" }], "accepted"],
     [[{ action: "delete", instanceId: "ID", status: "error", error: "boom", statusCode: 500 }], "ambiguous"],
     [[{ action: "delete", instanceId: "ID", status: "error", error: "not today" }], "invalid-request"],
+    [[{ action: "delete", instanceId: "ID", status: "error" }], "invalid-request"],
     [[{ action: "delete", instanceId: "somebody-else", status: "success" }], "protocol"],
     [[], "protocol"],
   ] as const)("207 %j is %s", async (rows, meaning) => {
@@ -135,6 +137,45 @@ describe("ending a machine at Verda", () => {
     const result = await provider.destroy(providerId, context).catch((error: unknown) => error);
     if (typeof result === "string") expect(result).toBe(meaning);
     else expect(result).toMatchObject({ fault: { kind: meaning } });
+  });
+
+  test.each(["status", "partial"] as const)("a machine that ended just before its delete is gone, told by %s", async (oneFailure) => {
+    const { provider, running, fake } = await verdaBench({ switches: { oneFailure } });
+    const { providerId } = await running("t-1");
+    const ends = async () => {
+      await fake.reclaim(providerId);
+      return true;
+    };
+    let ended: Promise<boolean> | undefined;
+    fake.server.disturb({
+      what: { do: "reset-before" },
+      match({ method }) {
+        if (method === "PUT") ended ??= ends();
+        return false;
+      },
+    });
+    expect(await provider.destroy(providerId, context)).toBe("gone");
+    expect(await ended).toBe(true);
+  });
+
+  test("a gateway that does not find the way to delete is no proof that a machine is gone", async () => {
+    const { provider, running, fake } = await verdaBench();
+    const { providerId } = await running("t-1");
+    fake.server.disturb({
+      what: { do: "answer", answer: { status: 404, body: "<html>no such page</html>" } },
+      match: ({ method }) => method === "PUT",
+    });
+    await expect(provider.destroy(providerId, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
+    let asked = 0;
+    fake.server.disturb({
+      what: { do: "answer", answer: { status: 404, body: "<html>no such page</html>" } },
+      // Nor does it find anything after the first look.
+      match: ({ path }) => path.startsWith("/v1/instances") && ++asked > 1,
+      times: 3,
+    });
+    await expect(provider.destroy(providerId, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
+    expect(fake.living()).toHaveLength(1);
+    expect(await provider.destroy(providerId, context)).toBe("accepted");
   });
 
   test("204 means that there was nothing to do: not yet proof", async () => {

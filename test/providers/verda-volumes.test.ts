@@ -87,6 +87,23 @@ describe("Verda's volumes", () => {
     expect(bench.fake.volumes()).toEqual([]);
   });
 
+  test("a gateway that does not find the way to delete is no proof that one is deleted", async () => {
+    const bench = await verdaBench();
+    const { providerId } = await operations(bench).create(SPEC, context);
+    bench.fake.server.disturb({
+      what: { do: "answer", answer: { status: 404, body: "<html>no such page</html>" } },
+      match: ({ method }) => method === "PUT",
+    });
+    await expect(operations(bench).remove(providerId, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
+    expect(bench.fake.volumes()).toHaveLength(1);
+    bench.fake.server.disturb({
+      what: { do: "answer", answer: { status: 404, body: "<html>no such page</html>" } },
+      match: ({ method, path }) => method === "GET" && path === `/v1/volumes/${providerId}`,
+    });
+    await operations(bench).remove(providerId, context);
+    expect(bench.fake.volumes()).toEqual([]);
+  });
+
   test("a removal whose answer was lost is ambiguous, and done by the next", async () => {
     const bench = await verdaBench();
     const { providerId } = await operations(bench).create(SPEC, context);

@@ -46,11 +46,27 @@ function requireRow(client: VerdaClient, id: string, answer: CloudAnswer): void 
     if (answer.status !== 207) return;
     throw new ProviderError("verda", { kind: "protocol" }, `${answer.asked} was answered without a word about ${id}`, "http-207");
   }
-  const failed = (row.statusCode ?? 0) >= A_REFUSAL || (row.error !== null && row.error !== "");
+  const failed = (row.statusCode ?? 0) >= A_REFUSAL || (row.error !== null && row.error !== "") || row.status === "error";
   if (failed) client.refuse(rowAsAnswer(answer, row.error ?? row.status ?? "", Math.max(row.statusCode ?? 0, A_REFUSAL)));
 }
 
-/** `accepted` as soon as the cloud has; `gone` when it says that there is nothing to delete. */
+/**
+ * What a delete means that was answered with "there is no such machine", or "it is over": a gateway in front may say the
+ * first, so the machine itself is looked at once more.
+ * @throws ProviderError `unavailable` when it is still there, or cannot be looked at: nothing was done.
+ */
+async function afterDenial(client: VerdaClient, id: string, denial: ProviderError, context: CallContext): Promise<"accepted" | "gone"> {
+  const unavailable = (message: string) => new ProviderError("verda", { kind: "unavailable" }, message, denial.rawCode, denial);
+  const left = await findInstance(client, id, context).catch((error: unknown) => {
+    throw isFault(error, "not-found", "protocol") ? unavailable(error.message) : error;
+  });
+  const state = left === undefined ? "gone" : stateOf(left.status);
+  if (state === "gone") return "gone";
+  if (state === "terminating") return "accepted";
+  throw unavailable(`${id} was denied and is there (${left?.status}): ${denial.message}`);
+}
+
+/** `accepted` as soon as the cloud has; `gone` when it says that there is nothing to delete, and shows nothing either. */
 export async function destroyInstance(
   client: VerdaClient,
   id: string,
@@ -75,9 +91,9 @@ export async function destroyInstance(
     requireRow(client, id, await client.send({ method: "PUT", path: "/instances", body, effect: "change", signal: context.signal }));
   } catch (error) {
     // Nothing ever came of it, so nothing is billed, whether or not the cloud can delete it.
-    const isNothing = instance.status === NEVER_WAS && isFault(error, "invalid-request", "conflict", "unsupported");
-    if (!isNothing && !isFault(error, "not-found")) throw error;
-    how = "gone";
+    if (instance.status === NEVER_WAS && isFault(error, "invalid-request", "conflict", "unsupported", "not-found")) how = "gone";
+    else if (isFault(error, "not-found")) how = await afterDenial(client, id, error, context);
+    else throw error;
   }
   if (!hasBooted) await forgetScript();
   return how;

@@ -32,14 +32,14 @@ function toVolume(volume: WireVolume): ProviderVolume {
   };
 }
 
-/** The volume of this id; undefined when there is none, or none any more. */
+/** The volume of this id; undefined when there is none, or none any more, and the list says so too. */
 async function findVolume(client: VerdaClient, id: string, context: CallContext): Promise<WireVolume | undefined> {
+  const alive = (volume: WireVolume | undefined) => (volume === undefined || OVER.includes(volume.status) ? undefined : volume);
   try {
-    const volume = await client.read(volumeSchema, `/volumes/${encodeURIComponent(id)}`, context);
-    return OVER.includes(volume.status) ? undefined : volume;
+    return alive(await client.read(volumeSchema, `/volumes/${encodeURIComponent(id)}`, context));
   } catch (error) {
-    if (isFault(error, "not-found")) return undefined;
-    throw error;
+    if (!isFault(error, "not-found")) throw error;
+    return alive((await client.read(volumeList, "/volumes", context)).find((volume) => volume.id === id));
   }
 }
 
@@ -48,18 +48,19 @@ async function liesInTrash(client: VerdaClient, id: string, context: CallContext
   return trash.some((volume) => volume.id === id && !volume.is_permanently_deleted);
 }
 
-/** Sends a deletion; that it is deleted already is as good. */
+/** Sends a deletion. @returns whether it was answered that there is nothing to delete, which alone proves nothing. */
 async function remove(
   client: VerdaClient,
   request: { readonly method: "PUT" | "DELETE"; readonly path: string; readonly query?: { readonly force: true }; readonly body: unknown },
   context: CallContext,
-): Promise<void> {
+): Promise<boolean> {
   const answer = await client.send({ ...request, effect: "change", signal: context.signal });
-  if (isSuccess(answer)) return;
+  if (isSuccess(answer)) return false;
   try {
-    client.refuse(answer);
+    return client.refuse(answer);
   } catch (error) {
     if (!isFault(error, "not-found")) throw error;
+    return true;
   }
 }
 
@@ -72,7 +73,9 @@ async function removePermanently(client: VerdaClient, id: string, context: CallC
   if (volume !== undefined) {
     const owner = attachedTo(volume);
     if (owner !== null) throw new ProviderError("verda", { kind: "conflict" }, `volume ${id} is attached to ${owner}`);
-    await remove(client, { method: "PUT", path: "/volumes", body: { id, action: "delete", is_permanent: true } }, context);
+    const isDenied = await remove(client, { method: "PUT", path: "/volumes", body: { id, action: "delete", is_permanent: true } }, context);
+    if (isDenied && (await findVolume(client, id, context)) !== undefined)
+      throw new ProviderError("verda", { kind: "unavailable" }, `volume ${id} was denied and is there`);
   }
   if (!(await liesInTrash(client, id, context))) return;
   const path = `/volumes/${encodeURIComponent(id)}`;
