@@ -289,4 +289,29 @@ describe("startup scripts at Verda", () => {
     await provider.launch(await spec("t-late"), context);
     expect(fake.scripts().map(({ name }) => name)).toEqual(["spot-train-t-kept", "spot-train-t-early", "spot-train-t-late"]);
   });
+
+  test("that a launch finds again after hours are its own, and no leftovers", async () => {
+    const { provider, spec, fake, clock } = await verdaBench({ switches: { tokenSeconds: 86_400 } });
+    fake.server.disturb({ what: { do: "reset-before" }, match: isCreate });
+    await expect(provider.launch(await spec("t-late"), context)).rejects.toMatchObject({ fault: { kind: "ambiguous" } });
+    clock.advance(2 * HOUR_MS);
+    await provider.launch(await spec("t-late"), context);
+    expect(fake.scripts().map(({ name }) => name)).toEqual(["spot-train-t-late"]);
+  });
+
+  test("are deleted a few at a time, so that a launch does not wait for all of them", async () => {
+    const { provider, spec, fake, clock, sent } = await verdaBench({ switches: { tokenSeconds: 86_400 } });
+    for (let number = 0; number < 25; number++) {
+      fake.server.disturb({ what: { do: "reset-before" }, match: isCreate });
+      await expect(provider.launch(await spec(`t-${number}`), context)).rejects.toMatchObject({ fault: { kind: "ambiguous" } });
+    }
+    clock.advance(2 * HOUR_MS);
+    const deletions = () =>
+      fake.server.requests.filter(({ method, path }) => method === "DELETE" && path.startsWith("/v1/scripts/")).length;
+    expect([deletions(), sent("POST", "/instances").length]).toEqual([0, 25]);
+    await provider.launch(await spec("t-late"), context);
+    expect(deletions()).toBe(10);
+    await provider.launch(await spec("t-later"), context);
+    expect(deletions()).toBe(20);
+  });
 });

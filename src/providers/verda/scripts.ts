@@ -9,6 +9,8 @@ import { NAME_LENGTH, scriptList, type WireScript } from "./wire.ts";
 const PREFIX = "spot-";
 /** A launch makes its script first and its machine right after; so long nobody may take it for a leftover. */
 const IN_USE_MS = 3_600_000;
+/** Leftovers that one launch clears away; it does not wait for more of them. */
+const MOST_LEFTOVERS = 10;
 
 /** Sent twice if need be: deleting is idempotent. Failing to is no reason to fail, what is left is found by a later launch. */
 export async function deleteScript(client: VerdaClient, id: string, context: CallContext): Promise<void> {
@@ -28,7 +30,8 @@ async function deleteLeftovers(client: VerdaClient, scripts: readonly WireScript
   const old = scripts.filter(({ name, created_at: at }) => name.startsWith(PREFIX) && tokenOf(name) !== null && at !== null && at < before);
   if (old.length === 0) return;
   const used = new Set((await listInstances(client, context)).map((instance) => instance.startup_script_id));
-  for (const { id } of old) if (!used.has(id)) await deleteScript(client, id, context);
+  const unused = old.filter(({ id }) => !used.has(id)).slice(0, MOST_LEFTOVERS);
+  for (const { id } of unused) await deleteScript(client, id, context);
 }
 
 /** Puts the boot script there under the launch's own name, unless it is there already. @returns Verda's id of it. */
@@ -39,7 +42,8 @@ export async function keepScript(client: VerdaClient, spec: LaunchSpec, context:
   const mine = (scripts: readonly WireScript[]) => scripts.find((one) => one.name === name && one.script === script)?.id;
   const there = await list();
   const known = mine(there);
-  await deleteLeftovers(client, there, context).catch(() => undefined);
+  const others = there.filter(({ id }) => id !== known);
+  await deleteLeftovers(client, others, context).catch(() => undefined);
   if (known !== undefined) return known;
   try {
     const answer = await client.send({
