@@ -29,7 +29,8 @@ const LEGAL: Readonly<Record<InstanceState, readonly InstanceState[]>> = {
   hibernated: ["restoring", "running", "reclaiming", "hibernating", "requested", "terminating", "gone", "failed", "unknown"],
   restoring: ["running", "reclaiming", "hibernating", "hibernated", "terminating", "gone", "failed", "requested", "unknown"],
   stopping: ["stopped", "running", "terminating", "gone", "failed", "unknown"],
-  stopped: ["restoring", "running", "requested", "terminating", "gone", "failed", "unknown"],
+  // Its owner may have started it again at the provider's own console.
+  stopped: ["restoring", "running", "reclaiming", "hibernating", "hibernated", "requested", "terminating", "gone", "failed", "unknown"],
   terminating: ["gone", "hibernated", "requested", "unknown"],
   gone: [],
   failed: ["requested", "terminating", "gone"],
