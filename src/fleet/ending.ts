@@ -18,8 +18,8 @@ const BLOCK_MS = 180_000;
 const SEAL_MARGIN_SECONDS = 1;
 
 /**
- * The checkpoint before the machine sleeps or ends, after which its volume is let go. When it fails, nothing is ended:
- * the work is worth more than the minutes that it costs to look.
+ * The checkpoint before the machine sleeps or ends. When it fails, nothing is ended: the work is worth more than the
+ * minutes that it costs to look.
  * @returns whether everything that the workload wrote is sealed on a volume.
  */
 export async function sealFirst(
@@ -29,27 +29,38 @@ export async function sealFirst(
   reason: "hibernate" | "down",
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (record.spec.volume === null || instance.reach === null) return false;
+  if (record.spec.volume === null) return false;
+  if (instance.reach === null) throw unsealed(record, reason, "its cloud does not say how it is reached");
   fleet.say(`${record.name}: sealing a checkpoint`);
   const notice = instance.notice ?? record.notice;
   const deadline = notice === null ? null : Math.floor(notice.deadline / 1000) - SEAL_MARGIN_SECONDS;
   const sealed = await fleet.guest.snapshot(instance.reach, reason, deadline, signal);
   await syncRecordCheckpoints(fleet, record, signal, instance.reach);
-  if (sealed.kind !== "failed") {
-    await letGoOfVolume(fleet, record, instance, signal);
-    return true;
-  }
-  throw new Problem({
+  if (sealed.kind === "failed") throw unsealed(record, reason, sealed.why);
+  return true;
+}
+
+function unsealed(record: InstanceRecord, reason: "hibernate" | "down", why: string): Problem {
+  return new Problem({
     code: "SPOT_E_CHECKPOINT",
-    message: `${record.name}: the checkpoint failed, so it was left running (and billing): ${sealed.why}`,
+    message: `${record.name}: the checkpoint failed, so it was left running (and billing): ${why}`,
     exit: EXIT.partial,
     hint: "with --no-snapshot the last sealed checkpoint is relied on",
     next: [`spot checkpoints ls ${record.name}`, `spot ${reason} ${record.name} --no-snapshot`],
   });
 }
 
-/** Ends the machine; where its cloud can, and it is to come back, its root disk stays. */
-export async function endNow(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
+/**
+ * Ends the machine; where its cloud can, and it is to come back, its root disk stays. `sealed`: a checkpoint was made
+ * right before.
+ */
+export async function endNow(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  sealed: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   const { providerId } = instance;
   const provider = await fleet.provider(record.provider);
   const root = record.desired === "gone" ? null : await keptRoot(fleet, record, instance, signal);
@@ -63,6 +74,8 @@ export async function endNow(fleet: Fleet, record: InstanceRecord, instance: Pro
       ...(root === null ? {} : { volumes: [root.volume], ledger: root.ledger }),
     },
   );
+  // Only now that its end is written down: a machine that has let go of its volume can do nothing else any more.
+  if (sealed) await letGoOfVolume(fleet, record, instance, signal);
   fleet.say(`${record.name}: ending the machine`);
   await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: root !== null }));
 }

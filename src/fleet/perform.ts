@@ -1,4 +1,4 @@
-import type { InstanceRecord } from "../state/records.ts";
+import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import { attachVolume, mountVolume } from "./attach.ts";
 import type { Action, Observation } from "./decide.ts";
 import { clearRemains, discard, endNow, refuseStopped, sealFirst } from "./ending.ts";
@@ -29,26 +29,33 @@ export async function perform(
       return action.ms;
     case "rest":
       return null;
-    case "discard":
+    case "discard": {
+      const askedMs = await untilNextLook(fleet, record, "destroy");
       await discard(fleet, record, seen, signal);
-      return ASKED_MS;
+      return askedMs;
+    }
     case "attach-volume":
       return attachVolume(fleet, record, action.instance, action.volumeId, signal);
     case "mount-volume":
       return mountVolume(fleet, record, action.instance, seen.attachVolume, signal);
     case "snapshot-and-hibernate": {
+      const askedMs = await untilNextLook(fleet, record, "hibernate");
       const sealed = action.snapshot && (await sealFirst(fleet, record, action.instance, "hibernate", signal));
       await hibernateNow(fleet, record, action.instance, sealed, signal);
-      return ASKED_MS;
+      return askedMs;
     }
-    case "restore":
+    case "restore": {
+      const askedMs = await untilNextLook(fleet, record, "restore");
       await restoreNow(fleet, record, action.instance, signal);
-      return ASKED_MS;
-    case "snapshot-and-destroy":
-      if (action.snapshot) await sealFirst(fleet, record, action.instance, record.desired === "gone" ? "down" : "hibernate", signal);
-      await endNow(fleet, record, action.instance, signal);
-      // Asked before, and still there: asking is repeated, but not at every look.
-      return record.state === "terminating" ? AGAIN_MS : ASKED_MS;
+      return askedMs;
+    }
+    case "snapshot-and-destroy": {
+      const askedMs = await untilNextLook(fleet, record, "destroy");
+      const reason = record.desired === "gone" ? "down" : "hibernate";
+      const sealed = action.snapshot && (await sealFirst(fleet, record, action.instance, reason, signal));
+      await endNow(fleet, record, action.instance, sealed, signal);
+      return askedMs;
+    }
     case "refuse-stopped":
       return refuseStopped(record);
     case "tell-notice":
@@ -58,6 +65,12 @@ export async function perform(
       await note(fleet, record, action, seen, signal);
       return 0;
   }
+}
+
+/** Asked before, and nothing has come of it: asking is repeated, but not at every look. */
+async function untilNextLook(fleet: Fleet, record: InstanceRecord, kind: IntentRecord["kind"]): Promise<number> {
+  const open = await fleet.state.pendingIntents({ instanceId: record.id });
+  return open.some((intent) => intent.kind === kind) ? AGAIN_MS : ASKED_MS;
 }
 
 type Noted = Exclude<

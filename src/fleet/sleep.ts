@@ -1,6 +1,7 @@
 import { isFault } from "../providers/errors.ts";
 import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
+import { letGoOfVolume } from "./attach.ts";
 import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { planLaunch } from "./launch.ts";
@@ -23,6 +24,8 @@ export async function hibernateNow(
     { state: "hibernating", sealedAsleep: sealed || (record.state === "hibernating" && record.sealedAsleep) },
     { openIntents, events: [eventOf(fleet, record, "intent", { intent: "hibernate" })] },
   );
+  // Only now that its sleep is written down: a machine that has let go of its volume can do nothing else any more.
+  if (sealed) await letGoOfVolume(fleet, record, instance, signal);
   fleet.say(`${record.name}: hibernating`);
   const options = { retainAddress: record.retainAddress };
   try {
