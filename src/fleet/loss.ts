@@ -3,6 +3,7 @@ import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
 import type { Observation } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
 import { changeRecord, closings, eventOf } from "./record-change.ts";
+import { isRootThere, removeRoot, rootOf } from "./root-volume.ts";
 
 /**
  * What follows when the machine of an instance that is to run is gone. `endedBy` is `us` when a promise of ours to
@@ -39,13 +40,14 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   fleet.say(
     `${record.name}: the machine is gone (${why}); ${next === "replace" ? "replacing it" : next === "park" ? "parked on its volume" : "letting it go"}`,
   );
-  if (next === "let-go") await changeRecord(fleet, record, { ...lost, state: "gone", desired: "gone" }, rest);
-  else if (next === "park")
-    await changeRecord(
-      fleet,
-      record,
-      { ...lost, state: "hibernated", desired: "hibernated", parked: "recreate", providerId: null, generation: record.generation + 1 },
-      rest,
-    );
-  else await changeRecord(fleet, record, { ...lost, state: "requested", providerId: null, generation: record.generation + 1 }, rest);
+  if (next === "let-go") {
+    await removeRoot(fleet, record, signal);
+    await changeRecord(fleet, record, { ...lost, state: "gone", desired: "gone" }, rest);
+  } else if (next === "park") {
+    const root = await rootOf(fleet, record);
+    // Whoever took the machine may have taken the disk that it booted from.
+    const rootVolume = root !== undefined && (await isRootThere(fleet, root, signal)) ? root.id : null;
+    const parked = { state: "hibernated", desired: "hibernated", parked: "recreate", rootVolume } as const;
+    await changeRecord(fleet, record, { ...lost, ...parked, providerId: null, generation: record.generation + 1 }, rest);
+  } else await changeRecord(fleet, record, { ...lost, state: "requested", providerId: null, generation: record.generation + 1 }, rest);
 }
