@@ -94,11 +94,13 @@ export async function syncRecordCheckpoints(fleet: Fleet, record: InstanceRecord
 
 /**
  * Whether something may have been sealed on a volume since the catalogue was last brought up to date. Reading through
- * a machine costs a connection, so a pass over everything asks only then.
+ * a machine costs a connection, so a pass over everything asks only then, and at the pace at which its cloud is
+ * `listed` at all.
  */
-export async function isSyncDue(fleet: Fleet, volume: VolumeRecord): Promise<boolean> {
+export async function isSyncDue(fleet: Fleet, volume: VolumeRecord, listed: boolean): Promise<boolean> {
   const provider = await fleet.provider(volume.provider);
   if (provider.capabilities.machine.kind === "process") return true;
+  if (!listed) return false;
   const holders = (await fleet.state.instances()).filter((record) => record.volumes.some(({ id }) => id === volume.id));
   if (holders.some((record) => record.notice !== null)) return true;
   const [every] = holders.map((record) => record.spec.checkpointEveryMs).filter((ms) => ms !== null);

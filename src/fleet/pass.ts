@@ -76,7 +76,7 @@ export async function reconcile(
     signal,
   );
   for (const volume of await fleet.state.volumes())
-    if (await isSyncDue(fleet, volume)) await syncCheckpoints(fleet, volume, signal).catch(() => null);
+    if (await isSyncDue(fleet, volume, listings.has(volume.provider))) await syncCheckpoints(fleet, volume, signal).catch(() => null);
   const silent = [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));
   return { items, strays: [...strays, ...strayVolumes], volumes, silent };
 }

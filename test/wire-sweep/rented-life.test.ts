@@ -1,50 +1,13 @@
 import { expect, test } from "vitest";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { hyperstackProvider } from "../../src/providers/hyperstack/provider.ts";
-import { novitaProvider } from "../../src/providers/ppio/provider.ts";
-import { verdaProvider } from "../../src/providers/verda/provider.ts";
-import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
-import { fakePpio } from "../clouds/ppio/fake.ts";
-import { fakeVerda } from "../clouds/verda/verda.ts";
 import { up } from "../simulation/scenarios.ts";
-import type { VirtualClock } from "../simulation/virtual-clock.ts";
-import { type CloudOnTheWire, type WireWorld, wireWorld } from "./wire-world.ts";
+import { onHyperstack, onNovita, onVerda, stopAtNovita } from "./one-cloud.ts";
+import type { WireWorld } from "./wire-world.ts";
 
 const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
 const limits = { signal, limitMs: HOUR_MS };
-
-/** A world on a fake cloud, with the fake itself in hand. */
-async function worldOn<Fake extends Pick<CloudOnTheWire, "server" | "living" | "volumes" | "close"> & { readonly env: object }>(
-  makeFake: (clock: VirtualClock) => Promise<Fake>,
-  provider: (world: {
-    readonly env: Record<string, string>;
-    readonly home: string;
-    readonly clock: VirtualClock;
-  }) => Promise<CloudOnTheWire["provider"]>,
-): Promise<{ readonly world: WireWorld; readonly cloud: Fake }> {
-  let made: Fake | undefined;
-  const world = await wireWorld(async (clock) => {
-    const fake = await makeFake(clock);
-    made = fake;
-    return {
-      provider: await provider({ env: { ...fake.env }, home: "/nowhere", clock }),
-      server: fake.server,
-      living: () => fake.living(),
-      volumes: () => fake.volumes(),
-      giveNotice: async () => false,
-      close: () => fake.close(),
-    };
-  });
-  if (made === undefined) throw new Error("no cloud");
-  return { world, cloud: made };
-}
-
-const onHyperstack = (switches: Parameters<typeof fakeHyperstack>[0]["switches"] = {}) =>
-  worldOn((clock) => fakeHyperstack({ clock, switches: { requestsPerMinute: 100_000, ...switches } }), hyperstackProvider);
-const onNovita = () => worldOn((clock) => fakePpio({ clock, vendor: "novita" }), novitaProvider);
-const onVerda = () => worldOn((clock) => fakeVerda({ clock }), verdaProvider);
 
 async function pass(world: WireWorld): Promise<void> {
   await world.clock.run(reconcile(world.start(), limits));
@@ -88,12 +51,7 @@ test("stopped at the cloud's own console: left alone, its end and its costs said
   try {
     const fleet = world.start();
     const record = await world.clock.run(up(fleet, world.spec));
-    const stop = await fetch(`${cloud.url}/gpu-instance/openapi/v1/gpu/instance/stop`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${cloud.credential}`, "content-type": "application/json" },
-      body: JSON.stringify({ instanceId: record.providerId }),
-    });
-    expect(stop.status).toBe(200);
+    await stopAtNovita(cloud, record.providerId);
     await world.clock.pass(60_000);
     await pass(world);
     const stopped = await fleet.state.instance(record.id);
