@@ -64,7 +64,10 @@ const pieces = {
 
 /** Small and wanted nearly everywhere: whoever imports one of them imports all, so that they lie in one chunk together. */
 const BASE = [
-  ...readdirSync(join(root, "src", "model")).map((name) => `model/${name}`),
+  // Some of the model is for whoever talks to clouds only.
+  ...readdirSync(join(root, "src", "model"))
+    .filter((name) => !["gpu-names.ts", "gpu-query.ts", "packed-script.ts"].includes(name))
+    .map((name) => `model/${name}`),
   ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),
   ...["text-width", "list-view", "detail-view", "painter"].map((name) => `output/${name}.ts`),
 ];

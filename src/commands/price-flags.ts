@@ -1,7 +1,7 @@
 import { askMarket } from "../fleet/market.ts";
 import { parseDuration } from "../model/duration.ts";
-import { type GpuQuery, parseGpuQuery } from "../model/gpu.ts";
 import { gpuFromName, isAskedGpu } from "../model/gpu-names.ts";
+import { type GpuQuery, parseGpuQuery } from "../model/gpu-query.ts";
 import { suggestion } from "../model/nearest.ts";
 import type { Offer } from "../model/offer.ts";
 import { usageProblem } from "../model/problem.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { parseDuration } from "../model/duration.ts";
-import { parseGpuQuery } from "../model/gpu.ts";
+import { parseGpuQuery } from "../model/gpu-query.ts";
 import { requireName } from "../model/ids.ts";
 import type { Money } from "../model/money.ts";
 import { suggestion } from "../model/nearest.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseGpuQuery } from "../../src/model/gpu.ts";
 import { askedModel, gpuFromName, gpuMatcher, isAskedGpu } from "../../src/model/gpu-names.ts";
+import { parseGpuQuery } from "../../src/model/gpu-query.ts";
 
 test.each([
   // PPIO and Novita: product names.

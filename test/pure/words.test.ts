@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { durationText, parseDuration } from "../../src/model/duration.ts";
-import { gpuText, parseGpuQuery } from "../../src/model/gpu.ts";
+import { gpuText } from "../../src/model/gpu.ts";
+import { parseGpuQuery } from "../../src/model/gpu-query.ts";
 import { newId, requireName } from "../../src/model/ids.ts";
 import { INSTANCE_STATES, mayMove } from "../../src/model/instance.ts";
 import { nearest, suggestion } from "../../src/model/nearest.ts";
