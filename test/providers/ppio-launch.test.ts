@@ -152,6 +152,12 @@ test("a month is not rented: it could not be ended", async () => {
   await expect(provider.launch(await spec({ offer: monthly }), context)).rejects.toMatchObject({ fault: { kind: "invalid-request" } });
 });
 
+test("where no port is to be open none is named", async () => {
+  const { provider, context, spec, sent } = await ppioBench();
+  await provider.launch(await spec(), context);
+  expect(sent("/gpu/instance/create")[0]).not.toHaveProperty("ports");
+});
+
 test("the cloud's own ports, too many ports and too long values are refused before anything is sent", async () => {
   const { provider, context, spec, sent } = await ppioBench();
   const bad = [

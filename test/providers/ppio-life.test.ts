@@ -156,16 +156,19 @@ test("a notice without its moment is a notice, whose assumed end stays where it 
   expect((await provider.get(providerId, context))?.notice).toBeNull();
 });
 
-test("a delete that wants a stop first gets one, and ends at the next call", async () => {
-  const { cloud, provider, context, clock, running } = await ppioBench({ deleteNeedsStop: true });
-  const { providerId } = await running();
-  await expect(provider.destroy(providerId, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
-  clock.advance(MINUTE_MS);
-  expect(await provider.destroy(providerId, context)).toBe("accepted");
-  clock.advance(MINUTE_MS);
-  expect(await provider.destroy(providerId, context)).toBe("gone");
-  expect(cloud.living()).toEqual([]);
-});
+test.each(["full", "message", "empty"] as const)(
+  "a delete that wants a stop first gets one, however little the refusal says: %s",
+  async (refusals) => {
+    const { cloud, provider, context, clock, running } = await ppioBench({ deleteNeedsStop: true, refusals });
+    const { providerId } = await running();
+    await expect(provider.destroy(providerId, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
+    clock.advance(MINUTE_MS);
+    expect(await provider.destroy(providerId, context)).toBe("accepted");
+    clock.advance(MINUTE_MS);
+    expect(await provider.destroy(providerId, context)).toBe("gone");
+    expect(cloud.living()).toEqual([]);
+  },
+);
 
 test("a second delete while the first is at work is accepted", async () => {
   const { provider, context, running } = await ppioBench({ verbMs: 5 * MINUTE_MS });
@@ -210,4 +213,28 @@ test("a not-found of the details alone is no proof that an instance is gone", as
   expect(await provider.get(providerId, context)).toMatchObject({ providerId, state: "running", reach: null });
   cloud.server.disturb({ what: { do: "answer", answer: lost }, match: ({ path }) => path.endsWith("/gpu/instance/delete") });
   await expect(provider.destroy(providerId, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
+});
+
+test("a not-found is believed when the whole list says so too, not the search by name", async () => {
+  const { cloud, provider, context, running } = await ppioBench({ namesFound: false });
+  const { providerId } = await running();
+  const lost = { status: 404, body: "<html>no such page</html>" };
+  cloud.server.disturb({ what: { do: "answer", answer: lost }, match: ({ path }) => path.endsWith("/gpu/instance") });
+  expect(await provider.get(providerId, context)).toMatchObject({ providerId, state: "running" });
+  for (const end of ["/gpu/instance/delete", "/gpu/instance"])
+    cloud.server.disturb({ what: { do: "answer", answer: lost }, match: ({ path }) => path.endsWith(end) });
+  await expect(provider.destroy(providerId, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
+  expect(cloud.living()).toHaveLength(1);
+});
+
+test("a gateway that does not find the way to delete is no proof that a volume is deleted", async () => {
+  const { cloud, provider, context, offer } = await ppioBench();
+  const { region } = await offer();
+  const volume = await provider.volumes?.create({ name: "data", token: "t-vol", sizeGb: 20, region, zone: region }, context);
+  const lost = { status: 404, body: "<html>no such page</html>" };
+  cloud.server.disturb({ what: { do: "answer", answer: lost }, match: ({ path }) => path.endsWith("/networkstorage/delete") });
+  await expect(provider.volumes?.remove(volume?.providerId ?? "", context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
+  expect(cloud.volumes()).toHaveLength(1);
+  await provider.volumes?.remove(volume?.providerId ?? "", context);
+  expect(cloud.volumes()).toEqual([]);
 });

@@ -64,13 +64,18 @@ test.each(["full", "message", "error", "text"] as const)(
   },
 );
 
-test("a refusal without a word is a refusal, and an instance is gone when the list says so too", async () => {
-  const { cloud, provider, context, spec } = await ppioBench({ refusals: "empty", notFoundStatus: 404 });
-  const launch = await spec();
-  expect(await provider.get("nobody", context)).toBeUndefined();
-  cloud.setStock("4090.16c62g:1", 0);
-  await expect(provider.launch(launch, context)).rejects.toMatchObject({ fault: { kind: "invalid-request" } });
-});
+test.each([400, 404] as const)(
+  "a refusal without a word, by %i, and an instance is gone when the list says so too",
+  async (notFoundStatus) => {
+    const { cloud, provider, context, spec } = await ppioBench({ refusals: "empty", notFoundStatus });
+    const launch = await spec();
+    expect(await provider.get("nobody", context)).toBeUndefined();
+    expect(await provider.destroy("nobody", context)).toBe("gone");
+    await provider.volumes?.remove("nothing", context);
+    cloud.setStock("4090.16c62g:1", 0);
+    await expect(provider.launch(launch, context)).rejects.toMatchObject({ fault: { kind: "invalid-request" } });
+  },
+);
 
 test.each([
   ['{"code":400,"reason":"INSUFFICIENT_RESOURCE","message":"x","metadata":{}}', "INSUFFICIENT_RESOURCE"],

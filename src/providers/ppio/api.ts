@@ -5,7 +5,7 @@ import { type CloudAnswer, type CloudRequest, cloudHttp, parsed } from "../cloud
 import { accessOf } from "../credentials.ts";
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
-import { refusalOf } from "./codes.ts";
+import { refusalOf, saysNothing } from "./codes.ts";
 import { everyRow, type FirstPage, type PagedList } from "./pages.ts";
 import type { Vendor } from "./vendors.ts";
 import { instanceDetails, instancePage, productList, type WireInstance, type WireProduct } from "./wire.ts";
@@ -100,7 +100,7 @@ export function ppioApi(vendor: Vendor, world: PpioWorld): PpioApi {
       try {
         return await read(instanceDetails, "/gpu/instance", { instanceId }, context);
       } catch (error) {
-        if (isFault(error, "not-found")) return undefined;
+        if (isFault(error, "not-found") || saysNothing(error)) return undefined;
         throw error;
       }
     },

@@ -1,6 +1,6 @@
 import type { InstanceState } from "../../model/instance.ts";
 import { type CloudAnswer, quoted, refusalByStatus, retryAfterMs } from "../cloud-http.ts";
-import { type Fault, ProviderError } from "../errors.ts";
+import { type Fault, isFault, ProviderError } from "../errors.ts";
 
 /** The statuses of v1 (both vendors' pages of the list and the details call). */
 const STATES: Readonly<Record<string, InstanceState>> = {
@@ -118,6 +118,11 @@ export function refusalWords(answer: Pick<CloudAnswer, "text">): Said {
 function reasonIn(words: string): string | null {
   const plain = words.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
   return BY_LENGTH.find((reason) => plain.includes(reason)) ?? PHRASES.find(([pattern]) => pattern.test(words))?.[1] ?? null;
+}
+
+/** A refusal without a word that is known: no document shows an error's body, so it may be any of those that come with HTTP 400. */
+export function saysNothing(error: unknown): boolean {
+  return isFault(error, "invalid-request") && !Object.hasOwn(REASONS, error.rawCode ?? "");
 }
 
 /** What a refusal means for whoever called. */

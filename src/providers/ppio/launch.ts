@@ -100,8 +100,8 @@ async function createBody(api: PpioApi, spec: LaunchSpec, product: WireProduct, 
     rootfsSize: rootGb(product),
     imageUrl: spec.image ?? api.vendor.defaultImage,
     ...(spec.registryAuth === null ? {} : { imageAuthId: await authIdOf(api, spec.registryAuth, context) }),
-    // One string here, an array everywhere else.
-    ports: spec.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(", "),
+    // One string here, an array everywhere else. Whether it may be empty is not documented.
+    ...(spec.ports.length === 0 ? {} : { ports: spec.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(", ") }),
     envs: [...Object.entries(spec.env).map(([key, value]) => ({ key, value })), ...boot.envs],
     entrypoint: boot.entrypoint,
     command: boot.command,

@@ -2,7 +2,7 @@ import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, Capabilities, Provider, ProviderInstance } from "../provider.ts";
 import { tokenOf } from "../tagged-name.ts";
 import { type PpioApi, type PpioWorld, ppioApi } from "./api.ts";
-import { stateOf } from "./codes.ts";
+import { saysNothing, stateOf } from "./codes.ts";
 import { inTurn } from "./in-turn.ts";
 import { instanceOf, type Memory } from "./instance-view.ts";
 import { launchInstance } from "./launch.ts";
@@ -37,11 +37,14 @@ const WRONG_STATE: readonly (string | null)[] = ["CONFLICT", "INVALID_STATE_CHAN
  */
 async function look(api: PpioApi, id: string, memory: Memory, context: CallContext): Promise<WireInstance | undefined> {
   const details = await api.details(id, context);
-  if (details === undefined) return api.row(id, memory.names.get(id) || null, context);
+  // What is not in the whole list is gone; what a search by name does not find may be there all the same.
+  const search = async (name: string | null) =>
+    (name === null ? undefined : await api.row(id, name, context)) ?? api.row(id, null, context);
+  if (details === undefined) return search(memory.names.get(id) || null);
   const isSpot = details.billingMode === "spot" || details.billingMode === "";
   if (!isSpot || ["gone", "terminating"].includes(stateOf(details.status))) return details;
-  // It is there, so a filter that does not find it is not to be trusted: without the row a notice would be missed.
-  const row = (await api.row(id, details.name || null, context)) ?? (await api.row(id, null, context));
+  // Without the row a notice would be missed.
+  const row = await search(details.name || null);
   if (row === undefined) return details;
   // The row is the younger of the two, and by the documents the only one with the fields of a reclaim.
   return {
@@ -81,7 +84,8 @@ async function destroy(api: PpioApi, id: string, memory: Memory, context: CallCo
     await api.change("/gpu/instance/delete", { instanceId: id }, context);
     return "accepted";
   } catch (error) {
-    if (!isFault(error, "not-found", "conflict")) throw error;
+    const isWordless = saysNothing(error);
+    if (!(error instanceof ProviderError) || !(isWordless || isFault(error, "not-found", "conflict"))) throw error;
     const found = await look(api, id, memory, context).catch((failure: unknown) => {
       // The delete itself was refused: nothing was done.
       if (isFault(failure, "protocol", "not-found"))
@@ -92,7 +96,8 @@ async function destroy(api: PpioApi, id: string, memory: Memory, context: CallCo
     if (state === "gone") return "gone";
     if (state === "terminating") return "accepted";
     // Clients of this API tell of a delete that wants a stop first. It ends the bill for the GPU, and the next call ends the rest.
-    if (WRONG_STATE.includes(error.rawCode) && state === "running") await api.change("/gpu/instance/stop", { instanceId: id }, context);
+    if ((isWordless || WRONG_STATE.includes(error.rawCode)) && state === "running")
+      await api.change("/gpu/instance/stop", { instanceId: id }, context);
     throw new ProviderError(
       api.vendor.id,
       { kind: "unavailable" },

@@ -2,8 +2,8 @@ import { parsed } from "../cloud-http.ts";
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, ProviderVolume, VolumeOperations } from "../provider.ts";
 import { taggedName, tokenOf, untaggedName } from "../tagged-name.ts";
-import type { PpioApi } from "./api.ts";
-import { stateOf } from "./codes.ts";
+import { type PpioApi, preparing } from "./api.ts";
+import { saysNothing, stateOf } from "./codes.ts";
 import { everyRow, type FirstPage } from "./pages.ts";
 import { storageCreated, storagePage, type WireStorage } from "./wire.ts";
 
@@ -72,7 +72,17 @@ export function ppioVolumes(api: PpioApi): VolumeOperations {
       try {
         await api.change("/networkstorage/delete", { storageId }, context);
       } catch (error) {
+        if (!isFault(error, "not-found") && !saysNothing(error)) throw error;
+        // Perhaps it was a gateway that did not find the way.
+        if (!(await preparing(api.vendor.id, () => storages(context))).some((storage) => storage.storageId === storageId)) return;
         if (!isFault(error, "not-found")) throw error;
+        throw new ProviderError(
+          api.vendor.id,
+          { kind: "unavailable" },
+          `volume ${storageId} was denied and is there: ${error.message}`,
+          error.rawCode,
+          error,
+        );
       }
     },
   };
