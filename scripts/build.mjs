@@ -27,7 +27,7 @@ const withoutChildProcess = {
  * file; with each command on its own, `ls` would load a dozen small chunks at half a millisecond each.
  */
 const PIECES = {
-  reading: ["overview", "ls", "show", "cost", "checkpoints/ls", "volumes/ls"],
+  reading: ["overview", "ls", "show", "cost", "volumes/ls"],
   prices: ["offers", "compare"],
   fleet: [
     "up",
@@ -69,7 +69,7 @@ const BASE = [
     .filter((name) => !["gpu-names.ts", "gpu-query.ts", "packed-script.ts"].includes(name))
     .map((name) => `model/${name}`),
   ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),
-  ...["text-width", "list-view", "detail-view", "painter"].map((name) => `output/${name}.ts`),
+  ...["text-width", "list-view", "detail-view", "painter", "price-header"].map((name) => `output/${name}.ts`),
 ];
 const base = {
   name: "base",

@@ -7,16 +7,16 @@ import type { InstanceRow } from "../output/instances-view.ts";
 import { type CostEntry, costByInstance } from "../pricing/instance-cost.ts";
 import type { InstanceRecord, ListedRecord } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
-import { exchangeRate } from "./exchange-rate.ts";
 
 /** The fleet as a command drives it: this database, these providers, the real machines. */
 export async function openFleet(context: CommandContext): Promise<Fleet> {
   const { world } = context;
   // Loaded here: whoever only reads the records (`ls`) needs neither machines nor processes.
-  const [state, { createGuestDoor }, { identifyProcess }] = await Promise.all([
+  const [state, { createGuestDoor }, { identifyProcess }, { exchangeRate }] = await Promise.all([
     context.state(),
     import("../fleet/guest-door.ts"),
     import("../platform/process-identity.ts"),
+    import("./exchange-rate.ts"),
   ]);
   return {
     state,
