@@ -75,9 +75,11 @@ function requireKnownGpu({ gpu }: InstanceRecord["spec"], offers: readonly Offer
  */
 export async function launch(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<InstanceRecord> {
   let { current, root } = await withRoot(fleet, record, signal);
+  let last: Plan | undefined;
   for (let attempt = 0; attempt < 20; attempt++) {
     const plan = await planLaunch(fleet, current.spec, signal, root);
     const [offer] = plan.offers;
+    last = plan;
     if (offer === undefined) {
       // A volume that was made for this very launch and is still empty must not tie it to a place without capacity.
       if (plan.tie !== null && root === undefined && (await removeFreshVolume(fleet, current, signal))) continue;
@@ -89,8 +91,8 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
     if (tried.done) return current;
     if (tried.isQuota) await passOver(fleet, plan.offers, offer.provider);
   }
-  const { why, silent } = await planLaunch(fleet, current.spec, signal, root);
-  const quiet = silent.map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
+  const why = last?.why;
+  const quiet = (last?.silent ?? []).map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
   throw new Problem({
     code: "SPOT_E_NO_CAPACITY",
     message: `no machine for ${current.name}: ${why ?? "every offer refused"}${quiet === "" ? "" : `; ${quiet}`}`,

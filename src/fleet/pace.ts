@@ -15,18 +15,29 @@ export function lookEveryMs({ noticeSeconds, machine }: Capabilities): number {
   return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (noticeSeconds * 1000) / PART_OF_NOTICE));
 }
 
-/** Whether it is time to list a provider's account again; asking counts as having listed it. */
-export type Pace = (provider: Provider) => boolean;
+/** How often a watch asks, from one pass to the next. */
+export interface Pace {
+  /** Whether it is time to list a provider's account again; asking counts as having listed it. */
+  isDue(provider: Provider): boolean;
+  /** The records that could not go on when they were last worked on, by id, with their version then and why. */
+  readonly stuck: Map<string, { readonly version: number; readonly why: string | null; readonly problem: unknown }>;
+}
+
+/** Everything is due at once. */
+export const noPace = (): Pace => ({ isDue: () => true, stuck: new Map() });
 
 /** Each provider at its own pace, from now on. */
 export function ownPace(clock: Clock): Pace {
   const last = new Map<string, number>();
-  return (provider) => {
-    const now = clock.monotonic();
-    const before = last.get(provider.id);
-    // Half a second of slack, so that a pace of one second is not missed by a timer that fired a moment early.
-    if (before !== undefined && now - before < lookEveryMs(provider.capabilities) - 500) return false;
-    last.set(provider.id, now);
-    return true;
+  return {
+    isDue(provider) {
+      const now = clock.monotonic();
+      const before = last.get(provider.id);
+      // Half a second of slack, so that a pace of one second is not missed by a timer that fired a moment early.
+      if (before !== undefined && now - before < lookEveryMs(provider.capabilities) - 500) return false;
+      last.set(provider.id, now);
+      return true;
+    },
+    stuck: new Map(),
   };
 }

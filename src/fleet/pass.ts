@@ -5,7 +5,7 @@ import { step } from "./drive.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
 import { followLedger, type Listing, observe } from "./observe.ts";
-import type { Pace } from "./pace.ts";
+import { noPace, type Pace } from "./pace.ts";
 import { perform } from "./perform.ts";
 import { RecordMoved } from "./record-change.ts";
 import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
@@ -30,8 +30,6 @@ export interface PassReport {
 /** A request whose answer got lost may arrive late; for so long after it was made its provider is looked at. */
 const LATE_MS = 30 * 86_400_000;
 
-const ALWAYS: Pace = () => true;
-
 /** One bulk list call for each of these providers whose time has come; the others are missing. */
 async function listAll(providers: readonly string[], fleet: Fleet, pace: Pace, signal: AbortSignal): Promise<ReadonlyMap<string, Listing>> {
   const ids = [...new Set(providers)];
@@ -39,7 +37,7 @@ async function listAll(providers: readonly string[], fleet: Fleet, pace: Pace, s
     ids.map(async (id): Promise<readonly [string, Listing] | null> => {
       try {
         const provider = await fleet.provider(id);
-        return pace(provider) ? [id, await call(signal, (context) => provider.list(context))] : null;
+        return pace.isDue(provider) ? [id, await call(signal, (context) => provider.list(context))] : null;
       } catch (error) {
         if (signal.aborted) throw error;
         return [id, error instanceof Error ? error.message : String(error)];
@@ -57,14 +55,26 @@ export async function reconcile(
   fleet: Fleet,
   options: { readonly signal: AbortSignal; readonly limitMs: number; readonly pace?: Pace },
 ): Promise<PassReport> {
-  const { signal, limitMs } = options;
+  const { signal, limitMs, pace = noPace() } = options;
   const records = await fleet.state.instances();
   // Also where nothing of ours is known to live any more: a machine may have come up after its promise was given up.
   const promised = await fleet.state.promisedProviders(fleet.clock.now() - LATE_MS);
-  const listings = await listAll([...records.map((record) => record.provider), ...promised], fleet, options.pace ?? ALWAYS, signal);
-  // What is under way is looked at in every pass, what rests when its provider's account is listed.
-  const due = records.filter((record) => listings.has(record.provider) || !isSettled(record));
-  const items = await Promise.all(due.map((record) => settle(fleet, record, listings.get(record.provider), signal, limitMs)));
+  const listings = await listAll([...records.map((record) => record.provider), ...promised], fleet, pace, signal);
+  // What is under way is looked at in every pass; what rests, or could not go on, when its provider's account is listed.
+  const items = await Promise.all(
+    records.map(async (record): Promise<readonly PassItem[]> => {
+      const { id, name: instance } = record;
+      const stuck = pace.stuck.get(id);
+      const isStuck = stuck?.version === record.version;
+      if (!listings.has(record.provider) && isStuck) return [{ instance, outcome: "stuck", why: stuck.why, problem: stuck.problem }];
+      if (!listings.has(record.provider) && isSettled(record)) return [];
+      const item = await settle(fleet, record, listings.get(record.provider), signal, limitMs);
+      const now = item.outcome === "stuck" ? await fleet.state.instance(id) : undefined;
+      if (now === undefined) pace.stuck.delete(id);
+      else pace.stuck.set(id, { version: now.version, why: item.why, problem: item.problem });
+      return [item];
+    }),
+  );
   const strays = await endStrays(fleet, listings, signal);
   const volumes = await settleVolumes(fleet, signal);
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
@@ -78,7 +88,7 @@ export async function reconcile(
   for (const volume of await fleet.state.volumes())
     if (await isSyncDue(fleet, volume, listings.has(volume.provider))) await syncCheckpoints(fleet, volume, signal).catch(() => null);
   const silent = [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));
-  return { items, strays: [...strays, ...strayVolumes], volumes, silent };
+  return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, silent };
 }
 
 async function settle(
@@ -123,7 +133,7 @@ const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
 ]);
 
 /** Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them. */
-export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[], pace: Pace = ALWAYS): Promise<void> {
+export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[], pace = noPace()): Promise<void> {
   const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
   const providers = records.map((record) => record.provider);
   const listings = await listAll(providers, fleet, pace, signal);

@@ -20,7 +20,7 @@ test("each provider keeps its own pace, and is listed at once the first time", (
   const pace = ownPace({ now: () => now, monotonic: () => now, sleep: () => Promise.resolve() });
   const slow = { id: "slow", capabilities: capabilities(3_600) } as Provider;
   const quick = { id: "quick", capabilities: capabilities(30) } as Provider;
-  const due = () => [slow, quick].filter(pace).map(({ id }) => id);
+  const due = () => [slow, quick].filter(pace.isDue).map(({ id }) => id);
   expect(due()).toEqual(["slow", "quick"]);
   now = 1_000;
   expect(due()).toEqual(["quick"]);

@@ -229,9 +229,8 @@ test("a machine without a way in is not ended unsealed", async () => {
 });
 
 /** What `spot watch --act` asks of the cloud in a minute. */
-async function watched(world: WireWorld, fleet: Fleet, server: { readonly requests: readonly { readonly path: string }[] }) {
+async function watched(world: WireWorld, fleet: Fleet, server: { readonly requests: readonly unknown[] }, pace = ownPace(world.clock)) {
   const before = server.requests.length;
-  const pace = ownPace(world.clock);
   const end = world.clock.now() + 60_000;
   while (world.clock.now() < end) {
     await world.clock.run(reconcile(fleet, { signal, limitMs: 2_000, pace }));
@@ -256,6 +255,29 @@ test("a watch asks for what a machine has sealed no more often than it lists the
     await watched(world, { ...fleet, guest }, cloud.server);
     expect(read).toBeGreaterThan(0);
     expect(read).toBeLessThan(8);
+  } finally {
+    await world.close();
+  }
+});
+
+test("a watch that waits for capacity does not ask the market every second", async () => {
+  const { world, cloud } = await onHyperstack();
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, { ...world.spec, onReclaim: "replace" }));
+    const offers = await world.clock.run(world.cloud.provider.offers({}, { signal }));
+    await cloud.reclaim(first.providerId ?? "");
+    for (const { type } of offers) cloud.setStock(type, 0);
+    const pace = ownPace(world.clock);
+    const asked = await watched(world, fleet, cloud.server, pace);
+    expect(asked.length).toBeLessThan(60);
+    // It is said in every pass all the same.
+    const { items } = await world.clock.run(reconcile(fleet, { signal, limitMs: 2_000, pace }));
+    expect(items).toMatchObject([{ instance: "train", outcome: "stuck", why: expect.stringContaining("no machine for train") }]);
+    // A new wish is heard at once, whatever its provider's pace.
+    await world.clock.run(wish(fleet, first.id, { desired: "gone", skipSnapshot: true }));
+    await world.clock.run(reconcile(fleet, { signal, limitMs: 2_000, pace }));
+    expect(await fleet.state.instance(first.id)).toMatchObject({ state: "gone" });
   } finally {
     await world.close();
   }
