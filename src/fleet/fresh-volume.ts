@@ -13,8 +13,10 @@ export async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, si
   const name = record.spec.volume?.name;
   const volume = name === undefined ? undefined : await volumeNamed(fleet, name);
   if (volume === undefined || volume.createdAt < record.createdAt) return false;
-  const living = await fleet.state.instances();
-  if (living.some((other) => other.id !== record.id && other.spec.volume?.name === volume.name)) return false;
+  // Two times are no proof, because a clock may have been set back in between: nobody else may ever have had it.
+  const others = (await fleet.state.instances({ includeGone: true })).filter((other) => other.id !== record.id);
+  if (others.some((other) => other.volumes.some(({ id }) => id === volume.id))) return false;
+  if (others.some((other) => other.state !== "gone" && other.spec.volume?.name === volume.name)) return false;
   if ((await fleet.state.checkpoints({ volume: volume.name })).length > 0) return false;
   const now = (await fleet.state.instance(record.id)) ?? record;
   const neverGiven = now.generation === 1 && now.providerId === null;

@@ -4,6 +4,7 @@ import { ownPace } from "../../src/fleet/pace.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { wish } from "../../src/fleet/wish.ts";
+import { ProviderError } from "../../src/providers/errors.ts";
 import { up } from "../simulation/scenarios.ts";
 import { onHyperstack, onNovita, onVerda, stopAtNovita } from "./one-cloud.ts";
 import type { WireWorld } from "./wire-world.ts";
@@ -278,6 +279,27 @@ test("a watch that waits for capacity does not ask the market every second", asy
     await world.clock.run(wish(fleet, first.id, { desired: "gone", skipSnapshot: true }));
     await world.clock.run(reconcile(fleet, { signal, limitMs: 2_000, pace }));
     expect(await fleet.state.instance(first.id)).toMatchObject({ state: "gone" });
+  } finally {
+    await world.close();
+  }
+});
+
+test("a clock that was set back does not make a volume with an earlier life's work look new", async () => {
+  let soldOut = false;
+  const { world, cloud } = await onHyperstack({}, ({ id, launch }) => ({
+    launch(spec, context) {
+      if (soldOut) throw new ProviderError(id, { kind: "no-capacity", scope: "offer" }, "sold out");
+      return launch(spec, context);
+    },
+  }));
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, world.spec));
+    await world.clock.run(takeDown(fleet, first, { ...limits, snapshot: false }));
+    soldOut = true;
+    const back: Fleet = { ...fleet, clock: { ...world.clock, now: () => world.clock.now() - 2 * HOUR_MS } };
+    await expect(world.clock.run(up(back, world.spec))).rejects.toMatchObject({ code: "SPOT_E_NO_CAPACITY" });
+    expect(cloud.volumes()).toHaveLength(1);
   } finally {
     await world.close();
   }
