@@ -49,6 +49,23 @@ describe("a list", () => {
     expect(await provider.list(context)).toHaveLength(7);
   });
 
+  test.each([
+    { count: 25, largestPage: 10, told: true },
+    { count: 25, largestPage: 10, told: false },
+    { count: 20, largestPage: 10, told: false },
+    { count: 7, largestPage: 100, told: false },
+  ])("is whole when the number that the cloud tells is that of a page: %j", async ({ count, largestPage, told }) => {
+    const { provider, context } = await launched(count, { switches: { largestPage, counts: told ? "page" : "page-alone" } });
+    expect(await provider.list(context)).toHaveLength(count);
+  });
+
+  test("is one request where a page says that it is not full", async () => {
+    const { cloud, provider, context } = await launched(12);
+    const from = cloud.server.requests.length;
+    expect(await provider.list(context)).toHaveLength(12);
+    expect(cloud.server.requests.slice(from).filter(isList)).toHaveLength(1);
+  });
+
   test("ends when the cloud shows the same page again and again", async () => {
     const { cloud, provider, context } = await launched(3);
     const [vm] = cloud.site.vms.values();

@@ -7,6 +7,8 @@ import { PROVIDER } from "./codes.ts";
 /** How many rows are asked for; the cloud may give fewer, so a short page proves nothing. */
 const PAGE_SIZE = 100;
 const MOST_PAGES = 1000;
+/** The vendor's own page where nothing else is asked for: no page that is full has fewer rows. */
+const SMALLEST_PAGE = 10;
 /** How often a list is read again that changed while it was read. */
 const READINGS = 3;
 
@@ -17,8 +19,9 @@ interface Reading<Row> {
 }
 
 /**
- * Every row of a list, each once. `page` counts from 1; `count` is the number of all rows, and `page` and `page_size` in
- * the answer may be null. Lists are ordered by age, so a row that goes away while pages are read moves the others up, and
+ * Every row of a list, each once. `page` counts from 1; `page` and `page_size` in the answer may be null. Whether `count` is
+ * the number of all rows or of those in the page is not documented: it is taken for the first once it is more than a page
+ * shows, and until then a page that may be full is not the last. Lists are ordered by age, so a row that goes away while pages are read moves the others up, and
  * one of them over the edge of a page: then it is read again.
  */
 export async function wholeList<Schema extends v.GenericSchema<unknown, { readonly id: string }>>(
@@ -26,10 +29,8 @@ export async function wholeList<Schema extends v.GenericSchema<unknown, { readon
   where: { readonly path: string; readonly key: string; readonly row: Schema; readonly query?: Readonly<Record<string, string>> },
   context: CallContext,
 ): Promise<readonly v.InferOutput<Schema>[]> {
-  const page = v.object({
-    [where.key]: v.array(v.unknown()),
-    count: v.fallback(v.nullable(v.pipe(v.union([v.number(), v.string()]), v.transform(Number))), null),
-  });
+  const number = v.fallback(v.nullable(v.pipe(v.union([v.number(), v.string()]), v.transform(Number))), null);
+  const page = v.object({ [where.key]: v.array(v.unknown()), count: number, page_size: number });
   const all = new Map<string, v.InferOutput<Schema>>();
   for (let reading = 1; ; reading++) {
     const { rows, moved } = await readOnce(api, { ...where, page }, context);
@@ -54,11 +55,13 @@ async function readOnce<Schema extends v.GenericSchema<unknown, { readonly id: s
   const rows = new Map<string, v.InferOutput<Schema>>();
   let seen = 0;
   let firstCount: number | null = null;
+  let countsAll = false;
   for (let number = 1; number <= MOST_PAGES; number++) {
     const answer = await api.read(where.page, where.path, context, { ...where.query, page: number, pageSize: PAGE_SIZE });
     const found = answer[where.key] as readonly unknown[];
-    const count = answer["count"] as number | null;
+    const [count, size] = [answer["count"] as number | null, answer["page_size"] as number | null];
     firstCount ??= count;
+    countsAll ||= count !== null && count > found.length;
     const before = rows.size;
     for (const one of found) {
       const row = v.safeParse(where.row, one);
@@ -66,8 +69,10 @@ async function readOnce<Schema extends v.GenericSchema<unknown, { readonly id: s
       else throw new ProviderError(PROVIDER, { kind: "protocol" }, `${where.path} lists something without an id`);
     }
     seen += found.length;
-    const isLast = found.length === 0 || (count !== null && seen >= count) || rows.size === before;
-    if (isLast) return { rows, moved: firstCount !== null && number > 1 && (count !== firstCount || rows.size < firstCount) };
+    const isShort = found.length < (size ?? SMALLEST_PAGE);
+    const isCounted = count !== null && seen >= count && (countsAll || isShort);
+    if (found.length > 0 && !isCounted && rows.size > before) continue;
+    return { rows, moved: countsAll && firstCount !== null && number > 1 && (count !== firstCount || rows.size < firstCount) };
   }
   throw new ProviderError(PROVIDER, { kind: "protocol" }, `the list at ${where.path} does not end`);
 }

@@ -37,6 +37,7 @@ const SWITCHES: Switches = {
   dropReasonEvery: 3,
   shownStatus: null,
   largestPage: 100,
+  counts: "all",
   requestsPerMinute: 500,
   lowBalance: false,
   clockAheadMs: 0,

@@ -35,11 +35,14 @@ function paged<Row>(site: Site, request: FakeRequest, rows: readonly Row[], show
   if (!Number.isInteger(page) || page < 1 || !Number.isInteger(asked) || asked < 1)
     throw badRequest("page and pageSize must be positive integers.");
   const size = Math.min(asked, site.switches.largestPage);
+  const shown = rows.slice((page - 1) * size, page * size);
+  const { counts } = site.switches;
+  const tells = says === "page" && counts !== "page-alone";
   return {
-    count: rows.length,
-    page: says === "page" ? page : null,
-    page_size: says === "page" ? size : null,
-    rows: rows.slice((page - 1) * size, page * size).map(show),
+    count: counts === "all" ? rows.length : shown.length,
+    page: tells ? page : null,
+    page_size: tells ? size : null,
+    rows: shown.map(show),
   };
 }
 

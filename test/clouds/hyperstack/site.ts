@@ -40,6 +40,8 @@ export interface Switches {
   shownStatus: string | null;
   /** How many rows a page has at most, whatever is asked for. */
   largestPage: number;
+  /** What `count` in a list is: all rows there are, or those of this page; alone: no word about the size of pages. */
+  counts: "all" | "page" | "page-alone";
   requestsPerMinute: number;
   lowBalance: boolean;
   /** Every time that is told is so far ahead. */
