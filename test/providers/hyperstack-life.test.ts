@@ -1,3 +1,4 @@
+import { gunzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { type HyperstackBench, hyperstackBench } from "../clouds/hyperstack/bench.ts";
 import type { FakeHyperstackOptions } from "../clouds/hyperstack/hyperstack.ts";
@@ -66,6 +67,15 @@ describe("a launch", () => {
       labels: ["t-first", "team.a-b-c"],
       user_data: expect.stringMatching(/^#!\/bin\/sh\n/),
     });
+  });
+
+  test("what was asked for as environment travels with the boot script", async () => {
+    const { cloud, provider, context, offer, spec } = await open();
+    const env = { WORD: "it's" };
+    await provider.launch(spec(await offer("n3-RTX-A6000x1-spot", "CANADA-1"), "t-env", { env, bootScript: "echo $WORD\n" }), context);
+    const [sent] = body(cloud, "/v1/core/virtual-machines") as readonly { readonly user_data: string }[];
+    const [, packed = ""] = /<<SPOT_END_OF_FILE[^\n]*\n([\s\S]*)\nSPOT_END_OF_FILE/.exec(sent?.user_data ?? "") ?? [];
+    expect(gunzipSync(Buffer.from(packed, "base64")).toString()).toBe("export WORD='it'\\''s'\necho $WORD\n");
   });
 
   test("another process finds the environment and the key; a machine without a key of ours has one that nobody can use", async () => {
@@ -415,6 +425,27 @@ describe("volumes", () => {
     await expect(volumes.attach?.(disk, providerId, context)).rejects.toMatchObject(fails("conflict"));
     await expect(volumes.remove(disk, context)).rejects.toMatchObject(fails("conflict"));
     await expect(volumes.attach?.("4711", providerId, context)).rejects.toMatchObject(fails("not-found"));
+  });
+
+  test("a launch does not begin with a volume that is reserved, whoever holds it", async () => {
+    const { cloud, volume, context, provider, offer, spec } = await open();
+    const disk = await volume();
+    cloud.disk(disk).status = "RESERVED";
+    const volumes = [{ providerVolumeId: disk, mount: "/data" }];
+    const order = spec(await offer("n3-RTX-A6000x1-spot", "CANADA-1"), "t-late", { volumes });
+    await expect(provider.launch(order, context)).rejects.toMatchObject(fails("conflict"));
+    expect(cloud.living()).toEqual([]);
+  });
+
+  test("are not taken for deleted because a gateway says so", async () => {
+    const { cloud, volume, volumes, context } = await open();
+    const disk = await volume();
+    const nowhere = { do: "answer", answer: { status: 404, body: "<html>no such page</html>" } } as const;
+    cloud.server.disturb({ what: nowhere, match: ({ method }) => method === "DELETE" });
+    await expect(volumes.remove(disk, context)).rejects.toMatchObject(fails("unavailable"));
+    cloud.server.disturb({ what: nowhere, match: ({ method, path }) => method === "GET" && path.endsWith(`/volumes/${disk}`), times: 2 });
+    await volumes.remove(disk, context);
+    expect(cloud.volumes()).toEqual([]);
   });
 
   test("are free after a destroy, because they are taken off before", async () => {

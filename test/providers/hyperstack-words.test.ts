@@ -136,6 +136,8 @@ describe("refusals", () => {
       "This flavor does not support hibernation",
       "VM cannot be hibernated",
       "hibernation disabled for this flavor",
+      // The vendor's own words for what an account has not got; they name no feature.
+      "This feature is currently disabled",
     ])
       expect(saysCannotHibernate(text), text).toBe(true);
     for (const text of [

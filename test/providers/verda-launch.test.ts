@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { ProviderError } from "../../src/providers/errors.ts";
-import { startupScript } from "../../src/providers/verda/boot.ts";
+import { startupScript } from "../../src/providers/startup-script.ts";
 import { context, SSH_KEY, verdaBench } from "./verda-bench.ts";
 
 const HOUR_MS = 3_600_000;

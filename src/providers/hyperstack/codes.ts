@@ -55,7 +55,7 @@ const WRONG_BODY =
 
 /** Says that this machine can never be hibernated, as far as a text can say it. */
 const CANNOT_HIBERNATE =
-  /(?:not|n't|cannot|unable|disabled|disallow|without|no)\b.*hibernat|hibernat\w*\b.*(?:not\b|n't|cannot|disabled|unsupported|unavailable)/i;
+  /this feature is (?:currently )?disabled|(?:not|n't|cannot|unable|disabled|disallow|without|no)\b.*hibernat|hibernat\w*\b.*(?:not\b|n't|cannot|disabled|unsupported|unavailable)/i;
 
 export function saysCannotHibernate(message: string): boolean {
   return CANNOT_HIBERNATE.test(message) && !/still going on|later|moment|temporar|snapshot/i.test(message);

@@ -1,7 +1,7 @@
 import { moneyText } from "../../model/money.ts";
-import { selfExtracting } from "../../model/packed-script.ts";
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, LaunchSpec } from "../provider.ts";
+import { startupScript } from "../startup-script.ts";
 import { taggedName } from "../tagged-name.ts";
 import type { Api } from "./api.ts";
 import { PROVIDER } from "./codes.ts";
@@ -58,7 +58,7 @@ export async function launchVm(api: Api, machines: Machines, places: Places, spe
     image_name,
     flavor_name: offer.type,
     count: 1,
-    user_data: selfExtracting(spec.bootScript),
+    user_data: startupScript(spec.bootScript, spec.env),
     assign_floating_ip: true,
     // Unless told otherwise this cloud moves SSH to a port that its API does not tell.
     enable_port_randomization: false,

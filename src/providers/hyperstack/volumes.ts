@@ -6,7 +6,7 @@ import { PROVIDER, takesVolumes } from "./codes.ts";
 import { dataVolumes } from "./instances.ts";
 import { MACHINES, type Machines } from "./machines.ts";
 import { wholeList } from "./pages.ts";
-import type { Places } from "./places.ts";
+import { type Places, preparing } from "./places.ts";
 import type { Pricebook, Prices } from "./prices.ts";
 import { isId, oneVm, oneVolume, volumeSchema, type WireVolume } from "./wire.ts";
 
@@ -51,11 +51,11 @@ export async function freeVolume(api: Api, id: string, context: CallContext): Pr
   if (volume === undefined || isLeaving(volume)) throw fault("not-found", `there is no volume ${id}`);
   const holder = attachmentOf(volume)?.instance_id;
   if (holder !== undefined && holder !== null) throw fault("conflict", `volume ${id} is ${volume.status} and belongs to machine ${holder}`);
+  if (volume.status === "RESERVED") throw fault("conflict", `volume ${id} is RESERVED and cannot be attached`);
   return volume;
 }
 
 export function volumesOf(api: Api, machines: Machines, places: Places, book: Pricebook): VolumeOperations {
-  const find = async (id: string, context: CallContext) => (await api.find(oneVolume, `${VOLUMES}/${id}`, context))?.volume;
   /** The machine's own list of its volumes tells the name, should the volume's not. */
   const deviceOn = async (instanceId: string, id: string, context: CallContext) => {
     const vm = (await api.find(oneVm, `${MACHINES}/${instanceId}`, context))?.instance;
@@ -63,6 +63,12 @@ export function volumesOf(api: Api, machines: Machines, places: Places, book: Pr
   };
   const list = (context: CallContext, search?: string) =>
     wholeList(api, { path: VOLUMES, key: "volumes", row: volumeSchema, ...(search === undefined ? {} : { query: { search } }) }, context);
+  /** Undefined when it is gone: the list says so too, since one 404 proves nothing here. */
+  const find = async (id: string, context: CallContext): Promise<WireVolume | undefined> => {
+    const told = await api.find(oneVolume, `${VOLUMES}/${id}`, context);
+    const found = told === undefined ? (await list(context)).find((volume) => volume.id === id) : told.volume;
+    return found === undefined || isLeaving(found) ? undefined : found;
+  };
   return {
     async create(spec, context) {
       const environment_name = await places.environment(spec.region, context);
@@ -91,8 +97,8 @@ export function volumesOf(api: Api, machines: Machines, places: Places, book: Pr
       return shown;
     },
     async remove(id, context) {
-      const volume = isId(id) ? ((await find(id, context)) ?? (await find(id, context))) : undefined;
-      if (volume === undefined || isLeaving(volume)) return;
+      const volume = isId(id) ? await find(id, context) : undefined;
+      if (volume === undefined) return;
       const holder = attachmentOf(volume)?.instance_id;
       if (holder !== undefined && holder !== null)
         throw fault("conflict", `volume ${id} is ${volume.status} and belongs to machine ${holder}`);
@@ -100,6 +106,8 @@ export function volumesOf(api: Api, machines: Machines, places: Places, book: Pr
         await api.change({ method: "DELETE", path: `${VOLUMES}/${id}`, unknown400: { kind: "conflict" } }, context);
       } catch (error) {
         if (!isFault(error, "not-found")) throw error;
+        if ((await preparing(() => find(id, context))) === undefined) return;
+        throw new ProviderError(PROVIDER, { kind: "unavailable" }, `volume ${id} was denied and is there`, error.rawCode, error);
       }
     },
     async attach(id, instanceId, context) {

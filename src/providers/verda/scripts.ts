@@ -1,7 +1,7 @@
 import { isFault } from "../errors.ts";
 import type { CallContext, LaunchSpec } from "../provider.ts";
+import { startupScript } from "../startup-script.ts";
 import { taggedName, tokenOf } from "../tagged-name.ts";
-import { startupScript } from "./boot.ts";
 import { isSuccess, madeId, type VerdaClient } from "./client.ts";
 import { listInstances } from "./instances.ts";
 import { NAME_LENGTH, scriptList, type WireScript } from "./wire.ts";

@@ -1,12 +1,12 @@
-import { selfExtracting } from "../../model/packed-script.ts";
+import { selfExtracting } from "../model/packed-script.ts";
 
 function shellWord(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /**
- * A startup script that unpacks the boot script and becomes it. How long a script may be at Verda is not documented, so it
- * travels compressed, and the environment with it.
+ * A startup script that unpacks the boot script and becomes it. How long a script or user data may be is not documented at
+ * the clouds that take one, so it travels compressed, and the environment with it.
  */
 export function startupScript(bootScript: string, env: Readonly<Record<string, string>>): string {
   const exports = Object.entries(env).map(([name, value]) => `export ${name}=${shellWord(value)}\n`);
