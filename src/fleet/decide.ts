@@ -147,7 +147,7 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernat
       return step({ do: "snapshot-and-destroy", instance, snapshot }, "its cloud cannot hibernate it: parked on its volume");
     }
     case "stopped":
-      if (instance.endedBy !== "provider" && !record.skipSnapshot)
+      if (instance.endedBy !== "provider" && (!record.skipSnapshot || holdsWork(record)))
         return step({ do: "refuse-stopped" }, "it is stopped: no checkpoint can be made of it");
       return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "it is stopped; the volume holds the work");
     case "failed":
@@ -155,6 +155,11 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernat
     default:
       return wait(pollMs, `the provider says ${instance.rawState}`);
   }
+}
+
+/** It was put to sleep unsealed and never served since: what it did lies on its own disk alone. */
+export function holdsWork(record: InstanceRecord): boolean {
+  return record.state === "restoring" && !record.sealedAsleep;
 }
 
 /** Whether it goes to sleep by parking: its cloud has nothing else, or has nothing else for this machine. */

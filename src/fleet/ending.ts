@@ -4,7 +4,7 @@ import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { letGoOfVolume } from "./attach.ts";
 import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
-import type { Observation } from "./decide.ts";
+import { holdsWork, type Observation } from "./decide.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { afterLoss } from "./loss.ts";
 import { offerKey } from "./offer-choice.ts";
@@ -116,11 +116,19 @@ export async function clearRemains(
 
 /** @throws Problem always: nothing can be sealed in a machine that is stopped. */
 export function refuseStopped(record: InstanceRecord): never {
+  const { name } = record;
   throw new Problem({
     code: "SPOT_E_STOPPED",
-    message: `${record.name} was stopped outside of spot, so no checkpoint can be made of it`,
+    message: `${name} was stopped outside of spot, so no checkpoint can be made of it`,
     exit: EXIT.failed,
-    hint: "start it again where it was stopped, or rely on its last sealed checkpoint",
-    next: [`spot checkpoints ls ${record.name}`, `spot hibernate ${record.name} --no-snapshot`],
+    ...(holdsWork(record)
+      ? {
+          hint: "start it again where it was stopped: it slept unsealed, and only its own disk holds its work",
+          next: [`spot down ${name}`],
+        }
+      : {
+          hint: "start it again where it was stopped, or rely on its last sealed checkpoint",
+          next: [`spot checkpoints ls ${name}`, `spot hibernate ${name} --no-snapshot`],
+        }),
   });
 }

@@ -304,3 +304,25 @@ test("a clock that was set back does not make a volume with an earlier life's wo
     await world.close();
   }
 });
+
+test("stopped on its way back from an unsealed sleep: past the cap it is kept, because only its own disk holds the work", async () => {
+  let isOff = false;
+  const { world, cloud } = await onHyperstack({}, ({ get }) => ({
+    async get(id, context) {
+      const instance = await get(id, context);
+      return instance?.state === "running" && isOff ? { ...instance, state: "stopped", rawState: "SHUTOFF" } : instance;
+    },
+  }));
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, world.spec));
+    const asleep = await world.clock.run(putToSleep(fleet, first, { ...limits, snapshot: false }));
+    expect(asleep).toMatchObject({ parked: "native", sealedAsleep: false });
+    isOff = true;
+    const woken = world.clock.run(wakeUp(fleet, asleep, { signal, capMs: 600_000, sleepLimitMs: HOUR_MS }));
+    await expect(woken).rejects.toMatchObject({ code: "SPOT_E_STOPPED" });
+    expect(cloud.living().map(({ providerId }) => providerId)).toEqual([first.providerId]);
+  } finally {
+    await world.close();
+  }
+});
