@@ -140,11 +140,11 @@ async function findings(context: CommandContext): Promise<readonly Finding[]> {
     ["credentials", () => credentialsVerdict(context.world)],
   ];
   const found: Finding[] = [];
+  context.progress.step("looking at this machine");
   for (const [check, look] of checks) {
-    context.progress.step(`looking at ${check}`);
     found.push({ check, ...(await look()) });
   }
-  context.progress.step("asking the configured clouds");
+  if (clouds.length > 0) context.progress.step("asking the configured clouds");
   found.push(...(await cloudFindings(clouds, context.world)));
   context.progress.stop();
   return found;

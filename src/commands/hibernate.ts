@@ -44,7 +44,8 @@ export const hibernate: CommandModule = {
       });
     const how =
       asleep.parked === "recreate" ? "parked on its volume; a new machine takes over on restore" : "by the cloud itself; its disks stay";
-    context.progress.done(`${record.name} hibernated in ${durationText(context.world.clock.monotonic() - start)} (${how})`);
+    if (record.state === "hibernated") context.progress.done(`${record.name} is hibernated already (${how})`);
+    else context.progress.done(`${record.name} hibernated in ${durationText(context.world.clock.monotonic() - start)} (${how})`);
     return { view: instancesView(await instanceRows(context, [asleep])) };
   },
 };

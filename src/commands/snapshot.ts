@@ -44,8 +44,9 @@ export const snapshot: CommandModule = {
         next: [`spot checkpoints ls ${record.name}`, `spot logs ${record.name} --tail 20`],
       });
     if (sealed.kind === "nothing-to-seal") {
-      context.progress.note(`${record.name}: nothing to seal, its checkpoint folder is empty`);
-      return { view: checkpointsView([]) };
+      const what = `${record.name}: nothing to seal, its checkpoint folder is empty`;
+      if (context.machine) context.progress.note(what);
+      return { view: checkpointsView([], `${what}. The program writes into SPOT_CHECKPOINT_DIR.`) };
     }
     context.progress.done(`${record.name}: sealed ${sealed.id}`);
     const made = (await fleet.state.checkpoints({ instance: record.name })).filter((checkpoint) => checkpoint.id === sealed.id);

@@ -5,7 +5,7 @@ import { listView } from "./list-view.ts";
 import type { View } from "./view.ts";
 
 /** Checkpoints, newest first. */
-export function checkpointsView(checkpoints: readonly Checkpoint[]): View {
+export function checkpointsView(checkpoints: readonly Checkpoint[], empty = "No checkpoints. Make one with: spot snapshot NAME"): View {
   return listView<Checkpoint>({
     schema: "spot.checkpoints/1",
     items: checkpoints,
@@ -27,6 +27,6 @@ export function checkpointsView(checkpoints: readonly Checkpoint[]): View {
       { key: "volume", header: "VOLUME", value: (item) => item.volume, drop: 5 },
       { key: "sha256", header: "SHA256", value: (item) => item.sha256, hidden: true },
     ],
-    empty: "No checkpoints. Make one with: spot snapshot NAME",
+    empty,
   });
 }

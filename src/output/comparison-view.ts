@@ -85,9 +85,10 @@ function cells({ gpu, option }: Row): readonly string[] {
 }
 
 function breakEvenLines(comparisons: readonly Comparison[]): readonly string[] {
+  const many = new Set(comparisons.map(({ currency }) => currency)).size > 1;
   return comparisons.flatMap((comparison) =>
     comparison.breakEven.map(({ against, hoursPerMonth }) => {
-      const gpu = gpuText(comparison);
+      const gpu = `${gpuText(comparison)}${many ? ` in ${comparison.currency}` : ""}`;
       if (hoursPerMonth === null) return `${gpu}: monthly never beats ${against}`;
       return `${gpu}: monthly beats ${against} from ${hoursPerMonth.toFixed(0)} useful hours a month (${(hoursPerMonth / 30).toFixed(1)} a day)`;
     }),

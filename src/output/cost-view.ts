@@ -61,6 +61,7 @@ export function costView(summary: Summary, by: string): View {
 }
 
 function hoursText(ms: number): string {
+  if (ms === 0) return "-";
   const hours = ms / MS_PER_HOUR;
   return hours.toFixed(hours < 1 ? 3 : 1);
 }

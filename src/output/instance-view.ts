@@ -12,6 +12,11 @@ import { checkpointJson, eventJson, instanceJson, isoTime, specJson } from "./js
 import { truncatePainted } from "./live-frame.ts";
 import type { View } from "./view.ts";
 
+/** As a shell takes it again: words that hold more than plain characters are quoted. */
+function shellLine(command: readonly string[]): string {
+  return command.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+}
+
 /** One instance in full: what it is, what it costs, what is sealed, what happened last. */
 export function instanceView(
   row: Omit<InstanceRow, "record"> & { readonly record: InstanceRecord },
@@ -68,7 +73,10 @@ export function instanceView(
               },
               {
                 label: "ends",
-                value: record.ttlEndsAt === null ? null : `in ${durationText(record.ttlEndsAt - now)} (ttl), ${isoTime(record.ttlEndsAt)}`,
+                value:
+                  record.ttlEndsAt === null || record.state === "gone"
+                    ? null
+                    : `in ${durationText(record.ttlEndsAt - now)} (ttl), ${isoTime(record.ttlEndsAt)}`,
               },
             ],
           },
@@ -80,7 +88,7 @@ export function instanceView(
                 value:
                   record.price === null
                     ? "unknown"
-                    : `${moneyText(record.price)}/hour${saved === null ? "" : `, ${Math.round(saved * 100)} % below on-demand`}`,
+                    : `${moneyText(record.price)}/hour${saved === null ? "" : `, ${Math.round(saved * 100)}% below on-demand`}`,
               },
               { label: "so far", value: `${costText(cost)}${cost === undefined ? "" : ` (${cost.basis})`}` },
             ],
@@ -88,7 +96,7 @@ export function instanceView(
           {
             title: "work",
             rows: [
-              { label: "command", value: spec.command.join(" ") },
+              { label: "command", value: shellLine(spec.command) },
               { label: "on reclaim", value: spec.onReclaim },
               { label: "ports", value: spec.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(", ") },
               { label: "registry", value: spec.registryAuth },

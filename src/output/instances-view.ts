@@ -31,8 +31,11 @@ export function stateText({ record, now }: InstanceRow): string {
     case "restoring":
     case "hibernating":
       return `${record.state} (${since})`;
-    default:
+    case "gone":
+    case "failed":
       return record.state;
+    default:
+      return record.desired === "gone" ? `${record.state} (to be ended)` : record.state;
   }
 }
 
@@ -50,7 +53,7 @@ const COLUMNS: readonly Column<InstanceRow>[] = [
   { key: "billing", header: "BILLING", value: ({ record }) => record.billing, drop: 3 },
   { key: "where", header: "WHERE", value: ({ record }) => `${record.provider} ${record.zone}`, drop: 1 },
   { key: "type", header: "TYPE", value: ({ record }) => record.type, drop: 5 },
-  { key: "price", header: "$/HOUR", align: "right", value: ({ record }) => (record.price === null ? "?" : moneyText(record.price)) },
+  { key: "price", header: "$/HOUR", align: "right", value: ({ record }) => priceText(record) },
   { key: "cost", header: "SO FAR", align: "right", value: ({ cost }) => costText(cost) },
   { key: "age", header: "AGE", align: "right", value: ({ record, now }) => durationText(now - record.createdAt), drop: 2 },
   { key: "ttl", header: "ENDS IN", align: "right", value: ttlText, drop: 4 },
@@ -62,6 +65,12 @@ const COLUMNS: readonly Column<InstanceRow>[] = [
   { key: "fleet", header: "FLEET", value: ({ record }) => record.fleet ?? "", hidden: true },
 ];
 
+/** What is paid for the machine now; one that is asleep or gone has no rate. */
+function priceText({ state, price }: ListedRecord): string {
+  if (state === "gone" || state === "hibernated") return "-";
+  return price === null ? "?" : moneyText(price);
+}
+
 /** `~` marks what is only estimated. */
 export function costText(cost: CostSoFar | undefined): string {
   if (cost === undefined) return "-";
@@ -69,7 +78,7 @@ export function costText(cost: CostSoFar | undefined): string {
 }
 
 function ttlText({ record, now }: InstanceRow): string {
-  return record.ttlEndsAt === null ? "-" : durationText(record.ttlEndsAt - now);
+  return record.ttlEndsAt === null || record.state === "gone" ? "-" : durationText(record.ttlEndsAt - now);
 }
 
 /** Many instances, as `spot ls` shows them. */

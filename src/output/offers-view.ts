@@ -89,7 +89,7 @@ const COLUMNS: readonly Column<OfferRow>[] = [
     align: "right",
     paint: (text, _row, painter) => painter.green(text),
   },
-  { key: "gpu-price", header: "PER GPU", value: ({ ranked }) => moneyText(ranked.gpuPrice), align: "right", drop: 2 },
+  { key: "gpu-price", header: "PER GPU", value: ({ ranked }) => moneyText(ranked.gpuPrice), align: "right" },
   { key: "effective", header: "EFFECTIVE", value: ({ ranked }) => moneyText(ranked.effective.price), align: "right" },
   {
     key: "on-demand",
@@ -98,7 +98,7 @@ const COLUMNS: readonly Column<OfferRow>[] = [
     align: "right",
     drop: 4,
   },
-  { key: "savings", header: "SAVES", value: ({ ranked }) => shareText(ranked.savings), align: "right" },
+  { key: "savings", header: "SAVES", value: ({ ranked }) => shareText(ranked.savings), align: "right", drop: 2 },
   { key: "risk", header: "RISK", value: ({ ranked }) => riskText(ranked), align: "right", drop: 3 },
   { key: "notice", header: "NOTICE", value: ({ ranked }) => secondsText(ranked.offer.noticeSeconds), align: "right", drop: 5 },
   { key: "protection", header: "SAFE FOR", value: ({ ranked }) => secondsText(ranked.offer.protectionSeconds), align: "right", drop: 7 },

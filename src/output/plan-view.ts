@@ -68,14 +68,22 @@ export function planView(lines: readonly PlanLine[]): View & { readonly question
       },
     ],
     empty: "Nothing to rent: everything is there already.",
-    ...(lines.length === 0 ? {} : { footer: `Together ${price} while it runs.` }),
+    ...(lines.length === 0
+      ? {}
+      : { footer: `Together ${price} while ${lines.length === 1 ? "it runs" : "they run"}${volumesText(lines)}.` }),
   });
   return { ...view, question: `Rent ${lines.length === 1 ? (lines[0]?.spec.name ?? "it") : `${lines.length} instances`} at ${price}?` };
 }
 
 function savedText({ offer }: PlanLine): string {
   const saved = offer.onDemandPrice === null ? null : savingsShare(offer.price, offer.onDemandPrice);
-  return saved === null ? "?" : `${Math.round(saved * 100)} %`;
+  return saved === null ? "?" : `${Math.round(saved * 100)}%`;
+}
+
+/** The price is the machines' own: what a volume costs is known only once it is made. */
+function volumesText(lines: readonly PlanLine[]): string {
+  const names = new Set(lines.flatMap(({ spec }) => (spec.volume === null ? [] : [spec.volume.name])));
+  return names.size === 0 ? "" : `, ${names.size === 1 ? "its volume" : "their volumes"} not counted`;
 }
 
 function totals(lines: readonly PlanLine[]): readonly { readonly hour: Money; readonly month: Money }[] {

@@ -3,6 +3,7 @@ import { moneyJson, moneyText } from "../model/money.ts";
 import type { VolumeRecord } from "../state/records.ts";
 import { isoTime } from "./json.ts";
 import { listView } from "./list-view.ts";
+import { priceHeader } from "./price-header.ts";
 import type { View } from "./view.ts";
 
 export interface VolumeRow {
@@ -33,14 +34,18 @@ export function volumesView(rows: readonly VolumeRow[]): View {
     }),
     columns: [
       { key: "name", header: "NAME", value: ({ volume }) => volume.name, paint: (text, _, painter) => painter.bold(text) },
-      { key: "state", header: "STATE", value: ({ volume }) => volume.state },
+      {
+        key: "state",
+        header: "STATE",
+        value: ({ volume, instance }) => (instance !== null && volume.state === "available" ? "in use" : volume.state),
+      },
       { key: "instance", header: "USED BY", value: ({ instance }) => instance ?? "-" },
       { key: "size", header: "SIZE", align: "right", value: ({ volume }) => `${volume.sizeGb} GB` },
       { key: "used", header: "USED", align: "right", value: ({ usedBytes }) => (usedBytes === null ? "?" : bytesText(usedBytes)) },
       { key: "where", header: "WHERE", value: ({ volume }) => `${volume.provider} ${volume.zone}`, drop: 1 },
       {
         key: "price",
-        header: "$/HOUR",
+        header: priceHeader(rows.map(({ volume }) => volume.pricePerHour)),
         align: "right",
         value: ({ volume }) => (volume.pricePerHour === null ? "?" : moneyText(volume.pricePerHour)),
         drop: 2,

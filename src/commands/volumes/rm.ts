@@ -26,7 +26,12 @@ export const volumesRm: CommandModule = {
       });
     const held = await fleet.state.checkpoints({ volume: name });
     if (context.options["dryRun"] === true) return { view: volumesView([{ volume, instance: null, usedBytes: null }]) };
-    if (!(await context.confirm(`Delete volume ${name} (${volume.sizeGb} GB) with ${held.length} checkpoints on it?`, "--yes")))
+    if (
+      !(await context.confirm(
+        `Delete volume ${name} (${volume.sizeGb} GB) with ${held.length} checkpoint${held.length === 1 ? "" : "s"} on it?`,
+        "--yes",
+      ))
+    )
       throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was deleted", exit: EXIT.refused });
     await removeVolume(fleet, volume, context.world.signal);
     context.progress.done(`volume ${name} is deleted`);
