@@ -30,6 +30,7 @@ export const down: CommandModule = {
     const problems: Problem[] = [];
     const ended = await Promise.all(alive.map((record) => endOne(context, fleet, record, problems)));
     if (context.options["volumes"] === true && problems.length === 0) await removeVolumes(fleet, records, context);
+    else if (problems.length === 0) await sayWhatStays(fleet, alive, context);
     context.progress.stop();
     const [first] = problems;
     if (first !== undefined) throw problems.length === 1 || context.world.signal.aborted ? first : together(problems);
@@ -70,6 +71,14 @@ function together(problems: readonly Problem[]): Problem {
     next: ["spot reconcile", "spot ls --refresh"],
     retryable: true,
   });
+}
+
+/** The machine is gone, the bill is not: its volumes are named. */
+async function sayWhatStays(fleet: Fleet, records: readonly InstanceRecord[], context: CommandContext): Promise<void> {
+  const theirs = new Set(records.flatMap((record) => record.volumes.map((volume) => volume.id)));
+  const others = new Set((await fleet.state.instances()).flatMap((record) => record.volumes.map((volume) => volume.id)));
+  for (const { id, name } of await fleet.state.volumes())
+    if (theirs.has(id) && !others.has(id)) context.progress.note(`volume ${name} stays, and goes on billing: spot volumes rm ${name}`);
 }
 
 async function removeVolumes(fleet: Fleet, records: readonly InstanceRecord[], context: CommandContext): Promise<void> {

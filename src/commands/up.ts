@@ -31,16 +31,38 @@ export const up: CommandModule = {
       else known.push(existing);
     }
     const plan = planView(wanted);
-    if (context.options["dryRun"] === true) return { view: plan };
+    if (context.options["dryRun"] === true) {
+      context.progress.note("nothing was rented: this is what it would be now");
+      return { view: plan };
+    }
     if (wanted.length > 0) await agree(context, plan);
     const settled = await Promise.all([
       ...known.map((record) => finish(context, fleet, record, false)),
       ...wanted.map(({ spec, offer }) => create(context, fleet, spec, offer)),
     ]);
+    for (const provider of new Set(wanted.map(({ offer }) => offer.provider))) await sayWhoIsAwake(context, fleet, provider, wanted);
     context.progress.stop();
     return { view: instancesView(await instanceRows(context, settled)), exit: exitOf(context, settled) };
   },
 };
+
+/** Where a machine neither hears its notice nor ends its own billing, something of the user's must: say so while they look. */
+async function sayWhoIsAwake(
+  context: CommandContext,
+  fleet: Fleet,
+  provider: string,
+  wanted: readonly { readonly spec: InstanceSpec; readonly offer: Offer }[],
+): Promise<void> {
+  const { noticeSeconds, machine } = (await fleet.provider(provider)).capabilities;
+  const specs = wanted.filter(({ offer }) => offer.provider === provider).map(({ spec }) => spec);
+  const needs = [
+    ...(machine.notices === "controller" && noticeSeconds > 0 ? ["its notices"] : []),
+    ...(!machine.endsItself && specs.some((spec) => spec.ttlMs !== null) ? ["--ttl"] : []),
+    ...(!machine.endsItself && specs.some((spec) => spec.idleMs !== null) ? ["--idle"] : []),
+  ];
+  if (needs.length === 0) return;
+  context.progress.note(`${provider}: ${needs.join(" and ")} take effect only while spot watch --act runs, or spot reconcile each minute`);
+}
 
 /** Shows the priced plan, always, and asks; the price stands in the question. */
 async function agree(context: CommandContext, plan: ReturnType<typeof planView>): Promise<void> {

@@ -34,7 +34,7 @@ test("up, again up, look around, down: one machine, and then none", async () => 
   const world = await cloudWorld();
   const first = await upTrainer(world, "--env", "TOKEN=s3cret");
   expect(first.stderr).toContain("trainer  A10G  spot     local");
-  expect(first.stderr).toMatch(/Together \$\d+\.\d\d\/hour \(\$\d+\.\d\d\/month\) while it runs\./);
+  expect(first.stderr).toMatch(/Together \$\d+\.\d\d\/hour \(\$\d+\.\d\d\/month\) while it runs, its volume not counted\./);
   expect(first.stderr).toMatch(/trainer is running, ready after \d/);
   const [before] = await data(world, "ls");
   expect(before).toMatchObject({
@@ -168,6 +168,22 @@ test("hibernate stops the GPU's bill, restore comes back; without stock it sleep
   const [line] = await data(world, "cost");
   expect(line.group).toBe("trainer");
 });
+
+test("what is so already, what there is not, and what stays and bills is said", async () => {
+  const world = await cloudWorld();
+  const idle = ["up", "--name", "idle", "--gpu", "A10G", "--volume", "kept:1:/data"];
+  expect((await must(world, ...idle, "--dry-run", "--", "sleep", "1000")).stderr).toContain("nothing was rented");
+  await must(world, ...idle, "--yes", "--", "sleep", "1000");
+  const { stdout } = await must(world, "snapshot", "idle");
+  expect(stdout).toContain("nothing to seal");
+  expect(stdout).not.toContain("Make one with");
+  expect(await data(world, "snapshot", "idle")).toEqual([]);
+  expect((await must(world, "volumes", "ls")).stdout).toMatch(/kept +in use +idle/);
+  expect((await must(world, "hibernate", "idle")).stderr).toMatch(/idle hibernated in/);
+  expect((await must(world, "hibernate", "idle")).stderr).toContain("idle is hibernated already");
+  expect((await must(world, "down", "idle", "--yes")).stderr).toContain("volume kept stays, and goes on billing: spot volumes rm kept");
+  await must(world, "volumes", "rm", "kept", "--yes");
+}, 60_000);
 
 test("a damaged byte is found and named, by verify and by restore; the sound one still comes back", async () => {
   const world = await cloudWorld();

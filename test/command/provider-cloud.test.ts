@@ -164,3 +164,11 @@ test("offers of a yuan cloud and a dollar cloud stand in one order, which the ra
   const bad = await spot({ ...world, env: { ...world.env, SPOT_FX_CNY: "six" } }, "offers");
   expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('fxCny: "six" is not how many CNY one USD is')]);
 });
+
+test("up says who has to be awake for a notice and the time to live to take effect", async () => {
+  const cloud = await ppio();
+  const world = worldOf({ PPIO_API_URL: cloud.url, PPIO_API_KEY: cloud.credential });
+  const up = await spot(world, "up", "--name", "job", "--gpu", "RTX4090:1", "--ttl", "1h", "--no-wait", "--yes", "--", "sleep", "1000");
+  expect(up.stderr).toContain("ppio: its notices and --ttl take effect only while spot watch --act runs, or spot reconcile each minute");
+  expect(up.code).toBe(8);
+});
