@@ -1,14 +1,35 @@
 import { expect, test } from "vitest";
 import { ppioBench } from "../clouds/ppio/bench.ts";
 
-test("a product without regions is offered everywhere, one with regions only there", async () => {
-  const { provider, context, cloud } = await ppioBench();
+test.each([
+  { vendor: "ppio" },
+  { vendor: "novita" },
+  { vendor: "novita", regionsAs: "codes" },
+  { vendor: "novita", regionsAs: "ids" },
+  // Nobody knows them: what the cloud answered for a cluster is believed.
+  { vendor: "ppio", regionsAs: "words" },
+] as const)("a product without regions is offered everywhere, one with regions only there: %j", async (settings) => {
+  const { provider, context, cloud } = await ppioBench(settings);
   const clusters = cloud.market.clusters.map(({ id }) => id);
   const offers = await provider.offers({ gpuCount: 1 }, context);
   const where = (model: string) => [...new Set(offers.filter(({ gpu }) => gpu.model === model).map(({ region }) => region))];
   expect(where("RTX4090")).toEqual(clusters);
   expect(where("H100")).toEqual(clusters.slice(0, 2));
   expect(where("L40S")).toEqual(clusters.slice(0, 1));
+});
+
+test("a product of another cluster is left out, should the cloud answer with it all the same", async () => {
+  const { provider, context, cloud } = await ppioBench({ vendor: "novita" });
+  const { url, credential } = cloud;
+  const answer = await fetch(`${url}/gpu-instance/openapi/v1/products`, { headers: { authorization: `Bearer ${credential}` } });
+  const body = await answer.json();
+  cloud.server.disturb({
+    what: { do: "answer", answer: { status: 200, body } },
+    match: ({ path }) => path.endsWith("/products"),
+    times: 6,
+  });
+  const offers = await provider.offers({ gpuCount: 1 }, context);
+  expect(new Set(offers.filter(({ gpu }) => gpu.model === "L40S").map(({ region }) => region))).toEqual(new Set(["us-ca-06"]));
 });
 
 test("spot, on demand and by the month, each at its own price; a spot price of 0 is no offer", async () => {

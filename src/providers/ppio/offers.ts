@@ -5,7 +5,7 @@ import type { CallContext, OfferQuery } from "../provider.ts";
 import type { PpioApi } from "./api.ts";
 import { inTurn } from "./in-turn.ts";
 import { priceOf } from "./prices.ts";
-import { clusterList, type WireProduct } from "./wire.ts";
+import { clusterList, type WireCluster, type WireProduct } from "./wire.ts";
 
 /** A product is sold per GPU, one to eight of them (create call). These are shown unless one number is asked for. */
 const COUNTS = [1, 2, 4, 8];
@@ -16,6 +16,23 @@ interface Place {
   readonly clusterId: string;
   readonly billing: readonly Billing[];
   readonly method: "onDemand" | "spot";
+}
+
+/**
+ * Whether a product that is told for a cluster is sold there. Its `regions` are ids by PPIO, and by Novita names with or
+ * without what stands in brackets (`US-CA-06 (California)`, whose id is `us-ca-06`; but the id of `CN-HK-01` is another word).
+ * Where they are none of any cluster that is known, the cloud's own filter is believed.
+ */
+function isSoldIn({ regions }: WireProduct, clusterId: string, clusters: readonly WireCluster[]): boolean {
+  const told = new Set(regions.flatMap((region) => wordsFor(region)));
+  const meant = clusters.filter(({ id, name }) => [id, name].flatMap(wordsFor).some((word) => told.has(word)));
+  return meant.length === 0 || meant.some(({ id }) => id === clusterId);
+}
+
+/** A name of a cluster, and the same without its brackets. */
+function wordsFor(name: string): readonly string[] {
+  const plain = name.trim().toLowerCase();
+  return plain === "" ? [] : [plain, plain.replace(/\s*\(.*$/, "")];
 }
 
 function offersOf(product: WireProduct, place: Place, counts: readonly number[], api: PpioApi): readonly Offer[] {
@@ -70,7 +87,7 @@ export async function allOffers(api: PpioApi, query: OfferQuery, context: CallCo
     const gpuNum = gpuCount === undefined ? {} : { gpuNum: gpuCount };
     const products = await api.products({ clusterId: place.clusterId, billingMethod: place.method, ...gpuNum }, context);
     return products
-      .filter((product) => product.regions.length === 0 || product.regions.includes(place.clusterId))
+      .filter((product) => isSoldIn(product, place.clusterId, data))
       .flatMap((product) => offersOf(product, place, counts, api));
   });
   return found.flat().filter((offer) => gpuModel === undefined || offer.gpu.model.toUpperCase() === gpuModel.toUpperCase());

@@ -129,7 +129,7 @@ const productSchema = v.object({
   inventoryState: text,
   minRootFS: amount,
   maxRootFS: amount,
-  /** Empty means everywhere. */
+  /** Ids or names of clusters; empty means everywhere. */
   regions: words,
   price: rawPrice,
   spotPrice: rawPrice,
@@ -139,9 +139,9 @@ const productSchema = v.object({
 export type WireProduct = v.InferOutput<typeof productSchema>;
 export const productList = v.object({ data: rows(productSchema) });
 
-export const clusterList = v.object({
-  data: rows(v.object({ id, name: text, supportNetworkStorage: truth })),
-});
+const clusterSchema = v.object({ id, name: text });
+export type WireCluster = v.InferOutput<typeof clusterSchema>;
+export const clusterList = v.object({ data: rows(clusterSchema) });
 
 export const authList = v.object({ data: rows(v.object({ id, name: text })) });
 

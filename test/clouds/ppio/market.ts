@@ -30,7 +30,7 @@ const CLUSTERS: Readonly<Record<PpioSettings["vendor"], readonly Cluster[]>> = {
   ],
   novita: [
     { id: "us-ca-06", name: "US-CA-06 (California)", supportNetworkStorage: true },
-    { id: "as-sgp-02", name: "AS-SGP-02 (Singapore)", supportNetworkStorage: true },
+    { id: "as-sgp-2", name: "AS-SGP-02 (Singapore)", supportNetworkStorage: true },
     { id: "eu-de-09", name: "EU-DE-09", supportNetworkStorage: false },
   ],
 };

@@ -25,6 +25,8 @@ export interface PpioSettings {
   /** Instances move between the pages of a list while it is walked. */
   readonly itemsMove: boolean;
   readonly pricesAs: "number" | "string";
+  /** How a product names its clusters. Novita changed from codes to names, which a client of it tells; a code is no id there. */
+  readonly regionsAs: "ids" | "codes" | "names" | "words";
   readonly emptyBodies: boolean;
   readonly startSaysState: boolean;
   readonly notFoundStatus: 400 | 404;
@@ -54,7 +56,7 @@ export interface PpioSettings {
 /** What the two vendors' own pages differ in. */
 export const VENDOR_SETTINGS: Readonly<Record<PpioSettings["vendor"], Partial<PpioSettings>>> = {
   ppio: { vendor: "ppio", timesTold: "details", totalTold: false },
-  novita: { vendor: "novita", timesTold: "everywhere", totalTold: true },
+  novita: { vendor: "novita", timesTold: "everywhere", totalTold: true, regionsAs: "names" },
 };
 
 export const PPIO_SETTINGS: PpioSettings = {
@@ -72,6 +74,7 @@ export const PPIO_SETTINGS: PpioSettings = {
   largestPage: 100,
   itemsMove: false,
   pricesAs: "string",
+  regionsAs: "ids",
   emptyBodies: false,
   startSaysState: false,
   notFoundStatus: 400,

@@ -115,6 +115,11 @@ export function detailsView(instance: Instance, telling: Telling): Json {
   };
 }
 
+function regionText(id: string, market: Market, { regionsAs }: PpioSettings): string {
+  const name = market.clusters.find((cluster) => cluster.id === id)?.name ?? id;
+  return { ids: id, codes: name.split(" ")[0] ?? name, names: name, words: `somewhere near ${name.length}` }[regionsAs];
+}
+
 export function productView(
   product: Product,
   clusterId: string | null,
@@ -134,7 +139,7 @@ export function productView(
     maxRootFS: product.maxRootFS,
     minLocalStorage: 0,
     maxLocalStorage: 0,
-    regions: product.regions,
+    regions: product.regions.map((id) => regionText(id, market, settings)),
     price: settings.pricesAs === "string" ? String(product.price) : product.price,
     monthlyPrice: product.monthlyPrice === 0 ? [] : [{ price: product.monthlyPrice, month: 1 }],
     billingMethods: ["onDemand", ...(product.monthlyPrice === 0 ? [] : ["monthly"]), ...(product.spotPrice === 0 ? [] : ["spot"])],
