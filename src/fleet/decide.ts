@@ -63,6 +63,7 @@ export type Action =
   | { readonly do: "clear-remains"; readonly instance: ProviderInstance }
   /** What is wanted cannot be done to it as it is. */
   | { readonly do: "refuse-stopped" }
+  | { readonly do: "refuse-parking" }
   /** The machine is no more, and we did not end it. */
   | { readonly do: "note-lost" }
   /** The machine never came up: end it and try another offer. */
@@ -144,6 +145,8 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernat
     case "reclaiming": {
       const snapshot = record.state !== "hibernating" && !record.skipSnapshot && record.readyAt !== null;
       if (!isParked(record, instance, hibernates)) return step({ do: "snapshot-and-hibernate", instance, snapshot }, "it is to hibernate");
+      if (snapshot && record.spec.volume === null && instance.rootVolumeId === null)
+        return step({ do: "refuse-parking" }, "nothing would outlive its machine");
       return step({ do: "snapshot-and-destroy", instance, snapshot }, "its cloud cannot hibernate it: parked on its volume");
     }
     case "stopped":

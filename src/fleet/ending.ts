@@ -132,3 +132,14 @@ export function refuseStopped(record: InstanceRecord): never {
         }),
   });
 }
+
+/** @throws Problem always: its cloud can only end the machine, and nothing that it did lies anywhere else. */
+export function refuseParking({ name }: InstanceRecord): never {
+  throw new Problem({
+    code: "SPOT_E_NO_VOLUME",
+    message: `${name} has no volume and its cloud cannot hibernate it: parking would lose everything, so it was left running (and billing)`,
+    exit: EXIT.partial,
+    hint: "with --no-snapshot it is parked all the same, and comes back empty",
+    next: [`spot hibernate ${name} --no-snapshot`, `spot down ${name}`],
+  });
+}

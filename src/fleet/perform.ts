@@ -1,7 +1,7 @@
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import { attachVolume, mountVolume } from "./attach.ts";
 import type { Action, Observation } from "./decide.ts";
-import { clearRemains, discard, endNow, refuseStopped, sealFirst } from "./ending.ts";
+import { clearRemains, discard, endNow, refuseParking, refuseStopped, sealFirst } from "./ending.ts";
 import type { Fleet } from "./fleet.ts";
 import { adoptLaunch, launch, refuseLaunch } from "./launch.ts";
 import { afterLoss } from "./loss.ts";
@@ -58,6 +58,8 @@ export async function perform(
     }
     case "refuse-stopped":
       return refuseStopped(record);
+    case "refuse-parking":
+      return refuseParking(record);
     case "tell-notice":
       await tellNotice(fleet, record, action.instance, signal);
       return null;
@@ -86,6 +88,7 @@ type Noted = Exclude<
       | "restore"
       | "snapshot-and-destroy"
       | "refuse-stopped"
+      | "refuse-parking"
       | "tell-notice";
   }
 >;

@@ -34,7 +34,10 @@ export async function hibernateNow(
     if (isFault(error, "unsupported")) {
       fleet.say(`${record.name}: its cloud cannot hibernate this machine (${error.message}); parking it instead`);
       const at = fleet.clock.now();
-      await changeRecord(fleet, promised, { parkOnly: true }, { closeIntents: await closings(fleet, record, at, "hibernate", "failed") });
+      // Where nothing could be sealed its parking has not begun: nothing would outlive the machine.
+      const back = record.spec.volume === null ? ({ state: record.notice?.kind === "reclaim" ? "reclaiming" : "running" } as const) : {};
+      const closeIntents = await closings(fleet, record, at, "hibernate", "failed");
+      await changeRecord(fleet, promised, { ...back, parkOnly: true }, { closeIntents });
       return;
     }
     // Already on its way, or ended meanwhile: the next look says which.

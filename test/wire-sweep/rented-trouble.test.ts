@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Fleet } from "../../src/fleet/fleet.ts";
+import type { Fleet, GuestReport } from "../../src/fleet/fleet.ts";
 import { ownPace } from "../../src/fleet/pace.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
@@ -229,6 +229,11 @@ test("a machine without a way in is not ended unsealed", async () => {
   }
 });
 
+/** The agent of a machine without a volume waits for none. */
+function withoutWaiting(report: GuestReport | undefined): GuestReport | undefined {
+  return report && { ...report, phase: "running", awaitsVolume: false };
+}
+
 /** What `spot watch --act` asks of the cloud in a minute. */
 async function watched(world: WireWorld, fleet: Fleet, server: { readonly requests: readonly unknown[] }, pace = ownPace(world.clock)) {
   const before = server.requests.length;
@@ -321,6 +326,45 @@ test("stopped on its way back from an unsealed sleep: past the cap it is kept, b
     isOff = true;
     const woken = world.clock.run(wakeUp(fleet, asleep, { signal, capMs: 600_000, sleepLimitMs: HOUR_MS }));
     await expect(woken).rejects.toMatchObject({ code: "SPOT_E_STOPPED" });
+    expect(cloud.living().map(({ providerId }) => providerId)).toEqual([first.providerId]);
+  } finally {
+    await world.close();
+  }
+});
+
+test("without a volume nothing is parked by ending its machine, unless it is asked for", async () => {
+  const { world, cloud } = await onNovita();
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, { ...world.spec, volume: null }));
+    const refused = world.clock.run(putToSleep(fleet, first, { ...limits, snapshot: true }));
+    await expect(refused).rejects.toMatchObject({ code: "SPOT_E_NO_VOLUME" });
+    expect(cloud.living()).toHaveLength(1);
+    const awake = await world.clock.run(wakeUp(fleet, first, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
+    expect(awake).toMatchObject({ state: "running", providerId: first.providerId });
+    await world.clock.run(putToSleep(fleet, awake, { ...limits, snapshot: false }));
+    expect(cloud.living()).toEqual([]);
+  } finally {
+    await world.close();
+  }
+});
+
+test("without a volume, at a cloud that will not hibernate this machine after all: it goes on as it was", async () => {
+  const { world, cloud } = await onHyperstack({ refuseHibernate: "Hibernation is not supported for this flavor." });
+  try {
+    const fleet = world.start();
+    const guest: Fleet["guest"] = {
+      ...fleet.guest,
+      report: async (reach, within) => withoutWaiting(await fleet.guest.report(reach, within)),
+    };
+    const bare: Fleet = { ...fleet, guest };
+    const first = await world.clock.run(up(bare, { ...world.spec, volume: null }));
+    const refused = world.clock.run(putToSleep(bare, first, { ...limits, snapshot: true }));
+    await expect(refused).rejects.toMatchObject({ code: "SPOT_E_NO_VOLUME" });
+    const kept = await fleet.state.instance(first.id);
+    expect(kept).toMatchObject({ state: "running", parkOnly: true });
+    const awake = await world.clock.run(wakeUp(bare, first, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
+    expect(awake.providerId).toBe(first.providerId);
     expect(cloud.living().map(({ providerId }) => providerId)).toEqual([first.providerId]);
   } finally {
     await world.close();
