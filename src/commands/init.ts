@@ -84,7 +84,7 @@ async function answer(context: CommandContext, question: Question): Promise<stri
 }
 
 /** The file as a person would write it, with a line for editors on top. */
-function fileText(answers: Answers): string {
+function fileText(file: string, answers: Answers): string {
   const instance = {
     name: answers.name,
     provider: answers.provider.includes(",") ? answers.provider.split(",").map((id) => id.trim()) : answers.provider,
@@ -97,7 +97,7 @@ function fileText(answers: Answers): string {
     command: answers.command,
   };
   const body = stringify({ fleet: answers.name, instances: [instance] }, { lineWidth: 0 });
-  return `# spot up -f spot.yaml brings it up; spot schema > spot.schema.json lets editors complete this file.\n# yaml-language-server: $schema=./spot.schema.json\n${body}`;
+  return `# spot up -f ${file} brings it up; spot schema > spot.schema.json lets editors complete this file.\n# yaml-language-server: $schema=./spot.schema.json\n${body}`;
 }
 
 /** Names the clouds whose credentials are there, never the credentials. @returns whom to ask when nobody says, by comma. */
@@ -136,7 +136,7 @@ export const init: CommandModule = {
     for (const question of QUESTIONS)
       collected[question.key] = await answer(context, question.key === "provider" ? { ...question, fallback: configured } : question);
     const { name = "", provider = "", gpu = "", maxPrice = "", ttl = "", command = "" } = collected;
-    const text = fileText({ name, provider, gpu, maxPrice, ttl, command });
+    const text = fileText(file, { name, provider, gpu, maxPrice, ttl, command });
     // What we write must be what we read.
     parseFleetFile(file, text, context.world.cwd, { providers: ["local"], knownProviders: knownProviders() });
     if (context.options["dryRun"] !== true) {

@@ -13,17 +13,26 @@ export const ls: CommandModule = {
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const { options } = context;
+    const { state, fleet } = options;
+    if (state !== undefined) await mustBeState(String(state));
     if (options["refresh"] === true) await refresh(context);
     const listing = await context.listing();
     const records = (await listing.instances({ includeGone: options["all"] === true })).filter(
-      (record) =>
-        (options["state"] === undefined || record.state === options["state"]) &&
-        (options["fleet"] === undefined || record.fleet === options["fleet"]),
+      (record) => (state === undefined || record.state === state) && (fleet === undefined || record.fleet === fleet),
     );
     if (options["quiet"] === true) return { view: namesView(records.map((record) => record.name)) };
-    return { view: instancesView(await instanceRows(context, records, await listing.ledger())) };
+    const empty = state === undefined && fleet === undefined ? undefined : "No instance fits; spot ls shows them all.";
+    return { view: instancesView(await instanceRows(context, records, await listing.ledger()), empty) };
   },
 };
+
+/** @throws Problem (usage, with the nearest state) for what is none. */
+async function mustBeState(text: string): Promise<void> {
+  const { INSTANCE_STATES } = await import("../model/instance.ts");
+  if (INSTANCE_STATES.some((state) => state === text)) return;
+  const [{ usageProblem }, { suggestion }] = await Promise.all([import("../model/problem.ts"), import("../model/nearest.ts")]);
+  throw usageProblem(`there is no state ${JSON.stringify(text)}`, suggestion(text, INSTANCE_STATES));
+}
 
 /** Asks the providers and writes down what they say. */
 export async function refresh(context: CommandContext, names?: readonly string[]): Promise<void> {

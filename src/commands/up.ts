@@ -61,7 +61,9 @@ async function sayWhoIsAwake(
     ...(!machine.endsItself && specs.some((spec) => spec.idleMs !== null) ? ["--idle"] : []),
   ];
   if (needs.length === 0) return;
-  context.progress.note(`${provider}: ${needs.join(" and ")} take effect only while spot watch --act runs, or spot reconcile each minute`);
+  context.progress.note(
+    `${provider}: ${needs.join(" and ")} ${needs[0] === "its notices" || needs.length > 1 ? "take" : "takes"} effect only while spot watch --act runs, or spot reconcile each minute`,
+  );
 }
 
 /** Shows the priced plan, always, and asks; the price stands in the question. */

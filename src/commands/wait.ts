@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { interrupted } from "../fleet/interrupted.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { INSTANCE_STATES } from "../model/instance.ts";
 import { suggestion } from "../model/nearest.ts";
@@ -28,21 +29,33 @@ export const wait: CommandModule = {
     const { clock, signal } = context.world;
     const start = clock.monotonic();
     const fleet = await openFleet(context);
-    for (;;) {
-      await refresh(context, [name]);
-      const record = await namedInstance(context, name, true);
-      context.progress.step(`${name} is ${record.state}, waiting for ${goal}`);
-      const workload = goal === FINISHED ? await exitCodeOf(record) : null;
-      if (record.state === goal || workload !== null) {
-        context.progress.stop();
-        const view = instancesView(await instanceRows(context, [record]));
-        return workload === null || workload === 0 ? { view } : { view, exit: EXIT.failed };
+    let last: InstanceRecord | undefined;
+    try {
+      return await waited();
+    } catch (error) {
+      if (!signal.aborted || last === undefined) throw error;
+      throw interrupted(signal, `${name} is ${last.state}, not ${goal}`, [`spot show ${name}`], error);
+    }
+
+    async function waited(): Promise<CommandResult> {
+      for (;;) {
+        await refresh(context, [name]);
+        const record = await namedInstance(context, name, true);
+        last = record;
+        context.progress.step(`${name} is ${record.state}, waiting for ${goal}`);
+        const workload = goal === FINISHED ? await exitCodeOf(record) : null;
+        if (record.state === goal || workload !== null) {
+          context.progress.stop();
+          const view = instancesView(await instanceRows(context, [record]));
+          return workload === null || workload === 0 ? { view } : { view, exit: EXIT.failed };
+        }
+        if (record.state === "gone")
+          throw new Problem({ code: "SPOT_E_GONE", message: `${name} is gone and will not be ${goal}`, exit: EXIT.failed });
+        if (clock.monotonic() - start > limitMs)
+          throw new Problem({ code: "SPOT_E_TIMEOUT", message: `${name} is still ${record.state}`, exit: EXIT.timeout, retryable: true });
+        const { pollMs } = (await fleet.provider(record.provider)).capabilities;
+        await clock.sleep(Math.max(POLL_MS, pollMs), signal);
       }
-      if (record.state === "gone")
-        throw new Problem({ code: "SPOT_E_GONE", message: `${name} is gone and will not be ${goal}`, exit: EXIT.failed });
-      if (clock.monotonic() - start > limitMs)
-        throw new Problem({ code: "SPOT_E_TIMEOUT", message: `${name} is still ${record.state}`, exit: EXIT.timeout, retryable: true });
-      await clock.sleep(POLL_MS, signal);
     }
 
     async function exitCodeOf(record: InstanceRecord): Promise<number | null> {

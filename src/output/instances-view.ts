@@ -82,7 +82,7 @@ function ttlText({ record, now }: InstanceRow): string {
 }
 
 /** Many instances, as `spot ls` shows them. */
-export function instancesView(rows: readonly InstanceRow[]): View {
+export function instancesView(rows: readonly InstanceRow[], empty = "No instances. Rent one with: spot up"): View {
   return listView({
     schema: "spot.instances/1",
     items: rows,
@@ -90,6 +90,6 @@ export function instancesView(rows: readonly InstanceRow[]): View {
     columns: COLUMNS.map((column) =>
       column.key === "price" ? { ...column, header: priceHeader(rows.map(({ record }) => record.price)) } : column,
     ),
-    empty: "No instances. Rent one with: spot up",
+    empty,
   });
 }

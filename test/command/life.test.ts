@@ -174,6 +174,15 @@ test("what is so already, what there is not, and what stays and bills is said", 
   const idle = ["up", "--name", "idle", "--gpu", "A10G", "--volume", "kept:1:/data"];
   expect((await must(world, ...idle, "--dry-run", "--", "sleep", "1000")).stderr).toContain("nothing was rented");
   await must(world, ...idle, "--yes", "--", "sleep", "1000");
+  expect((await must(world, "ls", "--state", "gone")).stdout).toContain("No instance fits");
+  expect(await spot(world, "ls", "--state", "runing")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('did you mean "running"?'),
+  });
+  expect(await spot(world, "wait", "idle", "--for", "gone", "--timeout", "1s")).toMatchObject({
+    code: 124,
+    stderr: expect.stringContaining("the time was up: idle is running, not gone"),
+  });
   const { stdout } = await must(world, "snapshot", "idle");
   expect(stdout).toContain("nothing to seal");
   expect(stdout).not.toContain("Make one with");
