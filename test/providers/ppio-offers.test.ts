@@ -21,7 +21,9 @@ test.each([
 test("a product of another cluster is left out, should the cloud answer with it all the same", async () => {
   const { provider, context, cloud } = await ppioBench({ vendor: "novita" });
   const { url, credential } = cloud;
-  const answer = await fetch(`${url}/gpu-instance/openapi/v1/products`, { headers: { authorization: `Bearer ${credential}` } });
+  const answer = await fetch(`${url}/gpu-instance/openapi/v1/products`, {
+    headers: { authorization: `Bearer ${credential}`, "content-type": "application/json" },
+  });
   const body = await answer.json();
   cloud.server.disturb({
     what: { do: "answer", answer: { status: 200, body } },

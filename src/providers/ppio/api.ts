@@ -68,7 +68,8 @@ export function ppioApi(vendor: Vendor, world: PpioWorld): PpioApi {
           { kind: "auth" },
           `no credentials: set ${access.variables.join(" and ")} or run spot provider login ${vendor.id}`,
         );
-      return { authorization: `Bearer ${key}` };
+      // The pages of every call say that this is required, of those without a body too.
+      return { authorization: `Bearer ${key}`, "content-type": "application/json" };
     },
     secrets: () => (key === undefined ? [] : [key]),
   });

@@ -27,7 +27,6 @@ type Body = Readonly<Record<string, unknown>>;
 type Route = (request: FakeRequest, cloud: Cloud) => FakeAnswer;
 
 function bodyOf(request: FakeRequest): Body {
-  if (!(request.headers["content-type"] ?? "").startsWith("application/json")) throw invalid("content-type");
   const body = request.json();
   if (typeof body !== "object" || body === null || Array.isArray(body)) throw invalid("body");
   return body as Body;
@@ -172,6 +171,8 @@ export function ppioRoutes(cloud: Cloud): (request: FakeRequest) => Promise<Fake
     try {
       await cloud.instances.settle();
       if (request.headers["authorization"] !== `Bearer ${cloud.credential}`) throw new Refusal(401, "UNAUTHORIZED");
+      // The pages of every call, of those without a body too, say that this header is required.
+      if (!(request.headers["content-type"] ?? "").startsWith("application/json")) throw invalid("content-type");
       const path = request.path.startsWith(API_PATH) ? request.path.slice(API_PATH.length) : null;
       const route = path === null ? undefined : routes[`${request.method} ${path}`];
       if (route === undefined) return { status: 404, body: "404 page not found" };
