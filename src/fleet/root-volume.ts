@@ -76,7 +76,7 @@ export async function refreshRoot(fleet: Fleet, record: InstanceRecord, signal: 
   const volume = await rootOf(fleet, record);
   if (volume === undefined || volume.providerId === null || volume.sizeGb > 0) return;
   const { volumes } = await fleet.provider(volume.provider);
-  const listed = await call(signal, (context) => volumes?.list(context) ?? Promise.resolve([])).catch(() => []);
+  const listed = await call(signal, (context) => volumes?.list(context) ?? Promise.resolve([]));
   const there = listed.find((candidate) => candidate.providerId === volume.providerId);
   if (there === undefined) return;
   const at = fleet.clock.now();

@@ -370,3 +370,32 @@ test("without a volume, at a cloud that will not hibernate this machine after al
     await world.close();
   }
 });
+
+test("a cloud that cannot list its volumes while one is parked: what the root disk costs is asked for until it is known", async () => {
+  let down = false;
+  const { world } = await onVerda(({ id, volumes }) =>
+    volumes === undefined
+      ? {}
+      : {
+          volumes: {
+            ...volumes,
+            list(context) {
+              if (down) throw new ProviderError(id, { kind: "unavailable" }, "down");
+              return volumes.list(context);
+            },
+          },
+        },
+  );
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, world.spec));
+    down = true;
+    const asleep = putToSleep(fleet, first, { ...limits, snapshot: true });
+    await world.clock.pass(60_000);
+    down = false;
+    expect(await world.clock.run(asleep)).toMatchObject({ state: "hibernated" });
+    expect((await fleet.state.ledger({ openOnly: true })).map(({ instance }) => instance).sort()).toEqual(["train-root", "work"]);
+  } finally {
+    await world.close();
+  }
+});
