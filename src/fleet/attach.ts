@@ -1,3 +1,4 @@
+import { Problem } from "../model/problem.ts";
 import { deadline } from "../platform/clock.ts";
 import { isFault } from "../providers/errors.ts";
 import type { ProviderInstance } from "../providers/provider.ts";
@@ -7,6 +8,8 @@ import { eventOf } from "./record-change.ts";
 
 /** A cloud takes its time to attach a disk; looked at again after so many milliseconds. */
 const ATTACHING_MS = 1_000;
+/** A machine that did not answer is asked again after so many milliseconds. */
+const AGAIN_MS = 5_000;
 /** Letting go of a volume ends the workload, with its grace, and writes what is left; no longer than this. */
 const RELEASE_MS = 45_000;
 
@@ -45,7 +48,15 @@ export async function mountVolume(
   if (volume === undefined || volume.device === null) return ATTACHING_MS;
   const { device, sizeGb } = volume;
   fleet.say(`${record.name}: mounting its volume (${device})`);
-  await fleet.guest.mountVolume(instance.reach, device, sizeGb, signal);
+  try {
+    await fleet.guest.mountVolume(instance.reach, device, sizeGb, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    // A connection that was lost says nothing about the disk; what the agent itself refuses is final.
+    if (!(error instanceof Problem) || !error.retryable) throw error;
+    fleet.say(`${record.name}: its volume is not mounted yet (${error.message})`);
+    return AGAIN_MS;
+  }
   await fleet.state.commit({ events: [eventOf(fleet, record, "action", { action: "mount-volume", device })] });
   return 0;
 }

@@ -4,6 +4,8 @@ import { ownPace } from "../../src/fleet/pace.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { wish } from "../../src/fleet/wish.ts";
+import { EXIT } from "../../src/model/exit-codes.ts";
+import { Problem } from "../../src/model/problem.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
 import { up } from "../simulation/scenarios.ts";
 import { onHyperstack, onNovita, onVerda, stopAtNovita } from "./one-cloud.ts";
@@ -395,6 +397,27 @@ test("a cloud that cannot list its volumes while one is parked: what the root di
     down = false;
     expect(await world.clock.run(asleep)).toMatchObject({ state: "hibernated" });
     expect((await fleet.state.ledger({ openOnly: true })).map(({ instance }) => instance).sort()).toEqual(["train-root", "work"]);
+  } finally {
+    await world.close();
+  }
+});
+
+test("a connection that is lost while a volume is mounted does not undo what was rented", async () => {
+  const { world, cloud } = await onHyperstack();
+  try {
+    const fleet = world.start();
+    let lost = 0;
+    const guest: Fleet["guest"] = {
+      ...fleet.guest,
+      async mountVolume(...told) {
+        if (lost++ < 3)
+          throw new Problem({ code: "SPOT_E_GUEST_UNREACHABLE", message: "the connection was lost", exit: EXIT.failed, retryable: true });
+        await fleet.guest.mountVolume(...told);
+      },
+    };
+    const record = await world.clock.run(up({ ...fleet, guest }, world.spec));
+    expect(record).toMatchObject({ state: "running" });
+    expect(cloud.living().map(({ providerId }) => providerId)).toEqual([record.providerId]);
   } finally {
     await world.close();
   }
