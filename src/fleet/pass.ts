@@ -1,3 +1,4 @@
+import { isFault } from "../providers/errors.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
 import { type Action, decide, isSettled } from "./decide.ts";
@@ -132,6 +133,11 @@ const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
   "note-unknown",
 ]);
 
+/** The end of an instance deletes the root disk that was kept for it: that is left to whoever acts. */
+function isPassive(record: InstanceRecord, action: Action): boolean {
+  return PASSIVE.has(action.do) && !(action.do === "note-gone" && record.rootVolume !== null);
+}
+
 /** Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them. */
 export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[], pace = noPace()): Promise<void> {
   const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
@@ -143,9 +149,10 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
       const seen = await observe(fleet, record, signal, listings.get(record.provider));
       await followLedger(fleet, record, seen);
       const { action } = decide(record, seen);
-      if (PASSIVE.has(action.do)) await perform(fleet, record, action, seen, signal);
+      if (isPassive(record, action)) await perform(fleet, record, action, seen, signal);
     }).catch((error: unknown) => {
-      if (!(error instanceof RecordMoved)) throw error;
+      // What a cloud does not answer now is looked at the next time.
+      if (!(error instanceof RecordMoved) && !isFault(error, "unavailable", "rate-limited")) throw error;
     });
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Fleet, GuestReport } from "../../src/fleet/fleet.ts";
 import { ownPace } from "../../src/fleet/pace.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
-import { reconcile } from "../../src/fleet/pass.ts";
+import { look, reconcile } from "../../src/fleet/pass.ts";
 import { wish } from "../../src/fleet/wish.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
 import { Problem } from "../../src/model/problem.ts";
@@ -418,6 +418,24 @@ test("a connection that is lost while a volume is mounted does not undo what was
     const record = await world.clock.run(up({ ...fleet, guest }, world.spec));
     expect(record).toMatchObject({ state: "running" });
     expect(cloud.living().map(({ providerId }) => providerId)).toEqual([record.providerId]);
+  } finally {
+    await world.close();
+  }
+});
+
+test("whoever only looks deletes no root disk; a reconcile does", async () => {
+  const { world, cloud } = await onVerda();
+  try {
+    const fleet = world.start();
+    const first = await world.clock.run(up(fleet, world.spec));
+    await world.clock.run(putToSleep(fleet, first, { ...limits, snapshot: true }));
+    await world.clock.run(wish(fleet, first.id, { desired: "gone", skipSnapshot: true }));
+    await world.clock.run(look(fleet, signal));
+    expect(await fleet.state.instance(first.id)).toMatchObject({ state: "hibernated", desired: "gone" });
+    expect(cloud.volumes()).toHaveLength(2);
+    await pass(world);
+    expect(await fleet.state.instance(first.id)).toMatchObject({ state: "gone" });
+    expect(cloud.volumes()).toHaveLength(1);
   } finally {
     await world.close();
   }
