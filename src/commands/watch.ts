@@ -67,8 +67,7 @@ async function onePass(context: CommandContext, fleet: Fleet, names: readonly st
   const { signal } = context.world;
   try {
     if (context.options["act"] !== true) {
-      await look(fleet, signal, names, pace);
-      return [];
+      return (await look(fleet, signal, names, pace)).map(({ provider, why }) => `${provider} does not answer: ${why}`);
     }
     const report = await reconcile(fleet, { signal, limitMs: PASS_LIMIT_MS, pace });
     return [

@@ -67,12 +67,18 @@ export function chooseOffers(
   return offers.filter((offer) => refusal(offer, spec, tie, rate) === null && !blocked.has(offerKey(offer))).sort(order);
 }
 
+/** A cap as a person reads it: a bare number means dollars. */
+function capText(maxPrice: string): string {
+  return /^[\d.]+$/.test(maxPrice) ? `$${maxPrice}` : maxPrice;
+}
+
 /** A sentence for a person whose spec no offer can serve: the nearest miss first. */
 export function whyNothingFits(offers: readonly Offer[], spec: InstanceSpec, tie: Tie | null, rate: ExchangeRate = BUNDLED_RATE): string {
   const refusals = new Set(offers.map((offer) => refusal(offer, spec, tie, rate)));
   if (refusals.has(null)) return "every offer that fits has just said that it has no capacity";
   if (refusals.has("stock")) return "every offer that fits is sold out";
-  if (refusals.has("price")) return `every offer that fits costs more than ${spec.maxPrice ?? "it should"} an hour`;
+  if (refusals.has("price"))
+    return `every offer that fits costs more than ${spec.maxPrice === null ? "it should" : capText(spec.maxPrice)} an hour`;
   if (refusals.has("place"))
     return tie === null ? "no offer in the regions asked for" : `no offer in ${tie.provider} ${tie.region}, where the volume lies`;
   if (refusals.has("billing")) return `no ${spec.billing} offer for this GPU`;

@@ -88,8 +88,7 @@ export async function reconcile(
   );
   for (const volume of await fleet.state.volumes())
     if (await isSyncDue(fleet, volume, listings.has(volume.provider))) await syncCheckpoints(fleet, volume, signal).catch(() => null);
-  const silent = [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));
-  return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, silent };
+  return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, silent: silentOf(listings) };
 }
 
 async function settle(
@@ -111,6 +110,9 @@ async function settle(
       fresh = undefined;
       if (outcome.kind === "stuck")
         return { instance: first.name, outcome: "stuck", why: messageOf(outcome.problem), problem: outcome.problem };
+      // Whoever did not answer for everything is not asked again and again for one.
+      if (typeof listing === "string")
+        return { instance: first.name, outcome: "waiting", why: `${first.provider} does not answer`, problem: null };
       if (outcome.kind === "rest") return { instance: first.name, outcome: "settled", why: null, problem: null };
       const now = await fleet.state.instance(first.id);
       if (fleet.clock.monotonic() - start > limitMs && now !== undefined && !isSettled(now))
@@ -138,8 +140,11 @@ function isPassive(record: InstanceRecord, action: Action): boolean {
   return PASSIVE.has(action.do) && !(action.do === "note-gone" && record.rootVolume !== null);
 }
 
-/** Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them. */
-export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[], pace = noPace()): Promise<void> {
+/**
+ * Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them.
+ * @returns the providers that did not answer, of which nothing new is known.
+ */
+export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[], pace = noPace()): Promise<PassReport["silent"]> {
   const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
   const providers = records.map((record) => record.provider);
   const listings = await listAll(providers, fleet, pace, signal);
@@ -155,6 +160,11 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
       if (!(error instanceof RecordMoved) && !isFault(error, "unavailable", "rate-limited")) throw error;
     });
   }
+  return silentOf(listings);
+}
+
+function silentOf(listings: ReadonlyMap<string, Listing>): PassReport["silent"] {
+  return [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));
 }
 
 function messageOf(problem: unknown): string {

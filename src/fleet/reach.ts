@@ -8,6 +8,8 @@ import { call, type Fleet } from "./fleet.ts";
 /** States in which a machine is on its way up: it can be come into later, without anybody doing anything. */
 const COMING: readonly InstanceState[] = ["requested", "provisioning", "restoring"];
 
+const ASLEEP: readonly InstanceState[] = ["hibernated", "stopped"];
+
 /**
  * The way into a record's machine, as its cloud says now.
  * @throws Problem when it has none now, with the state it is in and what to wait for.
@@ -17,7 +19,8 @@ export async function reachOf(fleet: Fleet, record: InstanceRecord, signal: Abor
   const provider = providerId === null ? null : await fleet.provider(record.provider);
   const instance =
     provider === null || providerId === null ? undefined : await call(signal, (context) => provider.get(providerId, context));
-  if (instance?.reach != null) return instance.reach;
+  // The embedded cloud tells where a sleeping machine's folder is; nobody works in a machine that sleeps.
+  if (instance?.reach != null && !ASLEEP.includes(instance.state)) return instance.reach;
   throw noReach(record, instance);
 }
 

@@ -10,6 +10,7 @@ import { removeFreshVolume } from "./fresh-volume.ts";
 import { interrupted } from "./interrupted.ts";
 import { asOffered } from "./offer-choice.ts";
 import { overruled } from "./park.ts";
+import { volumeNamed } from "./volumes.ts";
 import { wish } from "./wish.ts";
 
 /** How long an undo may take before it is left to `reconcile`. */
@@ -84,23 +85,31 @@ export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpO
       limitMs: options.limitMs,
     });
   } catch (error) {
-    if (options.ours) await undo(fleet, record, error);
-    if (!options.signal.aborted) throw error;
-    const how = options.ours ? "everything that was begun is undone, nothing is billed" : "the other command goes on";
-    throw interrupted(options.signal, `${record.name}: ${how}`, ["spot ls"], error);
+    const stays = options.ours ? await undo(fleet, record, error) : undefined;
+    const bills = stays === undefined ? null : `its machine is ended; the volume ${stays} stays and goes on billing`;
+    if (!options.signal.aborted) {
+      if (bills !== null) fleet.say(`${record.name}: ${bills} (spot volumes rm ${stays})`);
+      throw error;
+    }
+    const how = options.ours ? (bills ?? "everything that was begun is undone, nothing is billed") : "the other command goes on";
+    const next = stays === undefined ? ["spot ls"] : ["spot ls", `spot volumes rm ${stays}`];
+    throw interrupted(options.signal, `${record.name}: ${how}`, next, error);
   }
   if (last.desired === "running" && last.state !== "gone") return last;
   throw overruled(last);
 }
 
-async function undo(fleet: Fleet, record: InstanceRecord, cause: unknown): Promise<void> {
+/** @returns the name of a volume that was made for it and stays: something may have been written on it. */
+async function undo(fleet: Fleet, record: InstanceRecord, cause: unknown): Promise<string | undefined> {
   fleet.say(`${record.name}: undoing what was begun`);
   // Ctrl-C has already fired: the undo has a signal and a limit of its own.
   const { signal } = new AbortController();
   try {
     await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
     await drive(fleet, record.id, { until: (now) => now.state === "gone", signal, limitMs: UNDO_LIMIT_MS, persist: () => true });
-    await removeFreshVolume(fleet, record, signal);
+    if (await removeFreshVolume(fleet, record, signal)) return undefined;
+    const volume = record.spec.volume === null ? undefined : await volumeNamed(fleet, record.spec.volume.name);
+    return volume !== undefined && volume.createdAt >= record.createdAt ? volume.name : undefined;
   } catch (error) {
     throw new Problem({
       code: "SPOT_E_UNCONFIRMED",

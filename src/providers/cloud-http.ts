@@ -12,6 +12,7 @@ import {
 } from "../platform/http.ts";
 import { stripControl } from "../platform/terminal.ts";
 import { blotted, secretsIn } from "./blot.ts";
+import { CLOUD_ACCESS } from "./credentials.ts";
 import { type FaultKind, ProviderError } from "./errors.ts";
 
 /**
@@ -161,13 +162,23 @@ function redirected(provider: string, request: CloudRequest, status: number, ori
   );
 }
 
+/** The variable that moves a cloud's endpoint, for messages. */
+function endpointVariable(provider: string): string {
+  return CLOUD_ACCESS.find((access) => access.provider === provider)?.endpoint.variable ?? "the endpoint";
+}
+
 export function cloudHttp(options: CloudHttpOptions): CloudHttp {
   const { provider, clock } = options;
   let client: HttpClient | undefined;
   let offsetMs = 0;
   const base = () => {
     const url = cloudUrl(options.baseUrl);
-    if (url === null) throw new ProviderError(provider, { kind: "invalid-request" }, `not a URL: ${JSON.stringify(options.baseUrl)}`);
+    if (url === null)
+      throw new ProviderError(
+        provider,
+        { kind: "invalid-request" },
+        `${endpointVariable(provider)} is not a URL: ${JSON.stringify(options.baseUrl)}`,
+      );
     client ??= httpClient(url.origin, { connections: CONNECTIONS, env: options.env });
     return { client, prefix: url.pathname.replace(/\/$/, ""), origin: url.origin };
   };

@@ -25,7 +25,7 @@ async function serve(name: string): Promise<void> {
   if (machines === undefined) process.stderr.write("no sshd here: machines exist on paper only\n");
   for (const [variable, value] of Object.entries(served.env)) process.stdout.write(`export ${variable}='${value}'\n`);
   await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve());
   });
   await served.close();
   await machines?.close();

@@ -106,7 +106,7 @@ test("nothing fits: unknown GPU, sold out and too dear are told apart, and nothi
   const slip = await spot(world, "up", "--name", "x", "--gpu", "A10", "--yes");
   expect([slip.code, slip.stderr]).toEqual([2, expect.stringContaining('no provider knows the GPU "A10"\n  did you mean "A10G"?')]);
   const dear = await spot(world, "up", "--name", "x", "--gpu", "H100", "--max-price", "0.01", "--yes");
-  expect([dear.code, dear.stderr]).toEqual([3, expect.stringContaining("every offer that fits costs more than 0.01 an hour")]);
+  expect([dear.code, dear.stderr]).toEqual([3, expect.stringContaining("every offer that fits costs more than $0.01 an hour")]);
   await must(world, "local", "market", "--stock", "a10g.1=0");
   const soldOut = await spot(world, "up", "--name", "x", "--gpu", "A10G", "--yes");
   expect([soldOut.code, soldOut.stderr]).toEqual([5, expect.stringContaining("every offer that fits is sold out")]);

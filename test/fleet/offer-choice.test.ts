@@ -96,7 +96,7 @@ test.each([
   ["no provider offers this GPU", [{ gpu: { model: "A100", count: 1, vramGb: 80 } }], null],
   ["no spot offer for this GPU", [{ billing: "on-demand" }], null],
   ["every offer that fits is sold out", [{ stock: 0 }, { price: usd("9") }], null],
-  ["every offer that fits costs more than 2 an hour", [{ price: usd("9") }, { billing: "on-demand" }], null],
+  ["every offer that fits costs more than $2 an hour", [{ price: usd("9") }, { billing: "on-demand" }], null],
   ["no offer in paper south, where the volume lies", [{}], { provider: "paper", region: "south" }],
   ["every offer that fits has just said that it has no capacity", [{}], null],
 ] as const)("%s", (expected, sets, tie) => {

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import { planLaunch } from "../../src/fleet/launch.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
-import { reconcile } from "../../src/fleet/pass.ts";
+import { look, reconcile } from "../../src/fleet/pass.ts";
+import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
+import { wish } from "../../src/fleet/wish.ts";
 import { up } from "../simulation/scenarios.ts";
 import { onHyperstack, onNovita, onVerda, stopAtNovita } from "./one-cloud.ts";
 import type { WireWorld } from "./wire-world.ts";
@@ -152,3 +155,52 @@ test("an empty balance is asked about once, not for each offer", async () => {
     await world.close();
   }
 });
+
+test("a cloud that does not answer: nothing is concluded, a pass does not wait for it, and a look says so", async () => {
+  const { world, cloud } = await onNovita();
+  try {
+    const fleet = world.start();
+    const record = await world.clock.run(up(fleet, world.spec));
+    await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
+    cloud.server.disturb({ what: { do: "reset-before" }, times: Number.POSITIVE_INFINITY });
+    const before = world.clock.monotonic();
+    const report = await world.clock.run(reconcile(world.start(), limits));
+    expect(report.items).toMatchObject([{ instance: "train", outcome: "waiting", why: "novita does not answer" }]);
+    expect(report.silent).toMatchObject([{ provider: "novita" }]);
+    expect(world.clock.monotonic() - before).toBeLessThan(10_000);
+    expect(await world.clock.run(look(world.start(), signal))).toMatchObject([{ provider: "novita" }]);
+    expect(await fleet.state.instance(record.id)).toMatchObject({ state: "running" });
+    cloud.server.calm();
+    await pass(world);
+    expect(cloud.living()).toEqual([]);
+  } finally {
+    await world.close();
+  }
+});
+
+test("an up that is interrupted says that the volume, which may hold something, stays", async () => {
+  const { world, cloud } = await onNovita();
+  try {
+    const fleet = world.start();
+    const ctrlC = new AbortController();
+    const record = newRecord(fleet, world.spec, (await planLaunch(fleet, world.spec, signal)).offers[0] ?? never());
+    await claimName(fleet, record);
+    // At the first request that finds a machine there.
+    const press = () => {
+      if (cloud.living().length > 0) ctrlC.abort("SIGINT");
+      return false;
+    };
+    cloud.server.disturb({ what: { do: "reset-before" }, match: press });
+    const coming = bringUp(fleet, record, { signal: ctrlC.signal, limitMs: HOUR_MS, waitFor: "ready", ours: true });
+    const outcome = world.clock.run(coming.catch((error: unknown) => error));
+    expect(await outcome).toMatchObject({ exit: 130, message: expect.stringContaining("the volume work stays and goes on billing") });
+    expect(cloud.living()).toEqual([]);
+    expect(cloud.volumes()).toHaveLength(1);
+  } finally {
+    await world.close();
+  }
+});
+
+function never(): never {
+  throw new Error("no offer");
+}
