@@ -54,6 +54,7 @@ export const watch: CommandModule = {
       // What was written while we worked is shown at once, before the next pause.
       if (events.length === 0) await clock.sleep(POLL_MS, signal).catch(() => undefined);
     }
+    await Promise.all(pace.underway?.values() ?? []);
     // Ctrl-C is how a watch ends; the program's own exit code says so.
     return {};
   },

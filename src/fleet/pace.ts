@@ -21,10 +21,12 @@ export interface Pace {
   isDue(provider: Provider): boolean;
   /** The records that could not go on when they were last worked on, by id, with their version then and why. */
   readonly stuck: Map<string, { readonly version: number; readonly why: string | null; readonly problem: unknown }>;
+  /** The work that passes have left going on beside them, by record; null where a pass waits for all of its work. */
+  readonly underway: Map<string, Promise<unknown>> | null;
 }
 
 /** Everything is due at once. */
-export const noPace = (): Pace => ({ isDue: () => true, stuck: new Map() });
+export const noPace = (): Pace => ({ isDue: () => true, stuck: new Map(), underway: null });
 
 /** Each provider at its own pace, from now on. */
 export function ownPace(clock: Clock): Pace {
@@ -39,5 +41,6 @@ export function ownPace(clock: Clock): Pace {
       return true;
     },
     stuck: new Map(),
+    underway: new Map(),
   };
 }

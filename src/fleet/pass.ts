@@ -69,26 +69,65 @@ export async function reconcile(
       const isStuck = stuck?.version === record.version;
       if (!listings.has(record.provider) && isStuck) return [{ instance, outcome: "stuck", why: stuck.why, problem: stuck.problem }];
       if (!listings.has(record.provider) && isSettled(record)) return [];
-      const item = await settle(fleet, record, listings.get(record.provider), signal, limitMs);
+      if (pace.underway?.has(id) === true) return [stillAtIt(instance)];
+      const work = settle(fleet, record, listings.get(record.provider), signal, limitMs);
+      const item = pace.underway === null ? await work : await orLater(fleet, pace.underway, record, work, limitMs);
       const now = item.outcome === "stuck" ? await fleet.state.instance(id) : undefined;
       if (now === undefined) pace.stuck.delete(id);
       else pace.stuck.set(id, { version: now.version, why: item.why, problem: item.problem });
       return [item];
     }),
   );
-  const strays = await endStrays(fleet, listings, signal);
-  const volumes = await settleVolumes(fleet, signal);
+  // What is still being worked on may be making the very machine or volume that would look like nobody's.
+  const isQuiet = pace.underway === null || pace.underway.size === 0;
+  const strays = isQuiet ? await endStrays(fleet, listings, signal) : [];
+  const volumes = isQuiet ? await settleVolumes(fleet, signal) : [];
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
   // Volumes are listed only where one of ours may have arrived too late.
   const givenUp = new Set(await fleet.state.volumesGivenUp(fleet.clock.now() - LATE_MS));
   const strayVolumes = await removeStrayVolumes(
     fleet,
-    answering.filter((id) => givenUp.has(id)),
+    answering.filter((id) => isQuiet && givenUp.has(id)),
     signal,
   );
   for (const volume of await fleet.state.volumes())
     if (await isSyncDue(fleet, volume, listings.has(volume.provider))) await syncCheckpoints(fleet, volume, signal).catch(() => null);
   return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, silent: silentOf(listings) };
+}
+
+/** A pass waits so much longer than its limit for one record; then the next pass begins without it. */
+const PATIENCE_MS = 1_000;
+
+function stillAtIt(instance: string): PassItem {
+  return { instance, outcome: "busy", why: "still being worked on", problem: null };
+}
+
+/**
+ * One instance that takes long (a seal of many gigabytes, say) must not keep the others' notices from being heard: its work
+ * goes on beside the passes to come, which leave it alone.
+ */
+async function orLater(
+  fleet: Fleet,
+  underway: Map<string, Promise<unknown>>,
+  { id, name }: InstanceRecord,
+  work: Promise<PassItem>,
+  limitMs: number,
+): Promise<PassItem> {
+  const waiting = new AbortController();
+  const ended = work.finally(() => {
+    underway.delete(id);
+    waiting.abort();
+  });
+  underway.set(
+    id,
+    ended.catch(() => undefined),
+  );
+  // Ctrl-C reaches the work itself, and its end ends the waiting.
+  const late = fleet.clock.sleep(limitMs + PATIENCE_MS, waiting.signal).then(
+    () => stillAtIt(name),
+    () => ended,
+  );
+  return Promise.race([ended, late]);
 }
 
 async function settle(

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import type { Fleet } from "../../src/fleet/fleet.ts";
 import { planLaunch } from "../../src/fleet/launch.ts";
+import { ownPace } from "../../src/fleet/pace.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { look, reconcile } from "../../src/fleet/pass.ts";
 import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
@@ -196,6 +198,37 @@ test("an up that is interrupted says that the volume, which may hold something, 
     expect(await outcome).toMatchObject({ exit: 130, message: expect.stringContaining("the volume work stays and goes on billing") });
     expect(cloud.living()).toEqual([]);
     expect(cloud.volumes()).toHaveLength(1);
+  } finally {
+    await world.close();
+  }
+});
+
+test("an instance that seals for an hour does not keep another's notice from being heard and told", async () => {
+  const { world, cloud } = await onNovita();
+  try {
+    const fleet = world.start();
+    const slow = await world.clock.run(up(fleet, world.spec));
+    const other = await world.clock.run(up(fleet, { ...world.spec, name: "other", volume: null, onReclaim: "let-go" }));
+    const sealing: Fleet = {
+      ...fleet,
+      guest: { ...fleet.guest, snapshot: (...rest) => fleet.clock.sleep(HOUR_MS).then(() => fleet.guest.snapshot(...rest)) },
+    };
+    await wish(fleet, slow.id, { desired: "gone", skipSnapshot: false });
+    const pace = ownPace(world.clock);
+    const next = async () => {
+      await world.clock.pass(60_000);
+      return world.clock.run(reconcile(sealing, { signal, limitMs: 2_000, pace }));
+    };
+    expect((await next()).items).toContainEqual(expect.objectContaining({ instance: "train", outcome: "busy" }));
+    cloud.reclaim(other.providerId ?? "", 900);
+    await next();
+    expect(await fleet.state.instance(other.id)).toMatchObject({ state: "reclaiming", notice: { kind: "reclaim" } });
+    expect(world.guests.told()).toBe(1);
+    expect([...(pace.underway?.keys() ?? [])]).toEqual([slow.id]);
+    await world.clock.pass(2 * HOUR_MS);
+    await world.clock.run(Promise.all(pace.underway?.values() ?? []));
+    await next();
+    expect(cloud.living()).toEqual([]);
   } finally {
     await world.close();
   }
