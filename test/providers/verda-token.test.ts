@@ -131,6 +131,13 @@ describe("Verda's access token", () => {
     expect(await provider.list(context)).toEqual([]);
   });
 
+  test("of a documented refusal the sentence is shown, not its JSON", async () => {
+    const { provider } = await verdaBench({ env: { VERDA_CLIENT_SECRET: "canary-wrong-secret-77aa" } });
+    const failure = await provider.list(context).catch((error: unknown) => error);
+    expect(String(failure)).toContain("is refused: ");
+    expect(String(failure)).not.toContain("{");
+  });
+
   test("wrong credentials are a matter of credentials, and are not shown, also when the server repeats them", async () => {
     const wrong = "canary-wrong-secret-77aa";
     const { provider, fake, sent } = await verdaBench({ env: { VERDA_CLIENT_SECRET: wrong } });

@@ -47,7 +47,7 @@ export function reasonOf(status: string): string | null {
 }
 
 /** What a refusal says. Documented errors are `{code, message}`; gateways send text or HTML, of which HTML is left out. */
-function wordsOf(answer: CloudAnswer): { readonly code: string | null; readonly message: string } {
+export function wordsOf(answer: CloudAnswer): { readonly code: string | null; readonly message: string } {
   try {
     const { code, message } = v.parse(errorSchema, JSON.parse(answer.text));
     return { code, message: message ?? "" };

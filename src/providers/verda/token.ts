@@ -2,6 +2,7 @@ import type * as v from "valibot";
 import type { Clock } from "../../platform/clock.ts";
 import { type CloudAnswer, type CloudHttp, parsed, quoted, refusalByStatus } from "../cloud-http.ts";
 import { isFault, ProviderError } from "../errors.ts";
+import { wordsOf } from "./codes.ts";
 import { tokenSchema } from "./wire.ts";
 
 export interface Credentials {
@@ -82,7 +83,7 @@ export function tokenKeeper({ http, clock, credentials }: TokenKeeperOptions): T
     throw new ProviderError(
       "verda",
       { kind: "auth" },
-      `the client id or secret is refused: ${quoted(answer.text)}`,
+      `the client id or secret is refused: ${quoted(wordsOf(answer).message)}`,
       `http-${answer.status}`,
     );
   }
