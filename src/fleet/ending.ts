@@ -133,8 +133,18 @@ export function refuseStopped(record: InstanceRecord): never {
   });
 }
 
-/** @throws Problem always: its cloud can only end the machine, and nothing that it did lies anywhere else. */
-export function refuseParking({ name }: InstanceRecord): never {
+/**
+ * Takes the wish back: left standing, every pass would refuse it anew.
+ * @throws Problem always: its cloud can only end the machine, and nothing that it did lies anywhere else.
+ */
+export async function refuseParking(fleet: Fleet, record: InstanceRecord): Promise<never> {
+  const { name } = record;
+  await changeRecord(
+    fleet,
+    record,
+    { desired: "running", reason: "it has no volume to be parked on" },
+    { events: [eventOf(fleet, record, "action", { action: "refuse-parking" })] },
+  );
   throw new Problem({
     code: "SPOT_E_NO_VOLUME",
     message: `${name} has no volume and its cloud cannot hibernate it: parking would lose everything, so it was left running (and billing)`,

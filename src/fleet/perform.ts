@@ -59,7 +59,7 @@ export async function perform(
     case "refuse-stopped":
       return refuseStopped(record);
     case "refuse-parking":
-      return refuseParking(record);
+      return refuseParking(fleet, record);
     case "tell-notice":
       await tellNotice(fleet, record, action.instance, signal);
       return null;

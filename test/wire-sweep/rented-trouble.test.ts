@@ -342,6 +342,9 @@ test("without a volume nothing is parked by ending its machine, unless it is ask
     const refused = world.clock.run(putToSleep(fleet, first, { ...limits, snapshot: true }));
     await expect(refused).rejects.toMatchObject({ code: "SPOT_E_NO_VOLUME" });
     expect(cloud.living()).toHaveLength(1);
+    // The wish is taken back: no later pass stumbles over it.
+    expect(await fleet.state.instance(first.id)).toMatchObject({ desired: "running" });
+    expect((await world.clock.run(reconcile(world.start(), limits))).items).toMatchObject([{ outcome: "settled" }]);
     const awake = await world.clock.run(wakeUp(fleet, first, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
     expect(awake).toMatchObject({ state: "running", providerId: first.providerId });
     await world.clock.run(putToSleep(fleet, awake, { ...limits, snapshot: false }));
