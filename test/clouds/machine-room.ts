@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, truncateSync,
 import { tmpdir } from "node:os";
 import { join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isMissing } from "../missing-program.ts";
 import { type RunningMachine, sshLog, sshServer, startMachine } from "./machine-processes.ts";
 import { forgetBoot, makeMachineRoot, mountContainerVolume, placeDevice, removeDevice } from "./machine-root.ts";
 
@@ -51,7 +52,9 @@ const SHIMS = fileURLToPath(new URL("shims", import.meta.url));
 
 /** False where no sshd is installed; whoever needs a machine room then skips, and says so. */
 export function machineRoomAvailable(): boolean {
-  return sshServer() !== undefined;
+  if (sshServer() !== undefined) return true;
+  isMissing("sshd", "machines behind SSH");
+  return false;
 }
 
 function inside(folder: string, name: string): string {

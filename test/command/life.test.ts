@@ -157,6 +157,9 @@ test("hibernate stops the GPU's bill, restore comes back; without stock it sleep
   await counting(world);
   const [asleep] = await data(world, "hibernate", "trainer");
   expect(asleep).toMatchObject({ state: "hibernated", parked: "native" });
+  // Its folder is still there; nobody works in it.
+  const inside = await spot(world, "exec", "trainer", "--", "true");
+  expect([inside.code, inside.stderr]).toEqual([1, expect.stringContaining("trainer cannot be reached: it is hibernated")]);
   expect((await data(world, "checkpoints", "ls", "trainer"))[0].reason).toBe("hibernate");
   await must(world, "local", "market", "--stock", "a10g.1=0");
   const capped = await spot(world, "restore", "trainer", "--cap", "2s");

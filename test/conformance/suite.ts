@@ -39,7 +39,7 @@ export interface WireControls {
 export interface ProviderUnderTest {
   readonly provider: Provider;
   readonly controls: CloudControls;
-  readonly wire?: WireControls;
+  readonly wire: WireControls;
   /** Ends the cloud and everything in it. */
   close(): Promise<void>;
 }

@@ -20,6 +20,7 @@ import { type AgentSettings, bootScript } from "../../src/guest/boot-script.ts";
 import { type GuestStatus, parseGuestStatus } from "../../src/guest/protocol.ts";
 import { runAgentVerb } from "../../src/guest/run-verb.ts";
 import type { MachineKind } from "../../src/providers/provider.ts";
+import { isMissing } from "../missing-program.ts";
 import { agentSource, killMarked, type MachineOptions, makePath, noSettings } from "./machine.ts";
 
 const shims = fileURLToPath(new URL("../clouds/shims", import.meta.url));
@@ -142,6 +143,6 @@ export function fileSystem(type = "ext4"): string {
 /** Whether a program is here; where it is not, it is said which test is skipped. */
 export function has(program: string, test: string): boolean {
   const found = spawnSync("/bin/sh", ["-c", 'command -v "$0"', program], { stdio: "ignore" }).status === 0;
-  if (!found) process.stderr.write(`skipped, ${program} is not installed: ${test}\n`);
+  if (!found) isMissing(program, test);
   return found;
 }

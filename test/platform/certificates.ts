@@ -4,6 +4,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { isMissing } from "../missing-program.ts";
 import { temporaryFolder } from "../world.ts";
 
 /** Whether certificates can be made here. */
@@ -12,7 +13,7 @@ export function opensslAvailable(): boolean {
     execFileSync("openssl", ["version"], { stdio: "ignore" });
     return true;
   } catch {
-    process.stderr.write("no openssl on this machine: the tests of certificates are skipped\n");
+    isMissing("openssl", "certificates");
     return false;
   }
 }

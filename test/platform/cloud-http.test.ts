@@ -94,7 +94,9 @@ describe("what is sent", () => {
   test("a base that is no URL is told at the first question, and nothing before", async () => {
     for (const baseUrl of ["", "api.example.com", "ftp://x", "http://"]) {
       const { http } = await wireTo(() => ({ status: 200 }), { baseUrl });
-      expect((await errorOf(http.send(read()))).fault.kind).toBe("invalid-request");
+      const error = await errorOf(http.send(read()));
+      expect(error.fault.kind).toBe("invalid-request");
+      expect(error.message).toContain("is not a URL");
     }
   });
 
