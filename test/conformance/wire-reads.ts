@@ -131,8 +131,6 @@ export const readRows = {
   },
   "list that moves": {
     title: "a machine that ends while the list is read costs no other its place in it",
-    // PPIO does not count what it lists: that a row moved to a page that was read before is seen only by reading twice.
-    onlyFor: ({ name }) => name !== "ppio",
     async run(wired) {
       const { provider, controls, wire, context, offer, spec } = wired;
       await controls.holdProvisioning();

@@ -22,6 +22,8 @@ interface Walk<Row> {
   readonly total: number | null;
   /** Nothing moved while it was walked: the total stood still and no row was met twice. */
   readonly isSteady: boolean;
+  /** Everything was on one page, which is of one moment. */
+  readonly isOnePage: boolean;
 }
 
 export interface PagedList<Row> {
@@ -55,7 +57,7 @@ async function walk<Row>({ provider, fetch, idOf, first: { page: first } }: Page
     }
     const isEnd =
       pages.some((page) => page.rows.length === 0) || fresh === 0 || (total !== null && rows.size >= total) || rows.has(wanted ?? "");
-    if (isEnd) return { rows, total, isSteady };
+    if (isEnd) return { rows, total, isSteady, isOnePage: rows.size <= largest };
   }
   throw new ProviderError(provider, { kind: "protocol" }, "a list does not end");
 }
@@ -63,14 +65,14 @@ async function walk<Row>({ provider, fetch, idOf, first: { page: first } }: Page
 /**
  * Every row of a list that knows page numbers only, each once. The documents do not say whether the first page is 0 or 1, and
  * rows move between pages while they are read; so the list is walked again until one walk met as many rows as the cloud
- * counts and none of them twice, three times at most. With an id that is `wanted`, the walk ends where it is met.
+ * counts and none of them twice, or, where it does not count, nothing that the walk before had not met; three times at most. With an id that is `wanted`, the walk ends where it is met.
  * @throws ProviderError `protocol` for a list without an end.
  */
 export async function everyRow<Row>(list: PagedList<Row>, wanted: string | null = null): Promise<readonly Row[]> {
   const { idOf, first } = list;
   const met = new Map<string, Row>();
   for (let walks = 0; walks < MOST_WALKS; walks++) {
-    const { rows, total, isSteady } = await walk(list, wanted);
+    const { rows, total, isSteady, isOnePage } = await walk(list, wanted);
     if (wanted !== null && rows.has(wanted)) return [...rows.values()];
     if (first.page === 1 && (total === null ? !first.isSure : rows.size < total)) {
       const zeroth = await pageZero(list);
@@ -80,7 +82,8 @@ export async function everyRow<Row>(list: PagedList<Row>, wanted: string | null 
       first.isSure ||= rows.size + zeroth.length > 0;
       for (const row of more) rows.set(idOf(row), row);
     }
-    if (isSteady && (total === null || rows.size === total)) return [...rows.values()];
+    // Without a count, a row that moved to a page that was read before is seen only by walking once more.
+    if (isSteady && (total === null ? isOnePage : rows.size === total)) return [...rows.values()];
     const before = met.size;
     for (const [id, row] of rows) met.set(id, row);
     if (walks > 0 && met.size === before) break;
