@@ -58,7 +58,10 @@ async function runVerb(
     const result = await module.run(context);
     context.progress.stop();
     await writeAnswer(result, flags, world);
-    return result.exit ?? exitOfSignal(outside.signal);
+    if (result.exit !== undefined) return result.exit;
+    // Without an answer it has only come to its end because its time was over, as a watch does.
+    if (result.view === undefined && cap?.signal.aborted === true && !outside.signal.aborted) return EXIT.timeout;
+    return exitOfSignal(outside.signal);
   } finally {
     context.progress.stop();
     cap?.done();
