@@ -7,8 +7,8 @@ import { listView } from "../output/list-view.ts";
 import { deadline } from "../platform/clock.ts";
 import { ensurePrivateFolder } from "../platform/files.ts";
 import { findProgram, freeBytes, nodeVersion, probeWrite } from "../platform/machine.ts";
-import { credentialOrigins } from "../platform/secrets.ts";
 import { readStoredSettings } from "../platform/settings.ts";
+import { searchCredentials } from "../providers/credential-search.ts";
 import { CLOUD_ACCESS } from "../providers/credentials.ts";
 import { isFault } from "../providers/errors.ts";
 import { knownProviders, openLocalControl } from "../providers/registry.ts";
@@ -104,7 +104,7 @@ async function askedClouds(context: CommandContext): Promise<readonly AskedCloud
   const known = CLOUD_ACCESS.filter(({ provider }) => knownProviders().includes(provider));
   const asked = await Promise.all(
     known.map(async (access) => {
-      const origins = await credentialOrigins(access.variables, context.world).catch(() => []);
+      const origins = await searchCredentials(access, context.world).catch(() => []);
       const missing = origins.filter(({ from }) => from === null).map(({ variable }) => variable);
       return { access, missing, provider: () => context.provider(access.provider), isAsked: missing.length < origins.length };
     }),

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Makes a folder that only its owner may enter. */
@@ -44,6 +44,14 @@ export async function readFileIfThere(path: string): Promise<string | undefined>
     if (hasErrorCode(error, "ENOENT")) return undefined;
     throw error;
   }
+}
+
+/** Whether there is a file (not a folder) at `path`; what may not be looked at is none. */
+export async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 /** True for a system error with one of these codes (`ENOENT`, `EPIPE` …). */

@@ -64,8 +64,11 @@ export interface CloudHttpOptions {
   readonly baseUrl: string;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Headers of every request, the credential among them; may fetch a token first. */
-  headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>;
+  /**
+   * Headers of a request, the credential among them; may fetch a token first. Asked anew for every time that the request is
+   * sent, so that a signature over it is always fresh.
+   */
+  headers(signal: AbortSignal, request: CloudRequest): Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>;
   /** What must never be shown, whoever says it. */
   secrets(): readonly string[];
 }
@@ -191,7 +194,7 @@ export function cloudHttp(options: CloudHttpOptions): CloudHttp {
     const safe = (text: string) => blotted(text, [...options.secrets(), ...sentSecrets]);
     try {
       const body = bodyOf(request);
-      const own = await options.headers(limit.signal);
+      const own = await options.headers(limit.signal, request);
       const headers = { ...OWN_HEADERS, ...own, ...(body === undefined ? {} : { "content-type": body.type }), ...request.headers };
       sentSecrets = secretsIn(headers);
       const path = `${prefix}${request.path}${queryText(request.query)}`;

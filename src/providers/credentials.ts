@@ -3,12 +3,29 @@ export interface CloudAccess {
   readonly provider: string;
   /** The cloud's name for people. */
   readonly title: string;
-  /** Environment variables that hold the credentials; all are needed. Stored credentials use the same names. */
+  /**
+   * Environment variables that hold the credentials; all are needed. Stored credentials use the same names. None where the
+   * cloud has a chain of its own.
+   */
   readonly variables: readonly string[];
+  /**
+   * Where the cloud's own tools keep credentials. The adapter hands the search to the cloud's library; this says only whether
+   * there is anything to be found.
+   */
+  readonly chain?: CredentialChain;
   /** The variable that moves the endpoint, and where it is otherwise. */
   readonly endpoint: { readonly variable: string; readonly url: string };
   /** Where a person gets them. */
   readonly obtain: string;
+}
+
+/** Any one of these is enough. A machine's own role (its metadata service) is not among them: asking for it takes a request. */
+export interface CredentialChain {
+  readonly variables: readonly string[];
+  /** Files, each where the variable says, or else at a path below the person's own folder. */
+  readonly files: readonly { readonly variable: string; readonly path: string }[];
+  /** What to type to have them. */
+  readonly login: string;
 }
 
 export const CLOUD_ACCESS: readonly CloudAccess[] = [
@@ -39,6 +56,46 @@ export const CLOUD_ACCESS: readonly CloudAccess[] = [
     variables: ["VERDA_CLIENT_ID", "VERDA_CLIENT_SECRET"],
     endpoint: { variable: "VERDA_API_URL", url: "https://api.verda.com/v1" },
     obtain: "console.verda.com, keys, cloud API credentials",
+  },
+  {
+    provider: "aws",
+    title: "AWS EC2",
+    variables: [],
+    chain: {
+      variables: [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+      ],
+      files: [
+        { variable: "AWS_SHARED_CREDENTIALS_FILE", path: ".aws/credentials" },
+        { variable: "AWS_CONFIG_FILE", path: ".aws/config" },
+      ],
+      login: "aws configure, or aws sso login",
+    },
+    endpoint: { variable: "AWS_ENDPOINT_URL", url: "https://ec2.us-east-1.amazonaws.com" },
+    obtain: "console.aws.amazon.com, IAM, security credentials",
+  },
+  {
+    provider: "gcp",
+    title: "Google Cloud",
+    variables: [],
+    chain: {
+      variables: [],
+      files: [{ variable: "GOOGLE_APPLICATION_CREDENTIALS", path: ".config/gcloud/application_default_credentials.json" }],
+      login: "gcloud auth application-default login",
+    },
+    endpoint: { variable: "SPOT_GCP_API_URL", url: "https://compute.googleapis.com" },
+    obtain: "console.cloud.google.com, IAM, service accounts",
+  },
+  {
+    provider: "alibaba",
+    title: "Alibaba Cloud ECS",
+    variables: ["ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
+    endpoint: { variable: "SPOT_ALIBABA_API_URL", url: "https://ecs.aliyuncs.com" },
+    obtain: "ram.console.alibabacloud.com, users, AccessKey",
   },
 ];
 

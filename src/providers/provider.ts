@@ -44,8 +44,13 @@ export interface LaunchSpec {
   readonly registryAuth: string | null;
   /** The provider's id of a root volume that an earlier machine of this instance left (`Capabilities.keepsRoot`); boot from it. */
   readonly rootVolumeId: string | null;
-  /** How long the provider itself should let it live, where it can; null means for ever. */
+  /** How long the provider itself should let it live, where it can (`Capabilities.endsAtTtl`); null means for ever. */
   readonly ttlSeconds: number | null;
+  /**
+   * At a reclaim the cloud shall stop the machine and start it again by itself when there is capacity, instead of ending it
+   * (only where `Capabilities.restartsReclaimed`).
+   */
+  readonly waitsForCapacity?: boolean;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -102,6 +107,9 @@ export interface ProviderInstance {
   readonly rootVolumeId: string | null;
 }
 
+/** The metadata services that the agent can ask, each with its own protocol; `controller` is none of them. */
+export type NoticeMouth = "local" | "aws" | "gcp" | "alibaba" | "controller";
+
 /** What a cloud's machines are like, for whoever prepares what runs inside them. */
 export interface MachineKind {
   /**
@@ -109,8 +117,11 @@ export interface MachineKind {
    * script is its main process, as root.
    */
   readonly kind: "process" | "vm" | "container";
-  /** Who tells the agent of a notice: a row of the agent's own table, or `controller`: nobody inside, so we do. */
-  readonly notices: "local" | "controller";
+  /**
+   * Who tells the agent of a notice: the metadata service that this row of the agent's own table asks, or `controller`:
+   * nobody inside, so we do.
+   */
+  readonly notices: NoticeMouth;
   /** Whether a machine can end its own billing (TTL, idle). Where it cannot, `reconcile` and `watch` do. */
   readonly endsItself: boolean;
   /** `mounted`: the cloud mounts volumes. `device`: it attaches a block device, and the agent mounts it once it is told which. */
@@ -130,6 +141,17 @@ export interface Capabilities {
   /** How soon a launched instance is sure to appear in `list`, in milliseconds. */
   readonly listSettlesMs: number;
   readonly volumes: boolean;
+  /** A volume can only be attached in the zone it lies in; elsewhere the region is enough. */
+  readonly zonalVolumes: boolean;
+  /** The cloud itself ends, or at least stops, a machine when the `ttlSeconds` of its launch are over. */
+  readonly endsAtTtl: boolean;
+  /** The cloud can stop a machine at a reclaim and start it again by itself, as `LaunchSpec.waitsForCapacity` asks for. */
+  readonly restartsReclaimed: boolean;
+  /**
+   * How often the whole account may be listed by a watch, in milliseconds, and why: what the length of the notice wants and
+   * the cloud's rate limit allows. Null: the length of the notice alone decides.
+   */
+  readonly listEvery: { readonly ms: number; readonly why: string } | null;
   readonly machine: MachineKind;
   /** `hibernate` can keep the machine's public address when asked to. */
   readonly retainsAddress: boolean;
@@ -192,7 +214,10 @@ export interface ProviderVolume {
   readonly usedBytes: number | null;
   /** Where this machine can read it directly (embedded cloud only). */
   readonly localPath: string | null;
-  /** Under which name the machine that it is attached to sees it, e.g. `/dev/vdb`; null when it is not attached, or mounted by the cloud. */
+  /**
+   * How the machine that it is attached to finds it: a path (`/dev/vdb`), or `serial:TEXT` where the kernel chooses the name
+   * and the disk says its serial number; null when it is not attached, or mounted by the cloud.
+   */
   readonly device: string | null;
 }
 
@@ -202,6 +227,34 @@ export interface VolumeSpec {
   readonly sizeGb: number;
   readonly region: string;
   readonly zone: string;
+  /** The snapshot that it begins with; empty without one. Only where there are `VolumeOperations.snapshots`. */
+  readonly fromSnapshotId?: string;
+}
+
+/** The provider's own snapshot of a volume. Times are epoch milliseconds. */
+export interface ProviderSnapshot {
+  readonly providerId: string;
+  readonly name: string;
+  readonly token: string | null;
+  /** The volume it was made of; null when the provider does not say. */
+  readonly volumeId: string | null;
+  /** Of the volume: the least that a volume made from it has. */
+  readonly sizeGb: number;
+  readonly region: string;
+  /** Only a `ready` one can be restored from. */
+  readonly state: "pending" | "ready" | "failed";
+  readonly rawState: string;
+  readonly createdAt: number | null;
+}
+
+/** Snapshots that outlive their volume. What was written to the disk at that moment is in it, nothing later. */
+export interface SnapshotOperations {
+  /** Returns as soon as the provider has accepted; poll `list`. */
+  create(volumeId: string, spec: { readonly name: string; readonly token: string }, context: CallContext): Promise<ProviderSnapshot>;
+  /** Those of the whole account, other people's and the cloud's public ones left out. */
+  list(context: CallContext): Promise<readonly ProviderSnapshot[]>;
+  /** Idempotent. */
+  remove(snapshotId: string, context: CallContext): Promise<void>;
 }
 
 export interface VolumeOperations {
@@ -214,6 +267,7 @@ export interface VolumeOperations {
    * the volume is not ready for it. Absent where a launch attaches them.
    */
   attach?(providerId: string, instanceId: string, context: CallContext): Promise<void>;
+  readonly snapshots?: SnapshotOperations;
 }
 
 /** What the provider says it charged. Times are epoch milliseconds. */

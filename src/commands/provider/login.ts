@@ -34,6 +34,7 @@ Examples:
   async run(context: CommandContext): Promise<CommandResult> {
     const { world, options, progress } = context;
     const access = namedCloud(context);
+    refuseChain(access);
     const values = options["stdin"] === true ? await piped(context, access) : await asked(context, access);
     const instances = options["check"] === false ? null : await tried(context, access, values);
     await changeCredentials(world.home, values, world);
@@ -46,6 +47,15 @@ Examples:
     return { view: { ...detailView({ schema: "spot.provider/1", data, blocks: [] }), render: () => text } };
   },
 };
+
+/** @throws Problem (usage) for a cloud whose own tools keep its credentials: a copy of ours would only grow old. */
+function refuseChain({ chain, title, provider }: CloudAccess): void {
+  if (chain === undefined) return;
+  throw usageProblem(`${title} keeps its credentials itself, and spot reads them there`, chain.login, [
+    `spot offers --provider ${provider}`,
+    "spot doctor",
+  ]);
+}
 
 /** Asks on the terminal; nothing that is typed appears. */
 async function asked(context: CommandContext, access: CloudAccess): Promise<Values> {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { detailView } from "../../output/detail-view.ts";
-import { changeCredentials, readCredentials } from "../../platform/secrets.ts";
+import { changeCredentials } from "../../platform/secrets.ts";
+import { hasCredentials } from "../../providers/credential-search.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { namedCloud, warnOfEnvironment } from "./access.ts";
 
@@ -15,7 +16,7 @@ export const providerLogout: CommandModule = {
     const change = Object.fromEntries(access.variables.map((name) => [name, null]));
     const forgotten = await changeCredentials(world.home, change, world);
     warnOfEnvironment(context, access);
-    const configured = (await readCredentials(access.variables, world)) !== undefined;
+    const configured = await hasCredentials(access, world);
     if (!configured) {
       const living = (await (await context.state()).instances()).filter((record) => record.provider === access.provider);
       if (living.length > 0)

@@ -1,14 +1,14 @@
 import type { Command } from "commander";
 import { durationText } from "../../model/duration.ts";
 import { listView } from "../../output/list-view.ts";
-import { credentialOrigins } from "../../platform/secrets.ts";
 import type { World } from "../../platform/world.ts";
+import { type CredentialOrigin, searchCredentials } from "../../providers/credential-search.ts";
 import { CLOUD_ACCESS } from "../../providers/credentials.ts";
 import type { Capabilities } from "../../providers/provider.ts";
 import { knownProviders } from "../../providers/registry.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 
-type CredentialsFrom = "environment" | "stored" | "environment and stored" | "none needed" | "missing";
+type CredentialsFrom = "environment" | "stored" | "environment and stored" | "file" | "none needed" | "missing";
 
 interface ProviderRow {
   readonly provider: string;
@@ -16,7 +16,7 @@ interface ProviderRow {
   readonly configured: boolean;
   readonly credentials: {
     readonly from: CredentialsFrom;
-    readonly variables: readonly { readonly variable: string; readonly from: "environment" | "stored" | null }[];
+    readonly variables: readonly CredentialOrigin[];
   };
   /** Null for the embedded cloud, which has no address. */
   readonly endpoint: { readonly url: string; readonly from: "default" | "environment"; readonly variable: string } | null;
@@ -61,7 +61,7 @@ async function rowOf(provider: string, capabilities: Capabilities, world: World)
     const credentials = { from: "none needed", variables: [] } as const;
     return { provider, title: "embedded cloud", configured: true, credentials, endpoint: null, capabilities };
   }
-  const variables = await credentialOrigins(access.variables, world);
+  const variables = await searchCredentials(access, world);
   const { variable, url } = access.endpoint;
   const moved = world.env[variable]?.trim() ?? "";
   return {
@@ -74,8 +74,9 @@ async function rowOf(provider: string, capabilities: Capabilities, world: World)
   };
 }
 
-function fromOf(origins: readonly ("environment" | "stored" | null)[]): CredentialsFrom {
+function fromOf(origins: readonly CredentialOrigin["from"][]): CredentialsFrom {
   if (origins.includes(null)) return "missing";
+  if (origins.includes("file")) return "file";
   if (!origins.includes("stored")) return "environment";
   return origins.includes("environment") ? "environment and stored" : "stored";
 }
@@ -86,6 +87,7 @@ function withoutUser(url: string): string {
 }
 
 function credentialsText({ credentials: { from, variables } }: ProviderRow): string {
+  if (from === "file") return variables.map(({ variable }) => variable).join(", ");
   if (from !== "missing") return from;
   const missing = variables.filter((one) => one.from === null).map(({ variable }) => variable);
   return `missing: ${missing.join(", ")}`;

@@ -23,6 +23,10 @@ const CAPABILITIES: Capabilities = {
   // Nothing is documented; a create that was accepted late in its minute, and then some.
   listSettlesMs: 30_000,
   volumes: true,
+  zonalVolumes: false,
+  endsAtTtl: false,
+  restartsReclaimed: false,
+  listEvery: null,
   machine: { kind: "vm", notices: "controller", endsItself: false, volumes: "device" },
   retainsAddress: true,
   keepsRoot: false,

@@ -132,6 +132,10 @@ const CAPABILITIES: Capabilities = {
   // It lists at once; this is for a request whose sender was killed and that is still on its way.
   listSettlesMs: 2_000,
   volumes: true,
+  zonalVolumes: false,
+  endsAtTtl: true,
+  restartsReclaimed: false,
+  listEvery: null,
   machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
   retainsAddress: false,
   keepsRoot: false,

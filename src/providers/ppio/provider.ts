@@ -21,6 +21,10 @@ const CAPABILITIES: Capabilities = {
   // Not documented. A list that is behind, or a create that was still under way when its connection broke, should be over by then.
   listSettlesMs: 30_000,
   volumes: true,
+  zonalVolumes: false,
+  endsAtTtl: false,
+  restartsReclaimed: false,
+  listEvery: null,
   machine: { kind: "container", notices: "controller", endsItself: false, volumes: "mounted" },
   retainsAddress: false,
   keepsRoot: false,

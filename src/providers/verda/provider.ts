@@ -20,6 +20,10 @@ const CAPABILITIES: Capabilities = {
   // Not documented. The vendor's SDKs ask for an instance right after they made it; this is for a request still on its way.
   listSettlesMs: 10_000,
   volumes: true,
+  zonalVolumes: false,
+  endsAtTtl: false,
+  restartsReclaimed: false,
+  listEvery: null,
   machine: { kind: "vm", notices: "controller", endsItself: false, volumes: "device" },
   retainsAddress: false,
   keepsRoot: true,

@@ -1,0 +1,68 @@
+import { join } from "node:path";
+import * as v from "valibot";
+import type { Clock } from "../platform/clock.ts";
+import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from "../platform/files.ts";
+
+/** An answer and when it was given, in epoch milliseconds. */
+export interface Kept<Value> {
+  readonly value: Value;
+  readonly observedAt: number;
+}
+
+export interface KeptAnswers {
+  /**
+   * What `ask` answers, or what it answered at most `maxAgeMs` ago, also to another process. When asking fails, an older
+   * answer of at most `staleMs` stands in, with its own time; without one the failure is thrown.
+   */
+  recent<Schema extends v.GenericSchema>(
+    name: string,
+    schema: Schema,
+    age: { readonly maxAgeMs: number; readonly staleMs: number },
+    ask: () => Promise<v.InferInput<Schema>>,
+  ): Promise<Kept<v.InferOutput<Schema>>>;
+}
+
+/** `recent` must be JSON and hold no secret: it lies as `cache/<provider>-<name>.json` below `home`. */
+export function keptAnswers(provider: string, { home, clock }: { readonly home: string; readonly clock: Clock }): KeptAnswers {
+  const folder = join(home, "cache");
+  const inMemory = new Map<string, Kept<unknown>>();
+  const read = async (file: string): Promise<Kept<unknown> | undefined> => {
+    try {
+      const kept: unknown = JSON.parse((await readFileIfThere(file)) ?? "null");
+      const found = v.safeParse(v.object({ observedAt: v.number(), value: v.unknown() }), kept);
+      return found.success ? found.output : undefined;
+    } catch {
+      // A damaged copy is no copy.
+      return undefined;
+    }
+  };
+  return {
+    async recent(name, schema, { maxAgeMs, staleMs }, ask) {
+      const file = join(folder, `${provider}-${name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.json`);
+      const kept = inMemory.get(file) ?? (await read(file));
+      const known = kept === undefined ? undefined : v.safeParse(schema, kept.value);
+      const now = clock.now();
+      const usable =
+        kept !== undefined && known?.success === true && kept.observedAt <= now
+          ? { value: known.output, observedAt: kept.observedAt }
+          : undefined;
+      if (usable !== undefined && now - usable.observedAt <= maxAgeMs) {
+        if (kept !== undefined) inMemory.set(file, kept);
+        return usable;
+      }
+      try {
+        const value = await ask();
+        const answer = { value: v.parse(schema, value), observedAt: now };
+        inMemory.set(file, { value, observedAt: now });
+        // A full disk must not cost the answer.
+        await ensurePrivateFolder(folder)
+          .then(() => writeFileAtomic(file, JSON.stringify({ observedAt: now, value })))
+          .catch(() => undefined);
+        return answer;
+      } catch (error) {
+        if (usable !== undefined && now - usable.observedAt <= staleMs) return usable;
+        throw error;
+      }
+    },
+  };
+}
