@@ -43,6 +43,7 @@ const PIECES = {
     "snapshot",
     "volumes/create",
     "volumes/rm",
+    "volumes/snapshot",
     "watch",
     "reconcile",
   ],

@@ -139,6 +139,11 @@ export const COMMANDS: CommandTable = {
         group: "",
         load: () => import("./commands/volumes/rm.ts").then((module) => module.volumesRm),
       },
+      snapshot: {
+        summary: "snapshots of disks, made by their provider",
+        group: "",
+        load: () => import("./commands/volumes/snapshot.ts").then((module) => module.volumesSnapshot),
+      },
     },
   },
   watch: {

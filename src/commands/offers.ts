@@ -26,6 +26,8 @@ export const offers: CommandModule = {
 The effective price is what a useful hour costs: price × (1 + lost share), where
 lost share = interruptions per hour × (half the checkpoint interval + 5 min to come back)
            + 5 s for each checkpoint / the interval.
+Where the notice is long enough to seal in (20 s), an interruption costs one more checkpoint
+instead of half an interval.
 Offers in several currencies stand in one order, by the rate that the setting fxCny says; every
 price is shown in its own currency.
 Where a provider does not say how often it interrupts, 5 % an hour is assumed and marked with ~.

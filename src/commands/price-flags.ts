@@ -53,7 +53,12 @@ export async function offersAtHand(context: CommandContext): Promise<readonly Of
     .filter((id) => id !== "");
   const providers = await context.providers(chosen);
   context.progress.step("Asking for offers");
-  const { offers, failures } = await askMarket(providers, {}, context.world.signal);
+  const asked = gpuFlag(context);
+  // A cloud with many sizes need not be asked for all of them; only for a slip are all names wanted.
+  const narrow = asked === undefined ? {} : { gpuModel: gpuFromName(asked.model).model };
+  const found = await askMarket(providers, narrow, context.world.signal);
+  const isSlip = asked !== undefined && found.offers.length === 0 && found.failures.length < providers.length;
+  const { offers, failures } = isSlip ? await askMarket(providers, {}, context.world.signal) : found;
   const [first] = failures;
   if (first !== undefined && failures.length === providers.length) throw first.error;
   for (const { provider, why } of failures) context.progress.warn(`${provider} is left out: ${why}`);

@@ -27,7 +27,7 @@ export function configureUp(command: Command): void {
     .option("--ttl <duration>", "ends by itself after this time")
     .option("--idle <duration>", "ends by itself when its workload has been over for so long")
     .option("--env <key=value>", "for the workload; may be given several times", collect)
-    .option("--on-reclaim <policy>", "replace, hibernate or let-go")
+    .option("--on-reclaim <policy>", "replace, hibernate, wait (for the cloud to start it again by itself; aws) or let-go")
     .option("--checkpoint-hook <command>", "run before a checkpoint is sealed, with SPOT_DEADLINE and SPOT_REASON")
     .option("--checkpoint-every <duration>", "seal a checkpoint at this interval as well")
     .option("--ready-http <:port/path>", "it is ready when this answers")

@@ -27,6 +27,8 @@ export interface Observation {
   /** How long after a launch its machine is sure to be listed, in milliseconds. */
   readonly listSettlesMs: number;
   readonly hibernates: "native" | "park";
+  /** The cloud was asked to start the machine again by itself after a reclaim that stopped it. */
+  readonly waitsForCapacity: boolean;
   /** How soon a machine that changes is worth another look, in milliseconds. */
   readonly pollMs: number;
   /** What the cloud's machines can do by themselves. */
@@ -194,7 +196,7 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
       if (record.rawState === instance.rawState) return wait(LATER_MS, `the provider says ${instance.rawState}`);
       return step({ do: "note-unknown", instance }, `the provider says ${instance.rawState}`);
     case "stopped":
-      return decideStopped(record, instance, seen.pollMs);
+      return decideStopped(record, instance, seen);
     case "running":
     case "reclaiming":
       return decideHere(record, seen, instance);
@@ -203,12 +205,18 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
   }
 }
 
-function decideStopped(record: InstanceRecord, instance: ProviderInstance, pollMs: number): Decision {
-  if (instance.endedBy === "provider") return step({ do: "clear-remains", instance }, "it was reclaimed, and what is left of it costs");
+function decideStopped(record: InstanceRecord, instance: ProviderInstance, { machine, pollMs, waitsForCapacity }: Observation): Decision {
+  const isReclaimed = instance.endedBy === "provider";
+  if (isReclaimed && !waitsForCapacity) return step({ do: "clear-remains", instance }, "it was reclaimed, and what is left of it costs");
+  if (instance.endedBy === "guest" && machine.endsItself)
+    return step({ do: "let-expire" }, "it has ended itself, and what is left of it costs");
   if (record.state === "stopped" && record.dataKeptUntil === instance.dataKeptUntil)
-    return step({ do: "rest" }, "stopped outside of spot; left as it is");
+    return step({ do: "rest" }, isReclaimed ? "reclaimed; its cloud starts it again by itself" : "stopped outside of spot; left as it is");
   if (!mayMove(record.state, "stopped")) return wait(pollMs, `the provider says ${instance.rawState}`);
-  return step({ do: "note-stopped", instance }, "it was stopped outside of spot");
+  return step(
+    { do: "note-stopped", instance },
+    isReclaimed ? "its cloud stopped it, and will start it again" : "it was stopped outside of spot",
+  );
 }
 
 /** Whether two notices are one. */

@@ -39,16 +39,36 @@ export interface Plan {
 /** Asks the market and ranks it for one spec. Spends nothing. */
 export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], signal: AbortSignal, root?: VolumeRecord): Promise<Plan> {
   const volume = root ?? (spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name));
-  const tie = volume === undefined ? null : { provider: volume.provider, region: volume.region };
-  const providers = await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id)));
+  const tie = volume === undefined ? null : await tieOf(fleet, volume);
+  const providers = whoCanWait(spec, await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id))));
   // A cloud with many sizes need not be asked for all of them.
-  const query = { ...(spec.gpu === null ? {} : { gpuCount: spec.gpu.count }), ...(tie === null ? {} : { regions: [tie.region] }) };
-  const market = await askMarket(providers, query, signal);
+  const regions = tie === null ? {} : { regions: [tie.region] };
+  const gpu = spec.gpu === null ? {} : { gpuCount: spec.gpu.count, gpuModel: gpuFromName(spec.gpu.model).model };
+  const market = await askMarket(providers, { ...gpu, ...regions }, signal);
   requireAnAnswer(market, providers.length);
-  if (tie === null) requireKnownGpu(spec, market.offers);
+  // Only for a slip is everything asked for: what has a name like it.
+  if (tie === null && market.offers.length === 0 && spec.gpu !== null)
+    requireKnownGpu(spec, (await askMarket(providers, {}, signal)).offers);
   const blocked = await fleet.state.blockedOffers(fleet.clock.now());
   const offers = chooseOffers(market.offers, spec, tie, blocked, fleet.exchange);
   return { offers, tie, silent: market.failures, why: offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie, fleet.exchange) };
+}
+
+/** @throws Problem (usage) when a reclaimed machine is to wait for capacity, and none of the clouds starts it again. */
+function whoCanWait(spec: InstanceRecord["spec"], providers: readonly Provider[]): readonly Provider[] {
+  if (spec.onReclaim !== "wait") return providers;
+  const able = providers.filter(({ capabilities }) => capabilities.restartsReclaimed);
+  if (able.length > 0) return able;
+  throw usageProblem(
+    `${providers.map(({ id }) => id).join(", ")}: a machine that was taken back is not started again there`,
+    "--on-reclaim replace rents another one, --on-reclaim hibernate waits for you",
+  );
+}
+
+/** A volume can be attached only in its region, and at some clouds only in its zone. */
+async function tieOf(fleet: Fleet, { provider, region, zone }: VolumeRecord): Promise<Tie> {
+  const { zonalVolumes } = (await fleet.provider(provider)).capabilities;
+  return { provider, region, zone: zonalVolumes ? zone : null };
 }
 
 /** @throws Problem when no provider answered: refused credentials (exit 4) before anything else that can be said. */
@@ -148,6 +168,7 @@ async function launchOffer(
           ttlSeconds:
             record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)) + TTL_SLACK_SECONDS,
           labels: spec.labels,
+          ...(spec.onReclaim === "wait" ? { waitsForCapacity: true } : {}),
         },
         context,
       ),

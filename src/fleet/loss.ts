@@ -20,7 +20,7 @@ export function consequence(
   if (endedBy === "guest" || endedBy === "user") return "let-go";
   if (record.ttlEndsAt !== null && now >= record.ttlEndsAt) return "let-go";
   if (record.spec.onReclaim === "hibernate") return "park";
-  return record.spec.onReclaim === "replace" ? "replace" : "let-go";
+  return record.spec.onReclaim === "let-go" ? "let-go" : "replace";
 }
 
 /** Records the loss and what is to follow: another machine, a rest on the volume, or the end. */

@@ -49,7 +49,7 @@ export async function noteStopped(fleet: Fleet, record: InstanceRecord, instance
     notice: null,
     ssh: null,
     endpoints: [],
-    reason: "stopped outside of spot",
+    reason: instance.endedBy === "provider" ? "reclaimed; its cloud starts it again when there is room" : "stopped outside of spot",
   });
 }
 

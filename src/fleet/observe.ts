@@ -25,6 +25,7 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     listSettlesMs: capabilities.listSettlesMs,
     hibernates: capabilities.hibernate,
     pollMs: capabilities.pollMs,
+    waitsForCapacity: capabilities.restartsReclaimed && record.spec.onReclaim === "wait",
     machine: capabilities.machine,
     attachVolume: provider.volumes?.attach === undefined ? null : await volumeToAttach(fleet, record),
     cloud: answer,

@@ -8,6 +8,8 @@ import type { InstanceSpec } from "../state/records.ts";
 export interface Tie {
   readonly provider: string;
   readonly region: string;
+  /** Where volumes are tied to their zone; null where the region is enough. */
+  readonly zone: string | null;
 }
 
 /** The key under which an offer that just said no is passed over. */
@@ -30,6 +32,10 @@ export function priceCap(spec: Pick<InstanceSpec, "maxPrice">, currency: string,
   return capIn(parsePrice(spec.maxPrice), currency, rate) ?? { micros: 0n, currency };
 }
 
+function isInPlace({ provider, region, zone }: Offer, tie: Tie): boolean {
+  return provider === tie.provider && region === tie.region && (tie.zone === null || zone === tie.zone);
+}
+
 /** Why an offer cannot serve a spec; null when it can. The order of the checks is the order of what a person would say first. */
 export function refusal(
   offer: Offer,
@@ -41,7 +47,7 @@ export function refusal(
   const billing = spec.billing === "auto" ? ["spot", "on-demand"] : [spec.billing];
   if (!billing.includes(offer.billing)) return "billing";
   if (spec.regions.length > 0 && !spec.regions.includes(offer.region) && !spec.regions.includes(offer.zone)) return "place";
-  if (tie !== null && (offer.provider !== tie.provider || offer.region !== tie.region)) return "place";
+  if (tie !== null && !isInPlace(offer, tie)) return "place";
   const cap = priceCap(spec, offer.price.currency, rate);
   // A price of zero is no price: some catalogues write it where there is no offer.
   if (offer.price.micros <= 0n || (cap !== null && offer.price.micros > cap.micros)) return "price";
@@ -80,7 +86,9 @@ export function whyNothingFits(offers: readonly Offer[], spec: InstanceSpec, tie
   if (refusals.has("price"))
     return `every offer that fits costs more than ${spec.maxPrice === null ? "it should" : capText(spec.maxPrice)} an hour`;
   if (refusals.has("place"))
-    return tie === null ? "no offer in the regions asked for" : `no offer in ${tie.provider} ${tie.region}, where the volume lies`;
+    return tie === null
+      ? "no offer in the regions asked for"
+      : `no offer in ${tie.provider} ${tie.zone ?? tie.region}, where the volume lies`;
   if (refusals.has("billing")) return `no ${spec.billing} offer for this GPU`;
   return "no provider offers this GPU";
 }

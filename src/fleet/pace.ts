@@ -11,7 +11,7 @@ const PART_OF_NOTICE = 60;
 /** How often a whole account is listed by a watch, in milliseconds: a short notice needs a short pace. */
 export function lookEveryMs({ noticeSeconds, machine, listEvery }: Capabilities): number {
   if (machine.kind === "process") return SHORTEST_MS;
-  if (listEvery !== null) return listEvery.ms;
+  if (listEvery !== null) return Math.max(SHORTEST_MS, listEvery.ms);
   if (noticeSeconds <= 0) return NO_NOTICE_MS;
   return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (noticeSeconds * 1000) / PART_OF_NOTICE));
 }

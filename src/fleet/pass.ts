@@ -11,6 +11,7 @@ import { perform } from "./perform.ts";
 import { RecordMoved } from "./record-change.ts";
 import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
 import { settleVolumes } from "./volume-removal.ts";
+import { settleSnapshots } from "./volume-snapshots.ts";
 
 export interface PassItem {
   readonly instance: string;
@@ -81,7 +82,7 @@ export async function reconcile(
   // What is still being worked on may be making the very machine or volume that would look like nobody's.
   const isQuiet = pace.underway === null || pace.underway.size === 0;
   const strays = isQuiet ? await endStrays(fleet, listings, signal) : [];
-  const volumes = isQuiet ? await settleVolumes(fleet, signal) : [];
+  const volumes = isQuiet ? [...(await settleVolumes(fleet, signal)), ...(await settleSnapshots(fleet, signal))] : [];
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
   // Volumes are listed only where one of ours may have arrived too late.
   const givenUp = new Set(await fleet.state.volumesGivenUp(fleet.clock.now() - LATE_MS));

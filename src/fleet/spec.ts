@@ -28,7 +28,7 @@ import {
 import type { InputPath, InputSource, SpecInput } from "./spec-input.ts";
 
 export const BILLING_MODES = ["spot", "on-demand", "auto"] as const;
-export const RECLAIM_POLICIES = ["replace", "hibernate", "let-go"] as const;
+export const RECLAIM_POLICIES = ["replace", "hibernate", "wait", "let-go"] as const;
 const DEFAULT_VOLUME_GB = 10;
 const DEFAULT_MOUNT = "/data";
 

@@ -39,6 +39,10 @@ export function offerJson({ ranked, count }: OfferRow): unknown {
     stock: offer.stock,
     noticeSeconds: offer.noticeSeconds,
     protectionSeconds: offer.protectionSeconds,
+    ...(offer.reclaimed === undefined
+      ? {}
+      : { reclaimed: { ...offer.reclaimed, observedAt: new Date(offer.reclaimed.observedAt).toISOString() } }),
+    ...(offer.placementScore === undefined ? {} : { placementScore: offer.placementScore }),
     source: offer.source,
     observedAt: new Date(offer.observedAt).toISOString(),
     ...(count === undefined ? {} : { offersInGroup: count }),
@@ -50,8 +54,10 @@ export function shareText(share: number | null): string {
   return share === null ? "–" : `${Math.round(share * 100)}%`;
 }
 
-function riskText({ effective }: RankedOffer): string {
+function riskText({ effective, offer }: RankedOffer): string {
   if (effective.basis === "uninterrupted") return "none";
+  // A share of a month's machines is no rate per hour, but it is the provider's own word.
+  if (effective.basis === "assumed" && offer.reclaimed !== undefined) return `${offer.reclaimed.label}/mo`;
   const percent = effective.interruptionsPerHour * 100;
   if (percent === 0) return "none";
   return `${effective.basis === "assumed" ? "~" : ""}${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)}%/h`;

@@ -30,21 +30,33 @@ export interface EffectivePrice {
   readonly basis: "provider" | "assumed" | "uninterrupted";
 }
 
+/** A notice is heard by polling, and a seal takes as long again where it has to be sure. */
+const HEARD_WITHIN_SECONDS = 10;
+
+/** Whether a notice of that length is enough to save what was done since the last checkpoint. */
+export function noticeSavesWork(noticeSeconds: number, { checkpointSeconds }: WorkModel): boolean {
+  return noticeSeconds >= HEARD_WITHIN_SECONDS + 2 * checkpointSeconds;
+}
+
 /**
  * The share of work lost on a machine that is interrupted `interruptionsPerHour` times an hour. First order, after
  * Young (1974) and Daly (2006): each interruption costs half a checkpoint interval and the restart; each interval costs
- * its checkpoint.
+ * its checkpoint. Where the notice is long enough, the interruption costs one more checkpoint instead of half an interval.
  */
-export function lostShare(interruptionsPerHour: number, work: WorkModel): number {
-  const hoursPerInterruption = (work.checkpointIntervalSeconds / 2 + work.restartSeconds) / 3600;
+export function lostShare(interruptionsPerHour: number, work: WorkModel, noticeSeconds = 0): number {
+  const lostSeconds = noticeSavesWork(noticeSeconds, work) ? work.checkpointSeconds : work.checkpointIntervalSeconds / 2;
+  const hoursPerInterruption = (lostSeconds + work.restartSeconds) / 3600;
   return interruptionsPerHour * hoursPerInterruption + work.checkpointSeconds / work.checkpointIntervalSeconds;
 }
 
 /** The price × (1 + lost share), rounded half up to the millionth. On demand and by the month nothing is lost. */
-export function effectivePrice(offer: Pick<Offer, "price" | "billing" | "interruptionsPerHour">, work: WorkModel): EffectivePrice {
+export function effectivePrice(
+  offer: Pick<Offer, "price" | "billing" | "interruptionsPerHour" | "noticeSeconds">,
+  work: WorkModel,
+): EffectivePrice {
   if (offer.billing !== "spot") return { price: offer.price, lostShare: 0, interruptionsPerHour: 0, basis: "uninterrupted" };
   const interruptionsPerHour = offer.interruptionsPerHour ?? work.assumedInterruptionsPerHour;
-  const share = lostShare(interruptionsPerHour, work);
+  const share = lostShare(interruptionsPerHour, work, offer.noticeSeconds);
   return {
     price: timesShare(offer.price, 1 + share),
     lostShare: share,

@@ -40,6 +40,15 @@ export function withTrace(provider: Provider, clock: Clock, line: (text: string)
             list: traced("volumes.list", volumes.list),
             remove: traced("volumes.remove", volumes.remove),
             ...(volumes.attach === undefined ? {} : { attach: traced("volumes.attach", volumes.attach) }),
+            ...(volumes.snapshots === undefined
+              ? {}
+              : {
+                  snapshots: {
+                    create: traced("snapshots.create", volumes.snapshots.create),
+                    list: traced("snapshots.list", volumes.snapshots.list),
+                    remove: traced("snapshots.remove", volumes.snapshots.remove),
+                  },
+                }),
           },
         }),
     ...(hibernation === undefined

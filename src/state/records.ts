@@ -19,7 +19,7 @@ export interface InstanceSpec {
   readonly ttlMs: number | null;
   readonly idleMs: number | null;
   readonly env: Readonly<Record<string, string>>;
-  readonly onReclaim: "replace" | "hibernate" | "let-go";
+  readonly onReclaim: "replace" | "hibernate" | "wait" | "let-go";
   /** Shell command run on a notice and before a snapshot, inside its share of the deadline. */
   readonly checkpointHook: string | null;
   readonly checkpointEveryMs: number | null;
@@ -99,7 +99,7 @@ export type ListedRecord = Omit<InstanceRecord, "spec">;
 /** A durable promise, written before a request leaves, that a resource may exist or be changed. */
 export interface IntentRecord {
   readonly id: string;
-  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove";
+  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove" | "volume-snapshot";
   /** Our instance id, or null for a volume of its own. */
   readonly instanceId: string | null;
   readonly provider: string;

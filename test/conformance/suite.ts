@@ -48,6 +48,8 @@ export interface ConformanceCase {
   readonly name: string;
   readonly hibernate: "native" | "park";
   readonly volumes: boolean;
+  /** Whether its volumes can be snapshotted. */
+  readonly snapshots?: true;
   /** Whether this cloud announces a reclaim before it comes. */
   readonly notices: boolean;
   /** More instances than fit on one page of the provider's list. */
@@ -74,6 +76,7 @@ export function providerConformance(subject: ConformanceCase): void {
     else reclaims(current);
     lostAnswers(current);
     if (subject.volumes) volumes(current);
+    if (subject.snapshots === true) snapshots(current);
     if (subject.hibernate === "native") hibernation(current);
   });
   badDays(subject);
@@ -283,11 +286,57 @@ function lostAnswers(current: () => Bench): void {
   });
 }
 
-function volumes(current: () => Bench): void {
-  const operations = (provider: Provider): VolumeOperations => {
-    if (provider.volumes === undefined) throw new Error(`${provider.id} has no volumes`);
-    return provider.volumes;
+function operations(provider: Provider): VolumeOperations {
+  if (provider.volumes === undefined) throw new Error(`${provider.id} has no volumes`);
+  return provider.volumes;
+}
+
+function snapshots(current: () => Bench): void {
+  const snapshotsOf = (provider: Provider) => {
+    const found = operations(provider).snapshots;
+    if (found === undefined) throw new Error(`${provider.id} makes no snapshots`);
+    return found;
   };
+
+  test("a snapshot is found by its token, outlives its volume, becomes another one, and goes for good", async () => {
+    const { provider, context, offer, spec, reach, over } = current();
+    const place = { sizeGb: 10, region: offer.region, zone: offer.zone };
+    const { providerId: volume } = await operations(provider).create({ name: "disk", token: "t-v1", ...place }, context);
+    const { providerId } = await provider.launch(spec("t-1", { volumes: [{ providerVolumeId: volume, mount: "/data" }] }), context);
+    await reach(providerId, "running");
+    if (operations(provider).attach !== undefined) await attached(current(), volume, providerId);
+    const made = await snapshotsOf(provider).create(volume, { name: "disk", token: "t-s1" }, context);
+    expect(made).toMatchObject({ name: "disk", token: "t-s1" });
+    const listed = async () => (await snapshotsOf(provider).list(context)).find((one) => one.token === "t-s1");
+    const ready = await eventually(async () => ((await listed())?.state === "ready" ? await listed() : undefined), "the snapshot");
+    expect(ready).toMatchObject({ providerId: made.providerId, volumeId: volume, sizeGb: 10, name: "disk" });
+    await provider.destroy(providerId, context);
+    await over(providerId);
+    await eventually(async () => {
+      await operations(provider)
+        .remove(volume, context)
+        .catch(() => undefined);
+      return (await operations(provider).list(context)).length === 0 ? true : undefined;
+    }, "the volume's end");
+    const copy = { name: "copy", token: "t-v2", fromSnapshotId: made.providerId, ...place };
+    const { providerId: copied } = await operations(provider).create(copy, context);
+    await eventually(async () => (await operations(provider).list(context)).find((one) => one.providerId === copied), "the copy");
+    await snapshotsOf(provider).remove(made.providerId, context);
+    await eventually(async () => ((await listed()) === undefined ? true : undefined), "the snapshot's end");
+    await snapshotsOf(provider).remove(made.providerId, context);
+  });
+
+  test("there is no snapshot of a volume that is not there", async () => {
+    const { provider, context } = current();
+    await expect(snapshotsOf(provider).create("no-such-volume", { name: "disk", token: "t-s1" }, context)).rejects.toMatchObject({
+      fault: { kind: "not-found" },
+    });
+    await snapshotsOf(provider).remove("no-such-snapshot", context);
+    expect(await snapshotsOf(provider).list(context)).toEqual([]);
+  });
+}
+
+function volumes(current: () => Bench): void {
   const volumeSpec = (offer: Offer, token: string) => ({
     name: `disk-${token}`,
     token,

@@ -135,6 +135,39 @@ const ROWS: readonly Row[] = [
     expected: { do: "clear-remains" },
   },
   {
+    what: "what a reclaim left behind, to be started again by its cloud",
+    record: {},
+    seen: { cloud: { kind: "here", instance: machine({ state: "stopped", endedBy: "provider" }) }, waitsForCapacity: true },
+    expected: { do: "note-stopped" },
+  },
+  {
+    what: "the same, and known",
+    record: { state: "stopped" },
+    seen: { cloud: { kind: "here", instance: machine({ state: "stopped", endedBy: "provider" }) }, waitsForCapacity: true },
+    expected: { do: "rest" },
+  },
+  {
+    what: "the same, and it is back",
+    record: { state: "stopped" },
+    seen: { cloud: { kind: "here", instance: machine({ state: "running" }) }, waitsForCapacity: true, ready: true },
+    expected: { do: "note-ready" },
+  },
+  {
+    what: "stopped by itself, its time over",
+    record: {},
+    seen: { cloud: { kind: "here", instance: machine({ state: "stopped", endedBy: "guest" }) } },
+    expected: { do: "let-expire" },
+  },
+  {
+    what: "stopped from inside, where that ends nothing",
+    record: {},
+    seen: {
+      cloud: { kind: "here", instance: machine({ state: "stopped", endedBy: "guest" }) },
+      machine: { kind: "vm", notices: "alibaba", endsItself: false, volumes: "device" },
+    },
+    expected: { do: "note-stopped" },
+  },
+  {
     what: "to hibernate while it is stopped",
     record: { desired: "hibernated", state: "stopped" },
     seen: { cloud: here("stopped") },

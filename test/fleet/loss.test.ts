@@ -3,12 +3,13 @@ import { consequence } from "../../src/fleet/loss.ts";
 import { paperSpec } from "../simulation/paper-world.ts";
 import { NOW, record } from "./samples.ts";
 
-const policy = (onReclaim: "replace" | "hibernate" | "let-go") => ({ spec: paperSpec({ onReclaim }) });
+const policy = (onReclaim: "replace" | "hibernate" | "wait" | "let-go") => ({ spec: paperSpec({ onReclaim }) });
 
 test.each([
   ["reclaimed, to be replaced", policy("replace"), "provider", "replace"],
   ["reclaimed, to sleep", policy("hibernate"), "provider", "park"],
   ["reclaimed, to be let go", policy("let-go"), "provider", "let-go"],
+  ["ended although it was to wait", policy("wait"), "provider", "replace"],
   ["nobody knows why, to be replaced", policy("replace"), null, "replace"],
   ["it ended itself", policy("replace"), "guest", "let-go"],
   ["somebody ended it at the cloud's console", policy("replace"), "user", "let-go"],

@@ -20,8 +20,9 @@ test.each([
   ["by the month is never rented", { billing: "monthly" }, { billing: "auto" }, null, "billing"],
   ["another region", {}, { regions: ["south"] }, null, "place"],
   ["a zone by its name", {}, { regions: ["north-a"] }, null, null],
-  ["away from its volume", {}, {}, { provider: "paper", region: "south" }, "place"],
-  ["at another provider than its volume", {}, {}, { provider: "other", region: "north" }, "place"],
+  ["away from its volume", {}, {}, { provider: "paper", region: "south", zone: null }, "place"],
+  ["in another zone than its volume", {}, {}, { provider: "paper", region: "north", zone: "north-b" }, "place"],
+  ["at another provider than its volume", {}, {}, { provider: "other", region: "north", zone: null }, "place"],
   ["too dear", { price: usd("2.000001") }, { maxPrice: "2" }, null, "price"],
   ["exactly the cap", { price: usd("2") }, { maxPrice: "2" }, null, null],
   ["a price of zero is no price", { price: usd("0") }, {}, null, "price"],
@@ -97,7 +98,7 @@ test.each([
   ["no spot offer for this GPU", [{ billing: "on-demand" }], null],
   ["every offer that fits is sold out", [{ stock: 0 }, { price: usd("9") }], null],
   ["every offer that fits costs more than $2 an hour", [{ price: usd("9") }, { billing: "on-demand" }], null],
-  ["no offer in paper south, where the volume lies", [{}], { provider: "paper", region: "south" }],
+  ["no offer in paper south, where the volume lies", [{}], { provider: "paper", region: "south", zone: null }],
   ["every offer that fits has just said that it has no capacity", [{}], null],
 ] as const)("%s", (expected, sets, tie) => {
   expect(whyNothingFits(sets.map(offer), paperSpec({ maxPrice: "2" }), tie)).toBe(expected);

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { lookEveryMs, ownPace } from "../../src/fleet/pace.ts";
 import type { Capabilities, Provider } from "../../src/providers/provider.ts";
 
-const capabilities = (noticeSeconds: number, kind: "process" | "vm" = "vm") => ({ noticeSeconds, machine: { kind } }) as Capabilities;
+const capabilities = (noticeSeconds: number, kind: "process" | "vm" = "vm", listEvery: Capabilities["listEvery"] = null) =>
+  ({ noticeSeconds, machine: { kind }, listEvery }) as Capabilities;
 
 test.each([
   ["the embedded cloud", capabilities(120, "process"), 1_000],
@@ -11,6 +12,7 @@ test.each([
   ["five minutes", capabilities(300), 5_000],
   ["an hour", capabilities(3_600), 30_000],
   ["none at all", capabilities(0), 10_000],
+  ["a cloud that knows better", capabilities(120, "vm", { ms: 15_000, why: "its rate limit" }), 15_000],
 ])("%s", (_what, of, ms) => {
   expect(lookEveryMs(of)).toBe(ms);
 });

@@ -79,6 +79,7 @@ export function seen(set: Partial<Observation> = {}): Observation {
     listSettlesMs: 5_000,
     hibernates: "native",
     pollMs: 150,
+    waitsForCapacity: false,
     machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
     attachVolume: null,
     guest: null,

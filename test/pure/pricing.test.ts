@@ -66,8 +66,18 @@ test.each([
   expect(lostShare(rate, work)).toBeCloseTo(share, 12);
 });
 
+test.each([
+  [0, 0.1 * (600 / 3600)],
+  [19, 0.1 * (600 / 3600)],
+  [20, 0.1 * (305 / 3600)],
+  [3_600, 0.1 * (305 / 3600)],
+])("a notice of %d s: what an interruption costs", (noticeSeconds, share) => {
+  expect(lostShare(0.1, USUAL_WORK, noticeSeconds)).toBeCloseTo(share + 5 / 600, 12);
+});
+
 test("the effective price is never below the price, and says where its risk comes from", () => {
-  expect(moneyToDecimal(effectivePrice(offer(), USUAL_WORK).price)).toBe("1.025000");
+  // Without a notice: 0.1 × (300 s + 300 s) / 3600 s + 5 / 600.
+  expect(moneyToDecimal(effectivePrice(offer({ noticeSeconds: 0 }), USUAL_WORK).price)).toBe("1.025000");
   expect(effectivePrice(offer(), USUAL_WORK).basis).toBe("provider");
   expect(effectivePrice(offer({ interruptionsPerHour: null }), USUAL_WORK)).toMatchObject({ basis: "assumed", interruptionsPerHour: 0.05 });
   expect(effectivePrice(offer({ billing: "on-demand" }), USUAL_WORK)).toMatchObject({ basis: "uninterrupted", price: usd("1") });
@@ -194,7 +204,7 @@ test("groups show their best and count the rest", () => {
 test("a job is compared on demand, on spot and by the month", () => {
   const offers = [
     offer({ billing: "on-demand", price: usd("3"), onDemandPrice: null }),
-    offer({ price: usd("1") }),
+    offer({ price: usd("1"), noticeSeconds: 0 }),
     offer({ billing: "monthly", price: usd("0.9"), onDemandPrice: null }),
     offer({ price: usd("0.1"), stock: 0 }),
   ];

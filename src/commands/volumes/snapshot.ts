@@ -1,0 +1,84 @@
+import type { Command } from "commander";
+import { call } from "../../fleet/fleet.ts";
+import { snapshotsOf, snapshotVolume, untilReady } from "../../fleet/volume-snapshots.ts";
+import { volumeNamed } from "../../fleet/volumes.ts";
+import { EXIT } from "../../model/exit-codes.ts";
+import { notFoundProblem, Problem, usageProblem } from "../../model/problem.ts";
+import { type SnapshotRow, snapshotsView } from "../../output/snapshots-view.ts";
+import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
+import { openFleet } from "../fleet-context.ts";
+
+/** `spot volumes snapshot`: the provider's own snapshots of disks; a checkpoint is another thing (`spot snapshot`). */
+export const volumesSnapshot: CommandModule = {
+  configure(command: Command) {
+    command
+      .argument("[name]", "the volume")
+      .option("--ls", "list the snapshots of your accounts; with a name, only those of that name")
+      .option("--rm <id>", "delete a snapshot, by the id that --ls shows")
+      .option("--provider <id>", "where to look with --ls and --rm; everywhere when not given")
+      .option("--no-wait", "return as soon as the provider has accepted (exit 8)")
+      .addHelpText(
+        "after",
+        `
+A snapshot is what lay on the disk at that moment. It outlives its volume, can be made into a
+disk in another zone, and is billed until it is deleted. A checkpoint made before
+(spot snapshot NAME) is whole in it.
+
+Examples:
+  $ spot volumes snapshot trainer
+  $ spot volumes snapshot --ls`,
+      );
+  },
+  async run(context: CommandContext): Promise<CommandResult> {
+    const { options } = context;
+    if (options["ls"] === true) return { view: snapshotsView(await allSnapshots(context)) };
+    if (typeof options["rm"] === "string") return remove(context, options["rm"]);
+    return make(context);
+  },
+};
+
+async function make(context: CommandContext): Promise<CommandResult> {
+  const name = context.args[0];
+  if (name === undefined) throw usageProblem("which volume?", undefined, ["spot volumes ls", "spot volumes snapshot --ls"]);
+  const fleet = await openFleet(context);
+  const volume = await volumeNamed(fleet, name);
+  if (volume === undefined) throw notFoundProblem("volume", name, ["spot volumes ls"]);
+  const provider = await context.provider(volume.provider);
+  snapshotsOf(provider);
+  if (context.options["dryRun"] === true) return { view: snapshotsView([]) };
+  context.progress.step(`Asking ${provider.id} for a snapshot of ${name}`);
+  const made = await snapshotVolume(fleet, volume, context.world.signal);
+  if (context.options["wait"] === false) return { view: snapshotsView([{ provider: provider.id, snapshot: made }]), exit: EXIT.pending };
+  const snapshot = await untilReady(fleet, provider, made, context.world.signal);
+  context.progress.done(`${name} is snapshotted as ${snapshot.providerId}`);
+  return { view: snapshotsView([{ provider: provider.id, snapshot }]) };
+}
+
+async function allSnapshots(context: CommandContext): Promise<readonly SnapshotRow[]> {
+  const named = context.options["provider"];
+  const providers = await context.providers(typeof named === "string" ? [named] : undefined);
+  const lists = await Promise.all(
+    providers.map(async (provider) => {
+      const snapshots = provider.volumes?.snapshots;
+      if (snapshots === undefined) return [];
+      const found = await call(context.world.signal, (callContext) => snapshots.list(callContext));
+      return found.map((snapshot) => ({ provider: provider.id, snapshot }));
+    }),
+  );
+  const [name] = context.args;
+  return lists.flat().filter(({ snapshot }) => name === undefined || snapshot.name === name);
+}
+
+async function remove(context: CommandContext, id: string): Promise<CommandResult> {
+  const found = (await allSnapshots({ ...context, args: [] })).find(({ snapshot }) => snapshot.providerId === id);
+  if (found === undefined) throw notFoundProblem("snapshot", id, ["spot volumes snapshot --ls"]);
+  const { provider, snapshot } = found;
+  if (context.options["dryRun"] === true) return { view: snapshotsView([found]) };
+  const whose = snapshot.token === null ? ", which spot did not make" : "";
+  if (!(await context.confirm(`Delete the snapshot ${id} of ${snapshot.name} (${snapshot.sizeGb} GB)${whose}?`, "--yes")))
+    throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was deleted", exit: EXIT.refused });
+  const operations = snapshotsOf(await context.provider(provider));
+  await call(context.world.signal, (callContext) => operations.remove(snapshot.providerId, callContext));
+  context.progress.done(`snapshot ${id} is deleted`);
+  return { view: snapshotsView([]) };
+}
