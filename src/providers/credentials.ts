@@ -13,6 +13,8 @@ export interface CloudAccess {
    * there is anything to be found.
    */
   readonly chain?: CredentialChain;
+  /** Further variables that hold a secret, where there are some. */
+  readonly secrets?: readonly string[];
   /** The variable that moves the endpoint, and where it is otherwise. */
   readonly endpoint: { readonly variable: string; readonly url: string };
   /** Where a person gets them. */
@@ -75,6 +77,7 @@ export const CLOUD_ACCESS: readonly CloudAccess[] = [
       ],
       login: "aws configure, or aws sso login",
     },
+    secrets: ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"],
     endpoint: { variable: "AWS_ENDPOINT_URL", url: "https://ec2.us-east-1.amazonaws.com" },
     obtain: "console.aws.amazon.com, IAM, security credentials",
   },
@@ -94,10 +97,16 @@ export const CLOUD_ACCESS: readonly CloudAccess[] = [
     provider: "alibaba",
     title: "Alibaba Cloud ECS",
     variables: ["ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
+    secrets: ["ALIBABA_CLOUD_SECURITY_TOKEN"],
     endpoint: { variable: "SPOT_ALIBABA_API_URL", url: "https://ecs.aliyuncs.com" },
     obtain: "ram.console.alibabacloud.com, users, AccessKey",
   },
 ];
+
+/** Every variable that says something of somebody's credentials: what is started for other purposes is not given them. */
+export function credentialVariables(): readonly string[] {
+  return CLOUD_ACCESS.flatMap(({ variables, chain, secrets = [] }) => [...variables, ...(chain?.variables ?? []), ...secrets]);
+}
 
 /** @throws RangeError for a provider without credentials. */
 export function accessOf(provider: string): CloudAccess {

@@ -1,0 +1,82 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { expect, onTestFinished, test } from "vitest";
+import { keptAnswers } from "../../src/providers/kept-answers.ts";
+
+const AGE = { maxAgeMs: 1_000, staleMs: 10_000 };
+
+function shop() {
+  const home = mkdtempSync(join(tmpdir(), "spot-kept-"));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  let now = 1_000_000;
+  let asked = 0;
+  let answer: () => Promise<number> = async () => asked;
+  const clock = { now: () => now, monotonic: () => now, sleep: () => Promise.resolve() };
+  const open = () => keptAnswers("paper", { home, clock });
+  const recent = (kept = open()) =>
+    kept.recent("price list", v.number(), AGE, () => {
+      asked++;
+      return answer();
+    });
+  return {
+    home,
+    open,
+    recent,
+    asked: () => asked,
+    pass: (ms: number) => {
+      now += ms;
+    },
+    answers: (next: () => Promise<number>) => {
+      answer = next;
+    },
+  };
+}
+
+test("an answer is kept for its time, for other processes too, with the time it was given", async () => {
+  const { recent, asked, pass, home } = shop();
+  expect(await recent()).toEqual({ value: 1, observedAt: 1_000_000 });
+  pass(1_000);
+  expect(await recent()).toEqual({ value: 1, observedAt: 1_000_000 });
+  pass(1);
+  expect(await recent()).toEqual({ value: 2, observedAt: 1_001_001 });
+  expect(asked()).toBe(2);
+  expect(readdirSync(join(home, "cache"))).toEqual(["paper-price-list.json"]);
+});
+
+test("when asking fails an older answer stands in, with its own time, but not for ever", async () => {
+  const { recent, pass, answers } = shop();
+  await recent();
+  answers(() => Promise.reject(new Error("away")));
+  pass(10_000);
+  expect(await recent()).toEqual({ value: 1, observedAt: 1_000_000 });
+  pass(1);
+  await expect(recent()).rejects.toThrow("away");
+});
+
+test("a damaged copy, one of another shape and one from the future are no copies", async () => {
+  const { recent, home, asked, pass } = shop();
+  await recent();
+  const file = join(home, "cache", "paper-price-list.json");
+  for (const text of [
+    "",
+    "{",
+    '{"observedAt":999999,"value":"dear"}',
+    '{"observedAt":"now","value":1}',
+    '{"observedAt":9999999,"value":1}',
+  ]) {
+    writeFileSync(file, text);
+    const before = asked();
+    expect((await recent()).value).toBe(before + 1);
+  }
+  pass(-1_000_000);
+  expect((await recent()).observedAt).toBe(0);
+});
+
+test("an answer of another shape is thrown, not kept", async () => {
+  const { open, home } = shop();
+  const wrong = open().recent("x", v.number(), AGE, async () => "text" as unknown as number);
+  await expect(wrong).rejects.toThrow();
+  expect(() => readdirSync(join(home, "cache"))).toThrow();
+});
