@@ -1,4 +1,4 @@
-import { askMarket } from "../fleet/market.ts";
+import { ANSWER_WITHIN_MS, askMarket } from "../fleet/market.ts";
 import { parseDuration } from "../model/duration.ts";
 import { gpuFromName, isAskedGpu } from "../model/gpu-names.ts";
 import { type GpuQuery, parseGpuQuery } from "../model/gpu-query.ts";
@@ -45,6 +45,13 @@ export function workFlags(context: CommandContext): WorkModel {
   return { ...USUAL_WORK, checkpointIntervalSeconds: parsedFlag("--checkpoint-every", () => parseDuration(every)) / 1000 };
 }
 
+/** How long a provider is waited for: with a moment left of `--timeout` to say what there is, and who did not answer. */
+function answerWithinMs(context: CommandContext): number {
+  const timeout = textFlag(context, "timeout");
+  if (timeout === undefined) return ANSWER_WITHIN_MS;
+  return Math.min(ANSWER_WITHIN_MS, Math.max(500, parsedFlag("--timeout", () => parseDuration(timeout)) - 1_000));
+}
+
 /** Everything on offer at the chosen providers; one that fails is named on stderr and left out, all failing is a failure. */
 export async function offersAtHand(context: CommandContext): Promise<readonly Offer[]> {
   const chosen = textFlag(context, "provider")
@@ -56,9 +63,11 @@ export async function offersAtHand(context: CommandContext): Promise<readonly Of
   const asked = gpuFlag(context);
   // A cloud with many sizes need not be asked for all of them; only for a slip are all names wanted.
   const narrow = asked === undefined ? {} : { gpuModel: gpuFromName(asked.model).model };
-  const found = await askMarket(providers, narrow, context.world.signal);
+  const withinMs = answerWithinMs(context);
+  const { signal } = context.world;
+  const found = await askMarket(providers, narrow, signal, withinMs);
   const isSlip = asked !== undefined && found.offers.length === 0 && found.failures.length < providers.length;
-  const { offers, failures } = isSlip ? await askMarket(providers, {}, context.world.signal) : found;
+  const { offers, failures } = isSlip ? await askMarket(providers, {}, signal, withinMs) : found;
   const [first] = failures;
   if (first !== undefined && failures.length === providers.length) throw first.error;
   for (const { provider, why } of failures) context.progress.warn(`${provider} is left out: ${why}`);

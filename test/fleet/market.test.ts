@@ -66,3 +66,15 @@ test("being told to stop is no provider's failure, and reaches the call in fligh
   controller.abort("SIGINT");
   await expect(answer).rejects.toBe("SIGINT");
 });
+
+test.each([
+  [
+    "that hears that its time is over",
+    (signal: AbortSignal, reject: (why: unknown) => void) => signal.addEventListener("abort", () => reject(signal.reason)),
+  ],
+  ["that hears nothing", () => {}],
+] as const)("a provider %s is named and left out, and the others' offers are there", async (_what, listen) => {
+  const hanging = provider("slow", (_query, { signal }) => new Promise((_resolve, reject) => listen(signal, reject)));
+  const answer = await askMarket([provider("good", () => Promise.resolve([offer])), hanging], {}, new AbortController().signal, 50);
+  expect(answer).toMatchObject({ offers: [offer], failures: [{ provider: "slow", why: "no answer within 0.05 s" }] });
+});
