@@ -4,7 +4,18 @@ import { join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMissing } from "../missing-program.ts";
 import { type RunningMachine, sshLog, sshServer, startMachine } from "./machine-processes.ts";
-import { forgetBoot, makeMachineRoot, mountContainerVolume, placeDevice, removeDevice } from "./machine-root.ts";
+import {
+  askedForPowerOff,
+  forgetBoot,
+  makeMachineRoot,
+  makePowerSwitch,
+  mountContainerVolume,
+  placeDevice,
+  placeDeviceName,
+  removeDevice,
+  removeDeviceName,
+  writeMetadataAddress,
+} from "./machine-root.ts";
 
 export interface MachineOrder {
   readonly id: string;
@@ -14,6 +25,10 @@ export interface MachineOrder {
   readonly authorizedKeys: readonly string[];
   /** container: volumes as the cloud mounts them (folder of the volume, by `volumeFolder`). */
   readonly mounts: readonly { readonly path: string; readonly volumeId: string }[];
+  /** vm: where its metadata service is (`startMetadata`); it stands for http://169.254.169.254 and its like. */
+  readonly metadataUrl?: string;
+  /** vm: the cloud starts the script at every boot (a startup script), not at the first one only (cloud-init's user data). */
+  readonly everyBoot?: boolean;
 }
 
 /** A machine with a root folder, real processes and a real sshd on loopback. Host, port and user are those of the last boot. */
@@ -27,8 +42,13 @@ export interface Machine {
   connections(): number;
   /** The command lines of all that runs in it now. */
   processes(): readonly string[];
-  /** vm: a block device appears, e.g. "vdb"; its content is the volume's. */
-  attach(device: string, volumeId: string): Promise<void>;
+  /** vm: whether it has asked to be powered off since it booted. Nothing dies of that here: `halt` it. */
+  poweredOff(): boolean;
+  /**
+   * vm: a block device appears, e.g. "vdb"; its content is the volume's. `names`: what else it is known by: its serial number
+   * (/sys/block/vdb/serial), and names in /dev/disk/by-id.
+   */
+  attach(device: string, volumeId: string, names?: { readonly serial?: string; readonly byId?: readonly string[] }): Promise<void>;
   detach(device: string): Promise<void>;
   /** Power off: every process dies, the root folder stays. */
   halt(): Promise<void>;
@@ -74,7 +94,7 @@ function mainProcess(
     return order.boot;
   }
   if (!("script" in order.boot)) throw new Error("a vm is given user data");
-  if (boot === "first") {
+  if (boot === "first" || order.everyBoot === true) {
     if (!order.boot.script.startsWith("#!")) throw new Error("cloud-init runs only user data that begins with #!");
     const folder = join(root, "var/lib/cloud/instance/scripts");
     mkdirSync(folder, { recursive: true });
@@ -108,6 +128,8 @@ export async function machineRoom(): Promise<MachineRoom> {
     const root = join(home, "root");
     makeMachineRoot(root, order.authorizedKeys);
     for (const { path, volumeId } of order.mounts) mountContainerVolume(inside(root, `./${path}`), volumeFolder(volumeId));
+    if (order.kind === "vm") makePowerSwitch(root);
+    if (order.metadataUrl !== undefined) writeMetadataAddress(root, order.metadataUrl);
     const start = (time: "first" | "again") => startMachine({ home, root, shims: SHIMS, ...mainProcess(order, root, time) });
     let running: RunningMachine | undefined = await start("first");
     let last = running.address;
@@ -130,8 +152,15 @@ export async function machineRoom(): Promise<MachineRoom> {
       root,
       connections: () => sshLog(home).match(/Accepted (?:publickey|password) for/g)?.length ?? 0,
       processes: () => running?.commandLines() ?? [],
-      attach: async (device, volumeId) => placeDevice(root, device, volumeFolder(volumeId)),
-      detach: async (device) => removeDevice(root, device),
+      poweredOff: () => askedForPowerOff(root),
+      async attach(device, volumeId, names = {}) {
+        placeDeviceName(root, device, names);
+        placeDevice(root, device, volumeFolder(volumeId));
+      },
+      async detach(device) {
+        removeDevice(root, device);
+        removeDeviceName(root, device);
+      },
       halt,
       async reboot() {
         await halt();
