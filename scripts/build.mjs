@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { bundleAws } from "./bundle-aws.mjs";
 import { bundleLibsql } from "./bundle-libsql.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -103,7 +104,7 @@ const { outputFiles } = await build({
   format: "esm",
   platform: "node",
   target: "node20.19",
-  plugins: [withoutChildProcess, bundleLibsql, pieces, base],
+  plugins: [withoutChildProcess, bundleAws, bundleLibsql, pieces, base],
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: "none",
