@@ -10,6 +10,7 @@ const PROVIDERS: Readonly<Record<string, (world: World) => Promise<Provider>>> =
   novita: (world) => import("./ppio/provider.ts").then(({ novitaProvider }) => novitaProvider(world)),
   hyperstack: (world) => import("./hyperstack/provider.ts").then(({ hyperstackProvider }) => hyperstackProvider(world)),
   verda: (world) => import("./verda/provider.ts").then(({ verdaProvider }) => verdaProvider(world)),
+  gcp: (world) => import("./gcp/provider.ts").then(({ gcpProvider }) => gcpProvider(world)),
 };
 
 /** The ids that `--provider` accepts. */

@@ -1,0 +1,46 @@
+import { ProviderError } from "../errors.ts";
+import { keptAnswers } from "../kept-answers.ts";
+import type { CallContext } from "../provider.ts";
+import type { Api } from "./api.ts";
+import { PROVIDER } from "./codes.ts";
+import { currentSizes, type Size } from "./machine-types.ts";
+import { currentPrices, type Prices } from "./prices.ts";
+import type { GcpWorld } from "./settings.ts";
+
+/** What changes slowly: sizes and prices. */
+export interface MarketData {
+  readonly sizes: readonly Size[];
+  readonly prices: Prices;
+}
+
+export interface Market {
+  /** Asked for at most once a day; the first time takes as long as reading the whole billing catalogue does. */
+  current(context: CallContext): Promise<MarketData>;
+  /** What is known without asking anybody: an instance's price is no reason to read the catalogue. */
+  known(): Promise<MarketData | undefined>;
+}
+
+/** A market that asks nobody. */
+const silent = (): never => {
+  throw new ProviderError(PROVIDER, { kind: "unavailable" }, "not asked");
+};
+
+export function marketOf(api: Api, { home, clock }: Pick<GcpWorld, "home" | "clock">): Market {
+  const kept = keptAnswers(PROVIDER, { home, clock });
+  const mute: Api = { ...api, read: silent, catalogue: silent };
+  let last: { readonly data: MarketData; readonly at: number } | undefined;
+  const FRESH_MS = 60_000;
+  const read = async (from: Api, context: CallContext) => {
+    const [{ value: sizes }, prices] = await Promise.all([currentSizes(from, kept, context), currentPrices(from, kept, context)]);
+    const data = { sizes, prices };
+    last = { data, at: clock.monotonic() };
+    return data;
+  };
+  return {
+    current: (context) => read(api, context),
+    async known() {
+      if (last !== undefined && clock.monotonic() - last.at < FRESH_MS) return last.data;
+      return read(mute, { signal: new AbortController().signal }).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import type * as v from "valibot";
+import { ProviderError } from "../errors.ts";
+import type { CallContext } from "../provider.ts";
+import type { Api } from "./api.ts";
+import { PROVIDER } from "./codes.ts";
+
+/** The most that one page may hold (discovery document, maxResults). */
+const PAGE_SIZE = 500;
+/** An end for a server that gives pages for ever. */
+const MOST_PAGES = 400;
+
+interface Page {
+  readonly nextPageToken: string | null;
+  readonly unreachables: readonly string[];
+}
+
+interface AggregatedPage<Row> extends Page {
+  readonly items: Readonly<Record<string, { readonly warning: { readonly code: string } | null; readonly rows: readonly Row[] }>>;
+}
+
+interface PlainPage<Row> extends Page {
+  readonly items: readonly Row[];
+}
+
+const broken = (message: string) => new ProviderError(PROVIDER, { kind: "protocol" }, message);
+
+async function everyPage<Schema extends v.GenericSchema<unknown, Page>>(
+  api: Api,
+  schema: Schema,
+  path: string,
+  context: CallContext,
+  query: Readonly<Record<string, string | number | boolean>>,
+  take: (page: v.InferOutput<Schema>) => void,
+): Promise<void> {
+  let pageToken: string | null = null;
+  for (let count = 0; count < MOST_PAGES; count++) {
+    const page: v.InferOutput<Schema> = await api.read(schema, path, context, {
+      ...query,
+      maxResults: PAGE_SIZE,
+      ...(pageToken === null ? {} : { pageToken }),
+    });
+    take(page);
+    const next: string | null = page.nextPageToken === "" ? null : page.nextPageToken;
+    if (next === null) return;
+    if (next === pageToken) throw broken(`the pages of ${path} do not end`);
+    pageToken = next;
+  }
+  throw broken(`${path} has more than ${MOST_PAGES} pages`);
+}
+
+/** The place that did not answer, of a scope's key (`zones/us-central1-a`) or a reference to it. */
+const placeOf = (reference: string) => reference.replace(/^.*\/(zones|regions)\//, "$1/");
+
+/**
+ * The rows of all places. Google answers 200 for what it could reach; half a list is no list: a machine that is missing in it
+ * is unknown, not gone.
+ * @throws ProviderError `unavailable` that names the places which did not answer.
+ */
+export async function aggregatedList<Row>(
+  api: Api,
+  schema: v.GenericSchema<unknown, AggregatedPage<Row>>,
+  path: string,
+  context: CallContext,
+  query: Readonly<Record<string, string>> = {},
+): Promise<readonly (readonly [scope: string, row: Row])[]> {
+  const rows: (readonly [string, Row])[] = [];
+  const silent = new Set<string>();
+  await everyPage(api, schema, `aggregated/${path}`, context, { ...query, returnPartialSuccess: true }, (page) => {
+    for (const place of page.unreachables) silent.add(placeOf(place));
+    for (const [scope, { warning, rows: found }] of Object.entries(page.items)) {
+      if (warning !== null && warning.code !== "" && warning.code !== "NO_RESULTS_ON_PAGE") silent.add(placeOf(scope));
+      for (const row of found) rows.push([scope, row]);
+    }
+  });
+  if (silent.size > 0)
+    throw new ProviderError(
+      PROVIDER,
+      { kind: "unavailable" },
+      `${[...silent].slice(0, 5).join(", ")} did not answer: the list of ${path} is not whole`,
+    );
+  return rows;
+}
+
+/** The rows of one place. */
+export async function plainList<Row>(
+  api: Api,
+  schema: v.GenericSchema<unknown, PlainPage<Row>>,
+  path: string,
+  context: CallContext,
+  query: Readonly<Record<string, string>> = {},
+): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  await everyPage(api, schema, path, context, query, (page) => {
+    rows.push(...page.items);
+  });
+  return rows;
+}
