@@ -1,0 +1,93 @@
+import { cpSync, rmSync } from "node:fs";
+import type { MachineRoom } from "../machine-room.ts";
+import { disksOf } from "./disks.ts";
+import type { Disk, Instance, Site } from "./site.ts";
+import { serialOf } from "./views.ts";
+
+const ON = new Set(["Running", "Stopping"]);
+
+/** The metadata service of one machine, as its own processes find it. */
+export type ServeMetadata = (instance: Instance, place: { readonly root: string }) => Promise<{ close(): Promise<void> }>;
+
+/** `/dev/xvdb` of the cloud is `vdb` to the kernel of a machine. */
+function kernelName(disk: Disk): string {
+  return (disk.device ?? "").replace(/^\/dev\/x/, "");
+}
+
+async function power(instance: Instance, room: MachineRoom, serveMetadata: ServeMetadata | null): Promise<void> {
+  const isWanted = !instance.isGone && !instance.isEnding && instance.status === "Running";
+  if (instance.machine === null) {
+    if (!isWanted) return;
+    const authorizedKeys = instance.keyPair === null ? [] : [instance.keyPair.publicKey];
+    const order = { id: instance.id, kind: "vm" as const, authorizedKeys, mounts: [] };
+    const script = instance.userData === "" ? "#!/bin/sh\n" : instance.userData;
+    const handle = await room.boot({ ...order, boot: { script } });
+    instance.machine = { handle, running: true, devices: new Map(), metadata: (await serveMetadata?.(instance, handle)) ?? null };
+    return;
+  }
+  const { machine } = instance;
+  if (instance.isGone || instance.isEnding) {
+    instance.machine = null;
+    await machine.handle.halt();
+    await machine.handle.erase();
+    await machine.metadata?.close();
+    return;
+  }
+  if (machine.running && !ON.has(instance.status)) {
+    await machine.handle.halt();
+    machine.running = false;
+  } else if (!machine.running && isWanted) {
+    await machine.handle.reboot();
+    machine.running = true;
+  }
+}
+
+async function followDisks(site: Site, instance: Instance): Promise<void> {
+  const { machine } = instance;
+  if (machine === null) return;
+  const attached = new Map<string, Disk>();
+  for (const disk of disksOf(site, instance)) if (disk.kind === "data" && disk.status === "In_use") attached.set(kernelName(disk), disk);
+  for (const [device, id] of [...machine.devices])
+    if (attached.get(device)?.id !== id) {
+      await machine.handle.detach(device);
+      machine.devices.delete(device);
+    }
+  if (!machine.running) return;
+  for (const [device, disk] of attached)
+    if (!machine.devices.has(device)) {
+      await machine.handle.attach(device, disk.id, serialOf(disk));
+      machine.devices.set(device, disk.id);
+    }
+  // The API has no place for an SSH port: it is said behind the address.
+  if (instance.publicIp !== null) instance.publicIp = `${machine.handle.host}:${machine.handle.port}`;
+}
+
+/** Everything that is due, in the books and in the room, one caller after the other. */
+export function settler(site: Site, serveMetadata: ServeMetadata | null): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return () => {
+    const next = last.then(async () => {
+      site.schedule.catchUp();
+      const { room } = site;
+      if (room === null) return;
+      for (const instance of site.instances.values()) {
+        await power(instance, room, serveMetadata);
+        await followDisks(site, instance);
+      }
+    });
+    last = next.catch(() => undefined);
+    return next;
+  };
+}
+
+/** What lies on disks, in the room's folders: a snapshot is a volume of its own that nobody attaches. */
+export function contentsIn(room: MachineRoom | null): Site["contents"] {
+  if (room === null) return { copy: () => undefined, erase: () => undefined };
+  return {
+    copy(from, to) {
+      rmSync(room.volumeFolder(to), { recursive: true, force: true });
+      cpSync(room.volumeFolder(from), room.volumeFolder(to), { recursive: true });
+    },
+    erase: (id) => room.eraseVolume(id),
+  };
+}
