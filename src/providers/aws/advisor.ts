@@ -1,0 +1,87 @@
+import * as v from "valibot";
+import type { ReclaimedShare } from "../../model/offer.ts";
+import { type CloudAnswer, cloudHttp, parsed } from "../cloud-http.ts";
+import { ProviderError } from "../errors.ts";
+import type { KeptAnswers } from "../kept-answers.ts";
+import type { CallContext } from "../provider.ts";
+import type { AwsWorld } from "./chain.ts";
+import { PROVIDER } from "./codes.ts";
+
+/** Which share of the machines of a type AWS took back lately, as it publishes for everybody. */
+export interface Advisor {
+  /** By region and type; undefined when nobody tells. */
+  shares(context: CallContext): Promise<((region: string, type: string) => ReclaimedShare | undefined) | undefined>;
+}
+
+/** The file behind the page of the Spot Instance Advisor; no credentials. */
+const PUBLIC = "https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json";
+const DAY_MS = 86_400_000;
+const REFUSED_MS = 600_000;
+const SOURCE = "AWS Spot Instance Advisor";
+
+const index = v.pipe(v.number(), v.integer());
+const fileSchema = v.object({
+  ranges: v.array(v.object({ index, label: v.string() })),
+  spot_advisor: v.record(v.string(), v.object({ Linux: v.fallback(v.record(v.string(), v.object({ r: index })), {}) })),
+});
+/** The rows of GPU types alone, of the 900 kB that the file has. */
+const keptSchema = v.object({
+  labels: v.record(v.string(), v.string()),
+  rows: v.record(v.string(), v.record(v.string(), v.number())),
+  /** Epoch milliseconds of the data. */
+  dataAt: v.number(),
+});
+
+/** `<5%`, `5-10%`, `>20%`: the last one has no upper bound, whatever number stands beside it. */
+export function bandOf(label: string): { readonly atLeast: number; readonly atMost: number | null } | null {
+  const [, from, to] = /^(\d{1,3})-(\d{1,3})%$/.exec(label) ?? [];
+  if (from !== undefined && to !== undefined) return { atLeast: Number(from) / 100, atMost: Number(to) / 100 };
+  const [, sign, bound] = /^([<>])(\d{1,3})%$/.exec(label) ?? [];
+  if (bound === undefined) return null;
+  return sign === "<" ? { atLeast: 0, atMost: Number(bound) / 100 } : { atLeast: Number(bound) / 100, atMost: null };
+}
+
+function digest(answer: CloudAnswer, now: number): v.InferInput<typeof keptSchema> {
+  if (answer.status !== 200) throw new ProviderError(PROVIDER, { kind: "unavailable" }, `${answer.asked}: HTTP ${answer.status}`);
+  const file = parsed(PROVIDER, fileSchema, answer);
+  const changed = Date.parse(answer.headers["last-modified"] ?? "");
+  const ofGpus = (rows: Readonly<Record<string, { readonly r: number }>>) =>
+    Object.fromEntries(Object.entries(rows).flatMap(([type, { r }]) => (/^(?:g|p|dl)\d/.test(type) ? [[type, r]] : [])));
+  return {
+    labels: Object.fromEntries(file.ranges.map((range) => [String(range.index), range.label])),
+    rows: Object.fromEntries(Object.entries(file.spot_advisor).map(([region, { Linux }]) => [region, ofGpus(Linux)])),
+    dataAt: Number.isNaN(changed) ? now : changed,
+  };
+}
+
+/** Where the endpoints are moved, nothing else is asked unless `SPOT_AWS_ADVISOR_URL` says where. */
+export function advisor({ env, clock }: AwsWorld, isMoved: boolean, kept: KeptAnswers): Advisor {
+  const address = env["SPOT_AWS_ADVISOR_URL"]?.trim() || (isMoved ? undefined : PUBLIC);
+  let refusedAt = Number.NEGATIVE_INFINITY;
+  const ask = async ({ signal }: CallContext) => {
+    const url = new URL(address ?? "");
+    const http = cloudHttp({ provider: PROVIDER, baseUrl: url.origin, clock, env, headers: () => ({}), secrets: () => [] });
+    try {
+      return digest(await http.send({ method: "GET", path: url.pathname, effect: "read", signal }), clock.now());
+    } finally {
+      await http.close();
+    }
+  };
+  return {
+    async shares(context) {
+      if (address === undefined || clock.now() - refusedAt < REFUSED_MS) return undefined;
+      try {
+        const age = { maxAgeMs: DAY_MS, staleMs: 30 * DAY_MS };
+        const { labels, rows, dataAt } = (await kept.recent("advisor", keptSchema, age, () => ask(context))).value;
+        return (region, type) => {
+          const label = labels[String(rows[region]?.[type] ?? "")] ?? "";
+          const band = bandOf(label);
+          return band === null ? undefined : { ...band, label, source: SOURCE, observedAt: dataAt };
+        };
+      } catch {
+        if (!context.signal.aborted) refusedAt = clock.now();
+        return undefined;
+      }
+    },
+  };
+}
