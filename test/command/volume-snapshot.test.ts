@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { spot } from "../world.ts";
+import { cloudWorld, data, must } from "./cloud.ts";
+
+test("where disks have no snapshots that is said, and a checkpoint is offered", async () => {
+  const world = await cloudWorld();
+  await must(world, "volumes", "create", "work", "--size", "1");
+  const refused = await spot(world, "volumes", "snapshot", "work");
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("local makes no snapshots of volumes")]);
+  expect(refused.stderr).toContain("spot snapshot NAME");
+  expect(await data(world, "volumes", "snapshot", "--ls")).toEqual([]);
+});
+
+test.each([
+  [["volumes", "snapshot"], 2, "which volume?"],
+  [["volumes", "snapshot", "none-such"], 9, "none-such"],
+  [["volumes", "snapshot", "--rm", "us-east-1/snap-1", "--yes"], 9, "us-east-1/snap-1"],
+] as const)("%j exits %d", async (argv, code, said) => {
+  const answer = await spot(await cloudWorld(), ...argv);
+  expect([answer.code, answer.stderr]).toEqual([code, expect.stringContaining(said)]);
+});
