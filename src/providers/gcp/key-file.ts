@@ -6,15 +6,29 @@ import { PROVIDER } from "./codes.ts";
 import type { GcpWorld } from "./settings.ts";
 
 /** What a file of Application Default Credentials says, whatever its type. The rest is for Google's library. */
+const secrets = { token_uri: v.optional(v.string()), client_secret: v.optional(v.string()), refresh_token: v.optional(v.string()) };
 const fileSchema = v.looseObject({
   type: v.string(),
   project_id: v.optional(v.string()),
   quota_project_id: v.optional(v.string()),
-  token_uri: v.optional(v.string()),
-  client_secret: v.optional(v.string()),
-  refresh_token: v.optional(v.string()),
+  ...secrets,
+  /** Of an impersonated service account: who impersonates. */
+  source_credentials: v.optional(v.looseObject(secrets)),
 });
 export type KeyFile = v.InferOutput<typeof fileSchema>;
+
+/** Where Google's library sends everything that has no address of its own, whatever `token_uri` the file names. */
+export const GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token";
+
+/** Where the file wants its tokens from. */
+export function tokenUrlOf({ token_uri: own, source_credentials: source }: KeyFile): string {
+  return own ?? source?.token_uri ?? GOOGLE_TOKEN_URL;
+}
+
+/** What of a file is sent, and must never be said back. The private key is not: it only signs. */
+export function sentSecrets({ client_secret, refresh_token, source_credentials: source }: KeyFile): readonly string[] {
+  return [client_secret, refresh_token, source?.client_secret, source?.refresh_token].filter((secret) => secret !== undefined);
+}
 
 const WELL_KNOWN = [".config", "gcloud", "application_default_credentials.json"];
 

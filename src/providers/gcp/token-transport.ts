@@ -3,11 +3,9 @@ import { type CloudAnswer, type CloudHttp, cloudHttp, quoted, refusalByStatus } 
 import { ProviderError } from "../errors.ts";
 import { PROVIDER } from "./codes.ts";
 import type { LibraryAnswer, LibraryRequest } from "./google-library.ts";
-import type { KeyFile } from "./key-file.ts";
+import { GOOGLE_TOKEN_URL, type KeyFile, sentSecrets, tokenUrlOf } from "./key-file.ts";
 import type { GcpWorld } from "./settings.ts";
 
-/** Where Google's library sends everything that has no address of its own, whatever `token_uri` the file names. */
-export const GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token";
 /** Fields of a token request that are secret: a server that says one back must not be quoted. */
 const SECRET_FIELDS = ["assertion", "refresh_token", "client_secret", "subject_token"];
 
@@ -54,7 +52,7 @@ function headersOf(given: LibraryRequest["headers"]): Readonly<Record<string, st
 
 export function tokenTransport({ env, clock }: Pick<GcpWorld, "env" | "clock">, file: KeyFile): TokenTransport {
   const clients = new Map<string, CloudHttp>();
-  const secrets = new Set([file.client_secret ?? "", file.refresh_token ?? ""]);
+  const secrets = new Set(sentSecrets(file));
   let offsetMs = 0;
   const httpOf = (origin: string) => {
     const known = clients.get(origin);
@@ -66,7 +64,7 @@ export function tokenTransport({ env, clock }: Pick<GcpWorld, "env" | "clock">, 
   return {
     async send(request, signal) {
       const asked = String(request.url);
-      const url = new URL(asked === GOOGLE_TOKEN_URL ? (file.token_uri ?? asked) : asked);
+      const url = new URL(asked === GOOGLE_TOKEN_URL ? tokenUrlOf(file) : asked);
       const body = bodyOf(request.data);
       if ("form" in body) for (const field of SECRET_FIELDS) secrets.add(body.form[field] ?? "");
       const method = request.method === "POST" || request.method === "PUT" ? request.method : "GET";

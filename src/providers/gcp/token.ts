@@ -1,11 +1,12 @@
 import * as v from "valibot";
 import { quoted } from "../cloud-http.ts";
-import { ProviderError } from "../errors.ts";
+import { isFault, ProviderError } from "../errors.ts";
 import { PROVIDER } from "./codes.ts";
-import { type KeyFile, projectOf, readKeyFile } from "./key-file.ts";
+import type { LibraryRequest } from "./google-library.ts";
+import { type KeyFile, projectOf, readKeyFile, sentSecrets, tokenUrlOf } from "./key-file.ts";
 import { ownMetadata } from "./metadata.ts";
 import type { GcpWorld } from "./settings.ts";
-import { GOOGLE_TOKEN_URL, tokenTransport } from "./token-transport.ts";
+import { tokenTransport } from "./token-transport.ts";
 
 /** Who we are at Google. Nothing is read before the first question; a token is kept in memory and nowhere else. */
 export interface Identity {
@@ -46,42 +47,54 @@ const refused = (message: string) => new ProviderError(PROVIDER, { kind: "auth" 
 const stopped = (signal: AbortSignal) =>
   new ProviderError(PROVIDER, { kind: "unavailable" }, "stopped while waiting for an access token", null, signal.reason);
 
+interface NewToken {
+  readonly access: string;
+  /** How long it lives. */
+  readonly seconds: number;
+}
+
 /** Asks by Google's own library, which knows every kind of credentials; its requests go through our HTTP. */
-function fileTokens(world: GcpWorld, file: KeyFile): (signal: AbortSignal) => Promise<{ access: string; seconds: number }> {
+function fileTokens(world: GcpWorld, file: KeyFile): (signal: AbortSignal) => Promise<NewToken> {
   const transport = tokenTransport(world, file);
-  return async (signal) => {
+  const once = async (signal: AbortSignal): Promise<NewToken> => {
     let seconds = UNKNOWN_LIFE_S;
     let failure: unknown;
     const { newAccessToken } = await import("./google-library.ts");
     // In the server's time: an assertion from a clock that is off is refused.
     const iat = Math.floor((world.clock.now() + transport.clockOffsetMs()) / 1000);
-    const claims = { iat, exp: iat + ASSERTION_S, aud: file.token_uri ?? GOOGLE_TOKEN_URL };
-    try {
-      const access = await newAccessToken({
-        file,
-        claims,
-        async send(request) {
-          const answer = await transport.send(request, signal).catch((error: unknown) => {
-            failure = error;
-            throw error;
-          });
-          const said = v.safeParse(tokenAnswer, answer.data);
-          // Read here, because the library takes it out of the answer.
-          seconds = said.success ? (said.output.expires_in ?? UNKNOWN_LIFE_S) : UNKNOWN_LIFE_S;
-          return answer;
-        },
+    const claims = { iat, exp: iat + ASSERTION_S, aud: tokenUrlOf(file) };
+    const send = async (request: LibraryRequest) => {
+      const answer = await transport.send(request, signal).catch((error: unknown) => {
+        failure = error;
+        throw error;
       });
-      return { access, seconds };
+      const said = v.safeParse(tokenAnswer, answer.data);
+      // Read here, because the library takes it out of the answer.
+      seconds = said.success ? (said.output.expires_in ?? UNKNOWN_LIFE_S) : UNKNOWN_LIFE_S;
+      return answer;
+    };
+    try {
+      return { access: await newAccessToken({ file, claims, send }), seconds };
     } catch (error) {
       // Ours says what happened on the wire; the library may have wrapped it in words of its own.
       if (failure !== undefined) throw failure;
       throw refused(`the credentials cannot be used: ${quoted(error instanceof Error ? error.message : String(error))}`);
     }
   };
+  return async (signal) => {
+    const before = transport.clockOffsetMs();
+    try {
+      return await once(signal);
+    } catch (error) {
+      // The refusal told what time it is there.
+      if (!isFault(error, "auth") || transport.clockOffsetMs() === before) throw error;
+      return once(signal);
+    }
+  };
 }
 
 /** The token of the service account of the very machine that this program runs on. */
-function machineTokens(world: GcpWorld): (signal: AbortSignal) => Promise<{ access: string; seconds: number }> {
+function machineTokens(world: GcpWorld): (signal: AbortSignal) => Promise<NewToken> {
   const metadata = ownMetadata(world);
   return async (signal) => {
     const text = await metadata.read("instance/service-accounts/default/token", signal);
@@ -146,7 +159,7 @@ export function identity(world: GcpWorld, askMachine: boolean): Identity {
     });
     return found;
   };
-  let source: ((signal: AbortSignal) => Promise<{ access: string; seconds: number }>) | undefined;
+  let source: ((signal: AbortSignal) => Promise<NewToken>) | undefined;
   const renew = sharedWork(async (signal) => {
     const from = await keyFile();
     if (from === null && !askMachine) throw refused(NONE);
@@ -173,9 +186,6 @@ export function identity(world: GcpWorld, askMachine: boolean): Identity {
       return projectId;
     },
     quotaProject: () => world.env["GOOGLE_CLOUD_QUOTA_PROJECT"]?.trim() || found?.quota_project_id || null,
-    secrets: () => [
-      ...(token === undefined ? [] : [token.access]),
-      ...[found?.client_secret, found?.refresh_token].filter((secret) => secret !== undefined),
-    ],
+    secrets: () => [...(token === undefined ? [] : [token.access]), ...(found === null ? [] : sentSecrets(found))],
   };
 }
