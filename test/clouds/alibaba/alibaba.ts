@@ -9,7 +9,7 @@ import { furnish } from "./network.ts";
 import { checkedParameters } from "./parameters.ts";
 import { reclaim, reclaimOutbid } from "./reclaim.ts";
 import { Refusal } from "./refusal.ts";
-import { contentsIn, type ServeMetadata, settler } from "./room.ts";
+import { contentsIn, settler } from "./room.ts";
 import { HANDLERS, WITH_TOKEN } from "./routes.ts";
 import { schedule } from "./schedule.ts";
 import { type Disk, type Instance, idMaker, type MonitorEvent, type Site } from "./site.ts";
@@ -26,8 +26,6 @@ export interface FakeAlibabaOptions {
   readonly machines?: MachineRoom;
   readonly delays?: Partial<Delays>;
   readonly switches?: Partial<Switches>;
-  /** The metadata service of each machine in the room; without it there is none. */
-  readonly serveMetadata?: ServeMetadata;
 }
 
 /** A machine that is billed or a disk; ids as the cloud has them, and as `spot` has them. */
@@ -153,7 +151,7 @@ export async function fakeAlibaba(options: FakeAlibabaOptions): Promise<FakeAlib
   const { clock } = options;
   const switches: Switches = { ...SWITCHES, ...options.switches };
   const site = siteOf(options, switches);
-  const settle = settler(site, options.serveMetadata ?? null);
+  const settle = settler(site, clock);
   const keys: AccessKey[] = [KEY];
   const door = gate(() => keys);
   const limit = limiter(clock, switches);

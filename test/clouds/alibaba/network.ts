@@ -142,6 +142,8 @@ export function importKeyPair(site: Site, found: Parameters): unknown {
   const publicKey = found.text("PublicKeyBody") ?? "";
   if (!/^(ssh-(rsa|ed25519|dss)|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]{16,}={0,2}( |$)/.test(publicKey))
     throw new Refusal(400, "InvalidPublicKeyBody.Malformed", "The specified PublicKeyBody is not valid.");
+  if (site.switches.refusesEd25519 && publicKey.startsWith("ssh-ed25519"))
+    throw new Refusal(400, "InvalidPublicKeyBody.Malformed", "The type of the specified PublicKeyBody is not supported.");
   refuseTaken(site, name, region);
   const tags = checkedTags(found.structures("Tag"));
   const fingerprint = fingerprintOf(publicKey);

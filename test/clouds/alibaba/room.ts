@@ -1,28 +1,34 @@
 import { cpSync, rmSync } from "node:fs";
+import type { Clock } from "../../../src/platform/clock.ts";
 import type { MachineRoom } from "../machine-room.ts";
+import { startMetadata } from "../metadata/metadata.ts";
+import type { MetadataService } from "../metadata/service.ts";
 import { disksOf } from "./disks.ts";
 import type { Disk, Instance, Site } from "./site.ts";
 import { serialOf } from "./views.ts";
 
 const ON = new Set(["Running", "Stopping"]);
 
-/** The metadata service of one machine, as its own processes find it. */
-export type ServeMetadata = (instance: Instance, place: { readonly root: string }) => Promise<{ close(): Promise<void> }>;
-
 /** `/dev/xvdb` of the cloud is `vdb` to the kernel of a machine. */
 function kernelName(disk: Disk): string {
   return (disk.device ?? "").replace(/^\/dev\/x/, "");
 }
 
-async function power(instance: Instance, room: MachineRoom, serveMetadata: ServeMetadata | null): Promise<void> {
+/** Null for a machine that was launched without one. */
+async function metadataOf({ id, httpEndpoint, httpTokens }: Instance, clock: Clock): Promise<MetadataService | null> {
+  return httpEndpoint === "disabled" ? null : startMetadata("alibaba", { clock, instanceId: id, tokens: httpTokens });
+}
+
+async function power(instance: Instance, room: MachineRoom, clock: Clock): Promise<void> {
   const isWanted = !instance.isGone && !instance.isEnding && instance.status === "Running";
   if (instance.machine === null) {
     if (!isWanted) return;
     const authorizedKeys = instance.keyPair === null ? [] : [instance.keyPair.publicKey];
+    const metadata = await metadataOf(instance, clock);
     const order = { id: instance.id, kind: "vm" as const, authorizedKeys, mounts: [] };
-    const script = instance.userData === "" ? "#!/bin/sh\n" : instance.userData;
-    const handle = await room.boot({ ...order, boot: { script } });
-    instance.machine = { handle, running: true, devices: new Map(), metadata: (await serveMetadata?.(instance, handle)) ?? null };
+    const boot = { script: instance.userData === "" ? "#!/bin/sh\n" : instance.userData };
+    const handle = await room.boot({ ...order, boot, ...(metadata === null ? {} : { metadataUrl: metadata.url }) });
+    instance.machine = { handle, running: true, devices: new Map(), metadata, toldEnd: null };
     return;
   }
   const { machine } = instance;
@@ -42,6 +48,14 @@ async function power(instance: Instance, room: MachineRoom, serveMetadata: Serve
   }
 }
 
+/** Its metadata service says what the cloud has it say. */
+function tell({ machine, terminationTime }: Instance): void {
+  if (machine === null || machine.metadata === null || machine.toldEnd === terminationTime) return;
+  machine.toldEnd = terminationTime;
+  if (terminationTime === null) machine.metadata.withdraw();
+  else machine.metadata.giveNotice(terminationTime);
+}
+
 async function followDisks(site: Site, instance: Instance): Promise<void> {
   const { machine } = instance;
   if (machine === null) return;
@@ -55,7 +69,7 @@ async function followDisks(site: Site, instance: Instance): Promise<void> {
   if (!machine.running) return;
   for (const [device, disk] of attached)
     if (!machine.devices.has(device)) {
-      await machine.handle.attach(device, disk.id, serialOf(disk));
+      await machine.handle.attach(device, disk.id, { serial: serialOf(disk) });
       machine.devices.set(device, disk.id);
     }
   // The API has no place for an SSH port: it is said behind the address.
@@ -63,7 +77,7 @@ async function followDisks(site: Site, instance: Instance): Promise<void> {
 }
 
 /** Everything that is due, in the books and in the room, one caller after the other. */
-export function settler(site: Site, serveMetadata: ServeMetadata | null): () => Promise<void> {
+export function settler(site: Site, clock: Clock): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
   return () => {
     const next = last.then(async () => {
@@ -71,7 +85,8 @@ export function settler(site: Site, serveMetadata: ServeMetadata | null): () => 
       const { room } = site;
       if (room === null) return;
       for (const instance of site.instances.values()) {
-        await power(instance, room, serveMetadata);
+        await power(instance, room, clock);
+        tell(instance);
         await followDisks(site, instance);
       }
     });

@@ -1,4 +1,5 @@
 import type { Machine, MachineRoom } from "../machine-room.ts";
+import type { MetadataService } from "../metadata/service.ts";
 import type { Image, InstanceType, Region } from "./catalogue.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Market, SpotDuration } from "./market.ts";
@@ -57,8 +58,10 @@ export interface RunningInside {
   running: boolean;
   /** Disk ids by the name of their device. */
   readonly devices: Map<string, string>;
-  /** Its metadata service. */
-  readonly metadata: { close(): Promise<void> } | null;
+  /** Null for one that was launched without it. */
+  readonly metadata: MetadataService | null;
+  /** The end that its metadata service tells. */
+  toldEnd: number | null;
 }
 
 export type DiskStatus = "Creating" | "Available" | "Attaching" | "In_use" | "Detaching";

@@ -47,6 +47,8 @@ export interface Switches {
   requestsPerMinute: number;
   /** How long a ClientToken is remembered. */
   tokenLastsMs: number;
+  /** The documents list rsa, dsa and ecdsa keys; an ed25519 one is refused. */
+  refusesEd25519: boolean;
   /** A repeated ClientToken is told that the first request is still running. */
   tokenIsProcessing: boolean;
   /** A console setting of the account: what a stop without StoppedMode does. */
@@ -87,6 +89,7 @@ export const SWITCHES: Switches = {
   vcpuQuota: 100_000,
   requestsPerMinute: 1_000_000,
   tokenLastsMs: Number.POSITIVE_INFINITY,
+  refusesEd25519: false,
   tokenIsProcessing: false,
   stopsFreeByDefault: false,
   keepsCharging: null,
