@@ -141,6 +141,15 @@ function faultyProvider(provider: Provider, effect: Effect): Provider {
             list: read("volume list", volumes.list),
             remove: call("volume remove", volumes.remove),
             ...(volumes.attach === undefined ? {} : { attach: call("volume attach", volumes.attach) }),
+            ...(volumes.snapshots === undefined
+              ? {}
+              : {
+                  snapshots: {
+                    create: call("snapshot create", volumes.snapshots.create),
+                    list: read("snapshot list", volumes.snapshots.list),
+                    remove: call("snapshot remove", volumes.snapshots.remove),
+                  },
+                }),
           },
         }),
     ...(hibernation === undefined

@@ -77,6 +77,8 @@ async function brokenVolumes({ cloud, state }: PaperWorld): Promise<readonly str
     if (record.providerId === null || !cloud.volumes.has(record.providerId)) broken.push(`the volume record ${record.name} has no volume`);
   for (const volume of cloud.volumes.values())
     if (!records.some((record) => record.providerId === volume.id)) broken.push(`the volume ${volume.id} has no record`);
+  for (const { providerId, token } of cloud.snapshots.values())
+    if ((await state.intentByToken(token ?? ""))?.status !== "done") broken.push(`nobody knows of the snapshot ${providerId}`);
   if (new Set(records.map((record) => record.name)).size !== records.length) broken.push("two volumes of one name");
   return broken;
 }

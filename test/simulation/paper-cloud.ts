@@ -4,7 +4,7 @@ import type { Money } from "../../src/model/money.ts";
 import type { Offer } from "../../src/model/offer.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { type Fault, ProviderError } from "../../src/providers/errors.ts";
-import type { LaunchSpec, Provider, ProviderInstance, ProviderVolume, VolumeSpec } from "../../src/providers/provider.ts";
+import type { LaunchSpec, Provider, ProviderInstance, ProviderSnapshot, ProviderVolume, VolumeSpec } from "../../src/providers/provider.ts";
 
 export interface PaperSettings {
   readonly hibernates: "native" | "park";
@@ -66,6 +66,8 @@ export interface PaperCloud {
   readonly zones: readonly PaperZone[];
   readonly machines: Map<string, PaperMachine>;
   readonly volumes: Map<string, PaperVolume>;
+  /** The disks' snapshots, by id. */
+  readonly snapshots: Map<string, ProviderSnapshot>;
   /** So many of the next launches will fail to start. */
   failingStarts: number;
   /** Until then every call is refused as unavailable. */
@@ -81,6 +83,8 @@ export interface PaperCloud {
 }
 
 const GPU: Gpu = { model: "H100", count: 1, vramGb: 80 };
+/** A snapshot takes its time. */
+const SNAPSHOT_MS = 10_000;
 const usd = (micros: number): Money => ({ micros: BigInt(micros), currency: "USD" });
 const OVER: readonly InstanceState[] = ["gone", "failed"];
 
@@ -94,6 +98,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
   ];
   const machines = new Map<string, PaperMachine>();
   const volumes = new Map<string, PaperVolume>();
+  const snapshots = new Map<string, ProviderSnapshot>();
 
   const end = (machine: PaperMachine, endedBy: "provider" | "guest" | "user", at: number) => {
     if (machine.state !== "hibernated" && machine.state !== "failed") machine.zone.stock++;
@@ -318,6 +323,25 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
           if (holderOf(volumeId) !== undefined) refuse("conflict", "the volume is attached");
           volumes.delete(volumeId);
         }),
+      snapshots: {
+        create: (volumeId, spec, { signal }) =>
+          answer(signal, () => {
+            const volume = volumes.get(volumeId);
+            if (volume === undefined) throw fault({ kind: "not-found" }, `no volume ${volumeId}`);
+            const { sizeGb, region } = volume.spec;
+            const made = { providerId: `s-${++serial}`, ...spec, volumeId, sizeGb, region, createdAt: clock.now() };
+            const snapshot: ProviderSnapshot = { ...made, state: "pending", rawState: "paper-pending" };
+            snapshots.set(snapshot.providerId, snapshot);
+            return snapshot;
+          }),
+        list: ({ signal }) =>
+          answer(signal, () =>
+            [...snapshots.values()].map((snapshot) =>
+              clock.now() - (snapshot.createdAt ?? 0) < SNAPSHOT_MS ? snapshot : { ...snapshot, state: "ready", rawState: "paper-ready" },
+            ),
+          ),
+        remove: (snapshotId, { signal }) => answer(signal, () => void snapshots.delete(snapshotId)),
+      },
     },
     ...(settings.hibernates === "park"
       ? {}
@@ -335,6 +359,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     zones,
     machines,
     volumes,
+    snapshots,
     failingStarts: 0,
     outageUntil: 0,
     unsealedEnds: [],

@@ -3,6 +3,7 @@ import { planLaunch } from "../../src/fleet/launch.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
+import { snapshotVolume, untilReady } from "../../src/fleet/volume-snapshots.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
 import type { PaperSettings } from "./paper-cloud.ts";
 import { type PaperWorld, paperSpec } from "./paper-world.ts";
@@ -55,6 +56,14 @@ export async function watchAndAct(fleet: Fleet, ms: number): Promise<void> {
     await reconcile(fleet, { signal: never(), limitMs: 2_000 });
     await fleet.clock.sleep(5_000);
   }
+}
+
+/** What `spot volumes snapshot` does. */
+async function volumeSnapshot(fleet: Fleet): Promise<void> {
+  const [volume] = await fleet.state.volumes();
+  if (volume === undefined) throw new Error("no volume");
+  const made = await snapshotVolume(fleet, volume, never());
+  await untilReady(fleet, await fleet.provider(volume.provider), made, never());
 }
 
 export interface Scenario {
@@ -154,6 +163,13 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: "down while hibernated", cloud: {}, prepare: asleep, act: (fleet) => down(fleet), ends: ["gone", "hibernated"] },
   { name: "hibernate by parking", cloud: park, prepare: running, act: (fleet) => hibernate(fleet), ends: ["hibernated", "running"] },
   { name: "restore of a parked one", cloud: park, prepare: asleep, act: (fleet) => restore(fleet), ends: ["running", "hibernated"] },
+  {
+    name: "a snapshot of its volume",
+    cloud: {},
+    prepare: running,
+    act: (fleet) => volumeSnapshot(fleet),
+    ends: ["running"],
+  },
   {
     name: "hibernate and restore at once",
     cloud: {},
