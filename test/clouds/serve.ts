@@ -1,4 +1,5 @@
 import { systemClock } from "../../src/platform/clock.ts";
+import { fakeGcp } from "./gcp/fake.ts";
 import { fakeHyperstack } from "./hyperstack/hyperstack.ts";
 import { machineRoom, machineRoomAvailable } from "./machine-room.ts";
 import { fakePpio } from "./ppio/fake.ts";
@@ -16,6 +17,7 @@ async function serve(name: string): Promise<void> {
   const makers: Readonly<Record<string, () => Promise<Served>>> = {
     ppio: () => fakePpio({ ...options, vendor: "ppio" }),
     novita: () => fakePpio({ ...options, vendor: "novita" }),
+    gcp: () => fakeGcp(options),
     hyperstack: () => fakeHyperstack(options),
     verda: () => fakeVerda(options),
   };

@@ -1,0 +1,106 @@
+import { link } from "./answers.ts";
+import { REGIONS, ZONES } from "./catalogue.ts";
+import { filterOf } from "./filter.ts";
+import { invalid, Refusal } from "./refusal.ts";
+import { PROJECT, type Scope, type Site } from "./site.ts";
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A row and where it lies. */
+export interface Placed {
+  readonly scope: Scope;
+  readonly row: Row;
+}
+
+function pageOf(
+  site: Site,
+  query: URLSearchParams,
+  rows: readonly Placed[],
+): { readonly shown: readonly Placed[]; readonly next: string | null } {
+  const asked = query.get("maxResults") ?? "500";
+  if (!/^\d+$/.test(asked) || Number(asked) > 500)
+    throw invalid(`Invalid value for field 'maxResults': '${asked}'. Must be between 0 and 500.`);
+  // Zero means: as many as the server likes.
+  const size = Math.min(Number(asked) === 0 ? 500 : Number(asked), site.switches.largestPage);
+  const token = query.get("pageToken");
+  const from =
+    token === null || token === "" ? 0 : Number(/^from-(\d+)$/.exec(Buffer.from(token, "base64url").toString("utf8"))?.[1] ?? "NaN");
+  if (Number.isNaN(from)) throw invalid(`Invalid value for field 'pageToken': '${token}'.`);
+  const until = from + size;
+  return {
+    shown: rows.slice(from, until),
+    next: until < rows.length ? Buffer.from(`from-${until}`).toString("base64url") : null,
+  };
+}
+
+function ordered(query: URLSearchParams, rows: readonly Placed[]): readonly Placed[] {
+  const order = query.get("orderBy");
+  if (order === null || order === "" || order === "name") return rows;
+  if (order !== "creationTimestamp desc") throw invalid(`Invalid value for field 'orderBy': '${order}'. Invalid order by.`);
+  const made = ({ row }: Placed) => Date.parse(String(row["creationTimestamp"] ?? row["insertTime"]));
+  return rows.toSorted((one, other) => made(other) - made(one));
+}
+
+const byScopeAndName = (one: Placed, other: Placed): number =>
+  one.scope === other.scope ? (String(one.row["name"]) < String(other.row["name"]) ? -1 : 1) : one.scope < other.scope ? -1 : 1;
+
+/** One page of the rows of one place. */
+export function list(site: Site, query: URLSearchParams, kind: string, path: string, rows: readonly Row[]): Row {
+  const test = filterOf(query.get("filter"));
+  const placed = rows.filter(test).map((row) => ({ scope: "", row }));
+  const { shown, next } = pageOf(site, query, ordered(query, placed.toSorted(byScopeAndName)));
+  return {
+    kind,
+    id: `projects/${PROJECT}/${path}`,
+    ...(shown.length === 0 ? {} : { items: shown.map(({ row }) => row) }),
+    ...(next === null ? {} : { nextPageToken: next }),
+    selfLink: link(site, path),
+  };
+}
+
+const emptyScope = (scope: Scope) => ({
+  warning: {
+    code: "NO_RESULTS_ON_PAGE",
+    message: `There are no results for scope '${scope}' on this page.`,
+    data: [{ key: "scope", value: scope }],
+  },
+});
+
+const unreachable = (scope: Scope) => ({
+  warning: { code: "UNREACHABLE", message: `The scope '${scope}' did not answer.`, data: [{ key: "scope", value: scope }] },
+});
+
+/** One page of everything: a map by place, with a warning where this page has nothing. */
+export function aggregated(
+  site: Site,
+  query: URLSearchParams,
+  { kind, key, name }: { readonly kind: string; readonly key: string; readonly name: string },
+  rows: readonly Placed[],
+): Row {
+  const silent = new Set(site.switches.unreachableZones.map((zone) => `zones/${zone}`));
+  if (silent.size > 0 && query.get("returnPartialSuccess")?.toLowerCase() !== "true")
+    throw new Refusal(503, "backendError", "Backend Error: some zones did not answer.");
+  const test = filterOf(query.get("filter"));
+  const found = rows.filter(({ scope, row }) => !silent.has(scope) && test(row)).toSorted(byScopeAndName);
+  const { shown, next } = pageOf(site, query, ordered(query, found));
+  const scopes = [...REGIONS.map((region) => `regions/${region.name}`), ...ZONES.map((zone) => `zones/${zone}`)];
+  const wanted =
+    query.get("includeAllScopes")?.toLowerCase() === "true"
+      ? ["global", ...scopes]
+      : scopes.filter((one) => one.startsWith("zones/") || key !== "instances");
+  const all = new Set([...wanted, ...shown.map(({ scope }) => scope)]);
+  const names = site.switches.unreachableBy === "unreachables";
+  const items = [...all].flatMap((scope) => {
+    if (silent.has(scope)) return names ? [] : [[scope, unreachable(scope)] as const];
+    const here = shown.filter((one) => one.scope === scope).map(({ row }) => row);
+    return [[scope, here.length === 0 ? emptyScope(scope) : { [key]: here }] as const];
+  });
+  return {
+    kind,
+    id: `projects/${PROJECT}/aggregated/${name}`,
+    items: Object.fromEntries(items),
+    ...(next === null ? {} : { nextPageToken: next }),
+    ...(names && silent.size > 0 ? { unreachables: [...silent].map((scope) => `projects/${PROJECT}/${scope}`) } : {}),
+    selfLink: link(site, `aggregated/${name}`),
+  };
+}
