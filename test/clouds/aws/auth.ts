@@ -1,0 +1,35 @@
+import type { FakeRequest } from "../fake-server.ts";
+import { Refusal } from "./refusal.ts";
+import { isSignedBy, readAmzDate, readAuthorization, type Signed } from "./sigv4.ts";
+import { type AwsState, serverNow } from "./state.ts";
+
+/**
+ * What moto does not look at: the date of a request, what temporary credentials may do, and whether there is a signature at
+ * all. The signature itself is checked here for every request, and by moto once more for every one that changes something.
+ */
+export function authenticated(state: AwsState, request: FakeRequest): Signed {
+  const authorization = request.headers["authorization"];
+  if (authorization === undefined) throw new Refusal(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
+  const signed = readAuthorization(authorization);
+  if (signed === undefined) throw new Refusal(400, "IncompleteSignature", "The request signature does not conform to AWS standards");
+  const { user } = state.account;
+  const invalid = () => new Refusal(401, "AuthFailure", "AWS was not able to validate the provided access credentials");
+  if (signed.accessKeyId !== user.accessKeyId) throw invalid();
+  const date = readAmzDate(request.headers["x-amz-date"] ?? "");
+  if (date === undefined || !(request.headers["x-amz-date"] ?? "").startsWith(signed.day)) throw invalid();
+  if (!isSignedBy(request, signed, user.secretAccessKey)) throw invalid();
+  if (Math.abs(date - serverNow(state)) > state.switches.skewToleranceMs) throw new Refusal(400, "RequestExpired", "Request has expired.");
+  const { credentialsExpireAt } = state.switches;
+  if (credentialsExpireAt !== null && state.clock.now() >= credentialsExpireAt)
+    throw new Refusal(400, "RequestExpired", "Request has expired.");
+  return signed;
+}
+
+/** By the second of the clock. @throws Refusal for what is too much. */
+export function requireRate(state: AwsState): void {
+  const { requestsPerSecond } = state.switches;
+  if (requestsPerSecond === null) return;
+  const now = state.clock.now();
+  state.recent = [...state.recent.filter((at) => at > now - 1000), now];
+  if (state.recent.length > requestsPerSecond) throw new Refusal(503, "RequestLimitExceeded", "Request limit exceeded.");
+}
