@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { expect } from "vitest";
 import { fakeServer } from "../clouds/fake-server.ts";
 import type { Row } from "./wire.ts";
-import { answer, changes, everything, faultOf, fresh, reads, shows, struck } from "./wire-bench.ts";
+import { alive, answer, changes, everything, faultOf, fresh, reads, shows, struck } from "./wire-bench.ts";
 
 export const secretRows = {
   "echoed credential": {
@@ -37,10 +37,11 @@ export const secretRows = {
       const other = await fakeServer({ handle: () => ({ status: 200, body: {} }) });
       try {
         const all = await changes(wired);
+        const [machine] = await alive(wired);
         for (const status of [301, 302, 307, 308]) {
           const what = answer(status, "", { location: `${other.url}/elsewhere` });
           await struck(wired, what, everything, async () => {
-            for (const [name, send] of [...reads(wired, "1"), ...all.map((change) => [change.name, change.send] as const)]) {
+            for (const [name, send] of [...reads(wired, machine?.providerId ?? ""), ...all.map((change) => [change.name, change.send] as const)]) {
               const error = await faultOf(wired, send(), `${name} under ${status}`);
               expect(error.fault.kind, `${name} under ${status}`).not.toBe("unavailable");
               expect(error.message).toMatch(/redirect|HTTP 30\d/);

@@ -1,0 +1,22 @@
+import { isFault, ProviderError } from "../errors.ts";
+import { PROVIDER } from "./codes.ts";
+
+/** Whatever goes wrong before a launch, nothing was launched: a lost answer here is no reason to look for a machine. */
+export async function preparing<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFault(error, "ambiguous", "protocol")) throw error;
+    throw new ProviderError(PROVIDER, { kind: "unavailable" }, error.message, error.rawCode, error);
+  }
+}
+
+/** What was found or made once. A failure is not remembered. */
+export function remembering<Value>(): (key: string, make: () => Promise<Value>) => Promise<Value> {
+  const known = new Map<string, Value>();
+  return async (key, make) => {
+    const value = known.get(key) ?? (await make());
+    known.set(key, value);
+    return value;
+  };
+}

@@ -1,0 +1,86 @@
+import type { Money } from "../../model/money.ts";
+import type { CallContext } from "../provider.ts";
+import type { Ecs } from "./client.ts";
+import { amountOf } from "./money.ts";
+import { priceList, type WirePrice } from "./wire.ts";
+
+/** What a type costs in a zone, per instance-hour. */
+export interface ZonePrice {
+  readonly spot: Money | null;
+  readonly onDemand: Money | null;
+}
+
+export interface PricesOfType {
+  readonly observedAt: number;
+  readonly zones: ReadonlyMap<string, ZonePrice>;
+}
+
+export interface SpotPriceQuestion {
+  readonly region: string;
+  readonly type: string;
+  /** Without protection the market price is lower. */
+  readonly spotDuration: 0 | 1;
+}
+
+export interface SpotPrices {
+  /** The market of a type in a region, not older than `maxAgeMs`. One request. */
+  of(question: SpotPriceQuestion, maxAgeMs: number, context: CallContext): Promise<PricesOfType>;
+  /** What was last heard, however long ago; undefined when it was never asked. */
+  known(question: SpotPriceQuestion): PricesOfType | undefined;
+}
+
+const MOST_PAGES = 20;
+
+/** The newest price of each zone. */
+export function newest(rows: readonly WirePrice[], currency: string): ReadonlyMap<string, ZonePrice> {
+  const latest = new Map<string, WirePrice>();
+  for (const row of rows) {
+    const before = latest.get(row.ZoneId);
+    if (row.Timestamp !== null && (before === undefined || (before.Timestamp ?? 0) <= row.Timestamp)) latest.set(row.ZoneId, row);
+  }
+  const priced = (row: WirePrice): ZonePrice => ({
+    spot: amountOf(row.SpotPrice, currency),
+    onDemand: amountOf(row.OriginPrice, currency),
+  });
+  return new Map([...latest].map(([zone, row]) => [zone, priced(row)]));
+}
+
+/** `DescribeSpotPriceHistory` of the last three hours, its default: market price and pay-as-you-go price in one answer. */
+async function ask(ecs: Ecs, { region, type, spotDuration }: SpotPriceQuestion, context: CallContext): Promise<PricesOfType> {
+  const rows: WirePrice[] = [];
+  let currency = "";
+  for (let page = 0, offset = 0; page < MOST_PAGES; page++) {
+    const parameters = {
+      RegionId: region,
+      NetworkType: "vpc",
+      InstanceType: type,
+      OSType: "linux",
+      SpotDuration: spotDuration,
+      Offset: offset === 0 ? undefined : offset,
+    };
+    const answer = await ecs.read({ region, action: "DescribeSpotPriceHistory", parameters, answer: priceList }, context);
+    const found = answer.SpotPrices.SpotPriceType;
+    rows.push(...found);
+    currency = answer.Currency;
+    // Some answers give the next page's first row even where there is no next page: a page that was not full was the last.
+    if (answer.NextOffset <= offset || found.length < answer.NextOffset - offset) break;
+    offset = answer.NextOffset;
+  }
+  return { observedAt: ecs.now(), zones: newest(rows, currency) };
+}
+
+export function spotPrices(ecs: Ecs): SpotPrices {
+  const heard = new Map<string, PricesOfType>();
+  const keyOf = ({ region, type, spotDuration }: SpotPriceQuestion) => `${region} ${type} ${spotDuration}`;
+  const known = (question: SpotPriceQuestion) => heard.get(keyOf(question));
+  return {
+    known,
+    async of(question, maxAgeMs, context) {
+      const before = known(question);
+      if (before !== undefined && ecs.now() - before.observedAt <= maxAgeMs) return before;
+      const fresh = await ask(ecs, question, context);
+      heard.set(keyOf(question), fresh);
+      return fresh;
+    },
+  };
+}
