@@ -22,6 +22,7 @@ function instance(number: number): InstanceRecord {
       idleMs: null,
       env: {},
       onReclaim: "replace",
+      onRebalance: "log",
       checkpointHook: null,
       checkpointEveryMs: null,
       readyHttp: null,

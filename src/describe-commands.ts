@@ -1,7 +1,7 @@
 import type { Command, Option } from "commander";
 import { COMMANDS, type CommandTable } from "./command-table.ts";
 import { addNames, commandAt, configureVerb, newRoot } from "./command-tree.ts";
-import { BILLING_MODES, RECLAIM_POLICIES } from "./fleet/spec.ts";
+import { BILLING_MODES, REBALANCE_POLICIES, RECLAIM_POLICIES } from "./fleet/spec.ts";
 import { INSTANCE_STATES } from "./model/instance.ts";
 import type { CommandTree, CompletedFlag } from "./output/completion-script.ts";
 import { knownProviders } from "./providers/registry.ts";
@@ -14,6 +14,7 @@ function wordsOf(option: Option, command: string): readonly string[] {
     "--output": OUTPUT_FORMATS,
     "--billing": BILLING_MODES,
     "--on-reclaim": RECLAIM_POLICIES,
+    "--on-rebalance": REBALANCE_POLICIES,
     "--provider": knownProviders(),
     "--for": command === "wait" ? INSTANCE_STATES : [],
     "--state": INSTANCE_STATES,

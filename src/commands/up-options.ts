@@ -28,6 +28,7 @@ export function configureUp(command: Command): void {
     .option("--idle <duration>", "ends by itself when its workload has been over for so long")
     .option("--env <key=value>", "for the workload; may be given several times", collect)
     .option("--on-reclaim <policy>", "replace, hibernate, wait (for the cloud to start it again by itself; aws) or let-go")
+    .option("--on-rebalance <policy>", "log or checkpoint, when the cloud hints that a reclaim is likelier than usual (aws)")
     .option("--checkpoint-hook <command>", "run before a checkpoint is sealed, with SPOT_DEADLINE and SPOT_REASON")
     .option("--checkpoint-every <duration>", "seal a checkpoint at this interval as well")
     .option("--ready-http <:port/path>", "it is ready when this answers")
@@ -61,6 +62,7 @@ function flagInput(context: CommandContext): SpecInput {
     ...given("ttl", text("ttl")),
     ...given("idle", text("idle")),
     ...given("onReclaim", text("onReclaim")),
+    ...given("onRebalance", text("onRebalance")),
     ...given("workdir", text("workdir")),
     ...given("ports", Array.isArray(options["port"]) ? options["port"].map(String) : undefined),
     ...given("registryAuth", text("registryAuth")),

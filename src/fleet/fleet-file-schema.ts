@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { BILLING_MODES, RECLAIM_POLICIES } from "./spec.ts";
+import { BILLING_MODES, REBALANCE_POLICIES, RECLAIM_POLICIES } from "./spec.ts";
 import { LARGEST_VOLUME_GB, MOST_INSTANCES } from "./spec-fields.ts";
 
 // Messages are what the value was expected to be; fleet-file.ts says the rest: place, value, "is not".
@@ -28,6 +28,7 @@ const entries = {
   idle: v.optional(textOrNumber),
   env: v.optional(scalars),
   onReclaim: v.optional(text),
+  onRebalance: v.optional(text),
   checkpoint: v.optional(v.strictObject({ hook: v.optional(text), every: v.optional(textOrNumber) }, "a map with hook and every")),
   ready: v.optional(v.strictObject({ http: v.optional(text), cmd: v.optional(text) }, "a map with http and cmd")),
   command: v.optional(textOrTexts),
@@ -98,6 +99,9 @@ const settings: Readonly<Record<string, JsonSchema>> = {
   idle: described("Ends by itself when its workload has been over for so long.", duration),
   env: described("Variables for the workload.", map),
   onReclaim: described("What follows a reclaim; replace by default.", { enum: RECLAIM_POLICIES }),
+  onRebalance: described("What follows a hint that a reclaim is likelier than usual; it is only logged by default.", {
+    enum: REBALANCE_POLICIES,
+  }),
   checkpoint: described("How checkpoints are made.", {
     ...object({
       hook: described("Shell command run before a checkpoint is sealed, with SPOT_DEADLINE and SPOT_REASON.", string),

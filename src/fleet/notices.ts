@@ -22,6 +22,8 @@ export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance:
     { events: [eventOf(fleet, record, "notice", { ...notice, policy: record.spec.onReclaim })] },
   );
   fleet.say(`${record.name}: ${notice.kind} notice, ${Math.max(0, Math.round((notice.deadline - fleet.clock.now()) / 1000))} s left`);
+  if (notice.kind === "rebalance" && record.spec.onRebalance === "checkpoint" && instance.reach !== null)
+    await fleet.guest.snapshot(instance.reach, "notice", null, signal).catch(() => undefined);
   // The agent usually heard it first; where it cannot hear, this is how it learns. A machine that is
   // already going away may not answer, and that must not keep us from the rest.
   if (isReclaim && instance.reach !== null)

@@ -15,6 +15,7 @@ export interface SpecInput {
   readonly idle?: string | number;
   readonly env?: Readonly<Record<string, string | number | boolean>>;
   readonly onReclaim?: string;
+  readonly onRebalance?: string;
   readonly checkpoint?: { readonly hook?: string; readonly every?: string | number };
   readonly ready?: { readonly http?: string; readonly cmd?: string };
   /** One text is a shell command; a list is run as it stands. */

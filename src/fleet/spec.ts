@@ -28,6 +28,7 @@ import {
 import type { InputPath, InputSource, SpecInput } from "./spec-input.ts";
 
 export const BILLING_MODES = ["spot", "on-demand", "auto"] as const;
+export const REBALANCE_POLICIES = ["log", "checkpoint"] as const;
 export const RECLAIM_POLICIES = ["replace", "hibernate", "wait", "let-go"] as const;
 const DEFAULT_VOLUME_GB = 10;
 const DEFAULT_MOUNT = "/data";
@@ -81,6 +82,7 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
     idleMs: durationField(source, ["idle"], input.idle),
     env: envField(source, ["env"], input.env ?? {}),
     onReclaim: wordField(source, ["onReclaim"], input.onReclaim, RECLAIM_POLICIES, "replace"),
+    onRebalance: wordField(source, ["onRebalance"], input.onRebalance, REBALANCE_POLICIES, "log"),
     checkpointHook: textField(source, ["checkpoint", "hook"], input.checkpoint?.hook, "a shell command"),
     checkpointEveryMs: durationField(source, ["checkpoint", "every"], input.checkpoint?.every),
     readyHttp: readyHttpField(source, ["ready", "http"], input.ready?.http),
@@ -104,6 +106,7 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
 const FLAGS: Readonly<Record<string, string>> = {
   maxPrice: "--max-price",
   onReclaim: "--on-reclaim",
+  onRebalance: "--on-rebalance",
   labels: "--label",
   ports: "--port",
   registryAuth: "--registry-auth",
@@ -152,6 +155,7 @@ const LINES: readonly (readonly [string, (spec: InstanceSpec) => string])[] = [
   ["ttl", (spec) => time(spec.ttlMs)],
   ["idle", (spec) => time(spec.idleMs)],
   ["on reclaim", (spec) => spec.onReclaim],
+  ["on rebalance", (spec) => spec.onRebalance],
   ["checkpoint hook", (spec) => spec.checkpointHook ?? "none"],
   ["checkpoint every", (spec) => time(spec.checkpointEveryMs)],
   ["ready http", (spec) => spec.readyHttp ?? "none"],

@@ -35,12 +35,13 @@ export function fromBody(stored: StoredRecord): ListedRecord {
 
 /** A spec as any version of spot has stored it: the fields that came later are missing in the older ones. */
 export type StoredSpec = Omit<InstanceSpec, LaterField> & Partial<Pick<InstanceSpec, LaterField>>;
-type LaterField = "ports" | "registryAuth";
+type LaterField = "ports" | "registryAuth" | "onRebalance";
 
 /** The spec that a stored text stands for. Every spec that is read from the database passes here. */
 export function fromStoredSpec(stored: StoredSpec): InstanceSpec {
   // Completed in place, like the records.
-  return Object.assign(stored, { ports: stored.ports ?? [], registryAuth: stored.registryAuth ?? null });
+  const { ports = [], registryAuth = null, onRebalance = "log" } = stored;
+  return Object.assign(stored, { ports, registryAuth, onRebalance });
 }
 
 export function newestFirst(a: ListedRecord, b: ListedRecord): number {

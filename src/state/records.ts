@@ -20,6 +20,8 @@ export interface InstanceSpec {
   readonly idleMs: number | null;
   readonly env: Readonly<Record<string, string>>;
   readonly onReclaim: "replace" | "hibernate" | "wait" | "let-go";
+  /** What a mere hint that a reclaim is likelier than usual brings about. */
+  readonly onRebalance: "log" | "checkpoint";
   /** Shell command run on a notice and before a snapshot, inside its share of the deadline. */
   readonly checkpointHook: string | null;
   readonly checkpointEveryMs: number | null;

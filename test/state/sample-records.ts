@@ -16,6 +16,7 @@ export function sampleSpec(name: string, set: Partial<InstanceSpec> = {}): Insta
     idleMs: null,
     env: {},
     onReclaim: "replace",
+    onRebalance: "log",
     checkpointHook: null,
     checkpointEveryMs: null,
     readyHttp: null,
