@@ -1,11 +1,24 @@
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
-import { PROVIDER } from "./codes.ts";
+import { operationFault, PROVIDER } from "./codes.ts";
 import { deletionId } from "./deletion.ts";
 import { preparing } from "./firewall.ts";
 import type { Machines } from "./machines.ts";
 import { placed } from "./names.ts";
+import { errorsOf, isDone } from "./operations.ts";
+
+/** What to say of a machine that could not be deleted, or whose deletion is over, by what a look at it shows. */
+async function asSeen(machines: Machines, providerId: string, said: ProviderError, context: CallContext): Promise<"gone"> {
+  const at = placed(providerId);
+  const unavailable = (message: string) => new ProviderError(PROVIDER, { kind: "unavailable" }, message, said.rawCode, said);
+  const look = at === null ? ({ kind: "gone" } as const) : await preparing(() => machines.look(at.zone, at.name, context));
+  if (look.kind === "coming") throw unavailable(`machine ${providerId} is still being made`);
+  // It is being made, or stopped, or deleted already, or somebody else denied it: it will pass.
+  if (look.kind === "here") throw unavailable(`machine ${providerId} is there, and cannot be deleted now: ${said.message}`);
+  machines.noteEnd(providerId);
+  return "gone";
+}
 
 /**
  * Deletes a machine and the disk that it boots from; stopped ones, too, whose disk goes on costing money. `gone` only when
@@ -21,28 +34,16 @@ export async function destroyInstance(
   if (at === null) return "gone";
   const path = `zones/${at.zone}/instances/${at.name}`;
   try {
-    await api.change({ method: "DELETE", path, query: { requestId: deletionId(api, path) } }, context);
+    const operation = await api.change({ method: "DELETE", path, query: { requestId: deletionId(api, path) } }, context);
+    if (isDone(operation)) {
+      // The answer to an earlier request of this minute, which is over, for good or ill.
+      const failure = operationFault(errorsOf(operation), `deleting ${providerId}`);
+      return await asSeen(machines, providerId, failure, context);
+    }
     machines.noteEnd(providerId);
     return "accepted";
   } catch (error) {
-    // It is being made, or stopped, or deleted already: it will pass.
-    if (isFault(error, "conflict")) {
-      const still = await preparing(() => machines.look(at.zone, at.name, context));
-      if (still.kind === "here") throw new ProviderError(PROVIDER, { kind: "unavailable" }, error.message, error.rawCode, error);
-      if (still.kind === "coming") throw comingStill(providerId, error);
-      machines.noteEnd(providerId);
-      return "gone";
-    }
-    if (!isFault(error, "not-found")) throw error;
-    const still = await preparing(() => machines.look(at.zone, at.name, context));
-    if (still.kind === "coming") throw comingStill(providerId, error);
-    if (still.kind === "here")
-      throw new ProviderError(PROVIDER, { kind: "unavailable" }, `machine ${providerId} was denied and is there`, error.rawCode, error);
-    machines.noteEnd(providerId);
-    return "gone";
+    if (!isFault(error, "conflict", "not-found")) throw error;
+    return asSeen(machines, providerId, error, context);
   }
-}
-
-function comingStill(providerId: string, cause: ProviderError): ProviderError {
-  return new ProviderError(PROVIDER, { kind: "unavailable" }, `machine ${providerId} is still being made`, cause.rawCode, cause);
 }

@@ -6,7 +6,7 @@ import type { Api } from "./api.ts";
 import { deniesResource, PROVIDER } from "./codes.ts";
 import { nameIn, tokenIn } from "./instances.ts";
 import { deviceName, lastOf, placed, placedIn, ROLE_LABEL, ROOT_ROLE, regionOf } from "./names.ts";
-import { aggregatedList } from "./pages.ts";
+import { movingList } from "./pages.ts";
 import { diskAggregate, diskSchema, type WireDisk } from "./wire.ts";
 
 const fault = (kind: "conflict" | "not-found" | "invalid-request", message: string) => new ProviderError(PROVIDER, { kind }, message);
@@ -45,7 +45,7 @@ export function toVolume(disk: WireDisk, price: Money | null): ProviderVolume {
 
 /** The disks of all zones but those that machines boot from. */
 export async function listDisks(api: Api, context: CallContext): Promise<readonly WireDisk[]> {
-  const rows = await aggregatedList(api, diskAggregate, "disks", context);
+  const rows = await movingList(api, diskAggregate, "disks", context);
   // Regional disks lie in two zones, and are none of ours.
   return rows.flatMap(([scope, disk]) => (scope.startsWith("zones/") && !isRoot(disk) && !isLeaving(disk) ? [disk] : []));
 }

@@ -7,7 +7,7 @@ import { instanceId, toInstance, tokenIn } from "./instances.ts";
 import type { Market } from "./market.ts";
 import { lastOf, placed, regionOf } from "./names.ts";
 import { type Ending, endingOf, errorsOf, isDone, operationsOn } from "./operations.ts";
-import { aggregatedList, plainList } from "./pages.ts";
+import { movingList, plainList } from "./pages.ts";
 import { instanceAggregate, instanceList, instanceSchema, type WireInstance } from "./wire.ts";
 
 /** What one look at a machine shows. */
@@ -154,7 +154,7 @@ export function machinesOf(api: Api, market: Market): Machines {
       }
     },
     async list(context) {
-      const vms = (await aggregatedList(api, instanceAggregate, "instances", context)).map(([, vm]) => vm);
+      const vms = (await movingList(api, instanceAggregate, "instances", context)).map(([, vm]) => vm);
       // Whose machines others stopped is theirs to know.
       const endings = await endingsOf(
         vms.filter(({ labels }) => tokenIn(labels) !== null),

@@ -1,5 +1,6 @@
 import { deadline } from "../../platform/clock.ts";
 import { cloudHttp } from "../cloud-http.ts";
+import { isFault, ProviderError } from "../errors.ts";
 import { PROVIDER } from "./codes.ts";
 import type { GcpWorld } from "./settings.ts";
 
@@ -28,9 +29,15 @@ export function ownMetadata({ env, clock }: Pick<GcpWorld, "env" | "clock">): Ow
       const limit = deadline(signal, ANSWER_WITHIN_MS);
       try {
         const answer = await http.send({ method: "GET", path: `/computeMetadata/v1/${path}`, effect: "read", signal: limit.signal });
+        if (answer.status >= 500)
+          throw new ProviderError(
+            PROVIDER,
+            { kind: "unavailable" },
+            `the metadata server of this machine answers with HTTP ${answer.status}`,
+          );
         return answer.status === 200 ? answer.text : undefined;
       } catch (error) {
-        if (signal.aborted) throw error;
+        if (signal.aborted || (isFault(error, "unavailable") && error.cause === undefined)) throw error;
         return undefined;
       } finally {
         limit.done();

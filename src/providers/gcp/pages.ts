@@ -63,9 +63,38 @@ export async function aggregatedList<Row>(
   context: CallContext,
   query: Readonly<Record<string, string>> = {},
 ): Promise<readonly (readonly [scope: string, row: Row])[]> {
+  return (await aggregatedOnce(api, schema, path, context, query)).rows;
+}
+
+/**
+ * The same for rows that come and go. What a page token points at is not documented: should it be a number of rows, one that
+ * goes meanwhile costs another its place. So a list of more than one page is read twice, and both readings count.
+ */
+export async function movingList<Row extends { readonly name: string }>(
+  api: Api,
+  schema: v.GenericSchema<unknown, AggregatedPage<Row>>,
+  path: string,
+  context: CallContext,
+): Promise<readonly (readonly [scope: string, row: Row])[]> {
+  const first = await aggregatedOnce(api, schema, path, context, {});
+  if (first.pages === 1) return first.rows;
+  const { rows: again } = await aggregatedOnce(api, schema, path, context, {});
+  const all = new Map([...first.rows, ...again].map(([scope, row]) => [`${scope}/${row.name}`, [scope, row] as const]));
+  return [...all.values()];
+}
+
+async function aggregatedOnce<Row>(
+  api: Api,
+  schema: v.GenericSchema<unknown, AggregatedPage<Row>>,
+  path: string,
+  context: CallContext,
+  query: Readonly<Record<string, string>>,
+): Promise<{ readonly rows: readonly (readonly [scope: string, row: Row])[]; readonly pages: number }> {
   const rows: (readonly [string, Row])[] = [];
   const silent = new Set<string>();
+  let pages = 0;
   await everyPage(api, schema, `aggregated/${path}`, context, { ...query, returnPartialSuccess: true }, (page) => {
+    pages += 1;
     for (const place of page.unreachables) silent.add(placeOf(place));
     for (const [scope, { warning, rows: found }] of Object.entries(page.items)) {
       if (warning !== null && warning.code !== "" && warning.code !== "NO_RESULTS_ON_PAGE") silent.add(placeOf(scope));
@@ -78,7 +107,7 @@ export async function aggregatedList<Row>(
       { kind: "unavailable" },
       `${[...silent].slice(0, 5).join(", ")} did not answer: the list of ${path} is not whole`,
     );
-  return rows;
+  return { rows, pages };
 }
 
 /** The rows of one place. */

@@ -52,6 +52,9 @@ export function keyOf({ description, category }: WireSku): string | null {
     return disk === undefined || billing !== "on-demand" ? null : `disk ${disk}`;
   }
   if (resourceFamily !== "Compute") return null;
+  // A slice is a GPU with its share of cores and memory. Of some the category says on-demand where the description says Spot.
+  const [, spot, slice] = /^(Spot Preemptible )?[A-Z]\d[A-Z]? Nvidia (.+?) \(1 gpu slice\) running in /i.exec(description) ?? [];
+  if (slice !== undefined) return `${spot === undefined ? billing : "spot"} slice ${wordsIn(slice)}`;
   const [, gpu] = /^Nvidia (.+?) GPU (?:attached to (?:Spot )?Preemptible VMs )?running in /i.exec(description) ?? [];
   if (gpu !== undefined && resourceGroup === "GPU") return `${billing} gpu ${wordsIn(gpu)}`;
   const [, family, part] =
@@ -133,6 +136,8 @@ export function pricesOf(rows: readonly PriceRow[], observedAt: number): Prices 
   return {
     observedAt,
     of({ machineType, vcpus, memoryMb, accelerator, count }, region, billing) {
+      const slice = count === 0 ? undefined : first(region, `${billing} slice`, gpusOf(accelerator));
+      if (slice !== undefined) return usd(slice * BigInt(count));
       const families = familiesOf(machineType);
       const core = first(region, `${billing} core`, families);
       const ram = first(region, `${billing} ram`, families);

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { blotted } from "../blot.ts";
 import { type CloudAnswer, type CloudHttp, cloudHttp, quoted, refusalByStatus } from "../cloud-http.ts";
 import { ProviderError } from "../errors.ts";
 import { PROVIDER } from "./codes.ts";
@@ -50,7 +51,12 @@ function headersOf(given: LibraryRequest["headers"]): Readonly<Record<string, st
   return headers;
 }
 
-export function tokenTransport({ env, clock }: Pick<GcpWorld, "env" | "clock">, file: KeyFile): TokenTransport {
+/** `issued`: tokens that were given before. They are read from good answers, so they can be blotted out of refusals alone. */
+export function tokenTransport(
+  { env, clock }: Pick<GcpWorld, "env" | "clock">,
+  file: KeyFile,
+  issued: () => readonly string[],
+): TokenTransport {
   const clients = new Map<string, CloudHttp>();
   const secrets = new Set(sentSecrets(file));
   let offsetMs = 0;
@@ -80,7 +86,7 @@ export function tokenTransport({ env, clock }: Pick<GcpWorld, "env" | "clock">, 
         signal,
       });
       offsetMs = http.clockOffsetMs();
-      if (answer.status < 200 || answer.status >= 300) throw refusalOf(answer, clock.now());
+      if (answer.status < 200 || answer.status >= 300) throw refusalOf({ ...answer, text: blotted(answer.text, issued()) }, clock.now());
       return { status: answer.status, headers: new Headers(), data: request.responseType === "text" ? answer.text : jsonIn(answer) };
     },
     clockOffsetMs: () => offsetMs,

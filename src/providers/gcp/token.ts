@@ -54,8 +54,8 @@ interface NewToken {
 }
 
 /** Asks by Google's own library, which knows every kind of credentials; its requests go through our HTTP. */
-function fileTokens(world: GcpWorld, file: KeyFile): (signal: AbortSignal) => Promise<NewToken> {
-  const transport = tokenTransport(world, file);
+function fileTokens(world: GcpWorld, file: KeyFile, issued: () => readonly string[]): (signal: AbortSignal) => Promise<NewToken> {
+  const transport = tokenTransport(world, file, issued);
   const once = async (signal: AbortSignal): Promise<NewToken> => {
     let seconds = UNKNOWN_LIFE_S;
     let failure: unknown;
@@ -163,7 +163,7 @@ export function identity(world: GcpWorld, askMachine: boolean): Identity {
   const renew = sharedWork(async (signal) => {
     const from = await keyFile();
     if (from === null && !askMachine) throw refused(NONE);
-    source ??= from === null ? machineTokens(world) : fileTokens(world, from);
+    source ??= from === null ? machineTokens(world) : fileTokens(world, from, () => (token === undefined ? [] : [token.access]));
     const began = world.clock.monotonic();
     const { access, seconds } = await source(signal);
     const life = Math.max(0, seconds) * 1000;
