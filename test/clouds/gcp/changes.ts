@@ -21,6 +21,11 @@ function later(site: Site, order: OperationOrder, change: () => void): Operation
 const stale = (what: string): Refusal =>
   new Refusal(412, "conditionNotMet", `${what} fingerprint either invalid or resource ${what.toLowerCase()} have changed`);
 
+/** Google's own client sends them back in the other alphabet of base64. */
+function isNewest(given: unknown, newest: string): boolean {
+  return typeof given === "string" && Buffer.from(given, "base64").equals(Buffer.from(newest, "base64"));
+}
+
 interface Labelled {
   labels: Readonly<Record<string, string>>;
 }
@@ -34,7 +39,7 @@ export function setLabels(
   input: unknown,
 ): Operation {
   const body = checkedBody(input, shape);
-  if (body["labelFingerprint"] !== labelFingerprint(labelled.labels)) throw stale("Labels");
+  if (!isNewest(body["labelFingerprint"], labelFingerprint(labelled.labels))) throw stale("Labels");
   const labels = checkedLabels(body["labels"]);
   return later(site, { ...order, operationType: "setLabels" }, () => {
     labelled.labels = labels;
@@ -43,7 +48,7 @@ export function setLabels(
 
 export function setMetadata(site: Site, vm: Vm, input: unknown): Operation {
   const body = checkedBody(input, SET_METADATA);
-  if (body["fingerprint"] !== metadataFingerprint(vm)) throw stale("Metadata");
+  if (!isNewest(body["fingerprint"], metadataFingerprint(vm))) throw stale("Metadata");
   const metadata = checkedMetadata(body);
   return later(site, { ...about(vm), operationType: "setMetadata" }, () => {
     vm.metadata = metadata;
@@ -52,7 +57,7 @@ export function setMetadata(site: Site, vm: Vm, input: unknown): Operation {
 
 export function setTags(site: Site, vm: Vm, input: unknown): Operation {
   const body = checkedBody(input, SET_TAGS);
-  if (body["fingerprint"] !== tagFingerprint(vm.tags)) throw stale("Tags");
+  if (!isNewest(body["fingerprint"], tagFingerprint(vm.tags))) throw stale("Tags");
   const tags = ((body["items"] ?? []) as readonly string[]).map((tag) => checkedName(tag, "resource.items[0]"));
   return later(site, { ...about(vm), operationType: "setTags" }, () => {
     vm.tags = tags;

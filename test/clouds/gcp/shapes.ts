@@ -245,15 +245,22 @@ function checkFields(value: unknown, shape: Fields, path: string): void {
   if (!isRecord(value)) throw wrong(path, value, "TYPE_MESSAGE");
   for (const [name, one] of Object.entries(value)) {
     const inner = shape.fields[name];
+    // A field that is null is one that is not there.
+    if (one === null && inner !== undefined) continue;
     if (inner === undefined)
       throw new Refusal(400, "badRequest", `Invalid JSON payload received. Unknown name "${name}" at '${path}': Cannot find field.`);
     checkValue(one, inner, path === "" ? name : `${path}.${name}`);
   }
 }
 
+function withoutNulls(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const kept = Object.entries(value).filter(([, one]) => one !== null);
+  return Object.fromEntries(kept.map(([name, one]) => [name, isRecord(one) ? withoutNulls(one) : one]));
+}
+
 /** @throws Refusal for another field, and for one of a wrong type. */
 export function checkedBody(body: unknown, shape: Fields): Readonly<Record<string, unknown>> {
   if (!isRecord(body)) throw new Refusal(400, "parseError", "Parse Error");
   checkFields(body, shape, "resource");
-  return body;
+  return withoutNulls(body);
 }
