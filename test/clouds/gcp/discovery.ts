@@ -64,6 +64,8 @@ const FORMATS: Readonly<Record<string, RegExp>> = {
 type Side = "request" | "answer";
 
 function valueProblems(all: Document["schemas"], schema: Schema, value: unknown, path: string, side: Side): readonly string[] {
+  // A field that is null is one that is not there.
+  if (value === null && side === "request") return [];
   if (schema.$ref !== undefined) return valueProblems(all, all[schema.$ref] ?? {}, value, path, side);
   const wrong = (what: string) => [`${path}: ${what}, not ${JSON.stringify(value)}`];
   switch (schema.type) {
