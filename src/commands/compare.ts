@@ -30,11 +30,12 @@ Examples:
     const gpu = gpuFlag(context);
     const { workload, workloadText } = workloadOf(context);
     const work = workFlags(context);
-    const atHand = await offersAtHand(context);
+    const { offers: atHand, beside } = await offersAtHand(context);
     if (gpu !== undefined) requireKnownGpu(gpu.model, atHand);
     const isGpu = gpu === undefined ? () => true : gpuMatcher(gpu.model);
     const wanted = atHand.filter((offer) => isGpu(offer.gpu) && (gpu?.count === undefined || offer.gpu.count === gpu.count));
-    return { view: comparisonView({ comparisons: compareOffers(wanted, workload, work), workload, workloadText, work }) };
+    const view = comparisonView({ comparisons: compareOffers(wanted, workload, work), workload, workloadText, work });
+    return { view: { ...view, beside } };
   },
 };
 

@@ -50,7 +50,7 @@ Examples:
       ...maxPriceOf(context),
     };
     const work = workFlags(context);
-    const atHand = await offersAtHand(context);
+    const { offers: atHand, beside } = await offersAtHand(context);
     if (gpu !== undefined) requireKnownGpu(gpu.model, atHand);
     const rate = await exchangeRate(context);
     const ranked = rankOffers(atHand, query, sort, work, rate);
@@ -58,7 +58,8 @@ Examples:
       group === undefined
         ? ranked.map((one) => ({ ranked: one }))
         : bestOfEach(ranked, group).map(({ best, count }) => ({ ranked: best, count }));
-    return { view: offersView(rows, rate, "No offer fits. spot offers --billing any shows all of them.") };
+    const view = offersView(rows, rate, "No offer fits. spot offers --billing any shows all of them.");
+    return { view: Object.assign(view, { beside }) };
   },
 };
 

@@ -52,8 +52,15 @@ function answerWithinMs(context: CommandContext): number {
   return Math.min(ANSWER_WITHIN_MS, Math.max(500, parsedFlag("--timeout", () => parseDuration(timeout)) - 1_000));
 }
 
-/** Everything on offer at the chosen providers; one that fails is named on stderr and left out, all failing is a failure. */
-export async function offersAtHand(context: CommandContext): Promise<readonly Offer[]> {
+/** What the chosen providers offer, and who of them could not say; for scripts too, which see no warning. */
+export interface MarketAtHand {
+  readonly offers: readonly Offer[];
+  /** Goes into the document beside its data; empty when everybody answered. */
+  readonly beside: { readonly missing?: readonly { readonly provider: string; readonly why: string }[] };
+}
+
+/** Everything on offer at the chosen providers; one that fails is named and left out, all failing is a failure. */
+export async function offersAtHand(context: CommandContext): Promise<MarketAtHand> {
   const chosen = textFlag(context, "provider")
     ?.split(",")
     .map((id) => id.trim())
@@ -66,13 +73,16 @@ export async function offersAtHand(context: CommandContext): Promise<readonly Of
   const withinMs = answerWithinMs(context);
   const { signal } = context.world;
   const found = await askMarket(providers, narrow, signal, withinMs);
-  const isSlip = asked !== undefined && found.offers.length === 0 && found.failures.length < providers.length;
-  const { offers, failures } = isSlip ? await askMarket(providers, {}, signal, withinMs) : found;
+  const { failures } = found;
   const [first] = failures;
   if (first !== undefined && failures.length === providers.length) throw first.error;
   for (const { provider, why } of failures) context.progress.warn(`${provider} is left out: ${why}`);
+  const answering = providers.filter(({ id }) => !failures.some(({ provider }) => provider === id));
+  const isSlip = asked !== undefined && found.offers.length === 0;
+  const { offers } = isSlip ? await askMarket(answering, {}, signal, withinMs) : found;
   context.progress.stop();
-  return offers;
+  const missing = failures.map(({ provider, why }) => ({ provider, why }));
+  return { offers, beside: missing.length === 0 ? {} : { missing } };
 }
 
 /** @throws Problem (usage, with the nearest model) when nobody has such a GPU, sold out or not. */

@@ -45,12 +45,12 @@ export async function viewText(view: View, paper: Paper): Promise<string> {
   const { format } = paper;
   switch (format.kind) {
     case "json":
-      return `${safeJson({ schema: view.schema, data: view.data }, paper.indent ? 2 : 0)}\n`;
+      return `${safeJson({ schema: view.schema, data: view.data, ...view.beside }, paper.indent ? 2 : 0)}\n`;
     case "ndjson":
       return ndjson(view);
     case "yaml": {
       const { yamlText } = await import("./yaml-text.ts");
-      return yamlText({ schema: view.schema, data: view.data });
+      return yamlText({ schema: view.schema, data: view.data, ...view.beside });
     }
     case "columns":
       return withNewline(await columnsText(view.list, format.keys, paper.header));
@@ -65,7 +65,7 @@ function withNewline(text: string): string {
 
 /** A list becomes one item a line, anything else one line with its schema. */
 function ndjson(view: View): string {
-  if (!Array.isArray(view.data)) return `${safeJson({ schema: view.schema, data: view.data })}\n`;
+  if (!Array.isArray(view.data)) return `${safeJson({ schema: view.schema, data: view.data, ...view.beside })}\n`;
   return view.data.map((item) => `${safeJson(item)}\n`).join("");
 }
 

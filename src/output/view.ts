@@ -33,6 +33,8 @@ export interface View {
   readonly schema: string;
   /** JSON-safe. */
   readonly data: unknown;
+  /** What the document says besides its data, for example who could not be asked. */
+  readonly beside?: Readonly<Record<string, unknown>>;
   /** For a terminal of `width` columns; ends without a newline. Empty means: say nothing. */
   render(painter: Painter, width: number, options?: RenderOptions): string | Promise<string>;
   /** Rows as text, by column key, for `-o columns=a,b` and NDJSON; absent when the view is not a list. */
