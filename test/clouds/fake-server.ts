@@ -172,7 +172,7 @@ export async function fakeServer(options: FakeServerOptions): Promise<FakeServer
         return drip(response, answer, what.ms);
     }
   };
-  const server = createServer((message, response) => {
+  const server = createServer({ maxHeaderSize: 128 * 1024 }, (message, response) => {
     // A client that goes away in the middle is part of the game.
     response.on("error", () => undefined);
     void (async () => {
