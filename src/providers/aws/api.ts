@@ -5,12 +5,19 @@ import { type AwsWorld, credentialChain, SILENT } from "./chain.ts";
 import { PROVIDER } from "./codes.ts";
 import { awsWire, type Wire } from "./wire.ts";
 
-type Options = { readonly abortSignal: AbortSignal };
+/**
+ * Handed on to the wire. Not as the SDK's own `abortSignal`: it would let go of a request at once, whatever became of it, and
+ * only the wire knows whether a change that was broken off had left.
+ */
+export interface SendOptions {
+  readonly requestTimeout?: number;
+  readonly signal: AbortSignal;
+}
 
 /** EC2 in every region. All throw `ProviderError`. Reads are sent again by themselves, changes once. */
 export interface Api {
   /** One command of the SDK's. */
-  ask<Output>(region: string, context: CallContext, send: (ec2: EC2Client, options: Options) => Promise<Output>): Promise<Output>;
+  ask<Output>(region: string, context: CallContext, send: (ec2: EC2Client, options: SendOptions) => Promise<Output>): Promise<Output>;
   readonly wire: Wire;
   readonly env: AwsWorld["env"];
   /** Our clock, in epoch milliseconds. */
@@ -29,7 +36,7 @@ export interface Api {
 function asFault(error: unknown): unknown {
   if (error instanceof ProviderError) return error;
   const words = error instanceof Error ? error.message : String(error);
-  return new ProviderError(PROVIDER, { kind: "protocol" }, `an answer cannot be read: ${words.slice(0, 200)}`);
+  return new ProviderError(PROVIDER, { kind: "protocol" }, `an answer cannot be read: ${words.slice(0, 200)}`, null, error);
 }
 
 export function awsApi(world: AwsWorld): Api {
@@ -72,7 +79,7 @@ export function awsApi(world: AwsWorld): Api {
       const ec2 = clients.get(region) ?? new EC2Client(clientOf("ec2", region));
       clients.set(region, ec2);
       try {
-        return await send(ec2, { abortSignal: signal });
+        return await send(ec2, { signal });
       } catch (error) {
         throw asFault(error);
       }

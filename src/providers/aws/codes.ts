@@ -136,6 +136,8 @@ export function saysNotFound(code: string | null): boolean {
 function faultOf(code: string): Fault | undefined {
   const known = CODES.get(code);
   if (known !== undefined) return known;
+  // An image is what was asked for; it is not what was asked about.
+  if (code.startsWith("InvalidAMIID")) return { kind: "invalid-request" };
   if (NOT_FOUND.test(code) || GONE.test(code)) return { kind: "not-found" };
   return WRONG.test(code) ? { kind: "invalid-request" } : undefined;
 }

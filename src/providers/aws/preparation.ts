@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { DescribeImagesCommand, DescribeKeyPairsCommand, ImportKeyPairCommand } from "@aws-sdk/client-ec2";
+import { DescribeImagesCommand, DescribeKeyPairsCommand, type Image, ImportKeyPairCommand } from "@aws-sdk/client-ec2";
 import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
@@ -7,9 +7,16 @@ import { PROVIDER } from "./codes.ts";
 import { securityGroup } from "./groups.ts";
 import { everyPage, rowsOf } from "./pages.ts";
 
+export interface LaunchImage {
+  readonly id: string;
+  /** The name of its root disk and its size in GB: `/dev/sda1`, 100; null when EC2 does not say. */
+  readonly root: { readonly device: string; readonly sizeGb: number } | null;
+}
+
 /** What must be there before a machine can be made. Nothing here rents anything. */
 export interface Preparation {
-  image(region: string, arm: boolean, context: CallContext): Promise<string>;
+  /** The one that is named, or else the newest of the usual ones for this architecture. */
+  image(region: string, named: string | null, arm: boolean, context: CallContext): Promise<LaunchImage>;
   group(region: string, ports: readonly number[], context: CallContext): Promise<string>;
   /** The name of the key pair with this public key there; undefined for none. */
   keyPair(region: string, publicKey: string | null, context: CallContext): Promise<string | undefined>;
@@ -39,23 +46,30 @@ export function keyPairName(publicKey: string): string {
   return `spot-fleet-${digest.slice(0, FINGERPRINT_DIGITS)}`;
 }
 
-async function newestImage(api: Api, region: string, arm: boolean, context: CallContext): Promise<string> {
-  const Filters = [
-    { Name: "name", Values: [arm ? ARM_IMAGE : IMAGE] },
-    { Name: "architecture", Values: [arm ? "arm64" : "x86_64"] },
-    { Name: "state", Values: ["available"] },
-  ];
+function rootOf({ RootDeviceName, BlockDeviceMappings }: Image): LaunchImage["root"] {
+  const sizeGb = BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === RootDeviceName)?.Ebs?.VolumeSize;
+  return RootDeviceName === undefined || sizeGb === undefined ? null : { device: RootDeviceName, sizeGb };
+}
+
+async function imageFor(api: Api, region: string, named: string | null, arm: boolean, context: CallContext): Promise<LaunchImage> {
+  const usual = {
+    Owners: ["amazon"],
+    Filters: [
+      { Name: "name", Values: [arm ? ARM_IMAGE : IMAGE] },
+      { Name: "architecture", Values: [arm ? "arm64" : "x86_64"] },
+      { Name: "state", Values: ["available"] },
+    ],
+  };
+  const wanted = named === null ? usual : { ImageIds: [named] };
   const images = await everyPage(
     "images",
-    (token) =>
-      api.ask(region, context, (ec2, options) => ec2.send(new DescribeImagesCommand({ Owners: ["amazon"], Filters, ...token }), options)),
+    (token) => api.ask(region, context, (ec2, options) => ec2.send(new DescribeImagesCommand({ ...wanted, ...token }), options)),
     (page) => page.Images,
   );
-  const [newest] = images
-    .filter(({ ImageId }) => ImageId !== undefined)
-    .toSorted((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
-  if (newest?.ImageId !== undefined) return newest.ImageId;
-  throw new ProviderError(PROVIDER, { kind: "invalid-request" }, `${region} has no image like "${IMAGE}": name one with --image ami-…`);
+  const [newest] = images.toSorted((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
+  if (newest?.ImageId !== undefined) return { id: newest.ImageId, root: rootOf(newest) };
+  const what = named === null ? `no image like "${arm ? ARM_IMAGE : IMAGE}": name one with --image ami-…` : `no image ${named}`;
+  throw new ProviderError(PROVIDER, { kind: "invalid-request" }, `${region} has ${what}`);
 }
 
 async function importedKey(api: Api, region: string, publicKey: string, context: CallContext): Promise<string> {
@@ -78,15 +92,16 @@ async function importedKey(api: Api, region: string, publicKey: string, context:
 }
 
 export function preparation(api: Api): Preparation {
-  const known = new Map<string, string>();
-  const remembered = (key: string, ask: () => Promise<string>) =>
+  const known = new Map<string, unknown>();
+  const remembered = <Value>(key: string, ask: () => Promise<Value>) =>
     preparing(async () => {
-      const found = known.get(key) ?? (await ask());
+      const found = (known.get(key) as Value | undefined) ?? (await ask());
       known.set(key, found);
       return found;
     });
   return {
-    image: (region, arm, context) => remembered(`image ${region} ${arm}`, () => newestImage(api, region, arm, context)),
+    image: (region, named, arm, context) =>
+      remembered(`image ${region} ${named ?? ""} ${arm}`, () => imageFor(api, region, named, arm, context)),
     group: (region, ports, context) => remembered(`group ${region} ${[...ports].sort()}`, () => securityGroup(api, region, ports, context)),
     keyPair: async (region, publicKey, context) =>
       publicKey === null

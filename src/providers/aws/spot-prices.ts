@@ -15,8 +15,10 @@ export interface ZonePrice {
 }
 
 export interface SpotPrices {
-  /** The price in force of each of these types in each zone that has a spot market for it; not older than a minute. */
+  /** The price in force of each of these types in each zone that has a spot market for it. */
   now(region: string, types: readonly string[], context: CallContext): Promise<readonly ZonePrice[]>;
+  /** The same, perhaps a minute old. */
+  recent(region: string, types: readonly string[], context: CallContext): Promise<readonly ZonePrice[]>;
 }
 
 const RECENT_MS = 60_000;
@@ -72,12 +74,23 @@ export function spotPrices(api: Api): SpotPrices {
     });
     for (const type of types) known.set(`${region} ${type}`, { at, prices: prices.filter((one) => one.type === type) });
   };
+  const every = async (region: string, types: readonly string[], context: CallContext) => {
+    for (let at = 0; at < types.length; at += TYPES_AT_ONCE) await ask(region, types.slice(at, at + TYPES_AT_ONCE), context);
+  };
+  const kept = (region: string, types: readonly string[]) => types.flatMap((type) => known.get(`${region} ${type}`)?.prices ?? []);
   return {
     async now(region, types, context) {
+      await every(region, types, context);
+      return kept(region, types);
+    },
+    async recent(region, types, context) {
       const isRecent = (type: string) => api.now() - (known.get(`${region} ${type}`)?.at ?? Number.NEGATIVE_INFINITY) < RECENT_MS;
-      const missing = [...new Set(types)].filter((type) => !isRecent(type));
-      for (let at = 0; at < missing.length; at += TYPES_AT_ONCE) await ask(region, missing.slice(at, at + TYPES_AT_ONCE), context);
-      return types.flatMap((type) => known.get(`${region} ${type}`)?.prices ?? []);
+      await every(
+        region,
+        types.filter((type) => !isRecent(type)),
+        context,
+      );
+      return kept(region, types);
     },
   };
 }

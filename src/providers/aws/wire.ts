@@ -143,9 +143,8 @@ export function awsWire(world: AwsWorld, chain: Chain): Wire {
   return {
     send,
     handler(service, region) {
-      const handle = async (request: SdkRequest, options: { readonly abortSignal?: unknown } = {}) => {
+      const handle = async (request: SdkRequest, { signal }: { readonly signal: AbortSignal }) => {
         const { action, content } = contentOf(request);
-        const signal = options.abortSignal instanceof AbortSignal ? options.abortSignal : new AbortController().signal;
         const ask = { service, region, origin: originOf(request), path: request.path, action, effect: effectOf(action), content, signal };
         const answer = await send(ask);
         if (service === "ec2") requireAnswerOf(action, answer);
