@@ -44,6 +44,8 @@ export interface AwsBench {
   launch(change?: Parameters): Promise<string>;
   instance(id: string): Promise<Element | undefined>;
   stateOf(id: string): Promise<string>;
+  /** What everything in a list is called, page by page. */
+  pages(action: string, set: string, id: string, parameters?: Parameters): Promise<readonly (readonly string[])[]>;
   requestOf(id: string): Promise<Element | undefined>;
 }
 
@@ -95,6 +97,15 @@ export async function awsBench(switches: Partial<AwsSwitches> = {}, delays: Part
       return textAt(itemsAt(made.document, "instancesSet")[0], "instanceId");
     },
     stateOf: async (id) => textAt(await instance(id), "instanceState", "name"),
+    async pages(action, set, id, parameters = {}) {
+      const pages: string[][] = [];
+      for (let token: string | undefined; token !== ""; ) {
+        const { document } = await ask(action, { ...parameters, ...(token === undefined ? {} : { NextToken: token }) });
+        pages.push(itemsAt(document, set).map((item) => textAt(item, id) || textAt(itemsAt(item, "instancesSet")[0], id)));
+        token = textAt(document, "nextToken");
+      }
+      return pages;
+    },
     async requestOf(id) {
       const { document } = await ask("DescribeSpotInstanceRequests", { "Filter.1.Name": "instance-id", "Filter.1.Value.1": id });
       return itemsAt(document, "spotInstanceRequestSet")[0];

@@ -1,5 +1,6 @@
 import type { FakeAnswer, FakeRequest } from "../fake-server.ts";
 import { authenticated, requireRate } from "./auth.ts";
+import { FIELDS, requireKnownFields } from "./fields.ts";
 import {
   describeInstanceStatus,
   describeInstances,
@@ -19,7 +20,7 @@ import {
   placementScores,
 } from "./market.ts";
 import type { MotoAnswer } from "./moto.ts";
-import { changeTags, PASSED_ON, passOn } from "./passthrough.ts";
+import { changeTags, passOn } from "./passthrough.ts";
 import { required } from "./query.ts";
 import { htmlAnswer, Refusal } from "./refusal.ts";
 import { cancelSpotRequests, describeSpotRequests } from "./spot-requests.ts";
@@ -95,10 +96,11 @@ export async function ec2(state: AwsState, request: FakeRequest): Promise<FakeAn
       "UnauthorizedOperation",
       `You are not authorized to perform this operation. User: arn:aws:iam::${state.account.id}:user/spot`,
     );
+  if (!Object.hasOwn(FIELDS, action))
+    throw new Refusal(400, "InvalidAction", `The action ${action} is not valid for this web service, or not played here.`);
+  requireKnownFields(action, parameters);
   const call: Call = { state, request, region, action, parameters };
   const forward = forwarded(state, request);
   const handler = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
-  if (handler !== undefined) return handler(call, forward);
-  if (PASSED_ON.has(action)) return passOn(call, forward);
-  throw new Refusal(400, "InvalidAction", `The action ${action} is not valid for this web service, or not played here.`);
+  return handler === undefined ? passOn(call, forward) : handler(call, forward);
 }

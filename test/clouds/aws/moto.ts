@@ -83,6 +83,7 @@ async function start(): Promise<Moto> {
       // A second of every start; the images are the proxy's.
       MOTO_EC2_LOAD_DEFAULT_AMIS: "false",
       MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION: "true",
+      MOTO_ENABLE_KEYPAIR_VALIDATION: "true",
     },
   });
   const port = await new Promise<number>((resolve, reject) => {

@@ -5,23 +5,6 @@ import { answer, fromMoto, Refusal } from "./refusal.ts";
 import { type AwsState, type Call, tagsOfItem } from "./state.ts";
 import { type Element, parseXml, put, textAt } from "./xml.ts";
 
-/** What moto does well enough alone: names, groups, keys and networks have no time and no money in them. */
-export const PASSED_ON: ReadonlySet<string> = new Set([
-  "AuthorizeSecurityGroupEgress",
-  "AuthorizeSecurityGroupIngress",
-  "CreateKeyPair",
-  "CreateSecurityGroup",
-  "DeleteKeyPair",
-  "DeleteSecurityGroup",
-  "DescribeAccountAttributes",
-  "DescribeKeyPairs",
-  "DescribeSecurityGroups",
-  "DescribeSubnets",
-  "DescribeVpcs",
-  "ImportKeyPair",
-  "RevokeSecurityGroupIngress",
-]);
-
 /** What was made here and has to go again, so that the account can be used by the next. */
 function keepInMind(state: AwsState, { region, action, parameters }: Call, given: MotoAnswer): void {
   if (given.status !== 200 || parameters.get("DryRun") === "true") return;
@@ -37,6 +20,7 @@ function keepInMind(state: AwsState, { region, action, parameters }: Call, given
   ]);
 }
 
+/** What moto does well enough alone: names, groups, keys and networks have no time and no money in them. */
 export async function passOn(call: Call, forward: () => Promise<MotoAnswer>): Promise<FakeAnswer> {
   const given = await forward();
   keepInMind(call.state, call, given);
