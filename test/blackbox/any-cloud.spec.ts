@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/platform/clock.ts";
+import { fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
 import type { FakeServer } from "../clouds/fake-server.ts";
+import { fakeGcp } from "../clouds/gcp/fake.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
 import { type MachineRoom, machineRoom, machineRoomAvailable } from "../clouds/machine-room.ts";
 import { fakePpio } from "../clouds/ppio/fake.ts";
@@ -40,6 +42,14 @@ const CLOUDS: Readonly<Record<string, (machines: MachineRoom) => Promise<RentedC
   verda: async (machines) => {
     const fake = await fakeVerda({ clock: systemClock, machines });
     return { ...fake, canaries: Object.values(fake.env).filter((value) => value.startsWith("canary")) };
+  },
+  alibaba: async (machines) => {
+    const fake = await fakeAlibaba({ clock: systemClock, machines });
+    return { ...fake, canaries: Object.values(fake.env).filter((value) => value.startsWith("canary")) };
+  },
+  gcp: async (machines) => {
+    const fake = await fakeGcp({ clock: systemClock, machines });
+    return { ...fake, canaries: fake.secrets() };
   },
 };
 

@@ -1,6 +1,10 @@
+import { alibabaProvider } from "../../src/providers/alibaba/provider.ts";
+import { gcpProvider } from "../../src/providers/gcp/provider.ts";
 import { hyperstackProvider } from "../../src/providers/hyperstack/provider.ts";
 import { novitaProvider, ppioProvider } from "../../src/providers/ppio/provider.ts";
 import { verdaProvider } from "../../src/providers/verda/provider.ts";
+import { fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
+import { fakeGcp } from "../clouds/gcp/fake.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
 import { fakePpio } from "../clouds/ppio/fake.ts";
 import { fakeVerda } from "../clouds/verda/verda.ts";
@@ -68,6 +72,45 @@ function verdaCloud(reclaims: boolean): MakeCloud {
   };
 }
 
+/** One region: every other one would only be asked the same. Within its first hour nothing is taken back. */
+function alibabaCloud(reclaims: boolean): MakeCloud {
+  return async (clock) => {
+    const fake = await fakeAlibaba({ clock, switches: { breaksProtection: true } });
+    const env = { ...fake.env, SPOT_ALIBABA_REGIONS: "cn-hangzhou" };
+    return {
+      // What it keeps between two processes is kept in no file: the virtual clock knows nothing of a disk.
+      provider: await alibabaProvider({ env, home: "/dev/null/nowhere", clock }),
+      server: fake.server,
+      isChange: ({ headers }) => !/^Describe/.test(headers["x-acs-action"] ?? ""),
+      living: fake.living,
+      volumes: fake.volumes,
+      async giveNotice(seconds) {
+        for (const { providerId } of reclaims ? fake.living() : []) await fake.reclaim(providerId, seconds);
+        return reclaims;
+      },
+      close: fake.close,
+    };
+  };
+}
+
+/** A reclaim leaves a stopped machine whose disk goes on costing. */
+function gcpCloud(reclaims: boolean): MakeCloud {
+  return async (clock) => {
+    const fake = await fakeGcp({ clock });
+    // What happens on the disk is nothing that the virtual clock waits for: a library is read before, and nothing is kept.
+    await import("../../src/providers/gcp/google-library.ts");
+    return {
+      provider: await gcpProvider({ env: fake.env, home: "/dev/null", clock }),
+      server: fake.server,
+      // As the names of its machines are pinned: without the slash between zone and name.
+      living: () => fake.living().map((one) => ({ ...one, providerId: one.providerId.replace("/", "-") })),
+      volumes: fake.volumes,
+      giveNotice: takeAll(fake, reclaims),
+      close: fake.close,
+    };
+  };
+}
+
 /** The clouds that are swept; where the documents disagree on what a reclaim leaves, more than one way. */
 export const SWEPT_CLOUDS: Readonly<Record<string, MakeCloud>> = {
   ppio: ppioCloud("ppio", "gone"),
@@ -77,4 +120,8 @@ export const SWEPT_CLOUDS: Readonly<Record<string, MakeCloud>> = {
   "hyperstack, denied once": hyperstackCloud("C"),
   verda: verdaCloud(false),
   "verda, reclaimed": verdaCloud(true),
+  alibaba: alibabaCloud(false),
+  "alibaba, reclaimed": alibabaCloud(true),
+  gcp: gcpCloud(false),
+  "gcp, reclaimed": gcpCloud(true),
 };
