@@ -1,14 +1,11 @@
 import { checkedLabels, checkedName, int64 } from "./checks.ts";
+import { copyContent, roomSnapshot, roomVolume } from "./content.ts";
 import { diskTypeOf, imageOf, inUse, type NewDisk, snapshotOf, sourceDisk } from "./instance-order.ts";
 import { begin, type Failure, finish } from "./operations.ts";
 import { alreadyExists, invalid, notFound, notReady, Refusal } from "./refusal.ts";
 import { ATTACHED_DISK, checkedBody, DISK } from "./shapes.ts";
 import { type Disk, diskPath, fullName, type Operation, type Site, usersOf, type Vm, vmKey, vmPath } from "./site.ts";
 import { hourlyDiskPrice } from "./skus.ts";
-
-/** The room's name of a disk; names may come back, ids do not. */
-export const roomVolume = ({ id }: { readonly id: string }): string => `disk-${id}`;
-export const roomSnapshot = ({ id }: { readonly id: string }): string => `snapshot-${id}`;
 
 /** A disk that begins to be; `ready` ends that. */
 export function makeDisk(site: Site, zone: string, order: NewDisk): Disk {
@@ -28,6 +25,7 @@ export function makeDisk(site: Site, zone: string, order: NewDisk): Disk {
     lastDetach: null,
   };
   site.disks.set(vmKey(zone, disk.name), disk);
+  if (order.snapshot !== null) copyContent(site, roomSnapshot(order.snapshot), roomVolume(disk));
   return disk;
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../src/platform/clock.ts";
 import type { MachineRoom } from "../machine-room.ts";
 import { startMetadata } from "../metadata/metadata.ts";
-import { roomVolume } from "./disks.ts";
+import { roomVolume } from "./content.ts";
 import { guestTerminate } from "./preemption.ts";
 import { type Site, type Vm, vmKey } from "./site.ts";
 

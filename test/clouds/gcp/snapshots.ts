@@ -1,24 +1,13 @@
-import { cpSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { HOURS_IN_A_MONTH, SNAPSHOT_PER_GIB_MONTH } from "./catalogue.ts";
 import { checkedLabels, checkedName, referenceTo } from "./checks.ts";
-import { diskOf, roomSnapshot, roomVolume } from "./disks.ts";
+import { copyContent, roomSnapshot, roomVolume } from "./content.ts";
+import { diskOf } from "./disks.ts";
 import { begin, finish } from "./operations.ts";
 import { alreadyExists, invalid, notFound, notReady } from "./refusal.ts";
 import { checkedBody, SNAPSHOT } from "./shapes.ts";
 import { type Disk, diskPath, fullName, type Operation, type Site, type Snapshot, snapshotPath } from "./site.ts";
 
 const about = (snapshot: Snapshot) => ({ scope: "global", target: snapshotPath(snapshot), targetId: snapshot.id });
-
-/** The content of one of the room's disks becomes that of another. */
-export function copyContent(site: Site, from: string, to: string): void {
-  if (site.room === null) return;
-  const [source, target] = [site.room.volumeFolder(from), site.room.volumeFolder(to)];
-  for (const part of ["files", "disk"]) {
-    rmSync(join(target, part), { recursive: true, force: true });
-    cpSync(join(source, part), join(target, part), { recursive: true, preserveTimestamps: true });
-  }
-}
 
 /** `POST global/snapshots`: the disk is named in the body. */
 export function insertSnapshot(site: Site, input: unknown): Operation {
