@@ -6,6 +6,9 @@
 # and mkfs.ext4; tar for `pack`. Uses openssl (for speed) and perl or setsid (for a process group of the workload's own)
 # when they are there.
 #
+# What stands between `# [only WORD...]` and `# [end]` is sent only to machines of which one of the words is true: what they
+# are, who tells them of a notice, how their volume comes (boot-script.ts). Only functions and their variables stand there.
+#
 # Every verb prints one line of JSON on stdout and talks on stderr, except where it says otherwise. One that could not do
 # its work prints {"error":TEXT} and exits 7.
 #   run                          boot: put the newest checkpoint back, start the workload, listen for notices
@@ -15,18 +18,18 @@
 #   status                       what goes on
 #   stop [SECONDS]               end the workload: SIGTERM, then SIGKILL
 #   volume DEVICE [GB]           the volume has come under this name: mount it; format it only when it is blank
+#   volume serial:TEXT [GB]      the same; it is the one disk that says this serial number
 #   release                      end the workload and let go of the volume
 #   sealed                       the whole checkpoints on the volume, newest first
 #   verify ID                    hash a checkpoint on the volume against its manifest
 #   pack ID                      a checkpoint as a tar stream on stdout
 #   ready-http PORT PATH         whether something on this machine answers there
 #   exec [--] ARG...             become a command with the workload's environment and folder
-#   log [--tail LINES | --from BYTE] [--follow]   what agent and workload have printed
 # Verbs that begin with an underscore are the agent calling itself.
 #
 # One `run` process supervises; hooks and seals are processes of their own, so that neither a slow disk nor a hanging
-# hook can keep it from hearing a notice. They share only small files below $RUN, each with one writer, put there by
-# rename. Times are epoch seconds.
+# hook can keep it from hearing a notice; nor can a cloud's metadata service, which another process asks (`_listen`). They
+# share only small files below $RUN, each with one writer, put there by rename. Times are epoch seconds.
 
 set -u
 
@@ -36,8 +39,12 @@ LIB=$ROOT/var/lib/spot
 RUN=$ROOT/run/spot
 CKPT=$LIB/checkpoint
 AGENT=$0
-# How often the metadata endpoint is asked, in seconds: a notice must reach the hook within one second.
+# How often the supervisor looks around, in seconds: a notice that was heard must reach the hook within one second.
 POLL=0.3
+# How often a cloud's metadata service is asked where it cannot say by itself when something changes: as AWS wants it.
+ASK_EVERY=5
+# How long a read that waits for a change may take.
+WAIT_SECONDS=50
 # How often a checkpoint is read again when its files change meanwhile.
 MOST_TRIES=5
 # How long a hook may take when no deadline presses.
@@ -59,15 +66,8 @@ TAB=$(printf '\t')
 
 say() { printf 'spot: %s\n' "$*" >&2; }
 
-# json_string TEXT: a JSON string, whatever bytes are in the text.
-json_string() {
-  printf '%s' "$1" | awk '
-    BEGIN { for (i = 1; i < 32; i++) code[sprintf("%c", i)] = sprintf("\\u%04x", i)
-            code["\\"] = "\\\\"; code["\""] = "\\\""; printf "\"" }
-    { if (NR > 1) printf "\\n"
-      for (i = 1; i <= length($0); i++) { c = substr($0, i, 1); printf "%s", (c in code) ? code[c] : c } }
-    END { printf "\"" }'
-}
+# json_string TEXT: a JSON string; newlines and their like become spaces.
+json_string() { printf '"%s"' "$(printf %s "$1" | tr '\001-\037' ' ' | sed 's/["\\]/\\&/g')"; }
 
 # put KEY VALUE: a reader sees the old value or the new one.
 put() { printf '%s\n' "$2" >"$RUN/.$1.$$" && mv -f "$RUN/.$1.$$" "$RUN/$1"; }
@@ -100,11 +100,15 @@ is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }
 # a `//` at the head of every name and nowhere else, so that names with newlines can be told apart.
 if find / -maxdepth 0 -printf '' 2>/dev/null; then
   stat_all() { find .//. \( -type f -o -type d -o -type l \) -printf '%M %m %s %T@ %i %T@ - %p\n'; }
-elif stat -c %s / >/dev/null 2>&1; then
-  stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -c '%A %a %s %Y %i %y %n' {} +; }
 else
+  stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -c '%A %a %s %Y %i %y %n' {} +; }
+fi
+# [only process]
+# macOS.
+if ! stat -c %s / >/dev/null 2>&1; then
   stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -f '%Sp %Mp%Lp %z %m %i %Fm 0 0 %N' {} +; }
 fi
+# [end]
 
 # Makes what was written to the file system that holds $1 durable.
 sync_all() {
@@ -150,17 +154,8 @@ processors() { getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null || ech
 describe() {
   (cd "$1" && stat_all) >"$2.raw" || return 1
   awk '
-    function plain(text,   out, i) {
-      if (index(text, "\\")) {
-        out = ""
-        for (i = index(text, "\\"); i; i = index(text, "\\")) { out = out substr(text, 1, i) "\\"; text = substr(text, i + 1) }
-        text = out text
-      }
-      if (index(text, "\t")) {
-        out = ""
-        for (i = index(text, "\t"); i; i = index(text, "\t")) { out = out substr(text, 1, i - 1) "\\t"; text = substr(text, i + 1) }
-        text = out text
-      }
+    function plain(text) {
+      if (text ~ /[\\\t]/) { gsub(/\\/, "&&", text); gsub(/\t/, "\\t", text) }
       return text
     }
     function done() {
@@ -287,7 +282,9 @@ lock() {
   done
 }
 
-unlock() { [ "$(readlink "$RUN/$1.lock" 2>/dev/null)" = "$$" ] && rm -f "$RUN/$1.lock"; }
+holds() { [ "$(readlink "$RUN/$1.lock" 2>/dev/null)" = "$$" ]; }
+
+unlock() { holds "$1" && rm -f "$RUN/$1.lock"; }
 
 # Each process that seals, restores or runs a hook works in a folder of its own and cleans up however it ends.
 begin_work() {
@@ -302,6 +299,8 @@ begin_work() {
 end_work() {
   trap - EXIT
   [ -n "$PARTIAL" ] && discard "$PARTIAL"
+  # A hook that nobody waits for any more must not run beside the next one.
+  if holds hook && get hook-pid && is_number "$value"; then signal_tree KILL "$value"; fi
   unlock seal
   unlock hook
   unlock volume
@@ -321,7 +320,7 @@ discard() {
 load_settings() {
   SPOT_SET_MACHINE=process SPOT_SET_NOTICES=local SPOT_SET_ENDS_ITSELF=yes SPOT_SET_VOLUME_COMES=mounted
   SPOT_SET_INSTANCE='' SPOT_SET_VOLUME_NAME='' SPOT_SET_VOLUME_MOUNT='' SPOT_SET_WORKDIR=''
-  SPOT_SET_HOOK='' SPOT_SET_EVERY='' SPOT_SET_TTL_ENDS_AT='' SPOT_SET_IDLE=''
+  SPOT_SET_HOOK='' SPOT_SET_EVERY='' SPOT_SET_TTL_ENDS_AT='' SPOT_SET_IDLE='' SPOT_SET_NOTICE_SECONDS=''
   if [ ! -r "$LIB/settings.env" ]; then
     say "no settings at $LIB/settings.env"
     return 1
@@ -353,6 +352,7 @@ volume_there() {
   [ -n "$value" ] && marker_is "$value"
 }
 
+# [only device]
 # The volume says of itself which one it is; the folder below the mount point does not.
 marker_is() { [ -r "$VOLUME/spot/volume" ] && IFS= read -r marker <"$VOLUME/spot/volume" && [ "$marker" = "$1" ]; }
 
@@ -434,7 +434,7 @@ mount_part() {
 # lacks_volume: whether the workload has to wait for its volume. The file system that was mounted at an earlier boot is
 # mounted again as soon as it is there, whatever its disk is called now.
 lacks_volume() {
-  [ -n "$VOLUME" ] && [ "$SPOT_SET_VOLUME_COMES" = device ] || return 1
+  [ -n "$VOLUME" ] || return 1
   if ! volume_there; then
     [ -f "$RUN/awaits" ] || { put awaits volume && say 'waiting for the volume'; }
     { [ -r "$LIB/volume" ] && read -r known_uuid known_name <"$LIB/volume"; } || return 0
@@ -457,6 +457,8 @@ lacks_volume() {
   return 1
 }
 
+# [end]
+
 # ---------------------------------------------------------------- sealing
 
 # The bytes that the entries of list $1 take on a disk with blocks of 4 kB, with the manifest's share.
@@ -465,8 +467,12 @@ space_needed() {
     END { printf "%.0f\n", bytes + 4096 }' "$1"
 }
 
-# space_left: bytes that the volume can still take. On the embedded cloud a volume is a folder without a size of its
-# own, and the cloud says how much it may hold.
+# space_left: bytes that the volume can still take.
+# shellcheck disable=SC2317 # the embedded cloud has another one
+space_left() { space_free=$(df -Pk "$VOLUME/" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }'); }
+
+# [only process]
+# On the embedded cloud a volume is a folder without a size of its own, and the cloud says how much it may hold.
 space_left() {
   space_free=$(df -Pk "$VOLUME/" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')
   if is_number "${SPOT_VOLUME_LIMIT_BYTES-}"; then
@@ -475,6 +481,7 @@ space_left() {
     if [ "$space_limit" -lt "$space_free" ]; then space_free=$space_limit; fi
   fi
 }
+# [end]
 
 full() { refuse "No space left on device: volume ${SPOT_SET_VOLUME_NAME:-$SPOT_SET_VOLUME_MOUNT} has $space_free bytes left, the checkpoint needs ${1:-more}"; }
 
@@ -623,10 +630,9 @@ seal_fill() {
   [ "$seal_code" -eq 0 ] || refuse 'the copy on the volume could not be read back' || return
   cut -f 1,2,4 "$WORK/before" >"$WORK/wanted"
   cut -f 1,2,4 "$WORK/sealed" | cmp -s - "$WORK/wanted" || refuse 'the copy on the volume differs from what was to be sealed' || return
-  if is_number "${SPOT_VOLUME_LIMIT_BYTES-}"; then
-    space_left
-    [ "$space_free" -ge 0 ] || full || return
-  fi
+  # A limit that is no disk's own may have been passed.
+  space_left
+  [ "$space_free" -ge 0 ] || full || return
   read_step "$PARTIAL/data"
   now
   write_manifest "$WORK/sealed" "$1" 2>"$WORK/copy.err" || refuse "the manifest could not be written: $(head -n 1 "$WORK/copy.err")" || return
@@ -772,72 +778,66 @@ run_hook() {
   unlock hook
 }
 
-# ---------------------------------------------------------------- the metadata endpoint
+# ---------------------------------------------------------------- asking by HTTP
 
-# Where the endpoint is and the token for it. Read every time: the port may change.
-load_metadata() {
-  metadata_url='' metadata_token=''
-  [ -r "$ROOT/metadata.env" ] || return 1
-  while IFS= read -r metadata_line; do
-    case $metadata_line in
-      SPOT_METADATA_URL=*) metadata_url=${metadata_line#*=} ;;
-      SPOT_METADATA_TOKEN=*) metadata_token=${metadata_line#*=} ;;
-    esac
-  done <"$ROOT/metadata.env"
-  [ -n "$metadata_url" ]
-}
-
-# http METHOD URL HEADER: prints the body; returns 0 on 2xx, 4 on 404, 1 on anything else. The header carries a
+# http METHOD URL HEADER [SECONDS]: prints the body and leaves the head of the answer in $http_head. Returns 0 on 2xx, 3 when
+# it was refused (401, 403), 4 on 404, 5 when no program here can ask this way, 1 on anything else. The header carries a
 # secret, so it travels by file or environment, where the program allows it, and never by argv.
 http() {
   for http_program in curl wget python3 node; do
-    if command -v "$http_program" >/dev/null 2>&1; then
-      "http_$http_program" "$@"
-      return
+    if command -v "$http_program" >/dev/null 2>&1 && command -v "http_$http_program" >/dev/null; then
+      "http_$http_program" "$1" "$2" "$3" "${4:-3}"
+      http_result=$?
+      [ "$http_result" = 5 ] || return "$http_result"
     fi
   done
-  return 1
+  return 5
 }
 
+# http_status CODE: as `http` returns it.
+http_status() { case $1 in 2??) return 0 ;; 401 | 403) return 3 ;; 404) return 4 ;; *) return 1 ;; esac; }
+
 http_curl() {
-  http_answer=$(printf 'url = "%s"\nrequest = "%s"\nheader = "%s"\n' "$2" "$1" "$3" | curl -q -s -m 3 --noproxy '*' -w '\n%{http_code}' -K - 2>/dev/null) || return 1
-  http_code=${http_answer##*"$NL"}
-  case $http_code in 2??) printf '%s\n' "${http_answer%"$NL"*}" ;; 404) return 4 ;; *) return 1 ;; esac
+  http_answer=$(printf 'url = "%s"\nrequest = "%s"\nheader = "%s"\n' "$2" "$1" "$3" |
+    curl -q -s -m "$4" --noproxy '*' -D "$http_head" -w '\n%{http_code}' -K - 2>/dev/null) || return 1
+  http_status "${http_answer##*"$NL"}" || return
+  printf '%s\n' "${http_answer%"$NL"*}"
 }
 
 http_wget() {
-  http_post=
-  if [ "$1" = POST ]; then http_post=--post-data=; fi
+  http_body=
   case $(wget --help 2>&1) in
     *GNU*)
-      (umask 077 && printf 'header = %s\ntries = 1\nuse_proxy = off\n' "$3" >"$RUN/wgetrc")
-      http_answer=$(WGETRC=$RUN/wgetrc wget -q -S -T 3 -O - ${http_post:+"$http_post"} "$2" 2>"$RUN/wget.err") && printf '%s\n' "$http_answer" && return 0
+      case $1 in POST) http_body=--post-data= ;; PUT) http_body=--method=PUT ;; esac
+      (umask 077 && printf 'header = %s\ntries = 1\nuse_proxy = off\nmax_redirect = 0\n' "$3" >"$http_head.rc")
+      http_answer=$(WGETRC=$http_head.rc wget -q -S -T "$4" -O - ${http_body:+"$http_body"} "$2" 2>"$http_head")
       ;;
     *)
+      [ "$1" != PUT ] || return 5
       # busybox takes the header in argv only, and not every build of it knows a time limit.
+      if [ "$1" = POST ]; then http_body=yes; fi
       http_limit=
-      if command -v timeout >/dev/null 2>&1; then http_limit='timeout 3'; fi
-      http_answer=$($http_limit wget -q -S -Y off -O - --header "$3" ${http_post:+--post-data ''} "$2" 2>"$RUN/wget.err") && printf '%s\n' "$http_answer" && return 0
+      if command -v timeout >/dev/null 2>&1; then http_limit="timeout $4"; fi
+      http_answer=$($http_limit wget -q -S -Y off -O - --header "$3" ${http_body:+--post-data ''} "$2" 2>"$http_head")
       ;;
-  esac
-  if grep -q 'HTTP/[0-9.]* 404' "$RUN/wget.err"; then return 4; fi
-  return 1
+  esac && printf '%s\n' "$http_answer" && return
+  http_status "$(sed -n 's/.*HTTP\/[0-9.]* \([0-9]*\).*/\1/p' "$http_head" | tail -n 1)" && return 1
 }
 
+# Without indentation: it is taken away on the way to the machine.
 http_python3() {
   SPOT_HTTP_HEADER=$3 python3 -I -c '
 import os, sys, urllib.request, urllib.error
+method, url, seconds, head = sys.argv[1:]
 name, value = os.environ["SPOT_HTTP_HEADER"].split(": ", 1)
-request = urllib.request.Request(sys.argv[2], method=sys.argv[1], headers={name: value}, data=b"" if sys.argv[1] == "POST" else None)
-try:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    print(opener.open(request, timeout=3).read().decode())
-except urllib.error.HTTPError as error:
-    sys.exit(4 if error.code == 404 else 1)
-except Exception:
-    sys.exit(1)' "$1" "$2" 2>/dev/null
+request = urllib.request.Request(url, method=method, headers={name: value}, data=b"" if method == "POST" else None)
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+try: answer = opener.open(request, timeout=float(seconds)); print(answer.read().decode()); open(head, "w").write(str(answer.headers))
+except urllib.error.HTTPError as error: sys.exit({401: 3, 403: 3, 404: 4}.get(error.code, 1))
+except Exception: sys.exit(1)' "$1" "$2" "$4" "$http_head" 2>/dev/null
 }
 
+# [only process container]
 # On the embedded cloud node is always there: it runs the cloud.
 http_node() {
   # shellcheck disable=SC2016 # the dollars are node's
@@ -854,26 +854,207 @@ http_node() {
     request.on("error", () => process.exit(1));
     request.end();' "$1" "$2" 2>/dev/null
 }
+# [end]
 
-# The one table of how each cloud tells. Prints `KIND DEADLINE`; returns 4 when there is no notice, 1 when nobody knows.
-read_notice() {
-  case $SPOT_SET_NOTICES in
-    local)
-      load_metadata || return 1
-      notice_answer=$(http GET "$metadata_url/metadata/v1/notice" "X-Spot-Token: $metadata_token") || return
-      printf '%s\n' "$notice_answer" | sed -n 's/.*"kind":"\([a-z-]*\)".*"deadline":\([0-9]*\).*/\1 \2/p'
+# ---------------------------------------------------------------- the metadata service
+
+# The one table of how each cloud tells, one row a cloud: `read_notice_CLOUD` sets $heard to `KIND DEADLINE`. It returns 4
+# when there is no notice, 1 when nobody knows. `terminate_CLOUD`: the machine ends itself.
+read_notice() { "read_notice_$SPOT_SET_NOTICES"; }
+terminate() { "terminate_$SPOT_SET_NOTICES"; }
+
+# [only local]
+# Where the endpoint is and the token for it. Read every time: the port may change.
+load_metadata() {
+  metadata_url='' metadata_token=''
+  [ -r "$ROOT/metadata.env" ] || return 1
+  while IFS= read -r metadata_line; do
+    case $metadata_line in
+      SPOT_METADATA_URL=*) metadata_url=${metadata_line#*=} ;;
+      SPOT_METADATA_TOKEN=*) metadata_token=${metadata_line#*=} ;;
+    esac
+  done <"$ROOT/metadata.env"
+  [ -n "$metadata_url" ]
+}
+
+read_notice_local() {
+  load_metadata || return 1
+  heard=$(http GET "$metadata_url/metadata/v1/notice" "X-Spot-Token: $metadata_token") || return
+  heard=$(printf '%s\n' "$heard" | sed -n 's/.*"kind":"\([a-z-]*\)".*"deadline":\([0-9]*\).*/\1 \2/p')
+}
+
+terminate_local() { load_metadata && http POST "$metadata_url/metadata/v1/terminate" "X-Spot-Token: $metadata_token" >/dev/null; }
+# [end]
+
+# [only aws gcp alibaba]
+# metadata_at URL: sets $metadata_url to it; a machine with a root of its own finds there what stands for it.
+metadata_at() {
+  metadata_url=$1
+  if [ -n "$ROOT" ]; then metadata_url=$(sed -n 's/^SPOT_METADATA_URL=//p' "$ROOT/metadata.env" 2>/dev/null); fi
+  [ -n "$metadata_url" ]
+}
+# [end]
+
+# [only aws]
+# `meta-data/instance-action`, without `spot/`, is something else. A notice says what will be done, and when; a
+# recommendation only that the risk is higher now.
+read_notice_aws() {
+  token_header=X-aws-ec2-metadata-token
+  metadata_at http://169.254.169.254 || return
+  ask_with_token spot/instance-action
+  heard_code=$?
+  if [ "$heard_code" -eq 0 ]; then hear_time reclaim; return; fi
+  [ "$heard_code" -eq 4 ] || return 1
+  ask_with_token events/recommendations/rebalance && hear_time rebalance
+}
+# [end]
+
+# [only alibaba]
+read_notice_alibaba() {
+  token_header=X-aliyun-ecs-metadata-token
+  metadata_at http://100.100.100.200 && ask_with_token instance/spot/termination-time && hear_time reclaim
+}
+# [end]
+
+# [only aws alibaba]
+# hear_time KIND: sets $heard with the time in $answer (UTC, as in RFC 3339). What has no time is no notice of theirs.
+hear_time() {
+  heard=$(printf '%s\n' "$answer" |
+    sed -n 's/.*\([0-9]\{4\}\)-\([0-9][0-9]\)-\([0-9][0-9]\)T\([0-9][0-9]\):\([0-9][0-9]\):\([0-9][0-9]\)[.0-9]*Z.*/\1 \2 \3 \4 \5 \6/p' |
+    awk -v kind="$1" 'NR == 1 {
+      m = ($2 + 9) % 12; y = $1 - (m > 9)
+      days = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * m + 2) / 5) + $3 - 719469
+      printf "%s %.0f\n", kind, ((days * 24 + $4) * 60 + $5) * 60 + $6 }')
+  [ -n "$heard" ]
+}
+
+# ask_with_token PATH: sets $answer. The token is kept; when it is no longer good, another one is taken, once.
+# Where none can be had it is tried without.
+ask_with_token() {
+  [ -n "$ask_header" ] || take_token
+  answer=$(http GET "$metadata_url/latest/meta-data/$1" "$ask_header")
+  ask_code=$?
+  if [ "$ask_code" -eq 3 ]; then
+    take_token || return 1
+    answer=$(http GET "$metadata_url/latest/meta-data/$1" "$ask_header")
+    ask_code=$?
+  fi
+  return "$ask_code"
+}
+
+# take_token: sets $ask_header.
+ask_header='' take_said=''
+take_token() {
+  ask_header='Accept: */*'
+  ask_token=$(http PUT "$metadata_url/latest/api/token" "$token_header-ttl-seconds: 21600")
+  take_code=$?
+  if [ "$take_code" -eq 5 ] && [ -z "$take_said" ]; then
+    take_said=yes
+    say 'no program here can PUT (curl, GNU wget, python3 can): asking for notices without a session token'
+  fi
+  [ "$take_code" -eq 0 ] || return 1
+  case $ask_token in '' | *[!A-Za-z0-9_=+/.-]*) return 1 ;; esac
+  ask_header="$token_header: $ask_token"
+}
+# [end]
+
+# [only gcp]
+# Reads of `preempted` wait for its change. No deadline is told with it: what the setting says, or a little less than the 30
+# seconds there are at best. Maintenance of the host is told an hour ahead where there are GPUs.
+preempted_tag='' preempted_until='' maintenance_until=''
+read_notice_gcp() {
+  metadata_at http://metadata.google.internal || return
+  gcp_url=$metadata_url/computeMetadata/v1/instance
+  gcp_wait=
+  if [ -n "$preempted_tag" ]; then gcp_wait="?wait_for_change=true&timeout_sec=$WAIT_SECONDS&last_etag=$preempted_tag"; fi
+  preempted_tag='' pause=2
+  ticks
+  gcp_began=$ticks
+  answer=$(http GET "$gcp_url/preempted$gcp_wait" 'Metadata-Flavor: Google' $((WAIT_SECONDS + 5))) || return 1
+  ticks
+  # A service that does not wait is not asked without a pause.
+  pause=1
+  if [ $((ticks - gcp_began)) -gt 100 ]; then pause=0.05; fi
+  preempted_tag=$(sed -n 's/^ *[Ee][Tt]ag: *\([A-Za-z0-9_-]*\).*/\1/p' "$http_head" | tail -n 1)
+  case $answer in
+    TRUE)
+      now
+      preempted_until=${preempted_until:-$((now + ${SPOT_SET_NOTICE_SECONDS:-25}))}
+      heard="reclaim $preempted_until"
+      return
       ;;
+    FALSE) preempted_until= ;;
     *) return 1 ;;
   esac
+  read_maintenance_gcp
 }
 
-# The machine ends itself.
-terminate() {
-  case $SPOT_SET_NOTICES in
-    local) load_metadata && http POST "$metadata_url/metadata/v1/terminate" "X-Spot-Token: $metadata_token" >/dev/null ;;
-    *) return 1 ;;
-  esac
+# Once a minute.
+maintenance_ticks=
+read_maintenance_gcp() {
+  if [ -z "$maintenance_ticks" ] || [ $((ticks - maintenance_ticks)) -ge $((WAIT_SECONDS * 100)) ]; then
+    answer=$(http GET "$gcp_url/maintenance-event" 'Metadata-Flavor: Google') && maintenance_ticks=$ticks
+    case $answer in
+      TERMINATE*)
+        now
+        maintenance_until=${maintenance_until:-$((now + 3600))}
+        ;;
+      NONE) maintenance_until= ;;
+    esac
+  fi
+  [ -n "$maintenance_until" ] || return 4
+  heard="maintenance $maintenance_until"
 }
+# [end]
+
+# [only aws gcp]
+# Who shuts down here has ended its billing. A machine of a test has a root folder, and must not end the one it runs on.
+terminate_aws() {
+  if [ -n "$ROOT" ]; then
+    "$ROOT/sbin/poweroff"
+  elif [ -d /run/systemd/system ]; then
+    systemctl --no-block poweroff
+  else
+    shutdown -h now || poweroff
+  fi
+}
+
+terminate_gcp() { terminate_aws; }
+# [end]
+
+# [only aws gcp alibaba]
+# _listen PID: asks at the service's own pace for as long as the agent PID lives, and puts what it hears into `heard`.
+verb__listen() {
+  load_settings || return
+  listen_misses=0
+  while kill -0 "$1" 2>/dev/null; do
+    heard='' pause=$ASK_EVERY
+    read_notice
+    case $? in
+      0 | 4)
+        put heard "${heard:-none}"
+        if [ "$listen_misses" -ge 3 ]; then say 'the metadata service answers again'; fi
+        listen_misses=0
+        ;;
+      *)
+        listen_misses=$((listen_misses + 1))
+        if [ "$listen_misses" -eq 3 ]; then say 'the metadata service does not answer'; fi
+        ;;
+    esac
+    nap "$pause"
+  done
+}
+
+# The listener goes on whatever becomes of it.
+keep_listening() {
+  if { [ -n "$listener" ] && kill -0 "$listener" 2>/dev/null; } || [ "$now" -lt "$listen_again" ]; then return 0; fi
+  listen_again=$((now + ASK_EVERY))
+  lead sh "$AGENT" _listen "$$" </dev/null >/dev/null &
+  listener=$!
+}
+# [end]
+
+end_listener() { if [ -n "$listener" ]; then signal_tree TERM "$listener"; fi; }
 
 # ---------------------------------------------------------------- restoring
 
@@ -954,13 +1135,20 @@ restore_newest() {
 # The controller's word, or the endpoint's: sets $notice to `KIND DEADLINE` or nothing. An endpoint that does not answer
 # withdraws nothing.
 hear() {
-  if [ "$SPOT_SET_NOTICES" = controller ]; then
-    get told
-    notice=$value
-    return
-  fi
-  heard=$(read_notice)
-  case $? in
+  heard='' heard_code=1
+  case $SPOT_SET_NOTICES in
+    controller) ;;
+    local)
+      read_notice
+      heard_code=$?
+      ;;
+    *)
+      keep_listening
+      get heard
+      case $value in none) heard_code=4 ;; ?*) heard=$value heard_code=0 ;; esac
+      ;;
+  esac
+  case $heard_code in
     0) [ -n "$heard" ] && endpoint=$heard ;;
     4)
       if [ -n "$endpoint" ]; then
@@ -973,7 +1161,12 @@ hear() {
   esac
   get told
   notice=${endpoint:-$value}
+  # An advice hides no reclaim.
+  case $endpoint in rebalance*) notice=${value:-$endpoint} ;; esac
 }
+
+# presses: whether there is a notice that ends this machine. A rebalance recommendation only says that one is more likely.
+presses() { case $notice in '' | rebalance*) return 1 ;; esac; }
 
 # answer_notice: starts or ends the answer when the notice has changed.
 answer_notice() {
@@ -989,9 +1182,14 @@ answer_notice() {
   now
   printf '{"kind":"%s","deadline":%s,"seenAt":%s}\n' "${notice% *}" "${notice#* }" "$now" >"$RUN/.notice.json" && mv -f "$RUN/.notice.json" "$RUN/notice.json"
   put notice "$notice"
-  sh "$AGENT" _respond "${notice#* }" >/dev/null &
-  responder=$!
-  say "notice: ${notice% *} in $((${notice#* } - now)) s"
+  if presses; then
+    sh "$AGENT" _respond "${notice#* }" >/dev/null &
+    responder=$!
+    say "notice: ${notice% *} in $((${notice#* } - now)) s"
+  else
+    say 'the cloud recommends to move on (rebalance): sealing one more checkpoint'
+    if [ -n "$begun" ] && [ -z "$ended_at" ] && [ -n "$VOLUME" ]; then seal_aside interval; fi
+  fi
 }
 
 # plan DEADLINE: sets $left (seconds to it) and $reserve (what a seal and its margin need of them).
@@ -1023,13 +1221,16 @@ verb__respond() {
   next_seal=0
   while [ -f "$RUN/notice.json" ]; do
     plan "$1"
-    if [ "$left" -le 0 ] || [ -f "$RUN/released" ]; then break; fi
+    # Whoever is late, or whose clock is wrong, tries once all the same.
+    if { [ "$left" -le 0 ] && [ "$next_seal" -gt 0 ]; } || [ -f "$RUN/released" ]; then break; fi
     # It may still be on its way.
     volume_there || { nap 0.5; continue; }
     # The first at once; then ever closer together towards the deadline, and one as late as a seal is sure to fit.
     if [ "$now" -ge "$next_seal" ] || { [ "$left" -le $((reserve + 1)) ] && [ "$left" -ge "$reserve" ]; }; then
       next_seal=$((now + 1))
-      if lock seal "$1"; then
+      seal_until=$1
+      if [ "$left" -le 0 ]; then seal_until=$((now + 10)); fi
+      if lock seal "$seal_until"; then
         seal notice || say "not sealed: $refusal"
         unlock seal
         case $sealed in *'"unchanged":false'*)
@@ -1072,19 +1273,22 @@ verb_run() {
     (umask 077 && : >>"$LIB/console.log")
     exec >>"$LIB/console.log" 2>&1
   fi
-  begun='' over='' asked='' notice=''
+  begun='' over='' asked='' notice='' listener='' listen_again=0
   trap 'asked_to_end' TERM INT
   trap '' HUP
   begin || return
   supervise
+  run_code=$?
+  end_listener
+  return "$run_code"
 }
 
 # begin: as soon as its volume is there, puts the newest checkpoint back and starts the workload.
 begin() {
   now
   # A machine that comes back after its time does not begin again.
-  if [ "$SPOT_SET_ENDS_ITSELF" = no ] && time_is_up; then return 0; fi
-  lacks_volume && return 0
+  if [ "$SPOT_SET_MACHINE" != process ] && time_is_up; then return 0; fi
+  [ "$SPOT_SET_VOLUME_COMES" = device ] && lacks_volume && return 0
   lock volume "$now" || return 0
   if [ ! -f "$RUN/released" ]; then
     begin_work || return 1
@@ -1149,7 +1353,7 @@ supervise() {
         finish 'it has been idle'
       elif [ -z "$begun" ]; then
         begin || return
-      elif [ -z "$ended_at$notice" ] && is_number "$SPOT_SET_EVERY" && [ -n "$VOLUME" ] && [ $((now - last_seal)) -ge "$SPOT_SET_EVERY" ]; then
+      elif [ -z "$ended_at" ] && ! presses && is_number "$SPOT_SET_EVERY" && [ -n "$VOLUME" ] && [ $((now - last_seal)) -ge "$SPOT_SET_EVERY" ]; then
         seal_aside interval
       fi
     fi
@@ -1185,7 +1389,7 @@ look_after_workload() {
   say "the workload ended with exit code $value"
   [ -f "$RUN/released" ] || put phase exited
   # Whoever asked for the end seals by himself; under a notice the answer to it does.
-  if [ ! -f "$RUN/stop-asked" ] && [ -z "$notice" ] && [ -n "$VOLUME" ]; then
+  if [ ! -f "$RUN/stop-asked" ] && ! presses && [ -n "$VOLUME" ]; then
     wait_for_sealer
     seal_aside exit
   fi
@@ -1195,31 +1399,58 @@ wait_for_sealer() { if [ -n "$sealer" ]; then wait "$sealer" 2>/dev/null; fi; }
 
 asked_to_end() { asked=yes; }
 
-# finish WHY: hook, last checkpoint, and the machine ends itself. Where it cannot, the agent stays, for whoever ends it.
+# finish WHY: hook, last checkpoint, and the machine ends itself. Where it cannot, the agent stays, for whoever ends it. Who
+# stops the agent of a rented machine does not ask for the machine's end: a boot script may start it anew with other settings.
 finish() {
-  [ -z "$over" ] || exit 0
-  say "$1: sealing a last checkpoint and ending this machine"
-  [ "$SPOT_SET_ENDS_ITSELF" = yes ] && trap '' TERM INT
+  if [ -n "$over" ]; then leave; fi
+  say "$1: sealing a last checkpoint"
+  ends=$SPOT_SET_ENDS_ITSELF
+  if [ "$SPOT_SET_MACHINE" != process ] && [ -n "$asked" ]; then ends=no; fi
+  [ "$ends" = yes ] && trap '' TERM INT
   put phase stopping
   wait_for_sealer
-  if [ -n "$VOLUME" ] && [ ! -f "$RUN/released" ]; then
-    sh "$AGENT" snapshot down $((now + 60)) >/dev/null || say 'the last checkpoint was not sealed'
-  fi
+  if [ -n "$VOLUME" ] && [ ! -f "$RUN/released" ]; then seal_at_the_end || say 'the last checkpoint was not sealed'; fi
   end_workload 5
-  if [ "$SPOT_SET_ENDS_ITSELF" = yes ]; then
+  if [ "$ends" = yes ]; then
+    say 'ending this machine'
     if terminate; then
-      # The cloud ends this process with the machine.
-      nap 10
-    else
-      say 'the metadata endpoint did not take the request to end; leaving'
+      # The embedded cloud ends this process with the machine; systemd would wait for it.
+      if [ "$SPOT_SET_MACHINE" = process ]; then nap 10; fi
+      leave
     fi
-    exit 0
+    say 'this machine could not be ended from within'
+    [ "$SPOT_SET_MACHINE" != process ] || leave
   fi
-  [ -z "$asked" ] || exit 0
+  [ -z "$asked" ] || leave
+  trap 'asked_to_end' TERM INT
   over=yes
   ended_at=$now
   put phase expired
-  say 'this machine cannot end itself; waiting for its end'
+  say 'this machine does not end itself; waiting for its end'
+}
+
+# A cloud that takes a machine back, as one that shuts it down (Compute Engine), gives it no minute more. The hook that
+# answers the notice is not run twice.
+seal_at_the_end() {
+  now
+  end_until=$((now + 60))
+  if [ -n "$asked" ] && [ "$SPOT_SET_NOTICES" = gcp ]; then end_until=$((now + 25)); fi
+  if presses; then
+    if [ "${notice#* }" -lt "$end_until" ]; then end_until=${notice#* }; fi
+    if [ "$end_until" -lt $((now + 25)) ]; then end_until=$((now + 25)); fi
+    if lock hook "$end_until"; then unlock hook; fi
+    get hook-done
+    if [ "$value" = "notice ${notice#* }" ]; then
+      sh "$AGENT" snapshot notice "${notice#* }" >/dev/null
+      return
+    fi
+  fi
+  sh "$AGENT" snapshot down "$end_until" >/dev/null
+}
+
+leave() {
+  end_listener
+  exit 0
 }
 
 # ---------------------------------------------------------------- the other verbs
@@ -1362,6 +1593,14 @@ verb_stop() {
   printf '{"stopped":true,"exitCode":%s}\n' "$json"
 }
 
+verb_volume() {
+  require_running
+  [ -n "$VOLUME" ] || fail 'this instance has no volume'
+  [ "$SPOT_SET_VOLUME_COMES" = device ] || fail 'the volume of this machine is mounted by the cloud'
+  take_volume "$@"
+}
+
+# [only device]
 # right_size DEVICE GB: whether a disk can be the volume of that size. A name is only a hint: a machine's own scratch disk may
 # have it. Clouds count in powers of ten or of two, and some round up. What is smaller than a GiB is no cloud's disk.
 right_size() {
@@ -1373,14 +1612,61 @@ right_size() {
   return 1
 }
 
-verb_volume() {
-  require_running
-  [ -n "$VOLUME" ] || fail 'this instance has no volume'
-  [ "$SPOT_SET_VOLUME_COMES" = device ] || fail 'the volume of this machine is mounted by the cloud'
+# by_serial TEXT: sets $device to the one whole disk that says this serial number, dashes or not. Returns 1 when there is none
+# (yet), 7 with $refusal when there are several. An NVMe disk's number is its controller's; 20 characters are all that fit.
+by_serial() {
+  serial=$(printf %s "$1" | tr -d -)
+  serial_links=$NL
+  for serial_disk in "$ROOT"/dev/disk/by-id/*; do
+    case ${serial_disk##*/}_ in
+      *[-_]"$serial"_ | *[-_]"$serial"_[0-9]_ | *[-_]"$1"_ | *[-_]"$1"_[0-9]_) serial_links=$serial_links$(readlink "$serial_disk")$NL ;;
+    esac
+  done
+  device=
+  for serial_disk in "$ROOT"/sys/block/*; do
+    serial_name=${serial_disk##*/}
+    [ -e "$ROOT/dev/$serial_name" ] || continue
+    case $serial_links in
+      *"/$serial_name$NL"*) ;;
+      *) cat "$serial_disk/serial" "$serial_disk/device/serial" 2>/dev/null | tr -d ' -' | grep -qxF "$(printf %.20s "$serial")" || continue ;;
+    esac
+    [ -z "$device" ] || refuse "$device and /dev/$serial_name both say the serial number $1; nothing was changed" || return
+    device=/dev/$serial_name
+  done
+  [ -n "$device" ]
+}
+
+# await_device UNTIL: waits for what $device names, and sets it to the disk's own name. Returns 7 with $refusal.
+await_device() {
+  awaited=$device
+  until
+    case $awaited in
+      serial:*) by_serial "${awaited#serial:}" ;;
+      *) [ -e "$ROOT$device" ] ;;
+    esac
+  do
+    [ $? -ne 7 ] || return 7
+    now
+    [ "$now" -lt "$1" ] || refuse "no disk $awaited has appeared within 60 s" || return
+    nap 0.2
+  done
+  case $device in
+    /dev/disk/*)
+      # One step of it: to the disk's name. What else that leads to is not asked.
+      await_link=$(readlink "$ROOT$device")
+      case $await_link in
+        ../../*) device=/dev/${await_link#../../} ;;
+        ?*) device=${await_link#"$ROOT"} ;;
+      esac
+      ;;
+  esac
+}
+
+take_volume() {
   case ${1-} in
     '' | *[!A-Za-z0-9/_.:-]* | *..*) fail "not a device: ${1-}" ;;
-    /dev/*) device=$1 ;;
-    /*) fail "not a device: $1" ;;
+    /dev/* | serial:????*) device=$1 ;;
+    /* | serial:*) fail "not a device: $1" ;;
     *) device=/dev/$1 ;;
   esac
   now
@@ -1399,18 +1685,14 @@ verb_volume() {
     get volume-device
     device=${value#"$ROOT"}
   else
-    until [ -e "$ROOT$device" ]; do
-      now
-      [ "$now" -lt "$volume_until" ] || fail "no disk $device has appeared within 60 s"
-      nap 0.2
-    done
-    case $device in /dev/disk/*) device=$(readlink -f "$ROOT$device") && device=${device#"$ROOT"} ;; esac
+    await_device "$volume_until" || fail "$refusal"
     if is_number "${2-}"; then right_size "$ROOT$device" "$2" || fail "$refusal"; fi
     choose_part "$ROOT$device" || fail "$refusal"
     mount_part "$part" "$found_uuid" || fail "$refusal"
   fi
   printf '{"mounted":true,"device":"%s","formatted":%s}\n' "$device" "$formatted"
 }
+# [end]
 
 verb_release() {
   require_running
@@ -1432,6 +1714,7 @@ verb_release() {
   printf '{"released":true}\n'
 }
 
+# [only device]
 # let_go: whoever still reads from the volume is given ten seconds.
 let_go() {
   go_tries=0
@@ -1443,6 +1726,7 @@ let_go() {
   rm -f "$RUN/volume" "$RUN/volume-device"
   say 'the volume was let go of'
 }
+# [end]
 
 verb_sealed() {
   require_volume
@@ -1511,36 +1795,15 @@ verb_exec() {
   exec "$@"
 }
 
-verb_log() {
-  log_from='-n +1' log_follow=
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --tail | --from)
-        is_number "${2-}" || fail "not a number: ${2-}"
-        if [ "$1" = --tail ]; then log_from="-n $2"; else log_from="-c +$(($2 + 1))"; fi
-        shift
-        ;;
-      --follow) log_follow=-f ;;
-      *) fail "not an option of log: $1" ;;
-    esac
-    shift
-  done
-  while [ ! -r "$LIB/console.log" ]; do
-    [ -n "$log_follow" ] || exit 0
-    nap 0.5
-  done
-  # shellcheck disable=SC2086 # options
-  exec tail $log_from $log_follow "$LIB/console.log"
-}
-
 verb=${1-}
 [ $# -gt 0 ] && shift
+http_head=$RUN/.http-${verb##*/}
 case $verb in
-  run | snapshot | notice | status | stop | volume | release | sealed | verify | pack | exec | log) "verb_$verb" "$@" ;;
+  run | snapshot | notice | status | stop | volume | release | sealed | verify | pack | exec) "verb_$verb" "$@" ;;
   ready-http) verb_ready_http "$@" ;;
-  _workload | _hook | _respond | _links) "verb_$verb" "$@" ;;
+  _workload | _hook | _respond | _links | _listen) "verb_$verb" "$@" ;;
   *)
-    say "not a verb: $verb (run, snapshot, notice, status, stop, volume, release, sealed, verify, pack, ready-http, exec, log)"
+    say "not a verb: $verb (run, snapshot, notice, status, stop, volume, release, sealed, verify, pack, ready-http, exec)"
     exit 2
     ;;
 esac

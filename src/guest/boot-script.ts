@@ -20,6 +20,11 @@ export interface AgentSettings {
   readonly checkpointEverySeconds: number | null;
   /** Epoch seconds. */
   readonly ttlEndsAt: number | null;
+  /**
+   * How long a notice lasts, in seconds, where the cloud's metadata service says only that there is one (gcp). Null or absent:
+   * the agent takes the least that is usual there.
+   */
+  readonly noticeSeconds?: number | null;
   /** How long the machine stays up after the workload has ended; null means until somebody ends it. */
   readonly idleSeconds: number | null;
   /**
@@ -72,6 +77,7 @@ function settingsText(settings: AgentSettings): string {
     HOOK: settings.checkpointHook,
     EVERY: settings.checkpointEverySeconds === null ? null : Math.max(1, Math.round(settings.checkpointEverySeconds)),
     TTL_ENDS_AT: settings.ttlEndsAt === null ? null : Math.floor(settings.ttlEndsAt),
+    NOTICE_SECONDS: (settings.noticeSeconds ?? 0) > 0 ? Math.floor(settings.noticeSeconds ?? 0) : null,
     IDLE: settings.idleSeconds === null ? null : Math.max(0, Math.round(settings.idleSeconds)),
   };
   const lines = Object.entries(values).map(([name, value]) => {
@@ -97,12 +103,23 @@ function writeFileLines(path: string, text: string): readonly string[] {
   return [`cat >"$spot_lib/${path}.new" <<'${mark}'`, lines, mark];
 }
 
-/** Clouds take only so much: 16 kB less, 6 kB of them once it is packed. No text of the agent's spans lines that begin with a `#`. */
-function withoutComments(shell: string): string {
-  return shell
-    .split("\n")
-    .filter((line, index) => index === 0 || !/^\s*#/.test(line))
-    .join("\n");
+/**
+ * Clouds take only so much: of what stands between `# [only WORD...]` and `# [end]` a machine gets what has a word for it, and
+ * it gets no comments, no blank lines and no indentation (half of the text). No text of the agent's spans lines that begin with
+ * a `#` or with spaces that mean something.
+ */
+function forMachine(shell: string, { kind, notices, volumes }: MachineKind): string {
+  const words = new Set<string>([kind, notices, volumes]);
+  const [first = "", ...lines] = shell.split("\n");
+  const kept = [first];
+  let wanted = true;
+  for (const line of lines.map((text) => text.trimStart())) {
+    const only = /^# \[only ([a-z ]+)\]$/.exec(line)?.[1];
+    if (only !== undefined) wanted = only.split(" ").some((word) => words.has(word));
+    else if (line === "# [end]") wanted = true;
+    else if (wanted && line !== "" && !line.startsWith("#")) kept.push(line);
+  }
+  return `${kept.join("\n")}\n`;
 }
 
 /**
@@ -214,8 +231,8 @@ export function bootScript(settings: AgentSettings, agentSource: string): string
     "spot_umask=$(umask)",
     "umask 077",
     ...writeFileLines("settings.env", settingsText(settings)),
-    ...writeFileLines("agent.sh", settings.machine.kind === "process" ? agentSource : withoutComments(agentSource)),
-    "# An agent that systemd has started already from an earlier machine's disk has the wrong settings.",
+    ...writeFileLines("agent.sh", settings.machine.kind === "process" ? agentSource : forMachine(agentSource, settings.machine)),
+    // An agent that systemd has started already from an earlier machine's disk has the wrong settings.
     "spot_how=start",
     'if [ -f "$spot_lib/settings.env" ] && ! cmp -s "$spot_lib/settings.env.new" "$spot_lib/settings.env"; then spot_how=restart; fi',
     'mv -f "$spot_lib/settings.env.new" "$spot_lib/settings.env"',

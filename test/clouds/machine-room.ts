@@ -6,6 +6,7 @@ import { isMissing } from "../missing-program.ts";
 import { type RunningMachine, sshLog, sshServer, startMachine } from "./machine-processes.ts";
 import {
   askedForPowerOff,
+  type DiskNames,
   forgetBoot,
   makeMachineRoot,
   makePowerSwitch,
@@ -48,7 +49,7 @@ export interface Machine {
    * vm: a block device appears, e.g. "vdb"; its content is the volume's. `names`: what else it is known by: its serial number
    * (/sys/block/vdb/serial), and names in /dev/disk/by-id.
    */
-  attach(device: string, volumeId: string, names?: { readonly serial?: string; readonly byId?: readonly string[] }): Promise<void>;
+  attach(device: string, volumeId: string, names?: DiskNames): Promise<void>;
   detach(device: string): Promise<void>;
   /** Power off: every process dies, the root folder stays. */
   halt(): Promise<void>;

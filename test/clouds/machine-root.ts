@@ -49,14 +49,16 @@ export function removeDevice(root: string, device: string): void {
   rmSync(devicePath(root, device), { force: true });
 }
 
-/** What a disk is known by besides its name: `/sys/block/NAME/serial`, and links in `/dev/disk/by-id`. */
-export function placeDeviceName(
-  root: string,
-  device: string,
-  names: { readonly serial?: string; readonly byId?: readonly string[] },
-): void {
+/** What a disk is known by besides its name: its serial number, in `/sys/block/NAME`, and links in `/dev/disk/by-id`. */
+export interface DiskNames {
+  readonly serial?: string;
+  readonly byId?: readonly string[];
+}
+
+export function placeDeviceName(root: string, device: string, names: DiskNames): void {
   devicePath(root, device);
-  const sys = join(root, "sys/block", device);
+  // A virtio disk says it itself, an NVMe disk's controller says it for it.
+  const sys = join(root, "sys/block", device, device.startsWith("nvme") ? "device" : ".");
   mkdirSync(sys, { recursive: true });
   if (names.serial !== undefined) writeFileSync(join(sys, "serial"), `${names.serial}\n`);
   const folder = join(root, "dev/disk/by-id");

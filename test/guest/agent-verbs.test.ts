@@ -1,5 +1,5 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -152,29 +152,6 @@ test("exec works before the workload does, while a vm waits for its volume", asy
   await eventually("a status", async () => ((await machine.verb("status")).code === 0 ? true : undefined));
   const ran = agent(machine, ["exec", "sh", "-c", 'echo "$GREETING $SPOT_INSTANCE $LC_ALL"; pwd']);
   expect(ran.stdout.toString()).toBe(`hello train \n${join(machine.root, "root")}\n`);
-});
-
-test.each(KINDS)("log with $name prints the end, the whole, and what comes", async ({ options }) => {
-  const machine = await working({}, options);
-  const log = join(machine.lib, "console.log");
-  writeFileSync(log, Array.from({ length: 30 }, (_, line) => `line ${line}\n`).join(""));
-  expect(agent(machine, ["log"]).stdout.toString()).toBe(readFileSync(log, "utf8"));
-  expect(agent(machine, ["log", "--tail", "2"]).stdout.toString()).toBe("line 28\nline 29\n");
-  expect(agent(machine, ["log", "--tail", "0"]).stdout.toString()).toBe("");
-  expect(agent(machine, ["log", "--from", "7"]).stdout.toString()).toBe(readFileSync(log, "utf8").slice(7));
-  expect(agent(machine, ["log", "--from", "99999"]).stdout.toString()).toBe("");
-  const follower = spawn("sh", [join(machine.lib, "agent.sh"), "log", "--tail", "1", "--follow"], { env: machine.env });
-  let heard = "";
-  follower.stdout.on("data", (text) => (heard += String(text)));
-  await eventually("the last line", () => (heard === "line 29\n" ? true : undefined));
-  appendFileSync(log, "news\n");
-  await eventually("the news", () => (heard === "line 29\nnews\n" ? true : undefined));
-  follower.kill();
-  for (const words of [["--tail", "x; reboot"], ["--tail"], ["--tail", "-1"], ["--from", "+1"], ["-f"], ["/etc/passwd"]])
-    expect(agent(machine, ["log", ...words]).status).toBe(7);
-  rmSync(log);
-  const absent = agent(machine, ["log", "--tail", "5"]);
-  expect([absent.status, absent.stdout.toString()]).toEqual([0, ""]);
 });
 
 test.each([...KINDS, { name: "no program of its own to ask with", options: { path: [] } }])(

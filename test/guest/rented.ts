@@ -20,6 +20,14 @@ import { type AgentSettings, bootScript } from "../../src/guest/boot-script.ts";
 import { type GuestStatus, parseGuestStatus } from "../../src/guest/protocol.ts";
 import { runAgentVerb } from "../../src/guest/run-verb.ts";
 import type { MachineKind } from "../../src/providers/provider.ts";
+import {
+  askedForPowerOff,
+  type DiskNames,
+  makePowerSwitch,
+  placeDeviceName,
+  removeDeviceName,
+  writeMetadataAddress,
+} from "../clouds/machine-root.ts";
 import { isMissing } from "../missing-program.ts";
 import { agentSource, killMarked, type MachineOptions, makePath, noSettings } from "./machine.ts";
 
@@ -49,12 +57,16 @@ export interface Rented {
   boot(settings?: Partial<AgentSettings>): ChildProcess;
   /** Every process dies, mounts and /run are forgotten. */
   powerOff(): void;
+  /** Where its metadata service is. */
+  metadata(url: string): void;
+  /** Whether it has asked to be powered off. */
+  poweredOff(): boolean;
   /** What a service manager does after `powerOff`. */
   startAgent(): ChildProcess;
   /** Runs a script as the main process. */
   start(script: string): ChildProcess;
   disk(content?: string | Buffer): Disk;
-  attach(name: string, disk: Disk): void;
+  attach(name: string, disk: Disk, names?: DiskNames): void;
   detach(name: string): void;
   verb(...words: readonly string[]): ReturnType<typeof runAgentVerb>;
   status(): Promise<GuestStatus>;
@@ -71,6 +83,7 @@ export function makeRented(kind: MachineKind, options: MachineOptions = {}): Ren
     options.path === undefined ? (process.env["PATH"] ?? "/usr/bin:/bin") : makePath(base, options.shell ?? ["sh"], options.path);
   const env = { PATH: `${shims}:${path}`, LANG: "C.UTF-8", SPOT_ROOT: root, SPOT_LOCAL_INSTANCE: marker, ...options.env };
   for (const folder of ["dev", "root", "tmp"]) mkdirSync(join(root, folder), { recursive: true });
+  makePowerSwitch(root);
   const script = join(base, "boot.sh");
   const reach = { kind: "process", cwd: base, env, log: join(lib, "console.log") } as const;
   let disks = 0;
@@ -99,6 +112,8 @@ export function makeRented(kind: MachineKind, options: MachineOptions = {}): Ren
       execFileSync(join(shims, "umount"), ["-a"], { env });
       rmSync(join(root, "run"), { recursive: true, force: true });
     },
+    metadata: (url) => writeMetadataAddress(root, url),
+    poweredOff: () => askedForPowerOff(root),
     startAgent: () => start([join(lib, "agent.sh"), "run"]),
     start: (file) => start([file]),
     disk(content = "") {
@@ -109,8 +124,14 @@ export function makeRented(kind: MachineKind, options: MachineOptions = {}): Ren
       writeSync(file, typeof content === "string" ? Buffer.from(content) : content, 0);
       return { folder, disk: join(folder, "disk"), files: join(folder, "files") };
     },
-    attach: (name, disk) => symlinkSync(disk.disk, join(root, "dev", name)),
-    detach: (name) => rmSync(join(root, "dev", name)),
+    attach(name, disk, names) {
+      if (names !== undefined) placeDeviceName(root, name, names);
+      symlinkSync(disk.disk, join(root, "dev", name));
+    },
+    detach(name) {
+      rmSync(join(root, "dev", name));
+      removeDeviceName(root, name);
+    },
     verb,
     async status() {
       const result = await verb("status");
