@@ -2,13 +2,11 @@
 // the processor), and memory at its peak. A few machines are ours, the others strangers'; and once 1,000 are ours. The cloud
 // is a fake in another process. Time is the best of ROUNDS; every figure also as a ratio to the smallest account.
 //   node bench/list.mjs [--check]
-import { fork, spawn } from "node:child_process";
+import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { measured } from "./measured.mjs";
 
 const ROUNDS = 2;
 const CASES = [
@@ -20,31 +18,7 @@ const CASES = [
 /** Of the largest account of strangers to the smallest: a hundred times as many machines may cost at most so many times as much. */
 const LIMITS = { requests: 80, cpu: 30, memory: 4 };
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const program = join(root, "bin", "spot");
-const folder = mkdtempSync(join(tmpdir(), "spot-bench-list-"));
-// Below dist/, so that the package libsql is found from there.
-const cloudFile = join(root, "dist", `bench-list-cloud-${process.pid}.mjs`);
-const usageFile = join(folder, "usage.cjs");
-
-async function bundleCloud() {
-  await build({
-    absWorkingDir: root,
-    entryPoints: ["bench/list-cloud.ts"],
-    outfile: cloudFile,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    external: ["libsql"],
-    banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
-  });
-  // The program says at its end what it used.
-  writeFileSync(
-    usageFile,
-    `process.on("exit", () => { if (process.env.BENCH_USAGE) require("fs").writeFileSync(process.env.BENCH_USAGE, JSON.stringify(process.resourceUsage())); });`,
-  );
-}
+const { cloudFile, folder, run, clear } = await measured("list-cloud");
 
 /** A watch never ends by itself: it is ended when its first pass is long over, and before its second listing is due. */
 const COMMANDS = [
@@ -52,24 +26,6 @@ const COMMANDS = [
   { line: "ls --refresh --json", ends: 0 },
   { line: "watch --json --timeout 8s", ends: 124 },
 ];
-
-async function run(argv, env, ends) {
-  const used = join(folder, "used.json");
-  const began = performance.now();
-  const child = spawn(process.execPath, ["--require", usageFile, program, ...argv], {
-    env: { ...process.env, ...env, BENCH_USAGE: used, NO_COLOR: "1" },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    said += text;
-  });
-  const [code] = await once(child, "close");
-  const seconds = (performance.now() - began) / 1000;
-  if (code !== ends) throw new Error(`spot ${argv.join(" ")} ended with ${code}: ${said}`);
-  const usage = JSON.parse(readFileSync(used, "utf8"));
-  return { seconds, cpu: (usage.userCPUTime + usage.systemCPUTime) / 1e6, memory: usage.maxRSS / 1024 };
-}
 
 async function measure({ machines, ours }) {
   const home = mkdtempSync(join(folder, "home-"));
@@ -100,7 +56,6 @@ async function measure({ machines, ours }) {
 }
 
 try {
-  await bundleCloud();
   let failed = false;
   const first = {};
   for (const account of CASES) {
@@ -120,6 +75,5 @@ try {
     process.exitCode = 1;
   }
 } finally {
-  rmSync(folder, { recursive: true, force: true });
-  rmSync(cloudFile, { force: true });
+  clear();
 }
