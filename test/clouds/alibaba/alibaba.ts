@@ -3,6 +3,7 @@ import type { Clock } from "../../../src/platform/clock.ts";
 import { type FakeAnswer, type FakeRequest, type FakeServer, fakeServer } from "../fake-server.ts";
 import type { MachineRoom } from "../machine-room.ts";
 import { type AccessKey, gate } from "./acs3.ts";
+import { letGo } from "./instances.ts";
 import { ledger } from "./ledger.ts";
 import { market, type SpotDuration } from "./market.ts";
 import { furnish } from "./network.ts";
@@ -66,6 +67,8 @@ export interface FakeAlibaba {
   closeStock(type: string, zone: string): void;
   /** The market's price becomes this fraction of pay-as-you-go; whoever bid less is taken back. */
   movePrice(type: string, fraction: number, zone?: string): void;
+  /** Lets those come up that `holdProvisioning` held. */
+  letGo(): void;
   /** An account manager's lock, or its end. */
   lock(providerId: string, reason: "security" | "financial" | null): void;
   /** What CloudMonitor told its subscribers. */
@@ -233,6 +236,7 @@ export async function fakeAlibaba(options: FakeAlibabaOptions): Promise<FakeAlib
       site.market.move(type, fraction, clock.now(), zone);
       reclaimOutbid(site, site.delays.noticeMs);
     },
+    letGo: () => letGo(site),
     lock(providerId, reason) {
       named(site.instances, providerId).lock = reason;
     },

@@ -138,7 +138,7 @@ describe("a launch", () => {
         { "DataDisk.1.Category": "cloud_essd", "DataDisk.1.PerformanceLevel": "PL2", "DataDisk.1.Size": 100 },
         "InvalidDiskSize.NotSupported",
       ],
-      [{ AutoReleaseTime: at(20 * MINUTE_MS) }, "InvalidAutoReleaseTime.Malformed"],
+      [{ AutoReleaseTime: at(30 * MINUTE_MS - 1_000) }, "InvalidAutoReleaseTime.Malformed"],
       [{ DryRun: true }, "DryRunOperation"],
     ];
     for (const [change, code] of refused)
@@ -206,6 +206,16 @@ describe("a launch", () => {
     expect(await bench.code("RunInstances", await bench.order())).toBe("QuotaExceed.ElasticQuota");
     bench.cloud.switches.account = "low-balance";
     expect(await bench.code("RunInstances", await bench.order())).toBe("InsufficientBalance");
+  });
+
+  test("is held in Pending until it is let go", async () => {
+    bench.cloud.switches.holdProvisioning = true;
+    const id = await bench.running();
+    await bench.pass(HOUR_MS);
+    expect((await bench.show(id)).Status).toBe("Pending");
+    bench.cloud.letGo();
+    await bench.pass();
+    expect((await bench.show(id)).Status).toBe("Running");
   });
 
   test("may fail after its answer: the id is gone and only the history says why", async () => {
@@ -410,9 +420,18 @@ describe("a reclaim", () => {
     expect((await bench.ok("DescribeDisks", { RegionId: REGION, InstanceId: id })).Disks.Disk).toHaveLength(1);
     bench.clock.pass(24 * HOUR_MS);
     expect((await bench.show(id)).Status).toBe("Stopped");
+    expect(await locks(id)).toEqual(["Recycling"]);
     await bench.ok("StartInstance", { InstanceId: id });
     await bench.pass();
     expect([(await bench.show(id)).Status, await locks(id)]).toEqual(["Running", []]);
+  });
+
+  test("may leave a stopped machine without its lock", async () => {
+    bench.cloud.switches.lockEndsWithStop = true;
+    const id = await bench.running({ ...exposed, SpotInterruptionBehavior: "Stop" });
+    await bench.cloud.reclaim(id, 0);
+    await bench.pass();
+    expect([(await bench.show(id)).Status, await locks(id)]).toEqual(["Stopped", []]);
   });
 
   test("comes when the market rises above the bid, and never to who follows the market", async () => {

@@ -77,6 +77,7 @@ function create(site: Site, order: Order): Instance {
     stoppedMode: "Not-applicable",
     lock: null,
     terminationTime: null,
+    isHeld: false,
     isGone: false,
     isEnding: false,
     endedBy: null,
@@ -108,9 +109,20 @@ export function launch(site: Site, order: Order): readonly Instance[] {
     if (site.switches.failCreations > 0) {
       site.switches.failCreations -= 1;
       site.schedule.later(instance, site.delays.createMs, () => fail(site, instance));
-    } else if (!site.switches.holdProvisioning) boot(site, instance, site.delays.createMs);
+    } else if (site.switches.holdProvisioning) instance.isHeld = true;
+    else boot(site, instance, site.delays.createMs);
     return instance;
   });
+}
+
+/** Those that were kept in Pending come up. */
+export function letGo(site: Site): void {
+  site.switches.holdProvisioning = false;
+  for (const instance of site.instances.values()) {
+    if (!instance.isHeld || instance.isEnding) continue;
+    instance.isHeld = false;
+    boot(site, instance, site.delays.createMs);
+  }
 }
 
 /** @throws Refusal for what is not there, or no longer. */
@@ -141,6 +153,7 @@ export function stop(site: Site, instance: Instance, wanted: "StopCharging" | "K
   site.schedule.later(instance, site.delays.stopMs, () => {
     instance.status = "Stopped";
     instance.stoppedMode = mode;
+    if (site.switches.lockEndsWithStop && instance.lock === "Recycling") instance.lock = null;
     if (mode !== "StopCharging") return;
     instance.publicIp = null;
     site.ledger.end(instance.id, site.schedule.time());

@@ -52,12 +52,11 @@ export function checkedRelease(site: Site, text: string | undefined): number | n
   if (text === undefined) return null;
   if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text) || Number.isNaN(Date.parse(text)))
     throw new Refusal(400, "InvalidAutoReleaseTime.Malformed", "The specified parameter AutoReleaseTime is not valid.");
-  const at = Math.floor((Date.parse(text) - site.switches.clockAheadMs) / 60_000) * 60_000;
-  const ahead = at - site.schedule.time();
-  // Rounded down to its minute, it may seem up to a minute nearer than it was asked for.
-  if (ahead < HALF_AN_HOUR_MS - 60_000 || ahead > THREE_YEARS_MS)
+  const asked = Date.parse(text) - site.switches.clockAheadMs;
+  const ahead = asked - site.schedule.time();
+  if (ahead < HALF_AN_HOUR_MS || ahead > THREE_YEARS_MS)
     throw new Refusal(400, "InvalidAutoReleaseTime.Malformed", "AutoReleaseTime must be 30 minutes to 3 years ahead.");
-  return at;
+  return Math.floor(asked / 60_000) * 60_000;
 }
 
 function placeOf(site: Site, found: Parameters, region: Region): VSwitch {

@@ -4,6 +4,7 @@ import type { MachineRoom } from "../machine-room.ts";
 import { startMetadata } from "../metadata/metadata.ts";
 import type { MetadataService } from "../metadata/service.ts";
 import { disksOf } from "./disks.ts";
+import { stop } from "./instances.ts";
 import type { Disk, Instance, Site } from "./site.ts";
 import { serialOf } from "./views.ts";
 
@@ -48,6 +49,12 @@ async function power(instance: Instance, room: MachineRoom, clock: Clock): Promi
   }
 }
 
+/** Whoever shuts his machine down from inside stops it, as the account's default has it. */
+function heedPowerOff(site: Site, instance: Instance): void {
+  if (instance.status === "Running" && !instance.isEnding && instance.machine?.running === true && instance.machine.handle.poweredOff())
+    stop(site, instance, undefined);
+}
+
 /** Its metadata service says what the cloud has it say. */
 function tell({ machine, terminationTime }: Instance): void {
   if (machine === null || machine.metadata === null || machine.toldEnd === terminationTime) return;
@@ -84,6 +91,8 @@ export function settler(site: Site, clock: Clock): () => Promise<void> {
       site.schedule.catchUp();
       const { room } = site;
       if (room === null) return;
+      for (const instance of site.instances.values()) heedPowerOff(site, instance);
+      site.schedule.catchUp();
       for (const instance of site.instances.values()) {
         await power(instance, room, clock);
         tell(instance);

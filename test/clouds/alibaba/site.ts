@@ -45,6 +45,8 @@ export interface Instance {
   lock: "Recycling" | "security" | "financial" | null;
   /** What its metadata service says under `termination-time`; null for 404. */
   terminationTime: number | null;
+  /** Kept in Pending until it is let go. */
+  isHeld: boolean;
   isGone: boolean;
   /** Being released: still listed, no longer billed. */
   isEnding: boolean;

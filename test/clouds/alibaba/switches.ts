@@ -61,6 +61,8 @@ export interface Switches {
   silentMetadata: boolean;
   /** A reclaim comes without a lock: the machine is there, then it is not. */
   reclaimsWithoutLock: boolean;
+  /** A machine that a reclaim stopped is no longer locked; whether it is, nobody says. */
+  lockEndsWithStop: boolean;
   /** Machines are taken back within their protected hour too; it should not happen. */
   breaksProtection: boolean;
   /** A machine that a reclaim stopped starts again by itself when there is stock; no document says so. */
@@ -96,6 +98,7 @@ export const SWITCHES: Switches = {
   reclaimsInHistory: false,
   silentMetadata: false,
   reclaimsWithoutLock: false,
+  lockEndsWithStop: false,
   breaksProtection: false,
   restartsStopped: false,
   shownStatus: null,
