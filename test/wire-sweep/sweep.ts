@@ -9,7 +9,7 @@ export type WireFault = (typeof FAULTS)[number];
 export interface Played {
   /** Requests in the life itself, without the reconciling after it. */
   readonly requests: number;
-  /** Which of them, from 1, say by their method that they change something. */
+  /** Which of them, from 1, change something. */
   readonly changes: ReadonlySet<number>;
   readonly broken: readonly string[];
   /** Checkpoints that were sealed, and how often an agent was told of a notice. */
@@ -73,7 +73,8 @@ export async function play(
       world.bury(fleet);
     }
     const made = cloud.server.requests.slice(first);
-    const changes = new Set(made.flatMap(({ method }, index) => (method === "GET" ? [] : [index + 1])));
+    const isChange = cloud.isChange ?? (({ method }) => method !== "GET");
+    const changes = new Set(made.flatMap((request, index) => (isChange(request) ? [index + 1] : [])));
     const broken = [...(await untilQuiet(world)), ...(await brokenNow(world))];
     if (most > 1) broken.push(`${most} machines at the same time`);
     const [record] = await world.state.instances({ includeGone: true });

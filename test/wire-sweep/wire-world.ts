@@ -5,7 +5,7 @@ import { seededRng } from "../../src/platform/rng.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { openState } from "../../src/state/open.ts";
 import type { InstanceSpec, State } from "../../src/state/records.ts";
-import type { FakeServer } from "../clouds/fake-server.ts";
+import type { FakeRequest, FakeServer } from "../clouds/fake-server.ts";
 import { type VirtualClock, virtualClock } from "../simulation/virtual-clock.ts";
 import { sampleSpec } from "../state/sample-records.ts";
 import { requestsInFlight } from "./in-flight.ts";
@@ -21,6 +21,8 @@ export interface CloudOnTheWire {
   volumes(): readonly { readonly providerId: string; readonly name: string }[];
   /** The provider's word that its machines will be reclaimed; false where this cloud gives none. */
   giveNotice(seconds: number): Promise<boolean>;
+  /** Whether a request changes something, where its method does not say so: some APIs are all POST. */
+  isChange?(request: FakeRequest): boolean;
   /** What the books above are as of; asked before they are read. */
   refresh?(): Promise<void>;
   close(): Promise<void>;
@@ -67,7 +69,8 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
     onReclaim: "hibernate",
     volume: { name: "work", sizeGb: 20, mount: "/data" },
   });
-  const isUp = (alias: string) => cloud.living().some(({ providerId }) => alias.includes(providerId));
+  // An id may carry its place, `region/id`; the alias is a name for a host.
+  const isUp = (alias: string) => cloud.living().some(({ providerId }) => alias.includes(providerId.split("/").at(-1) ?? providerId));
   const guests = rentedGuests(clock, provider.capabilities.machine, isUp, "work", tempo);
   const buried = new Set<string>();
   let started = 0;
