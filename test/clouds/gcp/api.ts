@@ -1,11 +1,13 @@
 import type { Clock } from "../../../src/platform/clock.ts";
 import type { FakeAnswer, FakeRequest } from "../fake-server.ts";
 import { operationJson } from "./answers.ts";
+import { imageRead } from "./catalogue-routes.ts";
 import { partial } from "./fields.ts";
 import type { OAuth } from "./oauth.ts";
 import { checkRequestId, remembered } from "./operations.ts";
 import { badRequest, invalid, Refusal, refused } from "./refusal.ts";
-import { imageRead, type Outcome, ROUTES } from "./routes.ts";
+import type { Outcome } from "./route.ts";
+import { ROUTES } from "./routes.ts";
 import { type Operation, PROJECT, PROJECT_NUMBER, type Site } from "./site.ts";
 import { skus } from "./skus.ts";
 
@@ -88,7 +90,7 @@ async function compute(context: Api, request: FakeRequest, isBeta: boolean, rest
     throw new Refusal(403, "forbidden", `Required 'compute.instances.list' permission for 'projects/${project}'`);
   }
   for (const route of ROUTES) {
-    const match = route.method === request.method ? route.path.exec(path) : null;
+    const match = route.method === request.method ? route.pattern.exec(path) : null;
     if (match === null) continue;
     checkQuery(request.query, route.query);
     const requestId = request.query.get("requestId");
