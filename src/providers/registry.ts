@@ -10,6 +10,8 @@ const PROVIDERS: Readonly<Record<string, (world: World) => Promise<Provider>>> =
   novita: (world) => import("./ppio/provider.ts").then(({ novitaProvider }) => novitaProvider(world)),
   hyperstack: (world) => import("./hyperstack/provider.ts").then(({ hyperstackProvider }) => hyperstackProvider(world)),
   verda: (world) => import("./verda/provider.ts").then(({ verdaProvider }) => verdaProvider(world)),
+  aws: (world) => import("./aws/provider.ts").then(({ awsProvider }) => awsProvider(world)),
+  alibaba: (world) => import("./alibaba/provider.ts").then(({ alibabaProvider }) => alibabaProvider(world)),
   gcp: (world) => import("./gcp/provider.ts").then(({ gcpProvider }) => gcpProvider(world)),
 };
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/platform/clock.ts";
 import { fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
+import { fakeAws } from "../clouds/aws/aws.ts";
 import type { FakeServer } from "../clouds/fake-server.ts";
 import { fakeGcp } from "../clouds/gcp/fake.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
@@ -46,6 +47,10 @@ const CLOUDS: Readonly<Record<string, (machines: MachineRoom) => Promise<RentedC
   alibaba: async (machines) => {
     const fake = await fakeAlibaba({ clock: systemClock, machines });
     return { ...fake, canaries: Object.values(fake.env).filter((value) => value.startsWith("canary")) };
+  },
+  aws: async (machines) => {
+    const fake = await fakeAws({ clock: systemClock, machines });
+    return { ...fake, canaries: [fake.env["AWS_SECRET_ACCESS_KEY"] ?? "", fake.env["AWS_ACCESS_KEY_ID"] ?? ""] };
   },
   gcp: async (machines) => {
     const fake = await fakeGcp({ clock: systemClock, machines });

@@ -1,9 +1,11 @@
 import { alibabaProvider } from "../../src/providers/alibaba/provider.ts";
+import { awsProvider } from "../../src/providers/aws/provider.ts";
 import { gcpProvider } from "../../src/providers/gcp/provider.ts";
 import { hyperstackProvider } from "../../src/providers/hyperstack/provider.ts";
 import { novitaProvider, ppioProvider } from "../../src/providers/ppio/provider.ts";
 import { verdaProvider } from "../../src/providers/verda/provider.ts";
 import { fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
+import { fakeAws } from "../clouds/aws/aws.ts";
 import { fakeGcp } from "../clouds/gcp/fake.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
 import { fakePpio } from "../clouds/ppio/fake.ts";
@@ -93,6 +95,28 @@ function alibabaCloud(reclaims: boolean): MakeCloud {
   };
 }
 
+/** One region, as above. Its reclaims are announced on the spot request. */
+function awsCloud(reclaims: boolean): MakeCloud {
+  return async (clock) => {
+    const fake = await fakeAws({ clock, switches: { regions: ["us-east-1"] } });
+    const { AWS_ENDPOINT_URL_PRICING: _, SPOT_AWS_ADVISOR_URL: __, ...env } = fake.env;
+    return {
+      provider: await awsProvider({ env: { ...env, SPOT_AWS_REGIONS: "us-east-1" }, home: "/dev/null/nowhere", clock }),
+      server: fake.server,
+      isChange: ({ body }) => !/Action=(?:Describe|Get)/.test(body),
+      // As the names of its machines are pinned: without the slash between region and id.
+      living: () => fake.living().map((one) => ({ ...one, providerId: one.providerId.replace("/", "-") })),
+      volumes: fake.volumes,
+      async giveNotice() {
+        for (const { providerId, state } of reclaims ? fake.living() : [])
+          if (state === "running") await fake.reclaim(providerId, { tell: "status" });
+        return reclaims;
+      },
+      close: fake.close,
+    };
+  };
+}
+
 /** A reclaim leaves a stopped machine whose disk goes on costing. */
 function gcpCloud(reclaims: boolean): MakeCloud {
   return async (clock) => {
@@ -124,4 +148,6 @@ export const SWEPT_CLOUDS: Readonly<Record<string, MakeCloud>> = {
   "alibaba, reclaimed": alibabaCloud(true),
   gcp: gcpCloud(false),
   "gcp, reclaimed": gcpCloud(true),
+  aws: awsCloud(false),
+  "aws, reclaimed": awsCloud(true),
 };
