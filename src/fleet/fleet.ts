@@ -2,7 +2,7 @@ import type { Checkpoint, CheckpointReason } from "../model/checkpoint.ts";
 import type { Rng } from "../model/ids.ts";
 import { type Clock, deadline } from "../platform/clock.ts";
 import type { ExchangeRate } from "../pricing/currency.ts";
-import type { CallContext, MachineKind, Provider, Reach } from "../providers/provider.ts";
+import type { CallContext, Capabilities, Provider, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
 
 /** What the workload and the agent say of themselves. Times are epoch seconds, as the machine's clock has them. */
@@ -44,8 +44,8 @@ export interface GuestDoor {
   publicKey(signal: AbortSignal): Promise<string>;
   /** Whether the workload's own readiness (`--ready-http`, `--ready-cmd`) holds; true when it has none. */
   isReady(reach: Reach, spec: InstanceSpec, signal: AbortSignal): Promise<boolean>;
-  /** The script that the machine runs at boot. */
-  bootScript(record: InstanceRecord, machine: MachineKind): Promise<string>;
+  /** The script that a machine of this cloud runs at boot. */
+  bootScript(record: InstanceRecord, cloud: Pick<Capabilities, "machine" | "noticeSeconds">): Promise<string>;
 }
 
 /** Everything that the fleet's decisions need, as parameters. */

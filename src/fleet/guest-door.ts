@@ -22,7 +22,7 @@ import { httpClient } from "../platform/http.ts";
 import { runProgram } from "../platform/process.ts";
 import { ensureSshKey } from "../platform/ssh-key.ts";
 import type { World } from "../platform/world.ts";
-import type { MachineKind, Reach } from "../providers/provider.ts";
+import type { Capabilities, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import type { GuestDoor, GuestReport } from "./fleet.ts";
 
@@ -70,7 +70,7 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
     sealed: async (reach, signal) => (await guestSealed(reach, options(signal))).map(checkpointOf),
     publicKey: (signal) => ensureSshKey(ssh, signal),
     isReady: (reach, spec, signal) => isReady(reach, spec, options(signal)),
-    bootScript: (record, machine) => bootScriptFor(world, record, machine),
+    bootScript: (record, cloud) => bootScriptFor(world, record, cloud),
   };
 }
 
@@ -133,7 +133,11 @@ async function answersHttp(reach: Reach, target: string, options: VerbOptions): 
   }
 }
 
-async function bootScriptFor(world: World, record: InstanceRecord, machine: MachineKind): Promise<string> {
+async function bootScriptFor(
+  world: World,
+  record: InstanceRecord,
+  { machine, noticeSeconds }: Pick<Capabilities, "machine" | "noticeSeconds">,
+): Promise<string> {
   const { spec } = record;
   const [volume] = record.volumes;
   // A container has nobody but its boot script to let us in; into a vm the cloud does.
@@ -142,6 +146,7 @@ async function bootScriptFor(world: World, record: InstanceRecord, machine: Mach
   return bootScript(
     {
       machine,
+      noticeSeconds,
       authorizedKey,
       instance: record.name,
       volumeName: volume?.name ?? null,

@@ -148,7 +148,7 @@ async function launchOffer(
   const promised = await promise(fleet, record, offer, volume);
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
-    const bootScript = await fleet.guest.bootScript(promised.record, provider.capabilities.machine);
+    const bootScript = await fleet.guest.bootScript(promised.record, provider.capabilities);
     const sshKey = provider.capabilities.machine.kind === "process" ? null : await fleet.guest.publicKey(signal);
     const instance = await call(signal, (context) =>
       provider.launch(
