@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 
+/** What the AWS SDK has to say to whoever builds with it is not said at the start of every test's process. */
+const QUIET = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
+
 const project = (name: string, include: readonly string[], testTimeout: number, env: Readonly<Record<string, string>> = {}) => ({
-  test: { name, include: [...include], testTimeout, hookTimeout: testTimeout, pool: "forks" as const, env: { ...env } },
+  test: { name, include: [...include], testTimeout, hookTimeout: testTimeout, pool: "forks" as const, env: { ...QUIET, ...env } },
 });
 
 export default defineConfig({
