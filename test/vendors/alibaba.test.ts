@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/platform/clock.ts";
+import { authorization } from "../../src/providers/alibaba/signature.ts";
 import { canonicalRequest, signatureOf } from "../clouds/alibaba/acs3.ts";
 import { type FakeAlibaba, fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
 import { KNOWN_CALLS, type Parameter } from "../clouds/alibaba/parameters.ts";
@@ -57,7 +58,7 @@ test.skipIf(!existsSync(METADATA))("the table of calls agrees with the vendor's 
 });
 
 /** The example that the vendor publishes with the description of its signature. */
-test("the published example of a signature comes out", () => {
+test("the published example of a signature comes out, here and in our own signer", () => {
   const request = {
     method: "POST",
     path: "/",
@@ -73,8 +74,15 @@ test("the published example of a signature comes out", () => {
     body: "",
     json: () => undefined,
   };
+  const expected = "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0";
   const canonical = canonicalRequest(request, Object.keys(request.headers));
-  expect(signatureOf(canonical, "YourAccessKeySecret")).toBe("06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0");
+  expect(signatureOf(canonical, "YourAccessKeySecret")).toBe(expected);
+  const key = { id: "YourAccessKeyId", secret: "YourAccessKeySecret" };
+  const ours = authorization({ ...request, query: Object.fromEntries(request.query) }, key);
+  expect(ours).toBe(
+    "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version," +
+      `Signature=${expected}`,
+  );
 });
 
 const RegionId = "cn-hangzhou";
@@ -178,6 +186,15 @@ describe("the vendor's own client", () => {
     await client.deleteInstances(new ecs.DeleteInstancesRequest({ ...batch, force: true, clientToken: "t-end" }));
     await expect.poll(() => seen(id), { interval: 10 }).toBeUndefined();
     expect(cloud.volumes()).toMatchObject([{ name: "kept", attachedTo: null, status: "Available" }]);
+  });
+
+  test("sends the largest user data there is in its URL", async () => {
+    const { id, request } = await launched();
+    const largest = `#!/bin/sh\n${"#".repeat(32 * 1024 - 10)}`;
+    request.userData = Buffer.from(largest).toString("base64");
+    request.clientToken = "t-large";
+    const [large = ""] = (await client.runInstances(request)).body?.instanceIdSets?.instanceIdSet ?? [];
+    expect([large === id, cloud.instance(large).userData]).toEqual([false, largest]);
   });
 
   test("makes a disk, attaches it, takes it out and deletes it", async () => {

@@ -352,6 +352,17 @@ describe("stop, start and release", () => {
     expect(await bench.code("DeleteInstances", end)).toBe("200");
   });
 
+  test("a release of what is being stopped waits until it is", async () => {
+    const id = await bench.running();
+    await stop(id, "StopCharging");
+    expect(await bench.code("DeleteInstance", { InstanceId: id, Force: true })).toBe("IncorrectInstanceStatus");
+    await bench.pass();
+    expect(await bench.code("DeleteInstance", { InstanceId: id })).toBe("200");
+    expect(await bench.code("DeleteInstance", { InstanceId: id })).toBe("200");
+    bench.cloud.switches.deletesTwice = "refuse";
+    expect(await bench.code("DeleteInstance", { InstanceId: id })).toBe("IncorrectInstanceStatus");
+  });
+
   test("protection holds a hand back, and not the automatic release", async () => {
     const id = await bench.running({ DeletionProtection: true, AutoReleaseTime: at(31 * MINUTE_MS) });
     expect(await bench.code("DeleteInstance", { InstanceId: id, Force: true })).toBe("InvalidOperation.DeletionProtection");

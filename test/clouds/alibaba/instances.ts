@@ -189,7 +189,10 @@ export function start(site: Site, instance: Instance): void {
   boot(site, instance, 0);
 }
 
-/** @throws Refusal for what is protected, running without `force`, or not up yet. */
+/**
+ * The code for one that is not up yet is that of alibaba/footmark#93; that it is refused, of karpenter-provider-alibabacloud#82.
+ * @throws Refusal for what is protected, running without `force`, on its way up or on its way down.
+ */
 export function checkDelete(site: Site, instance: Instance, force: boolean): void {
   refuseLocked(instance);
   if (instance.isEnding) {
@@ -199,7 +202,8 @@ export function checkDelete(site: Site, instance: Instance, force: boolean): voi
   if (instance.deletionProtection)
     throw new Refusal(403, "InvalidOperation.DeletionProtection", "The operation is not allowed due to deletion protection.");
   if (["Pending", "Starting"].includes(instance.status) && !site.switches.deletesPending) throw wrongInstanceStatus(".Initializing");
-  if (instance.status !== "Stopped" && !force) throw wrongInstanceStatus();
+  // What is on its way down can be deleted when it is there, with force too.
+  if (instance.status === "Stopping" || (instance.status !== "Stopped" && !force)) throw wrongInstanceStatus();
 }
 
 function vanish(site: Site, instance: Instance, by: Exclude<Instance["endedBy"], null>): void {

@@ -52,7 +52,9 @@ export function spotPriceHistory(site: Site, found: Parameters): unknown {
   const offset = found.number("Offset") ?? 0;
   if (offset < 0) throw invalid("Offset");
   const SpotPriceType = rows.slice(offset, offset + site.switches.historyPage);
-  return { Currency: site.switches.currency, NextOffset: offset + SpotPriceType.length, SpotPrices: { SpotPriceType } };
+  const end = offset + SpotPriceType.length;
+  const NextOffset = end >= rows.length && site.switches.historyEnd === "zero" ? 0 : end;
+  return { Currency: site.switches.currency, NextOffset, SpotPrices: { SpotPriceType } };
 }
 
 /** The types that an advice is asked for. @throws Refusal when nothing narrows it. */

@@ -193,6 +193,8 @@ describe("the market", () => {
     expect(second.SpotPrices.SpotPriceType).toHaveLength(20);
     const end = await history({ ...window, Offset: second.NextOffset });
     expect([end.SpotPrices.SpotPriceType, end.NextOffset]).toEqual([[], 120]);
+    bench.cloud.switches.historyEnd = "zero";
+    expect([(await history(window)).NextOffset, (await history({ ...window, Offset: 100 })).NextOffset]).toEqual([100, 0]);
     const code = (StartTime: string) =>
       bench.code("DescribeSpotPriceHistory", { RegionId: REGION, NetworkType: "vpc", InstanceType: TYPE, StartTime });
     expect(await code(at(-31 * 24 * HOUR_MS))).toBe("InvalidParameter.StartTime");

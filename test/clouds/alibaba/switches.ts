@@ -73,6 +73,8 @@ export interface Switches {
   clockAheadMs: number;
   /** Rows on a page of the price history. */
   historyPage: number;
+  /** What NextOffset of the last page of the price history is: the number of rows so far, or 0. */
+  historyEnd: "rows" | "zero";
   /** The price history begins with its latest row. */
   historyNewestFirst: boolean;
   /** Prices of zero in the history, as cut data would have. */
@@ -104,6 +106,7 @@ export const SWITCHES: Switches = {
   shownStatus: null,
   clockAheadMs: 0,
   historyPage: 100,
+  historyEnd: "rows",
   historyNewestFirst: false,
   freePrices: false,
   failSnapshots: false,
