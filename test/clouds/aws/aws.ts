@@ -106,6 +106,7 @@ async function newState(options: FakeAwsOptions): Promise<AwsState> {
     tokens: new Map(),
     stock: new Map(),
     keys: new Map(),
+    passed: new Map(),
     leftovers: [],
     recent: [],
     queue: null,

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
-import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import { isMissing } from "../../missing-program.ts";
 import { type Keys, signedHeaders } from "./sigv4.ts";
+import { SITE_CUSTOMIZE } from "./site-customize.ts";
 import { parseXml, textAt } from "./xml.ts";
 
 /** moto_server's answer; headers in lower case. */
@@ -70,9 +72,11 @@ function send(port: number, { method, path, headers, body }: MotoRequest): Promi
 }
 
 async function start(): Promise<Moto> {
-  const folder = join(dirname(fileURLToPath(import.meta.url)), "moto");
+  // Written out, so that it is found from a bundle too: without it moto would outlive us.
+  const folder = mkdtempSync(join(tmpdir(), "spot-moto-"));
+  writeFileSync(join(folder, "sitecustomize.py"), SITE_CUSTOMIZE);
   const child = spawn(PROGRAM, ["-H", "127.0.0.1", "-p", "0"], {
-    // The pipe to its stdin is what it lives by: see sitecustomize.py.
+    // The pipe to its stdin is what it lives by: see site-customize.ts.
     stdio: ["pipe", "ignore", "pipe"],
     env: {
       ...process.env,
@@ -99,6 +103,7 @@ async function start(): Promise<Moto> {
       resolve(Number(match[1]));
     });
   });
+  rmSync(folder, { recursive: true });
   child.unref();
   for (const pipe of [child.stdin, child.stderr]) (pipe as unknown as { unref(): void }).unref();
   return { port, child, idle: [], accounts: 0 };
@@ -134,7 +139,9 @@ async function makeUser(port: number, account: string, name: keyof typeof POLICI
   await iam({ Action: "PutUserPolicy", PolicyName: name, PolicyDocument: JSON.stringify(document) });
   const made = await iam({ Action: "CreateAccessKey" });
   const key = (part: string) => textAt(made, "CreateAccessKeyResult", "AccessKey", part);
-  return { accessKeyId: key("AccessKeyId"), secretAccessKey: key("SecretAccessKey") };
+  const keys = { accessKeyId: key("AccessKeyId"), secretAccessKey: key("SecretAccessKey") };
+  if (!keys.secretAccessKey.startsWith("canary-")) throw new Error("moto did not heed sitecustomize.py, and would outlive us");
+  return keys;
 }
 
 async function makeAccount(moto: Moto): Promise<MotoAccount> {

@@ -22,7 +22,14 @@ function keepInMind(state: AwsState, { region, action, parameters }: Call, given
 
 /** What moto does well enough alone: names, groups, keys and networks have no time and no money in them. */
 export async function passOn(call: Call, forward: () => Promise<MotoAnswer>): Promise<FakeAnswer> {
+  const { passed } = call.state;
+  // Nothing of this changes by itself: what was asked before is answered as before, until something is changed.
+  const key = `${call.region} ${call.parameters}`;
+  const before = passed.get(key);
+  if (before !== undefined) return fromMoto(before);
   const given = await forward();
+  if (!call.action.startsWith("Describe")) passed.clear();
+  else if (given.status === 200) passed.set(key, given);
   keepInMind(call.state, call, given);
   return fromMoto(given);
 }
@@ -40,6 +47,7 @@ export async function changeTags(call: Call, forward: () => Promise<MotoAnswer>)
     value: parameters.get(`Tag.${at}.Value`) ?? "",
   }));
   if (ids.length === 0 || given.length === 0) throw new Refusal(400, "MissingParameter", "The request must contain resources and tags");
+  state.passed.clear();
   const requests = ids.flatMap((id) => state.spotRequests.get(id) ?? []);
   if (requests.length > 0 && requests.length < ids.length) throw new Error("spot requests are tagged by themselves here");
   const passed = requests.length > 0 ? answer(action, { return: true }) : fromMoto(await forward());

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../src/platform/clock.ts";
 import type { FakeRequest } from "../fake-server.ts";
-import type { MotoAccount } from "./moto.ts";
+import type { MotoAccount, MotoAnswer } from "./moto.ts";
 import type { Parameters, Tag } from "./query.ts";
 import type { AwsDelays, AwsSwitches } from "./switches.ts";
 import { type Element, itemsAt, textAt } from "./xml.ts";
@@ -137,6 +137,8 @@ export interface AwsState {
   readonly stock: Map<string, number>;
   /** Public keys, by region and name of the pair. */
   readonly keys: Map<string, readonly string[]>;
+  /** moto's answers to what it answers alone, by region and question. */
+  readonly passed: Map<string, MotoAnswer>;
   /** Groups and keys that were made here, to be cleared away at the end. */
   readonly leftovers: { readonly region: string; readonly action: string; readonly parameter: string; readonly value: string }[];
   /** Times of the requests of the last second. */

@@ -1,10 +1,8 @@
-"""Runs first in the moto_server that the tests start, which finds it through PYTHONPATH; see moto.ts.
-
-Ends the server with the process that started it, however that one ended, makes secrets that the tests can look for, and
-saves some of its start.
-"""
-
-import os
+/**
+ * Runs first in the moto_server that the tests start, which finds it through PYTHONPATH: ends the server with the process that
+ * started it, however that one ended, makes secrets that the tests can look for, and saves some of its start.
+ */
+export const SITE_CUSTOMIZE = `import os
 import sys
 import threading
 
@@ -41,4 +39,5 @@ if os.environ.get("SPOT_TEST_MOTO") == "1":
 
         models.AccessKey.__init__ = with_canary
     except ImportError as missing:
-        sys.stderr.write(f"moto_server without moto: {missing}\n")
+        sys.stderr.write(f"moto_server without moto: {missing}\\n")
+`;
