@@ -4,7 +4,7 @@ import { sweepLife } from "./sweep.ts";
 
 /** Of what only reads, every so many requests; `npm run sweep` takes every one. */
 const STRIDE = 15;
-const NOTICES = new Set(["ppio", "novita", "aws, reclaimed"]);
+const NOTICES = new Set(["ppio", "novita", "aws, reclaimed", "alibaba, reclaimed"]);
 
 for (const [name, make] of Object.entries(SWEPT_CLOUDS))
   test(`${name}: whichever request fails in a whole life, reconcile leaves no second machine, no orphan and no lost volume`, async () => {
