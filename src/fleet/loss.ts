@@ -2,8 +2,12 @@ import type { InstanceRecord } from "../state/records.ts";
 import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
 import type { Observation } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
+import { offerKey } from "./offer-choice.ts";
 import { changeRecord, closings, eventOf } from "./record-change.ts";
 import { isRootThere, removeRoot, rootOf } from "./root-volume.ts";
+
+/** A machine that was gone before it ever came up is passed over for as long as one without capacity. */
+const BLOCK_MS = 180_000;
 
 /**
  * What follows when the machine of an instance that is to run is gone. `endedBy` is `us` when a promise of ours to
@@ -36,6 +40,10 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   const rest = {
     closeIntents: await closings(fleet, record, now),
     events: [eventOf(fleet, record, "action", { action: "lost", why, next, providerId: record.providerId })],
+    // At some clouds a launch is accepted, and minutes later there is no capacity: the same offer would end the same way.
+    ...(next === "replace" && !isOurs && record.readyAt === null
+      ? { blockOffers: [{ key: offerKey(record), until: now + BLOCK_MS, why }] }
+      : {}),
   };
   fleet.say(
     `${record.name}: the machine is gone (${why}); ${next === "replace" ? "replacing it" : next === "park" ? "parked on its volume" : "letting it go"}`,
