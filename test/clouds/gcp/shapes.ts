@@ -187,7 +187,6 @@ export const SNAPSHOT: Fields = {
     sourceDisk: "string",
     snapshotType: { oneOf: ["ARCHIVE", "STANDARD"] },
     storageLocations: { listOf: "string" },
-    guestFlush: "boolean",
   },
 };
 
