@@ -176,7 +176,7 @@ describe("the vendor's own client", () => {
 
     const batch = { regionId: RegionId, instanceId: [id] };
     const stopped = await client.stopInstances(new ecs.StopInstancesRequest({ ...batch, stoppedMode: "StopCharging" }));
-    expect(stopped.body?.instanceResponses?.instanceResponse?.[0]).toMatchObject({ code: "200", currentStatus: "Stopping" });
+    expect(stopped.body?.instanceResponses?.instanceResponse?.[0]).toMatchObject({ code: "200", previousStatus: "Running" });
     expect(await until(id, "Stopped")).toMatchObject({ stoppedMode: "StopCharging", publicIpAddress: { ipAddress: [] } });
     await client.startInstances(new ecs.StartInstancesRequest(batch));
     await until(id, "Running");
@@ -230,7 +230,8 @@ describe("the vendor's own client", () => {
     const look = async () =>
       (await client.describeSnapshots(new ecs.DescribeSnapshotsRequest({ regionId: RegionId, snapshotIds: JSON.stringify([snapshotId]) })))
         .body?.snapshots?.snapshot?.[0];
-    expect(await look()).toMatchObject({ status: "progressing", available: true, sourceDiskId: diskId, sourceDiskSize: "100" });
+    // How far it is by now is a matter of how busy this machine is.
+    expect(await look()).toMatchObject({ available: true, sourceDiskId: diskId, sourceDiskSize: "100" });
     await expect.poll(async () => (await look())?.progress, { interval: 10 }).toBe("100%");
     const group = await client.createSnapshotGroup(
       new ecs.CreateSnapshotGroupRequest({ regionId: RegionId, instanceId: id, name: "both" }),
