@@ -104,8 +104,7 @@ function awsCloud(reclaims: boolean): MakeCloud {
       provider: await awsProvider({ env: { ...env, SPOT_AWS_REGIONS: "us-east-1" }, home: "/dev/null/nowhere", clock }),
       server: fake.server,
       isChange: ({ body }) => !/Action=(?:Describe|Get)/.test(body),
-      // As the names of its machines are pinned: without the slash between region and id.
-      living: () => fake.living().map((one) => ({ ...one, providerId: one.providerId.replace("/", "-") })),
+      living: fake.living,
       volumes: fake.volumes,
       async giveNotice() {
         for (const { providerId, state } of reclaims ? fake.living() : [])

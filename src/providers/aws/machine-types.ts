@@ -28,11 +28,15 @@ const FAMILIES = ["g*", "p*", "dl*"];
 /** The most that is documented for this action. */
 const PER_PAGE = 100;
 
-/** Null for a type without a whole GPU of its own: g6f and gr6f have a part of one, and say that they have 0. */
+/**
+ * Null for a type without a whole GPU of its own (g6f and gr6f have a part of one, and say that they have 0), and for those of
+ * the old kind, whose disks tell no serial number: their volumes could not be found inside.
+ */
 function machineType(info: InstanceTypeInfo): MachineType | null {
   const gpus = info.GpuInfo?.Gpus ?? [];
   const count = gpus.reduce((sum, gpu) => sum + (gpu.Count ?? 0), 0);
   const [first] = gpus;
+  if (info.Hypervisor === "xen") return null;
   if (info.InstanceType === undefined || first === undefined || !Number.isInteger(count) || count < 1) return null;
   const { model, vramGb } = gpuFromName(first.Name ?? "");
   const reported = Math.round((first.MemoryInfo?.SizeInMiB ?? 0) / 1024);

@@ -12,6 +12,7 @@ import { isFromPersistent, toInstance, toWaiting } from "./instances.ts";
 import { launchMachine } from "./launch.ts";
 import { machineTypes } from "./machine-types.ts";
 import { machines as machinesOf } from "./machines.ts";
+import { noticeShelf } from "./notice-shelf.ts";
 import { allOffers, type Market, NOTICE_SECONDS } from "./offers.ts";
 import { onDemandPrices } from "./on-demand.ts";
 import { placementScores } from "./placement.ts";
@@ -104,7 +105,7 @@ export async function awsProvider(world: AwsWorld): Promise<Provider> {
   const machines = machinesOf(api);
   const requests = spotRequests(api);
   const preparation = preparationOf(api);
-  const queue = noticeQueue(api, regions.home);
+  const queue = noticeQueue(api, regions.home, noticeShelf(world.home));
   const market: Market = {
     types: machineTypes(api, kept),
     spot: spotPrices(api),

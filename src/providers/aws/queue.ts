@@ -5,16 +5,15 @@ import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api, SendOptions } from "./api.ts";
 import { PROVIDER } from "./codes.ts";
-import { type Placed, placedId } from "./ids.ts";
+import { type Placed, placed, placedId } from "./ids.ts";
+import type { NoticeShelf } from "./notice-shelf.ts";
 import { NOTICE_SECONDS } from "./offers.ts";
 
 /** A queue of the user's own into which EventBridge puts what EC2 says of spot machines. */
 export interface NoticeQueue {
-  /**
-   * Takes what has come. A message is deleted by the next call, when whoever asked has seen what it says: it may be seen
-   * twice, but never not at all.
-   */
+  /** Takes what has come. A message is deleted when what it says lies safe in a file of ours, and not before. */
   receive(context: CallContext): Promise<void>;
+  /** What was told by the last `receive`, or before, also to another process. */
   noticeOf(machine: Placed): Notice | null;
 }
 
@@ -39,7 +38,7 @@ const KINDS: Readonly<Record<string, "reclaim" | "rebalance">> = {
   // It may come long before a notice, with it, or without one.
   "EC2 Instance Rebalance Recommendation": "rebalance",
 };
-/** What we act on in other ways: it is taken from the queue and no more. */
+/** What the next list shows anyway: it is taken from the queue and no more. */
 const IGNORED = ["EC2 Instance State-change Notification", "EC2 Spot Instance Request Fulfillment"];
 
 /** An event of EC2's; null for anything else, which is left in the queue. */
@@ -55,48 +54,28 @@ function regionIn(url: string): string | undefined {
 
 /** What is wrong with the queue itself is told; that it does not answer for once is not: the other mouths still speak. */
 function toldOrNot(error: unknown): void {
-  if (isFault(error, "unavailable", "rate-limited", "ambiguous", "protocol")) return;
-  if (!(error instanceof ProviderError)) throw error;
+  if (!(error instanceof ProviderError) || isFault(error, "unavailable", "rate-limited", "ambiguous", "protocol")) return;
   throw new ProviderError(PROVIDER, error.fault, `${VARIABLE}: ${error.message}`, error.rawCode, error);
 }
 
-interface Book {
-  readonly notices: Map<string, Notice>;
-  note(event: Event): void;
-  forgetOld(): void;
-}
-
-function book(api: Api): Book {
-  const notices = new Map<string, Notice>();
-  return {
-    notices,
-    note(event) {
-      const kind = KINDS[event["detail-type"]];
-      const at = api.ours(new Date(event.time));
-      if (kind === undefined || at === null) return;
-      const key = placedId({ region: event.region, id: event.detail["instance-id"] });
-      const known = notices.get(key);
-      const deadline = at + NOTICE_SECONDS * 1000;
-      // The first word counts, and a reclaim before a mere recommendation.
-      if (known !== undefined && (known.kind === "reclaim" || kind === "rebalance") && known.deadline > api.now() - KEPT_MS) return;
-      const assumed = kind === "rebalance" ? { assumed: true as const } : {};
-      notices.set(key, { kind, source: "api", seenAt: api.now(), deadline, ...assumed });
-    },
-    forgetOld() {
-      for (const [key, { deadline }] of notices) if (deadline < api.now() - KEPT_MS) notices.delete(key);
-    },
-  };
+/** The machine that an event is about and what it is told; undefined for what is no notice, or one of long ago. */
+function noticeIn(api: Api, event: Event): { readonly machine: Placed; readonly notice: Notice } | undefined {
+  const kind = KINDS[event["detail-type"]];
+  const at = api.ours(new Date(event.time));
+  const machine = placed(`${event.region}/${event.detail["instance-id"]}`, "i");
+  if (kind === undefined || at === null || machine === undefined) return undefined;
+  const deadline = at + NOTICE_SECONDS * 1000;
+  if (deadline < api.now() - KEPT_MS) return undefined;
+  // A recommendation has no deadline: it is ours, and only to show.
+  const assumed = kind === "rebalance" ? { assumed: true as const } : {};
+  return { machine, notice: { kind, source: "api", seenAt: api.now(), deadline, ...assumed } };
 }
 
 /** The SDK's client for it is loaded only where there is a queue. */
-export function noticeQueue(api: Api, home: () => string): NoticeQueue | undefined {
+export function noticeQueue(api: Api, home: () => string, shelf: NoticeShelf): NoticeQueue | undefined {
   const url = api.env[VARIABLE]?.trim() || undefined;
   if (url === undefined) return undefined;
-  const { notices, note, forgetOld } = book(api);
-  const seen = new Map<string, string>();
-  /** What nobody needs any more goes at once: a process that lists but once would leave it for ever. */
-  const over = new Map<string, string>();
-  const isOver = (event: Event) => (api.ours(new Date(event.time)) ?? 0) + NOTICE_SECONDS * 1000 < api.now() - KEPT_MS;
+  let notices: ReadonlyMap<string, Notice> = new Map();
   let opened: Promise<{ readonly sqs: SQSClient; readonly sdk: typeof import("@aws-sdk/client-sqs") }> | undefined;
   const open = () => {
     opened ??= import("@aws-sdk/client-sqs").then((sdk) => {
@@ -105,41 +84,42 @@ export function noticeQueue(api: Api, home: () => string): NoticeQueue | undefin
     });
     return opened;
   };
-  const remove = async (messages: Map<string, string>, options: SendOptions) => {
-    const { sqs, sdk } = await open();
-    const all = [...messages];
-    for (let at = 0; at < all.length; at += MESSAGES) {
-      const some = all.slice(at, at + MESSAGES);
-      const Entries = some.map(([, ReceiptHandle], index) => ({ Id: String(index), ReceiptHandle }));
-      await sqs.send(new sdk.DeleteMessageBatchCommand({ QueueUrl: url, Entries }), options);
-      for (const [id] of some) messages.delete(id);
-    }
+  /** Puts what a message says on the shelf. @returns whether it may be deleted. */
+  const taken = async (message: Message): Promise<boolean> => {
+    const event = eventIn(message);
+    const found = event === null ? undefined : noticeIn(api, event);
+    if (found === undefined) return event !== null;
+    const known = notices.get(placedId(found.machine));
+    // The first word counts: the same event may be delivered twice, and a reclaim is told again by nobody.
+    if (known?.kind === found.notice.kind && known.deadline > api.now() - KEPT_MS) return true;
+    return shelf.put(found.machine, found.notice).then(
+      () => true,
+      () => false,
+    );
   };
   const receiveAll = async (options: SendOptions) => {
     const { sqs, sdk } = await open();
     for (let question = 0; question < MOST_QUESTIONS; question++) {
       const command = new sdk.ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: MESSAGES, WaitTimeSeconds: 0 });
       const { Messages = [] } = await sqs.send(command, options);
-      for (const message of Messages) {
-        const event = eventIn(message);
-        if (event === null) continue;
-        note(event);
-        const { MessageId, ReceiptHandle } = message;
-        if (MessageId !== undefined && ReceiptHandle !== undefined) (isOver(event) ? over : seen).set(MessageId, ReceiptHandle);
-      }
       if (Messages.length === 0) return;
+      const done: string[] = [];
+      for (const message of Messages) if ((await taken(message)) && message.ReceiptHandle !== undefined) done.push(message.ReceiptHandle);
+      const Entries = done.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle }));
+      if (Entries.length > 0) await sqs.send(new sdk.DeleteMessageBatchCommand({ QueueUrl: url, Entries }), options);
     }
   };
   return {
     async receive(context) {
-      forgetOld();
+      await shelf.clear(api.now() - KEPT_MS);
+      notices = await shelf.all();
       try {
-        await remove(seen, context);
         await receiveAll(context);
-        await remove(over, context);
       } catch (error) {
         if (context.signal.aborted) throw error;
         toldOrNot(error);
+      } finally {
+        notices = await shelf.all();
       }
     },
     noticeOf: (machine) => notices.get(placedId(machine)) ?? null,
