@@ -1,5 +1,6 @@
 import { onTestFinished } from "vitest";
 import { type HandClock, handClock } from "../../local-cloud/hand-clock.ts";
+import type { MachineRoom } from "../machine-room.ts";
 import { type FakeAws, fakeAws } from "./aws.ts";
 import { imagesOf } from "./catalogue.ts";
 import { type Keys, signedHeaders } from "./sigv4.ts";
@@ -54,9 +55,13 @@ export const PERSISTENT: Parameters = {
   "InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior": "stop",
 };
 
-export async function awsBench(switches: Partial<AwsSwitches> = {}, delays: Partial<AwsDelays> = {}): Promise<AwsBench> {
+export async function awsBench(
+  switches: Partial<AwsSwitches> = {},
+  delays: Partial<AwsDelays> = {},
+  machines?: MachineRoom,
+): Promise<AwsBench> {
   const clock = handClock(START);
-  const cloud = await fakeAws({ clock, switches, delays });
+  const cloud = await fakeAws({ clock, switches, delays, ...(machines === undefined ? {} : { machines }) });
   onTestFinished(() => cloud.close());
   const keys = { accessKeyId: cloud.env["AWS_ACCESS_KEY_ID"] ?? "", secretAccessKey: cloud.env["AWS_SECRET_ACCESS_KEY"] ?? "" };
   const ask: AwsBench["ask"] = async (action, parameters = {}, options = {}) => {

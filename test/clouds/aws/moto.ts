@@ -26,6 +26,8 @@ export interface MotoRequest {
 /** An account at moto: a user who may use EC2 and SQS, and one of ours who may do everything. */
 export interface MotoAccount {
   readonly id: string;
+  /** moto itself, without the proxy. */
+  readonly url: string;
   readonly user: Keys;
   readonly admin: Keys;
   /** Sends a request as it is. */
@@ -154,6 +156,7 @@ async function makeAccount(moto: Moto): Promise<MotoAccount> {
   await authAfter("0");
   const account: MotoAccount = {
     id,
+    url: `http://127.0.0.1:${moto.port}`,
     user,
     admin,
     send: (request) => send(moto.port, request),

@@ -79,8 +79,8 @@ function tell(instance: FakeInstance, { metadata, told }: Booted): void {
   told.rebalanceAt = instance.rebalanceAt;
 }
 
-async function leave({ machines }: Occupants, instance: FakeInstance, { machine, metadata, devices }: Booted): Promise<void> {
-  machines.delete(instance.id);
+async function leave({ machines }: Occupants, id: string, { machine, metadata, devices }: Booted): Promise<void> {
+  machines.delete(id);
   await machine.halt();
   for (const device of devices.values()) await machine.detach(device);
   await machine.erase();
@@ -91,15 +91,16 @@ async function follow(occupants: Occupants, state: AwsState): Promise<void> {
   const { machines } = occupants;
   for (const [id, booted] of [...machines]) {
     const instance = state.instances.get(id);
-    if (instance === undefined) throw new Error(`${id} is forgotten, and its machine runs`);
-    if (booted.isOn && booted.machine.poweredOff()) await shutDownFromInside(state, instance);
+    // Forgotten already: more than an hour has passed since the last look.
+    if (instance === undefined) await leave(occupants, id, booted);
+    else if (booted.isOn && booted.machine.poweredOff()) await shutDownFromInside(state, instance);
   }
   for (const instance of state.instances.values()) {
     if (instance.state === "running" && !machines.has(instance.id)) await boot(occupants, state, instance);
     const booted = machines.get(instance.id);
     if (booted === undefined) continue;
     if (instance.state === "terminated") {
-      await leave(occupants, instance, booted);
+      await leave(occupants, instance.id, booted);
       continue;
     }
     if (booted.isOn && !ON.has(instance.state)) await booted.machine.halt();
