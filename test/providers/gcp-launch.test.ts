@@ -303,6 +303,25 @@ describe("a launch that fails otherwise", () => {
   });
 });
 
+describe("a disk that another machine took meanwhile", () => {
+  for (const diskInUseBy of ["operation", "http"] as const)
+    test(`is a conflict, not a stock-out, told in the ${diskInUseBy}`, async () => {
+      const { provider, spec, running, fake } = await gcpBench({ switches: { diskInUseBy } });
+      const volume = { name: "work", token: "t-d", sizeGb: 20, region: "us-central1", zone: "us-central1-a" };
+      const id = (await provider.volumes?.create(volume, context))?.providerId ?? "";
+      const volumes = [{ providerVolumeId: id, mount: "/data" }];
+      await running("t-a", { volumes });
+      // As it was when it was looked at.
+      const free = { name: "work-t-d", zone: "us-central1-a", status: "READY", users: [] };
+      fake.server.disturb({
+        what: { do: "answer", answer: { status: 200, body: free } },
+        match: ({ method, path }) => method === "GET" && path.endsWith("/disks/work-t-d"),
+      });
+      expect(await faultOf(provider.launch(await spec("t-b", { volumes }), context))).toMatchObject({ fault: { kind: "conflict" } });
+      expect(fake.living()).toHaveLength(1);
+    });
+});
+
 describe("the notice of 120 s", () => {
   const env = { SPOT_GCP_PREEMPTION_NOTICE: "120s" };
 

@@ -150,3 +150,8 @@ export function operationFault(errors: readonly { readonly code: string; readonl
   const said = quoted(best?.message || first?.message || "the operation failed");
   return new ProviderError(PROVIDER, best?.fault ?? { kind: "unavailable" }, `${what}: ${said}`, best?.code ?? first?.code ?? null);
 }
+
+/** The code of an insert whose machine was preempted while it was being made (seen in the field; Google does not say so). */
+export function isCutShort(rawCode: string | null): boolean {
+  return rawCode !== null && plainCode(rawCode) === "unsupportedoperation";
+}

@@ -45,7 +45,7 @@ function endpointsOf(vm: WireInstance): ProviderInstance["endpoints"] {
 function gpusOf(vm: WireInstance, machineType: string, market: MarketData | undefined) {
   const [own] = vm.guestAccelerators;
   if (own !== undefined && own.acceleratorCount > 0) return { accelerator: lastOf(own.acceleratorType), count: own.acceleratorCount };
-  const size = market?.sizes.find((one) => one.type === machineType);
+  const size = market?.sizeOf(machineType);
   return { accelerator: size?.accelerator ?? "", count: size?.count ?? 0 };
 }
 
@@ -76,7 +76,7 @@ export function toInstance(vm: WireInstance, around: Surroundings): ProviderInst
   const type = typeName(machineType, accelerator, count);
   const state = around.isEndedByUs && ["stopping", "stopped"].includes(stateOf(vm.status)) ? "terminating" : stateOf(vm.status);
   const billing = isSpot(vm) ? "spot" : "on-demand";
-  const size = around.market?.sizes.find((one) => one.type === type && one.zone === zone);
+  const size = around.market?.sizeOf(type);
   const ending = state === "stopped" ? (around.ending ?? overItsTime(vm)) : undefined;
   const id = instanceId(vm);
   return {

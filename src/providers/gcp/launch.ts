@@ -3,7 +3,7 @@ import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, LaunchSpec, ProviderInstance } from "../provider.ts";
 import { scriptWithEnv } from "../startup-script.ts";
 import type { Api } from "./api.ts";
-import { operationFault, PROVIDER } from "./codes.ts";
+import { isCutShort, operationFault, PROVIDER } from "./codes.ts";
 import { diskToAttach } from "./disks.ts";
 import { openPorts, preparing } from "./firewall.ts";
 import { portTag, tokenIn } from "./instances.ts";
@@ -224,7 +224,7 @@ async function watched(api: Api, machines: Machines, spec: LaunchSpec, begun: Op
   const left = await machines.look(zone, name, context).catch(() => undefined);
   // Preempted while it was being made: what is left of it costs, and is told and cleared like any other.
   if (left?.kind === "here") return instance;
-  if (fault.fault.kind !== "conflict") throw fault;
+  if (!isCutShort(fault.rawCode)) throw fault;
   throw new ProviderError(PROVIDER, { kind: "no-capacity", scope: "offer" }, fault.message, fault.rawCode, fault);
 }
 

@@ -2,7 +2,7 @@ import { parsed } from "../cloud-http.ts";
 import { ProviderError } from "../errors.ts";
 import type { CallContext, ProviderInstance } from "../provider.ts";
 import type { Api } from "./api.ts";
-import { deniesResource, operationFault, PROVIDER } from "./codes.ts";
+import { deniesResource, isCutShort, operationFault, PROVIDER } from "./codes.ts";
 import { instanceId, toInstance, tokenIn } from "./instances.ts";
 import type { Market } from "./market.ts";
 import { lastOf, placed, regionOf } from "./names.ts";
@@ -63,10 +63,8 @@ function nothingOf(zone: string, name: string): ProviderInstance {
 
 /** Why a machine that there is not any more never was: the failure of the operation that was to make it. */
 function neverReason(errors: readonly { readonly code: string; readonly message: string }[]): string {
-  const { message, rawCode, fault } = operationFault(errors, "it could not be made");
-  // Seen when it was preempted while it was being made.
-  if (fault.kind === "conflict")
-    return `preempted, or in the way of another operation, while it was being made (${rawCode ?? ""}): ${message}`;
+  const { message, rawCode } = operationFault(errors, "it could not be made");
+  if (isCutShort(rawCode)) return `preempted while it was being made (${rawCode ?? ""}): ${message}`;
   return `${message}${rawCode === null ? "" : ` (${rawCode})`}`;
 }
 

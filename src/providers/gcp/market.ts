@@ -11,6 +11,8 @@ import type { GcpWorld } from "./settings.ts";
 export interface MarketData {
   readonly sizes: readonly Size[];
   readonly prices: Prices;
+  /** One size of a type, wherever it is: what it is made of is the same everywhere. */
+  sizeOf(type: string): Size | undefined;
 }
 
 export interface Market {
@@ -20,7 +22,9 @@ export interface Market {
   known(): Promise<MarketData | undefined>;
 }
 
-/** A market that asks nobody. */
+const FRESH_MS = 60_000;
+
+/** Of a market that asks nobody. */
 const silent = (): never => {
   throw new ProviderError(PROVIDER, { kind: "unavailable" }, "not asked");
 };
@@ -28,19 +32,26 @@ const silent = (): never => {
 export function marketOf(api: Api, { home, clock }: Pick<GcpWorld, "home" | "clock">): Market {
   const kept = keptAnswers(PROVIDER, { home, clock });
   const mute: Api = { ...api, read: silent, catalogue: silent };
-  let last: { readonly data: MarketData; readonly at: number } | undefined;
-  const FRESH_MS = 60_000;
-  const read = async (from: Api, context: CallContext) => {
-    const [{ value: sizes }, prices] = await Promise.all([currentSizes(from, kept, context), currentPrices(from, kept, context)]);
-    const data = { sizes, prices };
+  let last: { readonly data: MarketData | undefined; readonly at: number } | undefined;
+  const note = (data: MarketData | undefined) => {
     last = { data, at: clock.monotonic() };
     return data;
   };
+  const read = async (from: Api, context: CallContext): Promise<MarketData> => {
+    const [{ value: sizes }, prices] = await Promise.all([currentSizes(from, kept, context), currentPrices(from, kept, context)]);
+    const byType = new Map(sizes.map((size) => [size.type, size]));
+    return { sizes, prices, sizeOf: (type) => byType.get(type) };
+  };
   return {
-    current: (context) => read(api, context),
+    async current(context) {
+      const data = await read(api, context);
+      note(data);
+      return data;
+    },
     async known() {
+      // Asked for every machine of a list: also that nothing is known is known for a while.
       if (last !== undefined && clock.monotonic() - last.at < FRESH_MS) return last.data;
-      return read(mute, { signal: new AbortController().signal }).catch(() => undefined);
+      return note(await read(mute, { signal: new AbortController().signal }).catch(() => undefined));
     },
   };
 }
