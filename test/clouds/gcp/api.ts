@@ -48,7 +48,7 @@ function limiter({ site }: Api): () => void {
     count += 1;
     if (count > site.switches.requestsPerMinute)
       throw new Refusal(
-        403,
+        site.switches.rateLimitStatus,
         "rateLimitExceeded",
         "Quota exceeded for quota metric 'Read requests' and limit 'Read requests per minute' of service 'compute.googleapis.com'.",
       );

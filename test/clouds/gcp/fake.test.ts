@@ -89,6 +89,23 @@ describe("a change", () => {
   });
 });
 
+test("what a requestId does after a failure is a switch, and so is how long it is remembered", async () => {
+  const path = `${VMS}?requestId=5f0c2f8e-6f0a-4c1e-9a64-0d6b1a8f3c21`;
+  cloud.setStock("g2-standard-4", 0);
+  const failed = await to.done("POST", path, spotVm("vm1"));
+  cloud.setStock("g2-standard-4", 9);
+  expect((await to.post(path, spotVm("vm1"))).body).toMatchObject({ name: failed.body.name, status: "DONE" });
+  cloud.switches.requestIdAfterFailure = "again";
+  expect((await to.done("POST", path, spotVm("vm1"))).body).not.toHaveProperty("error");
+  await cloud.close();
+  cloud = await fakeGcp({ clock, delays: { requestIdMs: 60_000 } });
+  to = requestsTo(cloud);
+  await to.done("POST", path, spotVm("vm1"));
+  expect(await to.post(path, spotVm("vm1"))).toMatchObject({ status: 200 });
+  clock.pass(61_000);
+  expect(await to.post(path, spotVm("vm1"))).toMatchObject({ status: 409 });
+});
+
 describe("an insert", () => {
   test("is refused for what the API does not know, and for what is of another type", async () => {
     const bodies: readonly (readonly [Readonly<Record<string, unknown>>, RegExp])[] = [
@@ -165,6 +182,9 @@ describe("an insert", () => {
     expect(await to.post(VMS, spotVm("vm2"))).toMatchObject({ status: 503 });
     await to.done("DELETE", `${VMS}/vm1`);
     expect((await to.launch("vm2")).body).not.toHaveProperty("error");
+    cloud.switches.launchErrorCode = "IP_SPACE_EXHAUSTED";
+    cloud.setStock("g2-standard-4", 1);
+    expect((await to.launch("vm3")).body.error.errors[0].code).toBe("IP_SPACE_EXHAUSTED");
   });
 
   test("beyond a quota says which one, with its details; without one for Spot the usual one counts", async () => {

@@ -46,6 +46,7 @@ export function insertInstance(site: Site, order: InstanceOrder): Operation {
     lastSuspended: null,
     endsAt: null,
     preempted: false,
+    isBeingPreempted: false,
     coming: null,
     held: null,
     isBeingDeleted: false,
@@ -122,6 +123,7 @@ export function release(site: Site, vm: Vm): void {
 function run(site: Site, vm: Vm, operation: Operation | null): void {
   vm.coming = null;
   vm.preempted = false;
+  vm.isBeingPreempted = false;
   vm.lastStart = site.time();
   const number = Number((BigInt(vm.id) / 7_919n) % 65_536n);
   vm.natIp = vm.hasExternalAddress ? `34.133.${number >> 8}.${number % 256}` : null;

@@ -50,6 +50,21 @@ test("a list of everything is a map of zones, with a warning where there is noth
   });
 });
 
+test("a page begins at a place, which moves when somebody goes, or after a name", async () => {
+  for (const name of ["a", "b", "c", "d"]) await to.launch(name);
+  const restAfterOneWent = async () => {
+    const { nextPageToken } = (await everything("&maxResults=2")).body;
+    await to.done("DELETE", `zones/${ZONE}/instances/a`);
+    return names((await everything(`&maxResults=2&pageToken=${nextPageToken}`)).body.items);
+  };
+  expect(await restAfterOneWent()).toEqual(["d"]);
+  await to.launch("a");
+  cloud.switches.pageTokensBy = "name";
+  expect(await restAfterOneWent()).toEqual(["c", "d"]);
+  const newest = (await to.get("aggregated/instances?orderBy=creationTimestamp%20desc&maxResults=1")).body;
+  expect([names(newest.items), newest.nextPageToken]).toEqual([["d"], expect.any(String)]);
+});
+
 test("a zone that does not answer is missing with 200, and named; without consent to that it is an error", async () => {
   await to.launch("a");
   await to.launch("b", {}, ELSEWHERE);

@@ -22,15 +22,22 @@ function pageOf(
     throw invalid(`Invalid value for field 'maxResults': '${asked}'. Must be between 0 and 500.`);
   // Zero means: as many as the server likes.
   const size = Math.min(Number(asked) === 0 ? 500 : Number(asked), site.switches.largestPage);
-  const token = query.get("pageToken");
-  const from =
-    token === null || token === "" ? 0 : Number(/^from-(\d+)$/.exec(Buffer.from(token, "base64url").toString("utf8"))?.[1] ?? "NaN");
-  if (Number.isNaN(from)) throw invalid(`Invalid value for field 'pageToken': '${token}'.`);
+  const from = beginOf(query.get("pageToken"), rows);
   const until = from + size;
-  return {
-    shown: rows.slice(from, until),
-    next: until < rows.length ? Buffer.from(`from-${until}`).toString("base64url") : null,
-  };
+  const last = rows[until - 1];
+  const isByName = site.switches.pageTokensBy === "name" && !(query.get("orderBy") ?? "").startsWith("creationTimestamp");
+  const next = !isByName ? `from ${until}` : `after ${last?.scope} ${String(last?.row["name"])}`;
+  return { shown: rows.slice(from, until), next: until < rows.length ? Buffer.from(next).toString("base64url") : null };
+}
+
+/** Where a page begins. @throws Refusal for what is no token of ours */
+function beginOf(token: string | null, rows: readonly Placed[]): number {
+  if (token === null || token === "") return 0;
+  const [, word, scope = "", name] = /^(from|after) (\S*)(?: (.*))?$/.exec(Buffer.from(token, "base64url").toString("utf8")) ?? [];
+  if (word === "from") return Number(scope);
+  if (word === undefined || name === undefined) throw invalid(`Invalid value for field 'pageToken': '${token}'.`);
+  const after = rows.findIndex((row) => byScopeAndName({ scope, row: { name } }, row) < 0);
+  return after === -1 ? rows.length : after;
 }
 
 function ordered(query: URLSearchParams, rows: readonly Placed[]): readonly Placed[] {

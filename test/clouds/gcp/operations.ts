@@ -121,5 +121,7 @@ export function checkRequestId(requestId: string | null): void {
 /** The first operation of a request that is repeated. */
 export function remembered(site: Site, key: string): Operation | undefined {
   const found = site.requestIds.get(key);
-  return found !== undefined && site.time() - found.at <= site.delays.requestIdMs ? found.operation : undefined;
+  if (found === undefined || site.time() - found.at > site.delays.requestIdMs) return undefined;
+  const hasFailed = found.operation.errors.length > 0;
+  return hasFailed && site.switches.requestIdAfterFailure === "again" ? undefined : found.operation;
 }

@@ -104,6 +104,14 @@ test("the operation can be missing; a machine on demand cannot be preempted", as
   await expect(cloud.reclaim(`${ZONE}/vm2`)).rejects.toThrow("cannot be preempted");
 });
 
+test("it can come without a word inside", async () => {
+  cloud.switches.silentPreemptions = true;
+  await to.launch("vm1");
+  await cloud.reclaim(ID, 60);
+  clock.pass(61_000);
+  expect([await status(), cloud.vm(ID).preempted]).toEqual(["STOPPING", false]);
+});
+
 test("others can end it too: the guest, the host, a user; each leaves its own word", async () => {
   const types = async () =>
     (await to.get(`zones/${ZONE}/operations`)).body.items.map((one: { operationType: string }) => one.operationType);

@@ -13,8 +13,9 @@ const CAN_BE_PREEMPTED = ["PROVISIONING", "STAGING", "RUNNING"];
  */
 export function preempt(site: Site, vm: Vm, noticeSeconds = vm.scheduling.noticeSeconds): void {
   if (!vm.scheduling.isSpot || !CAN_BE_PREEMPTED.includes(vm.status)) throw new Error(`${vm.zone}/${vm.name} cannot be preempted`);
-  if (vm.preempted) return;
-  vm.preempted = true;
+  if (vm.isBeingPreempted) return;
+  vm.isBeingPreempted = true;
+  vm.preempted = !site.switches.silentPreemptions;
   if (noticeSeconds > 0 && vm.status === "RUNNING") site.later(vm, noticeSeconds * 1_000, () => softOff(site, vm));
   else softOff(site, vm);
 }

@@ -43,7 +43,7 @@ const SCHEDULING: Fields = {
 };
 
 /** In preview: known on the beta path alone. */
-const BETA_SCHEDULING: Fields = {
+export const BETA_SCHEDULING: Fields = {
   schema: "Scheduling",
   fields: { ...SCHEDULING.fields, preemptionNoticeDuration: DURATION },
 };
@@ -140,7 +140,6 @@ function instance(scheduling: Fields): Fields {
 export const INSTANCE = instance(SCHEDULING);
 export const BETA_INSTANCE = instance(BETA_SCHEDULING);
 export const SET_SCHEDULING = SCHEDULING;
-export const BETA_SET_SCHEDULING = BETA_SCHEDULING;
 export const SET_METADATA = METADATA;
 export const SET_TAGS = TAGS;
 

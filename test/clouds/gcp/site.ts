@@ -98,6 +98,7 @@ export interface Vm {
   endsAt: number | null;
   /** What `instance/preempted` says inside. */
   preempted: boolean;
+  isBeingPreempted: boolean;
   /** The operation that is making it or starting it. */
   coming: Operation | null;
   /** What goes on when a machine that was held is let go. */

@@ -27,6 +27,12 @@ export interface Switches {
   longestWaitMs: number;
   /** Every operation is unknown when it is asked for, whatever has become of it. */
   losesOperations: boolean;
+  /** Whether a page begins at a place in the list, so that it moves when somebody goes, or after a name. Nobody says. */
+  pageTokensBy: "place" | "name";
+  /** What a requestId whose first attempt came to nothing does: that operation again, or another attempt. Nobody says. */
+  requestIdAfterFailure: "same" | "again";
+  /** Nothing is told inside before a preemption; how often that happens is not known. */
+  silentPreemptions: boolean;
   /** Preemptions write no operation; seen in large projects. */
   forgetsPreemptions: boolean;
   /** The status that is shown instead of the true one. */
@@ -39,8 +45,9 @@ export interface Switches {
   skewMs: number;
   /** Life of an access token in seconds. */
   tokenSeconds: number;
-  /** Requests to the API in a minute; more are 403 rateLimitExceeded. */
+  /** Requests to the API in a minute; more are 403 rateLimitExceeded, or the same with 429. */
   requestsPerMinute: number;
+  rateLimitStatus: 403 | 429;
 }
 
 export const DEFAULT_SWITCHES: Switches = {
@@ -58,6 +65,9 @@ export const DEFAULT_SWITCHES: Switches = {
   largestSkuPage: 5_000,
   longestWaitMs: 120_000,
   losesOperations: false,
+  pageTokensBy: "place",
+  requestIdAfterFailure: "same",
+  silentPreemptions: false,
   forgetsPreemptions: false,
   shownStatus: null,
   snapshotsFail: false,
@@ -65,6 +75,7 @@ export const DEFAULT_SWITCHES: Switches = {
   skewMs: 0,
   tokenSeconds: 3_599,
   requestsPerMinute: Number.POSITIVE_INFINITY,
+  rateLimitStatus: 403,
 };
 
 /** How long things take, in milliseconds. */
