@@ -12,15 +12,19 @@ export function authenticated(state: AwsState, request: FakeRequest): Signed {
   if (authorization === undefined) throw new Refusal(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
   const signed = readAuthorization(authorization);
   if (signed === undefined) throw new Refusal(400, "IncompleteSignature", "The request signature does not conform to AWS standards");
-  const { user } = state.account;
   const invalid = () => new Refusal(401, "AuthFailure", "AWS was not able to validate the provided access credentials");
-  if (signed.accessKeyId !== user.accessKeyId) throw invalid();
+  const { temporary } = state;
+  const isTemporary = temporary !== null && signed.accessKeyId === temporary.accessKeyId;
+  const keys = isTemporary ? temporary : state.account.user;
+  if (signed.accessKeyId !== keys.accessKeyId) throw invalid();
+  const token = request.headers["x-amz-security-token"];
+  if (token !== (isTemporary ? temporary.sessionToken : undefined)) throw invalid();
   const date = readAmzDate(request.headers["x-amz-date"] ?? "");
   if (date === undefined || !(request.headers["x-amz-date"] ?? "").startsWith(signed.day)) throw invalid();
-  if (!isSignedBy(request, signed, user.secretAccessKey)) throw invalid();
+  if (!isSignedBy(request, signed, keys.secretAccessKey)) throw invalid();
   if (Math.abs(date - serverNow(state)) > state.switches.skewToleranceMs) throw new Refusal(400, "RequestExpired", "Request has expired.");
   const { credentialsExpireAt } = state.switches;
-  if (credentialsExpireAt !== null && state.clock.now() >= credentialsExpireAt)
+  if (isTemporary && credentialsExpireAt !== null && state.clock.now() >= credentialsExpireAt)
     throw new Refusal(400, "RequestExpired", "Request has expired.");
   return signed;
 }

@@ -9,7 +9,7 @@ import { clearAway } from "./clear-away.ts";
 import { ec2, forwarded } from "./ec2.ts";
 import { shutDownFromInside } from "./instances.ts";
 import { totalBill } from "./ledger.ts";
-import { leaseAccount } from "./moto.ts";
+import { assumeRole, leaseAccount } from "./moto.ts";
 import { getProducts, spotAdvisor } from "./price-lists.ts";
 import { pointAt, typeNamed } from "./prices.ts";
 import { announce, openQueue, type Reclaim, recommend } from "./reclaim.ts";
@@ -81,6 +81,8 @@ export interface FakeAws {
   price(type: string, zone: string): string;
   /** URL of a queue into which reclaims are told from now on. */
   queue(): Promise<string>;
+  /** The variables of temporary credentials, which expire by `credentialsExpireAt`. */
+  temporary(): Promise<Readonly<Record<string, string>>>;
   /** Lets go what was held by `holdPending`, from now on. */
   release(): void;
   close(): Promise<void>;
@@ -94,6 +96,7 @@ async function newState(options: FakeAwsOptions): Promise<AwsState> {
   let made = 0;
   return {
     clock: options.clock,
+    temporary: null,
     account: await leaseAccount(),
     switches: { ...DEFAULT_SWITCHES, ...options.switches },
     delays: { ...DEFAULT_DELAYS, ...options.delays },
@@ -250,6 +253,12 @@ export async function fakeAws(options: FakeAwsOptions): Promise<FakeAws> {
     async queue() {
       await inTurn(() => openQueue(state));
       return `${server.url}${state.queue?.path}`;
+    },
+    async temporary() {
+      const given = await inTurn(() => assumeRole(state.account, state.host));
+      state.temporary = given;
+      const { accessKeyId, secretAccessKey, sessionToken } = given;
+      return { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken };
     },
     release() {
       state.switches.holdPending = false;

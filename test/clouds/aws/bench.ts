@@ -31,6 +31,8 @@ export interface AskOptions {
   readonly at?: number;
   /** In the place of what a signature would need. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of temporary credentials. */
+  readonly token?: string;
 }
 
 /** The fake as a bare client sees it, without our adapter between. */
@@ -66,7 +68,11 @@ export async function awsBench(
   const keys = { accessKeyId: cloud.env["AWS_ACCESS_KEY_ID"] ?? "", secretAccessKey: cloud.env["AWS_SECRET_ACCESS_KEY"] ?? "" };
   const ask: AwsBench["ask"] = async (action, parameters = {}, options = {}) => {
     const body = new URLSearchParams({ Action: action, Version: "2016-11-15", ...parameters }).toString();
-    const plain = { host: new URL(cloud.url).host, "content-type": "application/x-www-form-urlencoded; charset=utf-8" };
+    const plain = {
+      host: new URL(cloud.url).host,
+      "content-type": "application/x-www-form-urlencoded; charset=utf-8",
+      ...(options.token === undefined ? {} : { "x-amz-security-token": options.token }),
+    };
     const scope = { region: options.region ?? REGION, service: "ec2" };
     const signed = signedHeaders({ path: "/", headers: plain, body }, scope, options.keys ?? keys, options.at ?? clock.now());
     const answer = await fetch(cloud.url, { method: "POST", headers: options.headers ?? signed, body });

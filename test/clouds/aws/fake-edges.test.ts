@@ -8,7 +8,7 @@ const there = motoAvailable();
 const MINUTE_MS = 60_000;
 
 test.skipIf(!there)("who is not known, signs with another secret, at another time or not at all is refused", async () => {
-  const { ask, keys, clock, cloud } = await awsBench();
+  const { ask, keys, clock } = await awsBench();
   const wrong = { ...keys, secretAccessKey: "canary-another" };
   expect(await ask("DescribeInstances", {}, { keys: wrong })).toMatchObject({ status: 401, code: "AuthFailure" });
   expect(await ask("DescribeInstances", {}, { keys: { ...keys, accessKeyId: "AKIAIOSFODNN7EXAMPLE" } })).toMatchObject({ status: 401 });
@@ -18,8 +18,20 @@ test.skipIf(!there)("who is not known, signs with another secret, at another tim
   const unsigned = { "content-type": "application/x-www-form-urlencoded" };
   expect(await ask("DescribeInstances", {}, { headers: unsigned })).toMatchObject({ status: 403, code: "MissingAuthenticationToken" });
   expect(await ask("DescribeInstances", {}, { region: "me-south-1" })).toMatchObject({ status: 401, code: "AuthFailure" });
+});
+
+test.skipIf(!there)("temporary credentials count with their token alone, for the proxy and for moto, until they expire", async () => {
+  const { ask, order, clock, cloud, launch } = await awsBench();
+  const env = await cloud.temporary();
+  const temporary = { accessKeyId: env["AWS_ACCESS_KEY_ID"] ?? "", secretAccessKey: env["AWS_SECRET_ACCESS_KEY"] ?? "" };
+  const token = env["AWS_SESSION_TOKEN"] ?? "";
+  expect(await ask("RunInstances", order(), { keys: temporary, token })).toMatchObject({ status: 200 });
+  expect(await ask("RunInstances", order(), { keys: temporary })).toMatchObject({ status: 401, code: "AuthFailure" });
+  expect(await ask("RunInstances", order(), { keys: temporary, token: `${token}x` })).toMatchObject({ status: 401 });
   cloud.switches.credentialsExpireAt = clock.now();
-  expect(await ask("DescribeInstances")).toMatchObject({ code: "RequestExpired" });
+  expect(await ask("DescribeInstances", {}, { keys: temporary, token })).toMatchObject({ status: 400, code: "RequestExpired" });
+  await launch();
+  expect(cloud.living()).toHaveLength(2);
 });
 
 test.skipIf(!there)("a clock that is ahead shows in the Date header, and wants requests of its own time", async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { awsBench, PERSISTENT } from "./bench.ts";
+import { costOfLine } from "./ledger.ts";
 import { motoAvailable } from "./moto.ts";
 import { itemsAt, textAt } from "./xml.ts";
 
@@ -88,6 +89,20 @@ test.skipIf(!there)(
     expect(cloud.bill().find(({ resourceId }) => resourceId === other)).toMatchObject({ free: false, to: clock.now() });
   },
 );
+
+test.skipIf(!there)("a spot machine is paid at the price of the time, to the second", async () => {
+  const { clock, cloud, launch } = await awsBench();
+  const id = await launch();
+  await cloud.settle();
+  const [first, from] = [Number(cloud.price("g4dn.xlarge", "us-east-1a")), clock.now()];
+  clock.advance(24 * 3_600_000);
+  await cloud.settle();
+  const [line] = cloud.bill().filter(({ resourceId }) => resourceId === id);
+  const paid = Number(costOfLine(line ?? never(), clock.now()).micros) / 1e6;
+  expect(paid).not.toBeCloseTo(first * 24, 4);
+  expect(Math.abs(paid / (first * 24) - 1)).toBeLessThan(0.1);
+  expect(clock.now() - from).toBe(24 * 3_600_000);
+});
 
 test.skipIf(!there)("a reclaim without a word marks nothing", async () => {
   const { cloud, launch, requestOf, stateOf } = await awsBench();
@@ -200,3 +215,7 @@ test.skipIf(!there)("what a spot launch may not ask for is refused, and makes no
   expect((await ask("RunInstances", order(spot({ MaxPrice: "0.01" })))).code).toBe("SpotMaxPriceTooLow");
   expect(cloud.living()).toEqual([]);
 });
+
+function never(): never {
+  throw new Error("no bill");
+}

@@ -5,7 +5,7 @@ import type { MotoAnswer } from "./moto.ts";
 import { filtered, indices, listOf, pageOf, required } from "./query.ts";
 import { answer, orRefuse, Refusal } from "./refusal.ts";
 import { requestOf, setStatus } from "./spot-requests.ts";
-import { type AwsState, type Call, type FakeInstance, stockOf, tagsOfItem } from "./state.ts";
+import { type AwsState, type Call, type FakeInstance, holdStock, stockOf, tagsOfItem } from "./state.ts";
 
 /** The filters that are played; moto does not know `instance-lifecycle`. */
 const SIGHT_OF = {
@@ -166,7 +166,7 @@ export async function startInstances(call: Call, forward: () => Promise<MotoAnsw
   for (const one of found) {
     const isUp = one.state === "running" || one.state === "pending";
     if (!isUp && (one.state !== "stopped" || one.interruptedByEc2)) throw incorrect(one, "started");
-    if (!isUp && stockOf(state, one.type, one.zone) < 0)
+    if (!isUp && stockOf(state, one.type, one.zone) < 1)
       throw new Refusal(500, "InsufficientInstanceCapacity", "There is no Spot capacity available that matches your request.");
   }
   orRefuse(await forward());
@@ -174,6 +174,7 @@ export async function startInstances(call: Call, forward: () => Promise<MotoAnsw
     const before = wireState(state, one.state);
     const request = requestOf(state, one);
     if (one.state === "stopped") {
+      holdStock(state, one, true);
       one.state = "pending";
       one.since = state.clock.now();
       one.reason = null;

@@ -67,6 +67,8 @@ function chooseZone(state: AwsState, parameters: Parameters, region: string, typ
       `Your requested instance type (${type}) is not supported in your requested Availability Zone (${zone}). Please retry your request by not specifying an Availability Zone or choosing ${offered.join(", ")}.`,
       "Unsupported",
     );
+  if (subnetZone === null && state.switches.zonesWithoutSubnet.includes(zone))
+    throw invalid(`No default subnet for availability zone: '${zone}'.`, "MissingInput");
   return zone;
 }
 

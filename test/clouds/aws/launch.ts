@@ -6,7 +6,7 @@ import { adminCall, type MotoAnswer } from "./moto.ts";
 import { indices, type Parameters } from "./query.ts";
 import { answer, orRefuse, Refusal } from "./refusal.ts";
 import { openRequest, setStatus } from "./spot-requests.ts";
-import { type AwsState, type Call, type FakeInstance, type FakeSpotRequest, takeStock } from "./state.ts";
+import { type AwsState, type Call, type FakeInstance, type FakeSpotRequest, holdStock } from "./state.ts";
 import { type Element, itemsAt, parseXml, textAt } from "./xml.ts";
 
 const ROOT_GB = 8;
@@ -92,6 +92,7 @@ export function enterInstances(
       address: null,
       doom: null,
       comesToNothing: state.switches.capacityRunsOutLater,
+      holdsStock: false,
       restartAt: null,
       interruptedByEc2: false,
       noticeAt: null,
@@ -99,7 +100,7 @@ export function enterInstances(
       unseen: state.switches.notFoundFirst,
     };
     state.instances.set(instance.id, instance);
-    takeStock(state, plan.type, plan.zone, 1);
+    holdStock(state, instance, true);
     for (const mapping of itemsAt(item, "blockDeviceMapping")) enterRoot(state, instance, mapping, at);
     if (request !== undefined) {
       request.instanceId = instance.id;

@@ -4,7 +4,7 @@ import { adminCall } from "./moto.ts";
 import { pointAt, typeNamed } from "./prices.ts";
 import { orRefuse } from "./refusal.ts";
 import { canBeFulfilled, instanceEnded, requestOf, setStatus } from "./spot-requests.ts";
-import { type AwsState, type FakeInstance, type InstanceStateName, stockOf, takeStock } from "./state.ts";
+import { type AwsState, type FakeInstance, holdStock, type InstanceStateName, stockOf } from "./state.ts";
 
 interface Step {
   readonly afterMs: number;
@@ -80,12 +80,15 @@ async function enter(state: AwsState, instance: FakeInstance, to: InstanceStateN
   if (to === "running") {
     const type = typeNamed(instance.type);
     const price = instance.isSpot && type !== undefined ? pointAt(type, instance.zone, at).price : (type?.onDemand ?? "0");
-    beginBill(state, { resourceId: instance.id, kind: "compute", pricePerHour: price }, at);
+    const pool = instance.isSpot ? { type: instance.type, zone: instance.zone } : null;
+    beginBill(state, { resourceId: instance.id, kind: "compute", pricePerHour: price, pool }, at);
     instance.address = `54.${200 + (instance.seq % 50)}.${instance.seq % 250}.7`;
-  } else instance.address = null;
+  } else {
+    instance.address = null;
+    holdStock(state, instance, false);
+  }
   if (to === "stopped" && instance.interruptedByEc2) instance.restartAt = at + state.delays.restart;
   if (to !== "terminated") return;
-  takeStock(state, instance.type, instance.zone, -1);
   freeVolumes(state, instance, at);
   const by = instance.reason?.code === REASONS.noCapacity.code ? "capacity" : instance.interruptedByEc2 ? "ec2" : "user";
   instanceEnded(state, instance, by, at);
@@ -112,6 +115,7 @@ async function restart(state: AwsState, instance: FakeInstance, now: number): Pr
   const request = requestOf(state, instance);
   if (request?.state !== "disabled" || stockOf(state, instance.type, instance.zone) < 1) return;
   await tellMoto(state, instance, "StartInstances");
+  holdStock(state, instance, true);
   instance.restartAt = null;
   instance.reason = null;
   instance.transition = "";

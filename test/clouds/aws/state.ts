@@ -1,6 +1,6 @@
 import type { Clock } from "../../../src/platform/clock.ts";
 import type { FakeRequest } from "../fake-server.ts";
-import type { MotoAccount, MotoAnswer } from "./moto.ts";
+import type { MotoAccount, MotoAnswer, TemporaryKeys } from "./moto.ts";
 import type { Parameters, Tag } from "./query.ts";
 import type { AwsDelays, AwsSwitches } from "./switches.ts";
 import { type Element, itemsAt, textAt } from "./xml.ts";
@@ -42,6 +42,8 @@ export interface FakeInstance {
   doom: Doom | null;
   /** It ends while it is pending. */
   comesToNothing: boolean;
+  /** It takes a place of its pool's stock; what is stopped does not. */
+  holdsStock: boolean;
   /** EC2 will start it again from then on; only for what EC2 stopped. */
   restartAt: number | null;
   interruptedByEc2: boolean;
@@ -111,8 +113,11 @@ export interface FakeSpotRequest {
 /** One line of the bill: a resource that costs money from here to there. Money is a decimal string in USD per hour. */
 export interface BillLine {
   readonly resourceId: string;
-  readonly kind: "compute" | "volume" | "snapshot" | "address";
+  readonly kind: "compute" | "volume" | "snapshot";
+  /** At its beginning. */
   readonly pricePerHour: string;
+  /** The pool whose moving price is paid; null for a price that stands. */
+  readonly pool: { readonly type: string; readonly zone: string } | null;
   readonly from: number;
   to: number | null;
   /** EC2 interrupted it within its first hour. */
@@ -121,6 +126,8 @@ export interface BillLine {
 
 export interface AwsState {
   readonly clock: Clock;
+  /** Temporary credentials that were given out. */
+  temporary: TemporaryKeys | null;
   readonly account: MotoAccount;
   readonly switches: AwsSwitches;
   readonly delays: AwsDelays;
@@ -179,8 +186,12 @@ export function stockOf(state: AwsState, type: string, zone: string): number {
   return state.stock.get(stockKey(type, zone)) ?? 1_000_000;
 }
 
-export function takeStock(state: AwsState, type: string, zone: string, count: number): void {
-  if (state.stock.has(stockKey(type, zone))) state.stock.set(stockKey(type, zone), stockOf(state, type, zone) - count);
+/** Takes a place of the stock, or gives it back. */
+export function holdStock(state: AwsState, instance: FakeInstance, holds: boolean): void {
+  if (instance.holdsStock === holds) return;
+  instance.holdsStock = holds;
+  const key = stockKey(instance.type, instance.zone);
+  if (state.stock.has(key)) state.stock.set(key, stockOf(state, instance.type, instance.zone) + (holds ? -1 : 1));
 }
 
 /** A new id of EC2's form; moto's own are as long. */

@@ -22,6 +22,8 @@ export interface AwsSwitches {
   capacityRunsOutLater: boolean;
   /** Every launch is refused so. */
   refuseLaunch: { readonly status: number; readonly code: string; readonly message: string } | null;
+  /** Zones in which the account has no default subnet. */
+  zonesWithoutSubnet: readonly string[];
   /** The vCPUs that spot machines of a region may have together. */
   spotVcpuQuota: number;
   /** A pool without stock has no price in the history either; EC2 says nothing of stock, so this is a fancy. */
@@ -36,7 +38,7 @@ export interface AwsSwitches {
   tokenMemoryMs: number;
   /** A machine that EC2 launches anew for an open persistent request has the tags of the first one. Nobody says. */
   relaunchKeepsTags: boolean;
-  /** When temporary credentials expire, epoch milliseconds. */
+  /** When temporary credentials expire, epoch milliseconds; null: not yet. */
   credentialsExpireAt: number | null;
   /** Regions that this account has; each costs every client of it a request. */
   regions: readonly string[];
@@ -56,6 +58,7 @@ export const DEFAULT_SWITCHES: AwsSwitches = {
   listedAfterMs: 0,
   capacityRunsOutLater: false,
   refuseLaunch: null,
+  zonesWithoutSubnet: [],
   spotVcpuQuota: 100_000,
   soldOutHasNoPrice: false,
   requestsPerSecond: null,
