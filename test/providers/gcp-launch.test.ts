@@ -346,13 +346,17 @@ describe("the notice of 120 s", () => {
   });
 
   test("that the project may not have is left away, once and for all, and then said to be 0", async () => {
-    const { provider, spec, fake, sent, offer } = await gcpBench({ env, switches: { noticePreview: false } });
+    const { provider, spec, fake, sent, offer, another, clock } = await gcpBench({ env, switches: { noticePreview: false } });
     await provider.launch(await spec("t-a"), context);
     await provider.launch(await spec("t-b"), context);
     expect(sent("POST", INSERT).map(({ path }) => path.split("/")[2])).toEqual(["beta", "v1", "v1"]);
     expect(fake.living()).toHaveLength(2);
     expect(provider.capabilities.noticeSeconds).toBe(0);
     expect((await offer()).noticeSeconds).toBe(0);
+    // Nor to another process, until it is tried again the next day.
+    expect((await another()).capabilities.noticeSeconds).toBe(0);
+    clock.advance(25 * 60 * MINUTE);
+    expect((await another()).capabilities.noticeSeconds).toBe(120);
   });
 
   test("a 400 for another reason is no word about the notice", async () => {

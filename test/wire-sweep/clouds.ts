@@ -123,10 +123,9 @@ function gcpCloud(reclaims: boolean): MakeCloud {
     // What happens on the disk is nothing that the virtual clock waits for: a library is read before, and nothing is kept.
     await import("../../src/providers/gcp/google-library.ts");
     return {
-      provider: await gcpProvider({ env: fake.env, home: "/dev/null", clock }),
+      provider: await gcpProvider({ env: fake.env, home: "/dev/null/nowhere", clock }),
       server: fake.server,
-      // As the names of its machines are pinned: without the slash between zone and name.
-      living: () => fake.living().map((one) => ({ ...one, providerId: one.providerId.replace("/", "-") })),
+      living: fake.living,
       volumes: fake.volumes,
       giveNotice: takeAll(fake, reclaims),
       close: fake.close,

@@ -7,6 +7,7 @@ import { isCutShort, operationFault, PROVIDER } from "./codes.ts";
 import { diskToAttach } from "./disks.ts";
 import { openPorts, preparing } from "./firewall.ts";
 import { portTag, tokenIn } from "./instances.ts";
+import type { LongNotice } from "./long-notice.ts";
 import { partsOf } from "./machine-types.ts";
 import type { Machines } from "./machines.ts";
 import { deviceName, labelsOf, lastOf, ROLE_LABEL, ROOT_ROLE, requestId, resourceName } from "./names.ts";
@@ -24,12 +25,6 @@ const EARLY_MS = 20_000;
 
 /** A value in a machine's metadata: 256 KB. */
 const LONGEST_SCRIPT_BYTES = 256 * 1024;
-
-/** What is remembered from launch to launch. */
-export interface LaunchMemory {
-  /** The project cannot have the notice of 120 s: it was refused, and taken without. */
-  noticeIsRefused: boolean;
-}
 
 function requireAllowed({ offer, maxPrice, registryAuth, image }: LaunchSpec): void {
   const cap = maxPrice ?? offer.price;
@@ -183,7 +178,7 @@ async function insert(
   api: Api,
   spec: LaunchSpec,
   body: ReturnType<typeof insertBody>,
-  memory: LaunchMemory,
+  notice: LongNotice,
   context: CallContext,
 ): Promise<Operation> {
   const request = {
@@ -191,15 +186,14 @@ async function insert(
     path: `zones/${spec.offer.zone}/instances`,
     query: { requestId: requestId("launch", spec.token) },
   } as const;
-  if (!api.settings.wantsNotice || memory.noticeIsRefused || spec.offer.billing !== "spot")
-    return api.change({ ...request, body }, context);
+  if (!notice.isPromised() || spec.offer.billing !== "spot") return api.change({ ...request, body }, context);
   const noticed = { ...body, scheduling: { ...body.scheduling, preemptionNoticeDuration: { seconds: String(NOTICE_S) } } };
   try {
     return await api.change({ ...request, version: "beta", body: noticed }, context);
   } catch (error) {
     if (!isFault(error, "invalid-request", "unsupported", "not-found")) throw error;
     const operation = await api.change({ ...request, body }, context);
-    memory.noticeIsRefused = true;
+    await notice.noteRefusal();
     return operation;
   }
 }
@@ -232,7 +226,7 @@ async function watched(api: Api, machines: Machines, spec: LaunchSpec, begun: Op
 export async function launchInstance(
   api: Api,
   machines: Machines,
-  memory: LaunchMemory,
+  notice: LongNotice,
   spec: LaunchSpec,
   context: CallContext,
 ): Promise<ProviderInstance> {
@@ -249,7 +243,7 @@ export async function launchInstance(
     );
   });
   try {
-    const instance = await watched(api, machines, spec, await insert(api, spec, body, memory, context), context);
+    const instance = await watched(api, machines, spec, await insert(api, spec, body, notice, context), context);
     machines.remember(instance);
     return instance;
   } catch (error) {

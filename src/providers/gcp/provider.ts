@@ -2,7 +2,8 @@ import type { Capabilities, Provider } from "../provider.ts";
 import { gcpApi } from "./api.ts";
 import { PROVIDER } from "./codes.ts";
 import { destroyInstance } from "./destroy.ts";
-import { type LaunchMemory, launchInstance } from "./launch.ts";
+import { launchInstance } from "./launch.ts";
+import { longNotice } from "./long-notice.ts";
 import { machinesOf } from "./machines.ts";
 import { marketOf } from "./market.ts";
 import { allOffers } from "./offers.ts";
@@ -41,9 +42,9 @@ export async function gcpProvider(world: GcpWorld): Promise<Provider> {
   const api = gcpApi(world);
   const market = marketOf(api, world);
   const machines = machinesOf(api, market);
-  const memory: LaunchMemory = { noticeIsRefused: false };
-  // By default the notice and the end come together; once a project has refused the longer one, that is so again.
-  const noticeSeconds = () => (api.settings.wantsNotice && !memory.noticeIsRefused ? LONG_NOTICE_S : 0);
+  const notice = await longNotice(world, api.settings);
+  // By default the notice and the end come together; where a project may not have the longer one, that is so again.
+  const noticeSeconds = () => (notice.isPromised() ? LONG_NOTICE_S : 0);
   return {
     id: PROVIDER,
     capabilities: {
@@ -53,7 +54,7 @@ export async function gcpProvider(world: GcpWorld): Promise<Provider> {
       },
     },
     offers: (query, context) => allOffers(api, market, query, noticeSeconds(), context),
-    launch: (spec, context) => launchInstance(api, machines, memory, spec, context),
+    launch: (spec, context) => launchInstance(api, machines, notice, spec, context),
     list: (context) => machines.list(context),
     get: (providerId, context) => machines.get(providerId, context),
     destroy: (providerId, context) => destroyInstance(api, machines, providerId, context),
