@@ -1,7 +1,7 @@
 import type { Message, SQSClient, SQSClientConfig } from "@aws-sdk/client-sqs";
 import * as v from "valibot";
 import type { Notice } from "../../model/notice.ts";
-import { isFault, ProviderError } from "../errors.ts";
+import { type FaultKind, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api, SendOptions } from "./api.ts";
 import { PROVIDER } from "./codes.ts";
@@ -54,7 +54,8 @@ function regionIn(url: string): string | undefined {
 
 /** What is wrong with the queue itself is told; that it does not answer for once is not: the other mouths still speak. */
 function toldOrNot(error: unknown): void {
-  if (!(error instanceof ProviderError) || isFault(error, "unavailable", "rate-limited", "ambiguous", "protocol")) return;
+  const passing: readonly FaultKind[] = ["unavailable", "rate-limited", "ambiguous", "protocol"];
+  if (!(error instanceof ProviderError) || passing.includes(error.fault.kind)) return;
   throw new ProviderError(PROVIDER, error.fault, `${VARIABLE}: ${error.message}`, error.rawCode, error);
 }
 
