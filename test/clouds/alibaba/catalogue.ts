@@ -89,10 +89,6 @@ export function typeNamed(id: string): InstanceType | undefined {
   return INSTANCE_TYPES.find((type) => type.id === id);
 }
 
-export function regionOfZone(zone: string): Region | undefined {
-  return REGIONS.find(({ zones }) => zones.includes(zone));
-}
-
 export interface Image {
   readonly id: string;
   readonly family: string;

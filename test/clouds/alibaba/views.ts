@@ -1,5 +1,3 @@
-import { disksOf } from "./disks.ts";
-import { inCurrency } from "./order.ts";
 import { type Disk, type HistoryEvent, type Instance, type Site, toldMinute, toldTime } from "./site.ts";
 import { tagsJson } from "./tags.ts";
 
@@ -135,16 +133,4 @@ export function historyJson(site: Site, event: HistoryEvent): unknown {
     ReasonCode: "",
     ExtendedAttribute: {},
   };
-}
-
-/** What one machine costs an hour now, in the account's currency, its disks left out. */
-export function hourlyPrice(site: Site, instance: Instance): number {
-  const { type, zone, spotDuration, spotStrategy } = instance;
-  if (spotStrategy === "NoSpot") return inCurrency(site, site.market.onDemandPrice(type));
-  return inCurrency(site, site.market.spotPrice(type, zone, spotDuration, site.schedule.time()));
-}
-
-/** The ids of the data disks that are in a machine. */
-export function dataDiskIds(site: Site, instance: Instance): readonly string[] {
-  return disksOf(site, instance).flatMap(({ id, kind }) => (kind === "data" ? [id] : []));
 }
