@@ -8,7 +8,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import type { MachineKind } from "../../src/providers/provider.ts";
 import { startMetadata } from "../clouds/metadata/metadata.ts";
 import type { MetadataKind, MetadataOptions, MetadataService } from "../clouds/metadata/service.ts";
-import { eventually, type MachineOptions } from "./machine.ts";
+import { agentProcess, eventually, type MachineOptions } from "./machine.ts";
 import { type Disk, has, makeRented, type Rented } from "./rented.ts";
 
 const KIND: Readonly<Record<MetadataKind, MachineKind>> = {
@@ -226,6 +226,19 @@ describe.skipIf(!CAN_ASK).concurrent("EC2", () => {
     const { length } = service.requests;
     await systemClock.sleep(6000);
     expect(service.requests).toHaveLength(length);
+  });
+
+  test("whoever asks for the agent is replaced when he dies, and ends by himself when the agent is killed", async (context) => {
+    const { machine, service } = await working(context, "aws");
+    const first = await eventually("who asks", () => agentProcess(machine.root, "_listen"));
+    process.kill(first, "SIGKILL");
+    const second = await eventually("another one", () => {
+      const pid = agentProcess(machine.root, "_listen");
+      return pid === first ? undefined : pid;
+    });
+    await eventually("a question of his", () => (asked(service, TOKEN, "PUT").length === 2 ? true : undefined));
+    process.kill(Number(readFileSync(join(machine.root, "run/spot/agent-pid"), "utf8")), "SIGKILL");
+    await eventually("his end", () => (existsSync(`/proc/${second}`) ? undefined : true));
   });
 });
 

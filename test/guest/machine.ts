@@ -233,6 +233,19 @@ export function killMarked(marker: string): void {
   }
 }
 
+/** The process of this machine's agent that runs this verb. */
+export function agentProcess(root: string, verb: string): number | undefined {
+  const words = `${join(root, "var/lib/spot/agent.sh")}\0${verb}\0`;
+  const found = readdirSync("/proc").find((entry) => {
+    try {
+      return /^\d+$/.test(entry) && readFileSync(`/proc/${entry}/cmdline`, "utf8").includes(words);
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
+  return found === undefined ? undefined : Number(found);
+}
+
 /** Asks again and again until the answer is not undefined. @throws when that never happens, with what was last seen. */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
   const until = systemClock.monotonic() + 25_000;
