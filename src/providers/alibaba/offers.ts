@@ -23,10 +23,10 @@ export interface Market {
 
 const A_MINUTE_MS = 60_000;
 /**
- * Prices are asked one request for each type and region. Whoever names no GPU gets at most so many new ones at a time: those
+ * Prices are asked one request for each type and region, or two. Whoever names no GPU gets at most so many new ones at a time: those
  * of the types with the fewest GPUs first, so that every model is seen. What was heard before is shown as well.
  */
-export const MOST_PRICES_UNASKED = 160;
+export const MOST_PRICES_UNASKED = 120;
 const HALF_A_DAY_MS = 12 * 60 * 60 * 1000;
 
 /** A type in a region, and where in it there is any. */

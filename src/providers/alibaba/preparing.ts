@@ -13,10 +13,10 @@ export async function preparing<Result>(work: () => Promise<Result>): Promise<Re
 
 /** What was found or made once. A failure is not remembered. */
 export function remembering<Value>(): (key: string, make: () => Promise<Value>) => Promise<Value> {
-  const known = new Map<string, Value>();
+  const known = new Map<string, { readonly value: Value }>();
   return async (key, make) => {
-    const value = known.get(key) ?? (await make());
-    known.set(key, value);
-    return value;
+    const found = known.get(key) ?? { value: await make() };
+    known.set(key, found);
+    return found.value;
   };
 }

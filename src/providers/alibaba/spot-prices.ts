@@ -30,6 +30,8 @@ export interface SpotPrices {
 }
 
 const MOST_PAGES = 20;
+/** How many rows a page has is not documented; none of this API's lists has pages of fewer than ten. */
+const SMALLEST_PAGE = 10;
 
 /** The newest price of each zone. */
 export function newest(rows: readonly WirePrice[], currency: string): ReadonlyMap<string, ZonePrice> {
@@ -62,8 +64,8 @@ async function ask(ecs: Ecs, { region, type, spotDuration }: SpotPriceQuestion, 
     const found = answer.SpotPrices.SpotPriceType;
     rows.push(...found);
     currency = answer.Currency;
-    // Some answers give the next page's first row even where there is no next page: a page that was not full was the last.
-    if (answer.NextOffset <= offset || found.length < answer.NextOffset - offset) break;
+    // The next page's first row is told even where there is no next page: a page that was not full was the last.
+    if (answer.NextOffset <= offset || found.length < Math.max(SMALLEST_PAGE, answer.NextOffset - offset)) break;
     offset = answer.NextOffset;
   }
   return { observedAt: ecs.now(), zones: newest(rows, currency) };
