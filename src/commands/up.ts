@@ -53,11 +53,16 @@ async function sayWhoIsAwake(
   provider: string,
   wanted: readonly { readonly spec: InstanceSpec; readonly offer: Offer }[],
 ): Promise<void> {
-  const { noticeSeconds, machine } = (await fleet.provider(provider)).capabilities;
+  const { noticeSeconds, machine, endsAtTtl } = (await fleet.provider(provider)).capabilities;
   const specs = wanted.filter(({ offer }) => offer.provider === provider).map(({ spec }) => spec);
+  const hasTtl = !machine.endsItself && specs.some((spec) => spec.ttlMs !== null);
+  if (hasTtl && endsAtTtl)
+    context.progress.note(
+      `${provider}: the cloud ends the machine some minutes after its --ttl; spot watch --act or spot reconcile end it in time, its work sealed`,
+    );
   const needs = [
     ...(machine.notices === "controller" && noticeSeconds > 0 ? ["its notices"] : []),
-    ...(!machine.endsItself && specs.some((spec) => spec.ttlMs !== null) ? ["--ttl"] : []),
+    ...(hasTtl && !endsAtTtl ? ["--ttl"] : []),
     ...(!machine.endsItself && specs.some((spec) => spec.idleMs !== null) ? ["--idle"] : []),
   ];
   if (needs.length === 0) return;

@@ -33,6 +33,8 @@ export interface Offer {
   readonly stock: number | "unknown";
   /** Seconds between the notice and the reclaim; 0 when there is none. */
   readonly noticeSeconds: number;
+  /** Where nothing is promised: what a notice may last at the most, in seconds. */
+  readonly noticeUpToSeconds?: number;
   /** Seconds after the start in which the provider does not reclaim. */
   readonly protectionSeconds: number;
   /** Expected interruptions per instance-hour, where the provider says; null otherwise. */

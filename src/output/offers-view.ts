@@ -1,6 +1,7 @@
 import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
 import { type Money, moneyJson, moneyText } from "../model/money.ts";
+import type { Offer } from "../model/offer.ts";
 import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
 import type { RankedOffer } from "../pricing/rank.ts";
 import { listView } from "./list-view.ts";
@@ -38,6 +39,7 @@ export function offerJson({ ranked, count }: OfferRow): unknown {
     effective: { interruptionsPerHour: effective.interruptionsPerHour, lostShare: effective.lostShare, basis: effective.basis },
     stock: offer.stock,
     noticeSeconds: offer.noticeSeconds,
+    ...(offer.noticeUpToSeconds === undefined ? {} : { noticeUpToSeconds: offer.noticeUpToSeconds }),
     protectionSeconds: offer.protectionSeconds,
     ...(offer.reclaimed === undefined
       ? {}
@@ -70,6 +72,12 @@ function stockText(stock: number | "unknown"): string {
 
 function secondsText(seconds: number): string {
   return seconds === 0 ? "–" : durationText(seconds * 1000).replace(/\.0s$/, "s");
+}
+
+/** "2m", "–", and "0–30s" where nothing is promised. */
+function noticeText({ noticeSeconds, noticeUpToSeconds }: Pick<Offer, "noticeSeconds" | "noticeUpToSeconds">): string {
+  if (noticeUpToSeconds === undefined || noticeUpToSeconds <= noticeSeconds) return secondsText(noticeSeconds);
+  return `${noticeSeconds}–${secondsText(noticeUpToSeconds)}`;
 }
 
 const COLUMNS: readonly Column<OfferRow>[] = [
@@ -106,7 +114,7 @@ const COLUMNS: readonly Column<OfferRow>[] = [
   },
   { key: "savings", header: "SAVES", value: ({ ranked }) => shareText(ranked.savings), align: "right", drop: 2 },
   { key: "risk", header: "RISK", value: ({ ranked }) => riskText(ranked), align: "right", drop: 3 },
-  { key: "notice", header: "NOTICE", value: ({ ranked }) => secondsText(ranked.offer.noticeSeconds), align: "right", drop: 5 },
+  { key: "notice", header: "NOTICE", value: ({ ranked }) => noticeText(ranked.offer), align: "right", drop: 5 },
   { key: "protection", header: "SAFE FOR", value: ({ ranked }) => secondsText(ranked.offer.protectionSeconds), align: "right", drop: 7 },
   {
     key: "stock",

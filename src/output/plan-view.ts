@@ -14,8 +14,9 @@ export interface PlanLine {
 }
 
 /** How long before a reclaim one hears of it. */
-function noticeText({ noticeSeconds }: Offer): string {
-  return noticeSeconds <= 0 ? "none" : durationText(noticeSeconds * 1000);
+function noticeText({ noticeSeconds, noticeUpToSeconds = 0 }: Offer): string {
+  if (noticeSeconds > 0) return durationText(noticeSeconds * 1000);
+  return noticeUpToSeconds > 0 ? `0–${durationText(noticeUpToSeconds * 1000)}` : "none";
 }
 
 const HOURS_A_MONTH = 730;
