@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { checkpointEveryMs } from "../fleet/checkpoint-interval.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { planLaunch } from "../fleet/launch.ts";
 import { specDifference } from "../fleet/spec.ts";
@@ -59,6 +60,11 @@ async function sayWhoIsAwake(
   if (hasTtl && endsAtTtl)
     context.progress.note(
       `${provider}: the cloud ends the machine some minutes after its --ttl; spot watch --act or spot reconcile end it in time, its work sealed`,
+    );
+  const sealed = specs.find((spec) => spec.checkpointEveryMs === null && checkpointEveryMs(spec, noticeSeconds) !== null);
+  if (sealed !== undefined)
+    context.progress.note(
+      `${provider}: its notice is nothing to rely on, so a checkpoint is sealed every ${durationText(checkpointEveryMs(sealed, noticeSeconds) ?? 0)}; --checkpoint-every says otherwise`,
     );
   const needs = [
     ...(machine.notices === "controller" && noticeSeconds > 0 ? ["its notices"] : []),

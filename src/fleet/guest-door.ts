@@ -24,6 +24,7 @@ import { ensureSshKey } from "../platform/ssh-key.ts";
 import type { World } from "../platform/world.ts";
 import type { Capabilities, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
+import { checkpointEveryMs } from "./checkpoint-interval.ts";
 import type { GuestDoor, GuestReport } from "./fleet.ts";
 
 /** How long one readiness probe may take, in milliseconds: on this machine, and by ssh, where it may have to connect first. */
@@ -139,6 +140,7 @@ async function bootScriptFor(
   { machine, noticeSeconds }: Pick<Capabilities, "machine" | "noticeSeconds">,
 ): Promise<string> {
   const { spec } = record;
+  const everyMs = checkpointEveryMs(spec, noticeSeconds);
   const [volume] = record.volumes;
   // A container has nobody but its boot script to let us in; into a vm the cloud does.
   const authorizedKey = machine.kind === "container" ? await ensureSshKey(sshAccess(world), world.signal) : null;
@@ -155,7 +157,7 @@ async function bootScriptFor(
       env: spec.env,
       workdir: spec.workdir,
       checkpointHook: spec.checkpointHook,
-      checkpointEverySeconds: spec.checkpointEveryMs === null ? null : spec.checkpointEveryMs / 1000,
+      checkpointEverySeconds: everyMs === null ? null : everyMs / 1000,
       ttlEndsAt: record.ttlEndsAt === null ? null : Math.floor(record.ttlEndsAt / 1000),
       idleSeconds: spec.idleMs === null ? null : spec.idleMs / 1000,
     },
