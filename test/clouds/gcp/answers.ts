@@ -151,8 +151,8 @@ export function vmJson(site: Site, vm: Vm, isBeta = false): Json {
   };
 }
 
-export function diskJson(site: Site, disk: Disk): Json {
-  const users = usersOf(site, disk).map((vm) => link(site, vmPath(vm)));
+export function diskJson(site: Site, disk: Disk, usedBy = usersOf(site, disk)): Json {
+  const users = usedBy.map((vm) => link(site, vmPath(vm)));
   const { sourceImage, sourceSnapshot } = disk;
   return {
     kind: "compute#disk",

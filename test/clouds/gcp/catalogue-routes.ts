@@ -10,16 +10,17 @@ import {
   zoneJson,
 } from "./catalogue-answers.ts";
 import { deleteFirewall, insertFirewall } from "./changes.ts";
-import { aggregated, list, type Placed } from "./lists.ts";
+import { aggregated, list, type Placed, type Row } from "./lists.ts";
 import { projectQuotas } from "./quotas.ts";
 import { notFound } from "./refusal.ts";
-import { AGGREGATED, change, inScope, LIST, type Route, read, zoneNamed } from "./route.ts";
+import { AGGREGATED, change, globally, inScope, LIST, type Route, read, zoneNamed } from "./route.ts";
 import { fullName, PROJECT, type Site } from "./site.ts";
 
-const placedByZone = <Kind extends { readonly zones: readonly string[] }>(
+const placedByZone = <Kind extends { readonly name: string; readonly zones: readonly string[] }>(
   kinds: readonly Kind[],
-  show: (zone: string, kind: Kind) => Placed["row"],
-): readonly Placed[] => kinds.flatMap((kind) => kind.zones.map((zone) => ({ scope: `zones/${zone}`, row: show(zone, kind) })));
+  show: (zone: string, kind: Kind) => Row,
+): readonly Placed[] =>
+  kinds.flatMap((kind) => kind.zones.map((zone) => ({ scope: `zones/${zone}`, name: kind.name, row: () => show(zone, kind) })));
 
 const machineTypes = (site: Site) => placedByZone(MACHINE_TYPES, (zone, type) => machineTypeJson(site, zone, type));
 const acceleratorTypes = (site: Site) => placedByZone(ACCELERATORS, (zone, kind) => acceleratorTypeJson(site, zone, kind));
@@ -67,27 +68,13 @@ export const CATALOGUE: readonly Route[] = [
   ),
   read(
     "zones",
-    ({ site, query }) =>
-      list(
-        site,
-        query,
-        "compute#zoneList",
-        "zones",
-        ZONES.map((zone) => zoneJson(site, zone)),
-      ),
+    ({ site, query }) => list(site, query, "compute#zoneList", "zones", globally(ZONES.map((zone) => zoneJson(site, zone)))),
     LIST,
   ),
   read("zones/{z}", ({ site }, zone = "") => zoneJson(site, zoneNamed(zone))),
   read(
     "regions",
-    ({ site, query }) =>
-      list(
-        site,
-        query,
-        "compute#regionList",
-        "regions",
-        REGIONS.map(({ name }) => regionJson(site, name)),
-      ),
+    ({ site, query }) => list(site, query, "compute#regionList", "regions", globally(REGIONS.map(({ name }) => regionJson(site, name)))),
     LIST,
   ),
   read("regions/{r}", ({ site }, name = "") => {
@@ -101,7 +88,7 @@ export const CATALOGUE: readonly Route[] = [
   }),
   read(
     "global/networks",
-    ({ site, query }) => list(site, query, "compute#networkList", "global/networks", [networkOfProjectJson(site)]),
+    ({ site, query }) => list(site, query, "compute#networkList", "global/networks", globally([networkOfProjectJson(site)])),
     LIST,
   ),
 ];
@@ -115,7 +102,7 @@ export const FIREWALLS: readonly Route[] = [
         query,
         "compute#firewallList",
         "global/firewalls",
-        [...site.firewalls.values()].map((one) => firewallJson(site, one)),
+        globally([...site.firewalls.values()].map((one) => firewallJson(site, one))),
       ),
     LIST,
   ),

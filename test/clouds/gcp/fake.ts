@@ -6,13 +6,14 @@ import type { FakeRequest, FakeServer } from "../fake-server.ts";
 import { fakeServer } from "../fake-server.ts";
 import type { MachineRoom } from "../machine-room.ts";
 import { api } from "./api.ts";
+import { populated } from "./crowd.ts";
 import type { Discovery } from "./discovery.ts";
 import { type Credentials, writeCredentials } from "./key-file.ts";
 import { release } from "./lifecycle.ts";
 import { oauth } from "./oauth.ts";
 import { guestTerminate, hostError, preempt } from "./preemption.ts";
 import { settler } from "./room.ts";
-import { type Disk, PROJECT, type Site, type Snapshot, site as siteOf, usersOf, type Vm, vmKey } from "./site.ts";
+import { type Disk, PROJECT, type Site, type Snapshot, site as siteOf, usersByDisk, type Vm, vmKey } from "./site.ts";
 import { setStock } from "./stock.ts";
 import { DEFAULT_DELAYS, DEFAULT_SWITCHES, type Delays, type Switches } from "./switches.ts";
 
@@ -82,6 +83,8 @@ export interface FakeGcp {
   cost(providerId: string): number;
   vm(providerId: string): Vm;
   disk(providerId: string): Disk;
+  /** So many Spot VMs that run, all over the zones, without a request for each; their ids. */
+  populate(count: number, nameOf: (number: number) => { readonly name: string; readonly token: string | null }): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -92,8 +95,9 @@ function rented(kind: Vm | Disk | Snapshot, place: string): Rented {
 }
 
 function volumesOf(site: Site): ReturnType<FakeGcp["volumes"]> {
+  const users = usersByDisk(site);
   return [...site.disks.values()].flatMap((disk) => {
-    const [user] = usersOf(site, disk);
+    const [user] = users.get(vmKey(disk.zone, disk.name)) ?? [];
     const isBoot = user?.attachments.some(({ diskName, boot }) => boot && diskName === disk.name) === true;
     if (isBoot || disk.status === "DELETING") return [];
     return [{ ...rented(disk, disk.zone), sizeGb: disk.sizeGb, attachedTo: user === undefined ? null : vmKey(user.zone, user.name) }];
@@ -187,6 +191,11 @@ export async function fakeGcp(options: FakeGcpOptions): Promise<FakeGcp> {
     cost: (id) => site.ledger.cost(id, clock.now()),
     vm,
     disk: (id) => found(site.disks.get(id), id),
+    async populate(count, nameOf) {
+      const ids = Array.from({ length: count }, (_, number) => populated(site, number, nameOf(number)));
+      await settle();
+      return ids;
+    },
     async close() {
       closed.abort();
       for (const one of site.vms.values()) one.gone = true;

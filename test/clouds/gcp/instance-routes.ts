@@ -20,7 +20,7 @@ function vmNamed(site: Site, zone: string, name: string): Vm {
 function listedVms(site: Site, isBeta: boolean): readonly Placed[] {
   return [...site.vms.values()]
     .filter((vm) => !vm.gone && vm.createdAt + site.delays.listedMs <= site.time())
-    .map((vm) => ({ scope: `zones/${vm.zone}`, row: vmJson(site, vm, isBeta) }));
+    .map((vm) => ({ scope: `zones/${vm.zone}`, name: vm.name, row: () => vmJson(site, vm, isBeta) }));
 }
 
 function required(query: URLSearchParams, name: string): string {

@@ -27,11 +27,17 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** The bill of the cloud. */
 export function ledger(): Ledger {
   const charges: Charge[] = [];
+  const open = new Map<string, Charge>();
   const set: Ledger["set"] = (resource, kind, perHour, at) => {
-    const running = charges.find((charge) => charge.resource === resource && charge.kind === kind && charge.to === null);
-    if (running?.perHour === perHour) return;
+    const key = `${kind} ${resource}`;
+    const running = open.get(key);
+    if (running === undefined ? perHour === 0 : running.perHour === perHour) return;
     if (running !== undefined) running.to = at;
-    if (perHour > 0) charges.push({ resource, kind, perHour, from: at, to: null, free: false });
+    open.delete(key);
+    if (perHour === 0) return;
+    const charge: Charge = { resource, kind, perHour, from: at, to: null, free: false };
+    open.set(key, charge);
+    charges.push(charge);
   };
   const billedMs = ({ from, to, kind, free }: Charge, now: number): number => {
     if (free) return 0;
@@ -42,7 +48,7 @@ export function ledger(): Ledger {
     charges,
     set,
     endPreempted(resource, at) {
-      const running = charges.find((charge) => charge.resource === resource && charge.kind === "machine" && charge.to === null);
+      const running = open.get(`machine ${resource}`);
       if (running !== undefined && at - running.from < MINUTE_MS) running.free = true;
       set(resource, "machine", 0, at);
     },

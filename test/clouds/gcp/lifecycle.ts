@@ -4,7 +4,7 @@ import type { InstanceOrder } from "./instance-order.ts";
 import { begin, type Failure, finish } from "./operations.ts";
 import { quotaFailure } from "./quotas.ts";
 import { notReady, Refusal } from "./refusal.ts";
-import { fullName, type Operation, type Site, type Vm, vmKey, vmPath } from "./site.ts";
+import { type Disk, fullName, type Operation, type Site, type Vm, vmKey, vmPath } from "./site.ts";
 import { hourlyPrice } from "./skus.ts";
 import { givePlace, stockOf, stockOut, takePlace } from "./stock.ts";
 
@@ -22,14 +22,9 @@ const throwAsHttp = (failure: Failure, reason = failure.code): never => {
   throw new Refusal(failure.httpStatus, reason, failure.message);
 };
 
-export function insertInstance(site: Site, order: InstanceOrder): Operation {
+/** A machine in PROVISIONING, with the disks that are made for it. */
+function admit(site: Site, order: InstanceOrder): { readonly vm: Vm; readonly created: readonly Disk[] } {
   const { zone, name } = order;
-  const quota = quotaFailure(site, { zone, ...order.vm });
-  const { quotaBy, diskInUseBy, stockOutBy } = site.switches;
-  if (quota !== null && quotaBy === "http") throwAsHttp(quota, "quotaExceeded");
-  if (order.diskFailure !== null && diskInUseBy === "http") throwAsHttp(order.diskFailure, "resourceInUseByAnotherResource");
-  if (stockOutBy === "http" && stockOf(site, { zone, type: order.type.name, accelerator: order.vm.accelerator }) < 1)
-    throwAsHttp(stockOut(site, zone));
   const created = order.newDisks.map((disk) => makeDisk(site, zone, disk));
   const vm: Vm = {
     ...order.vm,
@@ -54,10 +49,30 @@ export function insertInstance(site: Site, order: InstanceOrder): Operation {
     hasPlace: false,
     machine: null,
   };
-  const failure = quota ?? order.diskFailure ?? named(site);
   // Another machine's disk is not ours for having asked.
   if (order.diskFailure !== null) vm.attachments = vm.attachments.filter(({ diskName }) => created.some((disk) => disk.name === diskName));
   site.vms.set(vmKey(zone, name), vm);
+  return { vm, created };
+}
+
+/** A machine that runs, and takes nobody's place. */
+export function runAtOnce(site: Site, order: InstanceOrder): Vm {
+  const { vm, created } = admit(site, order);
+  for (const disk of created) ready(site, disk);
+  run(site, vm, null);
+  return vm;
+}
+
+export function insertInstance(site: Site, order: InstanceOrder): Operation {
+  const { zone } = order;
+  const quota = quotaFailure(site, { zone, ...order.vm });
+  const { quotaBy, diskInUseBy, stockOutBy } = site.switches;
+  if (quota !== null && quotaBy === "http") throwAsHttp(quota, "quotaExceeded");
+  if (order.diskFailure !== null && diskInUseBy === "http") throwAsHttp(order.diskFailure, "resourceInUseByAnotherResource");
+  if (stockOutBy === "http" && stockOf(site, { zone, type: order.type.name, accelerator: order.vm.accelerator }) < 1)
+    throwAsHttp(stockOut(site, zone));
+  const { vm, created } = admit(site, order);
+  const failure = quota ?? order.diskFailure ?? named(site);
   const operation = begin(site, { ...about(vm), operationType: "insert" });
   arrive(site, vm, operation, failure, {
     fail() {

@@ -109,6 +109,19 @@ test("a machine can be listed later than it is there, and with a status that nob
   expect((await everything()).body.items[`zones/${ZONE}`].instances).toMatchObject([{ name: "late", status: "QUIESCING" }]);
 });
 
+test("thousands of machines, page by page", async () => {
+  const ids = await cloud.populate(2_000, (number) => ({ name: `m${number}`, token: number % 2 === 0 ? `t-${number}` : null }));
+  expect([new Set(ids).size, cloud.living().filter(({ token }) => token !== null).length]).toEqual([2_000, 1_000]);
+  const listed: string[] = [];
+  let page = await everything();
+  for (;;) {
+    listed.push(...names(page.body.items));
+    if (page.body.nextPageToken === undefined) break;
+    page = await everything(`&pageToken=${page.body.nextPageToken}`);
+  }
+  expect(new Set(listed).size).toBe(2_000);
+});
+
 test("a partial response has what was asked for; a wrong selection is refused", async () => {
   await to.launch("a");
   const { body } = await everything("&fields=kind,items/*/instances(name,scheduling/preemptible)");

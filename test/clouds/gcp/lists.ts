@@ -6,11 +6,14 @@ import { PROJECT, type Scope, type Site } from "./site.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** A row and where it lies. */
+/** A row and where it lies; made when it is looked at, for there may be thousands. */
 export interface Placed {
   readonly scope: Scope;
-  readonly row: Row;
+  readonly name: string;
+  row(): Row;
 }
+
+type Place = Pick<Placed, "scope" | "name">;
 
 function pageOf(
   site: Site,
@@ -26,7 +29,7 @@ function pageOf(
   const until = from + size;
   const last = rows[until - 1];
   const isByName = site.switches.pageTokensBy === "name" && !(query.get("orderBy") ?? "").startsWith("creationTimestamp");
-  const next = !isByName ? `from ${until}` : `after ${last?.scope} ${String(last?.row["name"])}`;
+  const next = !isByName ? `from ${until}` : `after ${last?.scope} ${last?.name}`;
   return { shown: rows.slice(from, until), next: until < rows.length ? Buffer.from(next).toString("base64url") : null };
 }
 
@@ -36,7 +39,7 @@ function beginOf(token: string | null, rows: readonly Placed[]): number {
   const [, word, scope = "", name] = /^(from|after) (\S*)(?: (.*))?$/.exec(Buffer.from(token, "base64url").toString("utf8")) ?? [];
   if (word === "from") return Number(scope);
   if (word === undefined || name === undefined) throw invalid(`Invalid value for field 'pageToken': '${token}'.`);
-  const after = rows.findIndex((row) => byScopeAndName({ scope, row: { name } }, row) < 0);
+  const after = rows.findIndex((row) => byScopeAndName({ scope, name }, row) < 0);
   return after === -1 ? rows.length : after;
 }
 
@@ -44,22 +47,29 @@ function ordered(query: URLSearchParams, rows: readonly Placed[]): readonly Plac
   const order = query.get("orderBy");
   if (order === null || order === "" || order === "name") return rows;
   if (order !== "creationTimestamp desc") throw invalid(`Invalid value for field 'orderBy': '${order}'. Invalid order by.`);
-  const made = ({ row }: Placed) => Date.parse(String(row["creationTimestamp"] ?? row["insertTime"]));
-  return rows.toSorted((one, other) => made(other) - made(one));
+  const made = rows.map((placed) => {
+    const row = placed.row();
+    return { placed, at: Date.parse(String(row["creationTimestamp"] ?? row["insertTime"])) };
+  });
+  return made.toSorted((one, other) => other.at - one.at).map(({ placed }) => placed);
 }
 
-const byScopeAndName = (one: Placed, other: Placed): number =>
-  one.scope === other.scope ? (String(one.row["name"]) < String(other.row["name"]) ? -1 : 1) : one.scope < other.scope ? -1 : 1;
+const byScopeAndName = (one: Place, other: Place): number =>
+  one.scope === other.scope ? (one.name < other.name ? -1 : 1) : one.scope < other.scope ? -1 : 1;
+
+function filtered(query: URLSearchParams, rows: readonly Placed[]): readonly Placed[] {
+  const text = query.get("filter");
+  const test = filterOf(text);
+  return text === null ? rows : rows.filter((placed) => test(placed.row()));
+}
 
 /** One page of the rows of one place. */
-export function list(site: Site, query: URLSearchParams, kind: string, path: string, rows: readonly Row[]): Row {
-  const test = filterOf(query.get("filter"));
-  const placed = rows.filter(test).map((row) => ({ scope: "", row }));
-  const { shown, next } = pageOf(site, query, ordered(query, placed.toSorted(byScopeAndName)));
+export function list(site: Site, query: URLSearchParams, kind: string, path: string, rows: readonly Placed[]): Row {
+  const { shown, next } = pageOf(site, query, ordered(query, filtered(query, rows).toSorted(byScopeAndName)));
   return {
     kind,
     id: `projects/${PROJECT}/${path}`,
-    ...(shown.length === 0 ? {} : { items: shown.map(({ row }) => row) }),
+    ...(shown.length === 0 ? {} : { items: shown.map((placed) => placed.row()) }),
     ...(next === null ? {} : { nextPageToken: next }),
     selfLink: link(site, path),
   };
@@ -87,9 +97,11 @@ export function aggregated(
   const silent = new Set(site.switches.unreachableZones.map((zone) => `zones/${zone}`));
   if (silent.size > 0 && query.get("returnPartialSuccess")?.toLowerCase() !== "true")
     throw new Refusal(503, "backendError", "Backend Error: some zones did not answer.");
-  const test = filterOf(query.get("filter"));
-  const found = rows.filter(({ scope, row }) => !silent.has(scope) && test(row)).toSorted(byScopeAndName);
-  const { shown, next } = pageOf(site, query, ordered(query, found));
+  const found = filtered(
+    query,
+    rows.filter(({ scope }) => !silent.has(scope)),
+  );
+  const { shown, next } = pageOf(site, query, ordered(query, found.toSorted(byScopeAndName)));
   const scopes = [...REGIONS.map((region) => `regions/${region.name}`), ...ZONES.map((zone) => `zones/${zone}`)];
   const wanted =
     query.get("includeAllScopes")?.toLowerCase() === "true"
@@ -99,7 +111,7 @@ export function aggregated(
   const names = site.switches.unreachableBy === "unreachables";
   const items = [...all].flatMap((scope) => {
     if (silent.has(scope)) return names ? [] : [[scope, unreachable(scope)] as const];
-    const here = shown.filter((one) => one.scope === scope).map(({ row }) => row);
+    const here = shown.filter((one) => one.scope === scope).map((one) => one.row());
     return [[scope, here.length === 0 ? emptyScope(scope) : { [key]: here }] as const];
   });
   return {

@@ -9,7 +9,7 @@ export interface Quota {
   readonly owner?: string;
 }
 
-const USUAL_LIMIT = 2_000;
+const USUAL_LIMIT = 10_000;
 /** Machines in these hold their quota. */
 const HOLDING = new Set(["PROVISIONING", "STAGING", "RUNNING", "STOPPING", "REPAIRING", "SUSPENDING"]);
 

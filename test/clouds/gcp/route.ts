@@ -1,5 +1,5 @@
 import { ZONES } from "./catalogue.ts";
-import type { Placed } from "./lists.ts";
+import type { Placed, Row } from "./lists.ts";
 import { notFound } from "./refusal.ts";
 import { fullName, type Operation, type Site } from "./site.ts";
 
@@ -52,6 +52,9 @@ export function zoneNamed(name: string): string {
   return name;
 }
 
-export function inScope(rows: readonly Placed[], scope: string): readonly Placed["row"][] {
-  return rows.filter((one) => one.scope === scope).map(({ row }) => row);
+export function inScope(rows: readonly Placed[], scope: string): readonly Placed[] {
+  return rows.filter((one) => one.scope === scope);
 }
+
+export const globally = (rows: readonly Row[]): readonly Placed[] =>
+  rows.map((row) => ({ scope: "global", name: String(row["name"]), row: () => row }));

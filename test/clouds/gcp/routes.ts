@@ -8,7 +8,7 @@ import type { Site } from "./site.ts";
 import { STORAGE } from "./storage-routes.ts";
 
 const scopedOperations = (site: Site): readonly Placed[] =>
-  knownOperations(site).map((operation) => ({ scope: operation.scope, row: operationJson(site, operation) }));
+  knownOperations(site).map((operation) => ({ scope: operation.scope, name: operation.name, row: () => operationJson(site, operation) }));
 
 /** The operations of a zone, of a region, or those of neither. */
 function operationsOf(scope: string): readonly Route[] {

@@ -205,8 +205,19 @@ export function liveVm(site: Site, zone: string, name: string): Vm | undefined {
   return vm === undefined || vm.gone ? undefined : vm;
 }
 
+/** Who has which disk, by `zone/name` of the disk: for whoever looks at many of them. */
+export function usersByDisk(site: Site): ReadonlyMap<string, readonly Vm[]> {
+  const users = new Map<string, Vm[]>();
+  for (const vm of site.vms.values()) {
+    if (vm.gone) continue;
+    for (const { diskName } of vm.attachments) {
+      const key = vmKey(vm.zone, diskName);
+      users.set(key, [...(users.get(key) ?? []), vm]);
+    }
+  }
+  return users;
+}
+
 export function usersOf(site: Site, disk: Disk): readonly Vm[] {
-  return [...site.vms.values()].filter(
-    (vm) => !vm.gone && vm.zone === disk.zone && vm.attachments.some(({ diskName }) => diskName === disk.name),
-  );
+  return usersByDisk(site).get(vmKey(disk.zone, disk.name)) ?? [];
 }

@@ -2,13 +2,18 @@ import { diskJson, snapshotJson } from "./answers.ts";
 import { setLabels } from "./changes.ts";
 import { about, deleteDisk, diskOf, insertDisk } from "./disks.ts";
 import { aggregated, list, type Placed } from "./lists.ts";
-import { AGGREGATED, change, inScope, LIST, type Route, read, route, zoneNamed } from "./route.ts";
+import { AGGREGATED, change, globally, inScope, LIST, type Route, read, route, zoneNamed } from "./route.ts";
 import { SET_DISK_LABELS, SET_GLOBAL_LABELS } from "./shapes.ts";
-import type { Site } from "./site.ts";
+import { type Site, usersByDisk, vmKey } from "./site.ts";
 import { createSnapshot, deleteSnapshot, insertSnapshot, snapshotNamed } from "./snapshots.ts";
 
 function listedDisks(site: Site): readonly Placed[] {
-  return [...site.disks.values()].map((disk) => ({ scope: `zones/${disk.zone}`, row: diskJson(site, disk) }));
+  const users = usersByDisk(site);
+  return [...site.disks.values()].map((disk) => ({
+    scope: `zones/${disk.zone}`,
+    name: disk.name,
+    row: () => diskJson(site, disk, users.get(vmKey(disk.zone, disk.name)) ?? []),
+  }));
 }
 
 const DISK = "zones/{z}/disks/{d}";
@@ -46,7 +51,7 @@ export const STORAGE: readonly Route[] = [
         query,
         "compute#snapshotList",
         "global/snapshots",
-        [...site.snapshots.values()].map((one) => snapshotJson(site, one)),
+        globally([...site.snapshots.values()].map((one) => snapshotJson(site, one))),
       ),
     LIST,
   ),
