@@ -91,4 +91,3 @@ export function imagesOf(region: string): readonly CatalogueImage[] {
 /** USD a GB and month. */
 export const EBS_PRICE = "0.08";
 export const SNAPSHOT_PRICE = "0.05";
-export const ADDRESS_PRICE = "0.005";

@@ -84,10 +84,3 @@ export async function recommend(state: AwsState, instance: FakeInstance): Promis
   instance.rebalanceAt = now;
   await post(state, event(state, instance, "EC2 Instance Rebalance Recommendation", now, {}));
 }
-
-export async function tellState(state: AwsState, instance: FakeInstance, word: string, at: number): Promise<void> {
-  await post(state, {
-    ...event(state, instance, "EC2 Instance State-change Notification", at, { state: word }),
-    resources: [`arn:aws:ec2:${instance.region}:${state.account.id}:instance/${instance.id}`],
-  });
-}

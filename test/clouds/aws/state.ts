@@ -193,8 +193,3 @@ export function holdStock(state: AwsState, instance: FakeInstance, holds: boolea
   const key = stockKey(instance.type, instance.zone);
   if (state.stock.has(key)) state.stock.set(key, stockOf(state, instance.type, instance.zone) + (holds ? -1 : 1));
 }
-
-/** A new id of EC2's form; moto's own are as long. */
-export function newId(prefix: string, seq: number): string {
-  return `${prefix}-0${seq.toString(16).padStart(16, "a")}`;
-}
