@@ -321,9 +321,8 @@ describe("the vendor's own client", () => {
       code: "InvalidRegionId.NotFound",
       statusCode: 404,
     });
-    await expect(client.deleteDisk(new ecs.DeleteDiskRequest({ diskId: "d-none" }))).rejects.toMatchObject({
-      code: "InvalidDiskId.NotFound",
-    });
+    const attach = new ecs.AttachDiskRequest({ instanceId: "i-none", diskId: "d-none" });
+    await expect(client.attachDisk(attach)).rejects.toMatchObject({ code: "InvalidDiskId.NotFound", statusCode: 404 });
   });
 
   test("comes in with temporary credentials too", async () => {

@@ -63,6 +63,9 @@ export function statusAnswer(site: Site, found: Parameters): unknown {
   return { ...about, InstanceStatuses: { InstanceStatus } };
 }
 
+/** What is shown when nobody asks for a state: only what is over. */
+const OVER = ["Avoided", "Executed", "Canceled", "Failed"];
+
 /** Also of machines that are gone. */
 export function historyAnswer(site: Site, found: Parameters): unknown {
   const region = regionNamed(found);
@@ -78,7 +81,7 @@ export function historyAnswer(site: Site, found: Parameters): unknown {
       event.region === region &&
       (ids.length === 0 || ids.includes(event.instanceId)) &&
       (types.length === 0 || types.includes(event.type)) &&
-      (states.length === 0 || states.includes(event.status)) &&
+      (states.length === 0 ? OVER : states).includes(event.status) &&
       within(event.publishedAt, "EventPublishTime") &&
       within(event.notBefore, "NotBefore"),
   );

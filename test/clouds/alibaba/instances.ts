@@ -150,6 +150,7 @@ export function stop(site: Site, instance: Instance, wanted: "StopCharging" | "K
   const asked = wanted ?? (site.switches.stopsFreeByDefault ? "StopCharging" : "KeepCharging");
   const mode: StoppedMode = cannot ? "KeepCharging" : asked;
   instance.status = "Stopping";
+  breakSnapshots(site, instance);
   site.schedule.later(instance, site.delays.stopMs, () => {
     instance.status = "Stopped";
     instance.stoppedMode = mode;
@@ -185,6 +186,7 @@ export function start(site: Site, instance: Instance): void {
   instance.terminationTime = null;
   charge(site, instance);
   giveAddress(site, instance);
+  breakSnapshots(site, instance);
   instance.status = "Starting";
   boot(site, instance, 0);
 }
@@ -204,6 +206,15 @@ export function checkDelete(site: Site, instance: Instance, force: boolean): voi
   if (["Pending", "Starting"].includes(instance.status) && !site.switches.deletesPending) throw wrongInstanceStatus(".Initializing");
   // What is on its way down can be deleted when it is there, with force too.
   if (instance.status === "Stopping" || (instance.status !== "Stopped" && !force)) throw wrongInstanceStatus();
+}
+
+/** A snapshot that is still being made of a machine's disk does not survive that the machine stops or starts. */
+function breakSnapshots(site: Site, instance: Instance): void {
+  for (const snapshot of site.snapshots.values())
+    if (snapshot.status === "progressing" && snapshot.disk.instanceId === instance.id) {
+      site.schedule.cancel(snapshot);
+      snapshot.status = "failed";
+    }
 }
 
 function vanish(site: Site, instance: Instance, by: Exclude<Instance["endedBy"], null>): void {
@@ -231,6 +242,7 @@ export function release(site: Site, instance: Instance, by: Exclude<Instance["en
   site.ledger.end(instance.id, site.schedule.time());
   instance.isEnding = true;
   instance.endedBy = by;
+  breakSnapshots(site, instance);
   if (instance.status !== "Stopped") instance.status = "Stopping";
   if (site.delays.deleteMs === 0) vanish(site, instance, by);
   else site.schedule.later(instance, site.delays.deleteMs, () => vanish(site, instance, by));

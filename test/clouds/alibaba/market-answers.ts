@@ -53,7 +53,8 @@ export function spotPriceHistory(site: Site, found: Parameters): unknown {
   if (offset < 0) throw invalid("Offset");
   const SpotPriceType = rows.slice(offset, offset + site.switches.historyPage);
   const end = offset + SpotPriceType.length;
-  const NextOffset = end >= rows.length && site.switches.historyEnd === "zero" ? 0 : end;
+  const isLast = end >= rows.length;
+  const NextOffset = isLast && site.switches.historyEnd !== "rows" ? { absent: undefined, zero: 0 }[site.switches.historyEnd] : end;
   return { Currency: site.switches.currency, NextOffset, SpotPrices: { SpotPriceType } };
 }
 

@@ -104,6 +104,7 @@ function detach(site: Site, found: Parameters): unknown {
 }
 
 function deleteDisk(site: Site, found: Parameters): unknown {
+  if (!site.disks.has(found.text("DiskId") ?? "") && site.switches.deletesUnknown === "ignore") return {};
   const disk = diskNamed(site, found.text("DiskId"));
   if (disk.status !== "Available") throw wrongDiskStatus();
   eraseDisk(site, disk);

@@ -1,7 +1,7 @@
 import { isEssdFamily, isUsable } from "./disks.ts";
 import type { Parameters } from "./parameters.ts";
 import { regionNamed } from "./places.ts";
-import { invalid, notFound, Refusal, wrongDiskStatus } from "./refusal.ts";
+import { invalid, notFound, Refusal, wrongDiskStatus, wrongInstanceStatus } from "./refusal.ts";
 import { type Disk, type Site, type Snapshot, type SnapshotGroup, toldTime } from "./site.ts";
 import { checkedTags, tagsJson } from "./tags.ts";
 
@@ -43,9 +43,13 @@ function checkedName(found: Parameters, parameter: string): string {
   return name;
 }
 
-/** @throws Refusal for a disk that was never attached, or is on its way. */
-function refuseUnready(disk: Disk): void {
+/** @throws Refusal for a disk that was never attached or is on its way, and for one in a machine that is, or is locked. */
+function refuseUnready(site: Site, disk: Disk): void {
   if (!["In_use", "Available"].includes(disk.status) || !disk.wasAttached) throw wrongDiskStatus();
+  const instance = disk.instanceId === null ? undefined : site.instances.get(disk.instanceId);
+  if (instance === undefined) return;
+  if (instance.lock === "security") throw new Refusal(403, "InstanceLockedForSecurity", "The instance is locked.");
+  if (!["Running", "Stopped"].includes(instance.status)) throw wrongInstanceStatus();
 }
 
 export function createSnapshot(site: Site, found: Parameters): unknown {
@@ -54,13 +58,14 @@ export function createSnapshot(site: Site, found: Parameters): unknown {
   const days = found.number("RetentionDays") ?? null;
   if (days !== null && (days < 1 || days > MOST_DAYS)) throw invalid("RetentionDays");
   const name = checkedName(found, "SnapshotName");
-  refuseUnready(disk);
+  refuseUnready(site, disk);
   const order = { name, description: found.text("Description") ?? "", retentionDays: days, groupId: null };
   return { SnapshotId: make(site, disk, { ...order, tags: checkedTags(found.structures("Tag")) }).id };
 }
 
 export function deleteSnapshot(site: Site, found: Parameters): unknown {
   const snapshot = site.snapshots.get(found.text("SnapshotId") ?? "");
+  if (snapshot === undefined && site.switches.deletesUnknown === "ignore") return {};
   if (snapshot === undefined) throw notFound("SnapshotId", "SnapshotId");
   const isUsed = [...site.disks.values()].some(({ sourceSnapshotId }) => sourceSnapshotId === snapshot.id);
   if (isUsed && found.flag("Force") !== true)
@@ -94,7 +99,7 @@ export function createSnapshotGroup(site: Site, found: Parameters): unknown {
   if (new Set(disks.map(({ zone }) => zone)).size > 1) throw new Refusal(403, "ResourcesNotInSameZone", "The disks are not in one zone.");
   for (const disk of disks) {
     if (!isEssdFamily(disk)) throw new Refusal(403, "InvalidDiskCategory.NotSupported", "Snapshot-consistent groups take ESSD disks only.");
-    refuseUnready(disk);
+    refuseUnready(site, disk);
   }
   const { id, number } = site.nextId("ssg", region);
   const name = checkedName(found, "Name");

@@ -59,6 +59,8 @@ describe("disks", () => {
     expect(await look(here)).toMatchObject({ Status: "Available", InstanceId: "", Attachments: { Attachment: [] } });
     await bench.ok("DeleteDisk", { DiskId: here });
     expect(await look(here)).toBeUndefined();
+    expect(await bench.code("DeleteDisk", { DiskId: here })).toBe("200");
+    bench.cloud.switches.deletesUnknown = "refuse";
     expect(await bench.code("DeleteDisk", { DiskId: here })).toBe("InvalidDiskId.NotFound");
     const { InstanceIdSets } = await bench.ok("RunInstances", await bench.order());
     const young = { InstanceId: InstanceIdSets.InstanceIdSet[0], DiskId: await disk() };
@@ -122,6 +124,8 @@ describe("snapshots", () => {
     expect(await look(child.DiskId)).toMatchObject({ Size: 100, SourceSnapshotId: SnapshotId });
     expect(await bench.code("DeleteSnapshot", { SnapshotId })).toBe("SnapshotCreatedDisk");
     await bench.ok("DeleteSnapshot", { SnapshotId, Force: true });
+    expect(await bench.code("DeleteSnapshot", { SnapshotId })).toBe("200");
+    bench.cloud.switches.deletesUnknown = "refuse";
     expect(await bench.code("DeleteSnapshot", { SnapshotId })).toBe("InvalidSnapshotId.NotFound");
     expect(bench.cloud.snapshots().map(({ token }) => token)).toEqual([null]);
   });
@@ -137,6 +141,24 @@ describe("snapshots", () => {
     expect(await bench.code("CreateDisk", { RegionId: REGION, ZoneId: ZONE, SnapshotId })).toBe("IncorrectSnapshotStatus");
     await bench.pass();
     expect(await show(SnapshotId)).toMatchObject({ Status: "failed", Available: false });
+  });
+
+  test("fail when their machine stops or goes meanwhile, and are not begun then or under a security lock", async () => {
+    const DiskId = await used();
+    const { InstanceId } = await look(DiskId);
+    const { SnapshotId } = await bench.ok("CreateSnapshot", { DiskId });
+    await bench.ok("StopInstance", { InstanceId, StoppedMode: "StopCharging" });
+    expect(await bench.code("CreateSnapshot", { DiskId })).toBe("IncorrectInstanceStatus");
+    await bench.pass();
+    expect((await show(SnapshotId)).Status).toBe("failed");
+    const second = await bench.ok("CreateSnapshot", { DiskId });
+    await bench.ok("DeleteInstance", { InstanceId });
+    await bench.pass();
+    expect((await show(second.SnapshotId)).Status).toBe("failed");
+    expect(await bench.code("CreateSnapshot", { DiskId })).toBe("200");
+    const other = await used();
+    bench.cloud.lock((await look(other)).InstanceId, "security");
+    expect(await bench.code("CreateSnapshot", { DiskId: other })).toBe("InstanceLockedForSecurity");
   });
 
   test("of a group are for ESSD alone, with other words for tags", async () => {
@@ -191,8 +213,10 @@ describe("the market", () => {
     expect([first.SpotPrices.SpotPriceType.length, first.NextOffset]).toEqual([100, 100]);
     const second = await history({ ...window, Offset: 100 });
     expect(second.SpotPrices.SpotPriceType).toHaveLength(20);
-    const end = await history({ ...window, Offset: second.NextOffset });
-    expect([end.SpotPrices.SpotPriceType, end.NextOffset]).toEqual([[], 120]);
+    expect(second.NextOffset).toBeUndefined();
+    bench.cloud.switches.historyEnd = "rows";
+    expect((await history({ ...window, Offset: 100 })).NextOffset).toBe(120);
+    expect((await history({ ...window, Offset: 120 })).SpotPrices.SpotPriceType).toEqual([]);
     bench.cloud.switches.historyEnd = "zero";
     expect([(await history(window)).NextOffset, (await history({ ...window, Offset: 100 })).NextOffset]).toEqual([100, 0]);
     const code = (StartTime: string) =>

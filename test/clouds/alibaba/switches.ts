@@ -55,7 +55,7 @@ export interface Switches {
   stopsFreeByDefault: boolean;
   /** Types (beside the documented families) that fall back to a charged stop without a word. */
   keepsCharging: RegExp | null;
-  /** A reclaim is written into DescribeInstanceHistoryEvents too; no document says so. */
+  /** A reclaim is written into DescribeInstanceHistoryEvents too; that it is a system event is said only where drills are. */
   reclaimsInHistory: boolean;
   /** A reclaim comes without a word in the metadata service. */
   silentMetadata: boolean;
@@ -73,14 +73,16 @@ export interface Switches {
   clockAheadMs: number;
   /** Rows on a page of the price history. */
   historyPage: number;
-  /** What NextOffset of the last page of the price history is: the number of rows so far, or 0. */
-  historyEnd: "rows" | "zero";
+  /** What NextOffset of the last page of the price history is: not there, the number of rows so far, or 0. */
+  historyEnd: "absent" | "rows" | "zero";
   /** The price history begins with its latest row. */
   historyNewestFirst: boolean;
   /** Prices of zero in the history, as cut data would have. */
   freePrices: boolean;
   /** Snapshots fail at their end. */
   failSnapshots: boolean;
+  /** A deletion of a disk or a snapshot that is not there is ignored, as the documents say, or refused. */
+  deletesUnknown: "ignore" | "refuse";
 }
 
 export const SWITCHES: Switches = {
@@ -106,8 +108,9 @@ export const SWITCHES: Switches = {
   shownStatus: null,
   clockAheadMs: 0,
   historyPage: 100,
-  historyEnd: "rows",
+  historyEnd: "absent",
   historyNewestFirst: false,
   freePrices: false,
   failSnapshots: false,
+  deletesUnknown: "ignore",
 };
