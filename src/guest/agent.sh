@@ -1165,8 +1165,12 @@ hear() {
   case $endpoint in rebalance*) notice=${value:-$endpoint} ;; esac
 }
 
-# presses: whether there is a notice that ends this machine. A rebalance recommendation only says that one is more likely.
-presses() { case $notice in '' | rebalance*) return 1 ;; esac; }
+# presses: whether there is a notice that ends this machine. A rebalance recommendation only says that one is more likely, and
+# a machine that has outlived its deadline goes on as before.
+presses() {
+  case $notice in '' | rebalance*) return 1 ;; esac
+  [ "$now" -lt $((${notice#* } + 60)) ]
+}
 
 # answer_notice: starts or ends the answer when the notice has changed.
 answer_notice() {
@@ -1182,14 +1186,17 @@ answer_notice() {
   now
   printf '{"kind":"%s","deadline":%s,"seenAt":%s}\n' "${notice% *}" "${notice#* }" "$now" >"$RUN/.notice.json" && mv -f "$RUN/.notice.json" "$RUN/notice.json"
   put notice "$notice"
-  if presses; then
-    sh "$AGENT" _respond "${notice#* }" >/dev/null &
-    responder=$!
-    say "notice: ${notice% *} in $((${notice#* } - now)) s"
-  else
-    say 'the cloud recommends to move on (rebalance): sealing one more checkpoint'
-    if [ -n "$begun" ] && [ -z "$ended_at" ] && [ -n "$VOLUME" ]; then seal_aside interval; fi
-  fi
+  case $notice in
+    rebalance*)
+      say 'the cloud recommends to move on (rebalance): sealing one more checkpoint'
+      if [ -n "$begun" ] && [ -z "$ended_at" ] && [ -n "$VOLUME" ]; then seal_aside interval; fi
+      ;;
+    *)
+      sh "$AGENT" _respond "${notice#* }" >/dev/null &
+      responder=$!
+      say "notice: ${notice% *} in $((${notice#* } - now)) s"
+      ;;
+  esac
 }
 
 # plan DEADLINE: sets $left (seconds to it) and $reserve (what a seal and its margin need of them).
@@ -1438,7 +1445,8 @@ seal_at_the_end() {
   if presses; then
     if [ "${notice#* }" -lt "$end_until" ]; then end_until=${notice#* }; fi
     if [ "$end_until" -lt $((now + 25)) ]; then end_until=$((now + 25)); fi
-    if lock hook "$end_until"; then unlock hook; fi
+    plan "$end_until"
+    if lock hook $((end_until - reserve)); then unlock hook; fi
     get hook-done
     if [ "$value" = "notice ${notice#* }" ]; then
       sh "$AGENT" snapshot notice "${notice#* }" >/dev/null

@@ -127,6 +127,9 @@ function forMachine(shell: string, { kind, notices, volumes }: MachineKind): str
  * after that is killed. Exit code 7 is the agent's refusal to begin (no checkpoint verifies), which another try would not
  * change. A workload that the kernel ends for want of memory must not take the agent with it. The start is not waited for:
  * cloud-init is a service itself, and others may wait for it.
+ *
+ * At a shutdown it is stopped before any disk is unmounted, also the volume that the agent has mounted itself: that comes of
+ * `After=local-fs.target`. A cloud may cut the power long before TimeoutStopSec (Compute Engine after 30 s): the agent knows.
  */
 const VM_START = `if [ -d "$spot_root/run/systemd/system" ]; then
   spot_variables=

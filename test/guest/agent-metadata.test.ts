@@ -198,6 +198,18 @@ describe.skipIf(!CAN_ASK).concurrent("EC2", () => {
     await sealed(disk, "notice");
   });
 
+  test("a machine that has outlived its deadline by a minute seals at intervals again", async (context) => {
+    const { machine, service, disk } = await working(context, "aws", { settings: { checkpointEverySeconds: 1, checkpointHook: null } });
+    service.giveNotice(inSeconds(-53));
+    await eventually("the answer", async () => (machine.log().includes("notice: reclaim in") ? true : undefined));
+    await systemClock.sleep(1500);
+    writeFileSync(join(machine.lib, "checkpoint/later"), "x");
+    const newest = await eventually("newer data", async () =>
+      (await listSealed(disk.files)).find(({ id }) => existsSync(join(disk.files, "spot/checkpoints", id, "data/later"))),
+    );
+    expect(newest.reason).toBe("interval");
+  });
+
   test("when its time is over it seals and shuts down, which ends its billing", async (context) => {
     const { machine, disk } = await working(context, "aws", { settings: { ttlEndsAt: epoch(inSeconds(6)) } });
     await eventually("its shutdown", () => (machine.poweredOff() ? true : undefined));
