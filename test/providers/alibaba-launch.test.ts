@@ -166,6 +166,19 @@ describe("what is found before it is made", () => {
     }
   });
 
+  test("what a refused launch was built on is looked for again", async () => {
+    const { provider, spec, sent, fake, instead } = await alibabaBench();
+    await provider.launch(await spec("t-1"), context);
+    const [first] = sent("RunInstances");
+    const old = fake.site.vSwitches.findIndex(({ id }) => id === first?.["VSwitchId"]);
+    fake.site.vSwitches.splice(old, 1);
+    instead("RunInstances", refusal(400, "InvalidVSwitchId.NotFound"));
+    await expect(provider.launch(await spec("t-2"), context)).rejects.toMatchObject({ fault: { kind: "invalid-request" } });
+    await provider.launch(await spec("t-3"), context);
+    expect(sent("DescribeVSwitches")).toHaveLength(2);
+    expect(sent("RunInstances").at(-1)?.["VSwitchId"]).not.toBe(first?.["VSwitchId"]);
+  });
+
   test("a zone without a vSwitch has no room, and it says what is missing", async () => {
     const { provider, spec, offer } = await alibabaBench();
     const nowhere = await offer(undefined, { zone: "cn-shanghai-m", billing: "spot" });
@@ -202,8 +215,8 @@ describe("what a refusal of a launch means", () => {
     [403, "InstanceQuotaExceed", { kind: "quota" }],
     [400, "Account.Arrearage", { kind: "quota" }],
     [403, "InsufficientBalance", { kind: "quota" }],
-    [400, "Throttling.User", { kind: "rate-limited", retryAfterMs: null }],
-    [503, "Throttling", { kind: "rate-limited", retryAfterMs: null }],
+    [400, "Throttling.User", { kind: "rate-limited", retryAfterMs: 40_000 }],
+    [503, "Throttling", { kind: "rate-limited", retryAfterMs: 40_000 }],
     [403, "Forbidden.RAM", { kind: "auth" }],
     [404, "InvalidAccessKeyId.NotFound", { kind: "auth" }],
     [400, "SignatureDoesNotMatch", { kind: "auth" }],

@@ -227,6 +227,17 @@ test("what a machine looks like: its price is the market's, its ports are where 
   expect([before < after, after]).toEqual([true, 8_680_000n]);
 });
 
+test("no list fails, or asks again for every machine, for want of prices", async () => {
+  const { provider, running, another, instead, requests } = await alibabaBench();
+  for (const token of ["t-1", "t-2", "t-3"]) await running(token);
+  instead("DescribeSpotPriceHistory", refusal(403, "Forbidden.RAM"), 99);
+  const before = requests("DescribeSpotPriceHistory").length;
+  const listed = await (await another()).list(context);
+  expect(listed.map(({ price }) => price)).toEqual([null, null, null]);
+  expect(requests("DescribeSpotPriceHistory").length - before).toBe(1);
+  expect(await provider.list(context)).toHaveLength(3);
+});
+
 test("an id that never was is gone, and nobody is asked", async () => {
   const { provider, requests } = await alibabaBench();
   for (const id of ["", "i-1", "cn-hangzhou/", "cn-hangzhou/d-1", "evil.example/i-1", "cn-hangzhou/i-1/2", "CN/i-1"]) {

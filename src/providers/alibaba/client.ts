@@ -147,7 +147,7 @@ export function ecsClient(world: AlibabaWorld): Ecs {
     (effect: Effect) =>
     async <Schema extends v.GenericSchema>({ region, action, parameters, answer: schema }: EcsCall<Schema>, { signal }: CallContext) => {
       const answer = await send(region, action, wireParameters(parameters), effect, signal);
-      if (answer.status < 200 || answer.status >= 300) throw refusalOf(answer, clock.now());
+      if (answer.status < 200 || answer.status >= 300) throw refusalOf(answer, theirNow());
       return parsed(PROVIDER, schema, answer);
     };
   const sleep: Ecs["sleep"] = async (ms, { signal }) => {

@@ -67,13 +67,20 @@ export function wordsOf(answer: Pick<CloudAnswer, "text">): { readonly code: str
   }
 }
 
+const MINUTE_MS = 60_000;
+
+/** Requests are counted by the minute, for each account, region and call: what is too much in one is not in the next. */
+function restOfMinute(theirNow: number): number {
+  return MINUTE_MS - (theirNow % MINUTE_MS);
+}
+
 /**
  * What a refusal means: the code decides, never the status alone (want of stock, quota, balance and permission are all 403).
  * A 5xx with a code that says why it was refused did nothing; one without may have done it.
  */
-export function refusalOf(answer: CloudAnswer, now: number): ProviderError {
+export function refusalOf(answer: CloudAnswer, theirNow: number): ProviderError {
   const { code, message } = wordsOf(answer);
-  const plain = refusalByStatus(PROVIDER, answer, message, code, now);
+  const plain = refusalByStatus(PROVIDER, answer, message, code, theirNow);
   if (code === null) return plain;
   const said = quoted(message === "" ? `${answer.asked} was refused` : message);
   const error = (fault: Fault, text = said) => new ProviderError(PROVIDER, fault, `${text} (${quoted(code)})`, code);
@@ -81,7 +88,8 @@ export function refusalOf(answer: CloudAnswer, now: number): ProviderError {
   if (code === NONCE_USED) return error({ kind: answer.effect === "change" ? "ambiguous" : "unavailable" });
   const fault = CODES.find(([pattern]) => pattern.test(code))?.[1];
   if (answer.status >= 500 && (fault === undefined || fault.kind === "invalid-request")) return plain;
-  if (fault?.kind === "rate-limited") return error({ kind: "rate-limited", retryAfterMs: retryAfterMs(answer, now) });
+  if (fault?.kind === "rate-limited")
+    return error({ kind: "rate-limited", retryAfterMs: retryAfterMs(answer, theirNow) ?? restOfMinute(theirNow) });
   if (fault !== undefined) return error(fault, ARREARS.test(code) ? `${said}; top up the account` : said);
   // Here 403 stands for any refusal; those about permission have a code of their own.
   return answer.status === 403 ? error({ kind: "invalid-request" }) : plain;

@@ -144,6 +144,11 @@ export async function launchInstance(ground: Ground, spec: LaunchSpec, context: 
     const { InstanceIdSets } = await ground.ecs.change({ region, action: "RunInstances", parameters, answer: madeInstances }, context);
     return accepted(spec, InstanceIdSets.InstanceIdSet[0] ?? "", ground);
   } catch (error) {
+    // A vSwitch that is full or gone, a key pair that somebody deleted: the next launch looks again.
+    if (isFault(error, "not-found", "invalid-request", "no-capacity")) {
+      ground.network.forget();
+      ground.keys.forget();
+    }
     // An order with this token is there or on its way; only its parameters, the release time among them, may differ.
     if (!isFault(error, "conflict") || !/^Idempotent/.test(error.rawCode ?? "")) throw error;
     throw new ProviderError(PROVIDER, { kind: "ambiguous" }, error.message, error.rawCode, error);

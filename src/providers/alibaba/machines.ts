@@ -28,6 +28,8 @@ export const LIST_SETTLES_MS = 30_000;
 const MOST_PER_PAGE = 100;
 /** After its first hour a machine costs what the market says; this is how old its price may be. */
 const PRICE_AGE_MS = 10 * 60_000;
+/** Where prices cannot be had, not every machine of a list asks in vain. */
+const NO_PRICES_FOR_MS = 60_000;
 
 interface MachinesOptions {
   readonly ecs: Ecs;
@@ -45,6 +47,7 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
   /** Ours that had a lock, as they were last seen. */
   const taken = new Map<string, ProviderInstance>();
   const ending = new Set<string>();
+  let noPricesUntil = 0;
 
   const ask = (region: string, filter: Readonly<Record<string, string>>, context: CallContext) => {
     const parameters = { RegionId: region, MaxResults: MOST_PER_PAGE, ...filter };
@@ -54,7 +57,7 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
 
   /** What it costs now; null where that cannot be had: no list fails for want of a price. */
   async function priceOf(region: string, wire: WireInstance, context: CallContext): Promise<Money | null> {
-    if (!isOurs(wire) || wire.InstanceType === "" || wire.InstanceChargeType === "PrePaid") return null;
+    if (!isOurs(wire) || wire.InstanceType === "" || wire.InstanceChargeType === "PrePaid" || ecs.now() < noPricesUntil) return null;
     const isSpot = wire.SpotStrategy !== null && wire.SpotStrategy !== "" && wire.SpotStrategy !== "NoSpot";
     const question = { region, type: wire.InstanceType, spotDuration: isSpot && wire.SpotDuration === 0 ? 0 : 1 } as const;
     try {
@@ -62,6 +65,7 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
       return (isSpot ? zone?.spot : zone?.onDemand) ?? null;
     } catch (error) {
       if (context.signal.aborted) throw error;
+      noPricesUntil = ecs.now() + NO_PRICES_FOR_MS;
       return null;
     }
   }

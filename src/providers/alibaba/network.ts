@@ -14,6 +14,8 @@ export interface Network {
     ports: readonly number[],
     context: CallContext,
   ): Promise<{ readonly vSwitchId: string; readonly groupId: string }>;
+  /** The cloud refused something that was built on what is known here. */
+  forget(): void;
 }
 
 const GROUP_NAME = "spot-fleet";
@@ -74,12 +76,17 @@ export function network(ecs: Ecs): Network {
   const opened = new Set<string>();
   return {
     async in(region, zone, ports, context) {
-      const { vSwitchId, vpcId } = await switches(zone, () => vSwitchIn(ecs, region, zone, context));
-      const groupId = await groups(vpcId, () => groupIn(ecs, region, vpcId, context));
+      const { vSwitchId, vpcId } = await switches.of(zone, () => vSwitchIn(ecs, region, zone, context));
+      const groupId = await groups.of(vpcId, () => groupIn(ecs, region, vpcId, context));
       const closed = [...new Set([SSH_PORT, ...ports])].filter((port) => !opened.has(`${groupId} ${port}`));
       if (closed.length > 0) await open(ecs, region, groupId, closed, context);
       for (const port of closed) opened.add(`${groupId} ${port}`);
       return { vSwitchId, groupId };
+    },
+    forget() {
+      switches.forget();
+      groups.forget();
+      opened.clear();
     },
   };
 }

@@ -12,11 +12,19 @@ export async function preparing<Result>(work: () => Promise<Result>): Promise<Re
 }
 
 /** What was found or made once. A failure is not remembered. */
-export function remembering<Value>(): (key: string, make: () => Promise<Value>) => Promise<Value> {
+export interface Remembering<Value> {
+  of(key: string, make: () => Promise<Value>): Promise<Value>;
+  forget(): void;
+}
+
+export function remembering<Value>(): Remembering<Value> {
   const known = new Map<string, { readonly value: Value }>();
-  return async (key, make) => {
-    const found = known.get(key) ?? { value: await make() };
-    known.set(key, found);
-    return found.value;
+  return {
+    async of(key, make) {
+      const found = known.get(key) ?? { value: await make() };
+      known.set(key, found);
+      return found.value;
+    },
+    forget: () => known.clear(),
   };
 }

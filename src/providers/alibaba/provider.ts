@@ -34,7 +34,7 @@ const CAPABILITIES: Omit<Capabilities, "protectionSeconds"> = {
   restartsReclaimed: false,
   listEvery: {
     ms: 15_000,
-    why: "a notice comes about 300 s before the end, of which 15 s are a twentieth; every region is a request of its own, and no rate limit is documented",
+    why: "a notice comes about 300 s before the end, of which 15 s are a twentieth; every region is asked by itself, and its limits, per account, region, call and minute, are told in the console alone",
   },
   // A guest that shuts down may be billed on (KeepCharging).
   machine: { kind: "vm", notices: "alibaba", endsItself: false, volumes: "device" },

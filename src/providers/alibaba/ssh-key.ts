@@ -20,6 +20,7 @@ export function keyPairName(line: string): string {
 export interface SshKeys {
   /** The name of a key pair with this public key in a region; null when the cloud does not take such keys. */
   pair(region: string, publicKey: string, context: CallContext): Promise<string | null>;
+  forget(): void;
 }
 
 /**
@@ -31,7 +32,7 @@ export function sshKeys(ecs: Ecs): SshKeys {
   return {
     pair: (region, publicKey, context) => {
       const name = keyPairName(publicKey);
-      return known(`${region} ${name}`, async () => {
+      return known.of(`${region} ${name}`, async () => {
         const find = async () => {
           const parameters = { RegionId: region, KeyPairName: name };
           const { KeyPairs } = await ecs.read({ region, action: "DescribeKeyPairs", parameters, answer: keyPairList }, context);
@@ -55,6 +56,7 @@ export function sshKeys(ecs: Ecs): SshKeys {
         }
       });
     },
+    forget: known.forget,
   };
 }
 
