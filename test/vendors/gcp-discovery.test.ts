@@ -84,9 +84,7 @@ async function bench(env: Readonly<Record<string, string>> = {}): Promise<Bench>
 
 describe.skipIf(document === undefined)("Google's discovery document", () => {
   test("has every field of a body that the imitation reads, of the same type and with the same words", () => {
-    const beta = [...Object.entries(shapes.BETA_SCHEDULING.fields)].filter(
-      ([key]) => !Object.hasOwn(shapes.SET_SCHEDULING.fields, key),
-    );
+    const beta = [...Object.entries(shapes.BETA_SCHEDULING.fields)].filter(([key]) => !Object.hasOwn(shapes.SET_SCHEDULING.fields, key));
     expect(beta.map(([key]) => key)).toEqual(["preemptionNoticeDuration"]);
     const all = [
       INSTANCE,
