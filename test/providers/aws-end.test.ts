@@ -96,6 +96,15 @@ describe("ending a machine", () => {
     expect(cloud.living()).toEqual([]);
   });
 
+  test("with capacity again EC2 starts it by itself: the same machine, without its notice", async () => {
+    const { provider, cloud, context, running, until } = await awsOn({ delays: { restart: 50 } });
+    const { providerId } = await running({ waitsForCapacity: true });
+    await cloud.reclaim(providerId, { noticeSeconds: 0 });
+    await until(providerId, (one) => one?.state === "stopped");
+    expect(await until(providerId, (one) => one?.state === "running")).toMatchObject({ token: "t-1", reason: null, endedBy: null });
+    expect((await provider.list(context)).map(({ notice }) => notice)).toEqual([null]);
+  });
+
   test("who ended it: EC2, or the machine itself", async () => {
     const { cloud, running, until } = await awsOn();
     const [one, two] = [await running({ token: "t-1" }), await running({ token: "t-2" })];
@@ -122,7 +131,7 @@ describe("ending a machine", () => {
 
 describe("eventual consistency", () => {
   test("not found, a moment after the launch, is no proof that it is gone", async () => {
-    const { provider, cloud, context, spec } = await awsOn({ switches: { notFoundFirst: 50 } });
+    const { provider, cloud, context, spec } = await awsOn({ switches: { notFoundFirst: 50, listedAfterMs: 60_000 } });
     const { providerId } = await provider.launch(await spec(), context);
     expect(await provider.get(providerId, context)).toMatchObject({ token: "t-1", state: "provisioning" });
     await expect(provider.destroy(providerId, context)).rejects.toMatchObject({ fault: { kind: "unavailable" } });
