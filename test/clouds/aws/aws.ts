@@ -1,14 +1,12 @@
 import { userInfo } from "node:os";
-import type { Money } from "../../../src/model/money.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
 import { type FakeAnswer, type FakeRequest, type FakeServer, fakeServer } from "../fake-server.ts";
 import type { MachineRoom } from "../machine-room.ts";
 import { authenticated } from "./auth.ts";
-import { REGIONS, TYPES } from "./catalogue.ts";
+import { REGIONS } from "./catalogue.ts";
 import { clearAway } from "./clear-away.ts";
 import { ec2, forwarded } from "./ec2.ts";
 import { shutDownFromInside } from "./instances.ts";
-import { totalBill } from "./ledger.ts";
 import { assumeRole, leaseAccount } from "./moto.ts";
 import { getProducts, spotAdvisor } from "./price-lists.ts";
 import { pointAt, typeNamed } from "./prices.ts";
@@ -16,8 +14,9 @@ import { announce, openQueue, type Reclaim, recommend } from "./reclaim.ts";
 import { errorAnswer, Refusal } from "./refusal.ts";
 import { settler } from "./room.ts";
 import { readAuthorization } from "./sigv4.ts";
-import { type AwsState, type BillLine, type FakeInstance, type FakeSpotRequest, stockKey, tagOf, tagsOfItem } from "./state.ts";
+import { type AwsState, type FakeInstance, stockKey } from "./state.ts";
 import { type AwsDelays, type AwsSwitches, DEFAULT_DELAYS, DEFAULT_SWITCHES } from "./switches.ts";
+import { type Views, viewsOf } from "./views.ts";
 
 export interface FakeAwsOptions {
   readonly clock: Clock;
@@ -27,31 +26,7 @@ export interface FakeAwsOptions {
   readonly delays?: Partial<AwsDelays>;
 }
 
-/** Ids of what follows are `REGION/ID`. */
-export interface LivingInstance {
-  readonly providerId: string;
-  readonly name: string;
-  readonly token: string | null;
-  readonly state: string;
-  readonly isSpot: boolean;
-}
-
-export interface LivingVolume {
-  readonly providerId: string;
-  readonly name: string;
-  readonly token: string | null;
-  readonly sizeGb: number;
-  readonly attachedTo: string | null;
-}
-
-export interface LivingSnapshot {
-  readonly providerId: string;
-  readonly name: string;
-  readonly token: string | null;
-  readonly volumeId: string;
-}
-
-export interface FakeAws {
+export interface FakeAws extends Views {
   readonly url: string;
   readonly server: FakeServer;
   /** What points `spot`, or the aws CLI, at it. */
@@ -60,15 +35,6 @@ export interface FakeAws {
   readonly switches: AwsSwitches;
   /** Lets everything happen that is due by the clock. */
   settle(): Promise<void>;
-  /** Machines that cost money, or will at once: also those that are stopped, for their disks. */
-  living(): readonly LivingInstance[];
-  /** Every volume but root disks of machines that are not over. */
-  volumes(): readonly LivingVolume[];
-  snapshots(): readonly LivingSnapshot[];
-  spotRequests(): readonly FakeSpotRequest[];
-  bill(): readonly BillLine[];
-  /** What all of it has cost by now. */
-  total(): Money;
   /** EC2 takes it back: after a notice, of two minutes unless told, or at once with `noticeSeconds: 0`. */
   reclaim(providerId: string, how?: Reclaim): Promise<void>;
   /** A rebalance recommendation. */
@@ -87,10 +53,6 @@ export interface FakeAws {
   release(): void;
   close(): Promise<void>;
 }
-
-const NAME_TAG = "spot-fleet-name";
-const TOKEN_TAG = "spot-fleet-token";
-const COSTS_NOTHING = ["shutting-down", "terminated"];
 
 async function newState(options: FakeAwsOptions): Promise<AwsState> {
   let made = 0;
@@ -140,44 +102,6 @@ async function answered(state: AwsState, request: FakeRequest): Promise<FakeAnsw
   }
 }
 
-const named = ({ region, id }: { readonly region: string; readonly id: string }) => `${region}/${id}`;
-const nameOf = (tags: ReturnType<typeof tagsOfItem>) => tagOf(tags, NAME_TAG) ?? tagOf(tags, "Name") ?? "";
-
-function views(state: AwsState): Pick<FakeAws, "living" | "volumes" | "snapshots" | "spotRequests" | "bill" | "total"> {
-  return {
-    living: () =>
-      [...state.instances.values()]
-        .filter((one) => !COSTS_NOTHING.includes(one.state))
-        .map((one) => ({
-          providerId: named(one),
-          name: nameOf(tagsOfItem(one.item)),
-          token: tagOf(tagsOfItem(one.item), TOKEN_TAG),
-          state: one.state,
-          isSpot: one.isSpot,
-        })),
-    volumes: () =>
-      [...state.volumes.values()]
-        .filter((one) => one.state !== "deleted" && !(one.isRoot && one.attachment !== null))
-        .map((one) => ({
-          providerId: named(one),
-          name: nameOf(tagsOfItem(one.item)),
-          token: tagOf(tagsOfItem(one.item), TOKEN_TAG),
-          sizeGb: one.sizeGb,
-          attachedTo: one.attachment === null ? null : `${one.region}/${one.attachment.instanceId}`,
-        })),
-    snapshots: () =>
-      [...state.snapshots.values()].map((one) => ({
-        providerId: named(one),
-        name: nameOf(tagsOfItem(one.item)),
-        token: tagOf(tagsOfItem(one.item), TOKEN_TAG),
-        volumeId: `${one.region}/${one.volumeId}`,
-      })),
-    spotRequests: () => [...state.spotRequests.values()],
-    bill: () => state.bill,
-    total: () => totalBill(state, state.clock.now()),
-  };
-}
-
 function environment(state: AwsState, url: string, hasMachines: boolean): Readonly<Record<string, string>> {
   return {
     AWS_ACCESS_KEY_ID: state.account.user.accessKeyId,
@@ -188,6 +112,29 @@ function environment(state: AwsState, url: string, hasMachines: boolean): Readon
     SPOT_AWS_ADVISOR_URL: `${url}/spot-advisor-data.json`,
     // In the machine room everybody is whoever runs the tests.
     ...(hasMachines ? { AWS_SSH_USER: userInfo().username } : {}),
+  };
+}
+
+function marketOf(state: AwsState): Pick<FakeAws, "setStock" | "price" | "release"> {
+  const known = (type: string) => {
+    const row = typeNamed(type);
+    if (row === undefined) throw new Error(`no ${type} in this EC2`);
+    return row;
+  };
+  return {
+    setStock(type, count, zone) {
+      const zones = zone === undefined ? Object.values(REGIONS).flatMap((all) => Object.keys(all)) : [zone];
+      for (const one of zones) state.stock.set(stockKey(known(type).name, one), count);
+    },
+    price: (type, zone) => pointAt(known(type), zone, state.clock.now()).price,
+    release() {
+      state.switches.holdPending = false;
+      for (const instance of state.instances.values()) {
+        if (!instance.held) continue;
+        instance.held = false;
+        instance.since = state.clock.now();
+      }
+    },
   };
 }
 
@@ -227,7 +174,7 @@ export async function fakeAws(options: FakeAwsOptions): Promise<FakeAws> {
       await settle();
     });
   return {
-    ...views(state),
+    ...viewsOf(state),
     url: server.url,
     server,
     env: environment(state, server.url, options.machines !== undefined),
@@ -240,16 +187,7 @@ export async function fakeAws(options: FakeAwsOptions): Promise<FakeAws> {
       }),
     rebalance: (providerId) => change(providerId, (instance) => recommend(state, instance)),
     shutDown: (providerId) => change(providerId, (instance) => shutDownFromInside(state, instance)),
-    setStock(type, count, zone) {
-      if (!TYPES.some(({ name }) => name === type)) throw new Error(`no ${type} in this EC2`);
-      for (const one of zone === undefined ? Object.values(REGIONS).flatMap((zones) => Object.keys(zones)) : [zone])
-        state.stock.set(stockKey(type, one), count);
-    },
-    price(type, zone) {
-      const row = typeNamed(type);
-      if (row === undefined) throw new Error(`no ${type} in this EC2`);
-      return pointAt(row, zone, clock.now()).price;
-    },
+    ...marketOf(state),
     async queue() {
       await inTurn(() => openQueue(state));
       return `${server.url}${state.queue?.path}`;
@@ -259,14 +197,6 @@ export async function fakeAws(options: FakeAwsOptions): Promise<FakeAws> {
       state.temporary = given;
       const { accessKeyId, secretAccessKey, sessionToken } = given;
       return { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken };
-    },
-    release() {
-      state.switches.holdPending = false;
-      for (const instance of state.instances.values()) {
-        if (!instance.held) continue;
-        instance.held = false;
-        instance.since = clock.now();
-      }
     },
     async close() {
       await server.close();

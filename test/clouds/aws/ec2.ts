@@ -23,18 +23,10 @@ import type { MotoAnswer } from "./moto.ts";
 import { changeTags, passOn } from "./passthrough.ts";
 import { required } from "./query.ts";
 import { htmlAnswer, Refusal } from "./refusal.ts";
+import { createSnapshot, deleteSnapshot, describeSnapshots } from "./snapshots.ts";
 import { cancelSpotRequests, describeSpotRequests } from "./spot-requests.ts";
 import type { AwsState, Call } from "./state.ts";
-import {
-  attachVolume,
-  createSnapshot,
-  createVolume,
-  deleteSnapshot,
-  deleteVolume,
-  describeSnapshots,
-  describeVolumes,
-  detachVolume,
-} from "./volumes.ts";
+import { attachVolume, createVolume, deleteVolume, describeVolumes, detachVolume } from "./volumes.ts";
 
 /** `forward` gives the request to moto as it is: the client's own signature goes with it. */
 type Handler = (call: Call, forward: () => Promise<MotoAnswer>) => FakeAnswer | Promise<FakeAnswer>;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { awsBench, IMAGE, REGION, START, ZONE } from "./bench.ts";
+import { awsBench, IMAGE, PERSISTENT, REGION, START, ZONE } from "./bench.ts";
 import { motoAvailable } from "./moto.ts";
 import { signedHeaders } from "./sigv4.ts";
 import { itemsAt, textAt } from "./xml.ts";
@@ -243,3 +243,62 @@ test.skipIf(!there)("two clouds of one process do not see each other, and the ne
   expect(await next.pages("DescribeInstances", "reservationSet", "instanceId")).toEqual([[]]);
   expect(IMAGE).toMatch(/^ami-/);
 });
+
+test.skipIf(!there)("the price list and the advisor speak of the same types, and only of regions that the account has", async () => {
+  const { cloud, clock, keys } = await awsBench();
+  const products = async (filters: Readonly<Record<string, string>>, token?: string) => {
+    const Filters = Object.entries(filters).map(([Field, Value]) => ({ Type: "TERM_MATCH", Field, Value }));
+    const body = JSON.stringify({ ServiceCode: "AmazonEC2", Filters, ...(token === undefined ? {} : { NextToken: token }) });
+    const headers = {
+      host: new URL(cloud.url).host,
+      "content-type": "application/x-amz-json-1.1",
+      "x-amz-target": "AWSPriceListService.GetProducts",
+    };
+    const signed = signedHeaders({ path: "/", headers, body }, { region: REGION, service: "pricing" }, keys, clock.now());
+    const answer = await fetch(cloud.url, { method: "POST", headers: signed, body });
+    // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes; a wrong path fails the assertion.
+    return { status: answer.status, body: (await answer.json()) as any };
+  };
+  const { body } = await products({ instanceType: "g5.xlarge", operatingSystem: "Linux", regionCode: REGION });
+  expect(body.PriceList).toHaveLength(1);
+  const item = JSON.parse(body.PriceList[0]);
+  expect(item.product.attributes).toMatchObject({ instanceType: "g5.xlarge", regionCode: REGION, tenancy: "Shared" });
+  const [term] = Object.values<{ priceDimensions: object }>(item.terms.OnDemand);
+  expect(Object.values(term?.priceDimensions ?? {})).toMatchObject([{ unit: "Hrs", pricePerUnit: { USD: "1.0060000000" } }]);
+  const first = await products({ operatingSystem: "Linux" });
+  expect(first.body.PriceList).toHaveLength(10);
+  expect((await products({ operatingSystem: "Linux" }, first.body.NextToken)).body.PriceList[0]).not.toEqual(first.body.PriceList[0]);
+  // biome-ignore lint/suspicious/noExplicitAny: a wrong path fails the assertion.
+  const advice = (await (await fetch(cloud.env["SPOT_AWS_ADVISOR_URL"] ?? "")).json()) as any;
+  expect(Object.keys(advice.spot_advisor)).toEqual(["us-east-1", "eu-west-1"]);
+  expect(advice.spot_advisor["us-east-1"].Linux["g5.xlarge"]).toEqual({ s: 59, r: expect.any(Number) });
+  expect(advice.ranges).toHaveLength(5);
+});
+
+test.skipIf(!there)(
+  "a region may be silent, a zone without a subnet, a request named later, and an end come anew with its tags",
+  async () => {
+    const tags = {
+      "TagSpecification.1.ResourceType": "instance",
+      "TagSpecification.1.Tag.1.Key": "a",
+      "TagSpecification.1.Tag.1.Value": "b",
+    };
+    const switches = { silentRegions: ["eu-west-1"], zonesWithoutSubnet: ["us-east-1b"], requestIdLater: true, relaunchKeepsTags: true };
+    const { ask, order, cloud, clock, instance, launch } = await awsBench(switches);
+    const silent = await ask("DescribeInstances", {}, { region: "eu-west-1" });
+    expect([silent.status, silent.document]).toEqual([503, undefined]);
+    expect((await ask("RunInstances", order({ "Placement.AvailabilityZone": "us-east-1b" }))).code).toBe("MissingInput");
+    const made = await ask("RunInstances", order());
+    const id = textAt(itemsAt(made.document, "instancesSet")[0], "instanceId");
+    expect(textAt(itemsAt(made.document, "instancesSet")[0], "spotInstanceRequestId")).toBe("");
+    expect(textAt(await instance(id), "spotInstanceRequestId")).toMatch(/^sir-/);
+    const lasting = await launch({ ...PERSISTENT, ...tags });
+    await ask("TerminateInstances", { "InstanceId.1": lasting });
+    for (let times = 0; times < 2; times++) {
+      clock.advance(1000);
+      await cloud.settle();
+    }
+    const next = cloud.living().find(({ providerId }) => providerId !== `us-east-1/${id}`);
+    expect((await instance(next?.providerId.split("/")[1] ?? ""))?.children.some(({ name }) => name === "tagSet")).toBe(true);
+  },
+);

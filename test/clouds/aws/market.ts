@@ -196,8 +196,7 @@ export function describePrices(call: Call): FakeAnswer {
     "product-description": ({ product }) => [product],
     "spot-price": ({ price }) => [price],
   }).toSorted((a, b) => b.at - a.at);
-  // A history is long: EC2 gives it by the thousand.
-  const limits = { ...state.switches, pageSize: Math.max(state.switches.pageSize, state.switches.pageSize === 1 ? 1 : 100) };
+  const limits = { ...state.switches, pageSize: state.switches.historyPageSize };
   const page = pageOf(parameters, numbered(sorted), limits, null);
   return answer(action, {
     spotPriceHistorySet: page.rows.map((row) => ({

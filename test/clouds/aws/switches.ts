@@ -2,6 +2,8 @@
 export interface AwsSwitches {
   /** The most rows of any page, whatever `MaxResults` says; EC2 may always give fewer. */
   pageSize: number;
+  /** The same for the history of prices, which is long. */
+  historyPageSize: number;
   /** The first page of every list is empty and carries a token. */
   emptyFirstPage: boolean;
   /** What is launched from now on stays `pending`. */
@@ -48,6 +50,7 @@ export interface AwsSwitches {
 
 export const DEFAULT_SWITCHES: AwsSwitches = {
   pageSize: 10,
+  historyPageSize: 100,
   emptyFirstPage: false,
   holdPending: false,
   stateWord: null,
