@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { MOST_PRICES_UNASKED, worthAsking } from "../../src/providers/alibaba/offers.ts";
+import { MOST_PRICES, worthAsking } from "../../src/providers/alibaba/offers.ts";
 import { shareOf } from "../../src/providers/alibaba/spot-advice.ts";
 import { newest } from "../../src/providers/alibaba/spot-prices.ts";
 import { isInStock } from "../../src/providers/alibaba/stock.ts";
@@ -138,11 +138,18 @@ describe("how often the cloud is asked", () => {
       stock: stock(index % 5 !== 0),
     }));
     const chosen = worthAsking(market, {}, ({ region }) => region === "r-1");
-    expect(chosen).toHaveLength(MOST_PRICES_UNASKED);
+    expect(chosen).toHaveLength(MOST_PRICES.ofAll);
     expect(chosen.some(({ stock: { spot } }) => spot.get("z") === false)).toBe(false);
     expect(chosen.map(({ region }) => region)).not.toContain("r-1");
     expect(Math.max(...chosen.map(({ type }) => type.gpus))).toBeLessThan(8);
-    expect(worthAsking(market, { gpuModel: "A10" }, () => true)).toHaveLength(400);
+    const named = worthAsking(market, { gpuModel: "A10" }, () => false);
+    expect(named).toHaveLength(MOST_PRICES.ofOneModel);
+    expect(
+      worthAsking(market.slice(0, 5), { gpuModel: "A10" }, () => false)
+        .at(-1)
+        ?.stock.spot.get("z"),
+    ).toBe(false);
+    expect(worthAsking(market, { gpuModel: "A10" }, () => true)).toEqual([]);
   });
 
   test("never more than eight at once", async () => {

@@ -208,6 +208,18 @@ describe("the end", () => {
     expect(await provider.get(providerId, context)).toBeDefined();
   });
 
+  test("of a machine in a zone that there is not any more is gone", async () => {
+    const { provider, fake } = await gcpBench();
+    const message = `The resource 'projects/${fake.project}/zones/mars-north1-a' was not found`;
+    fake.server.disturb({
+      what: { do: "answer", answer: { status: 404, body: { error: { code: 404, message, errors: [{ reason: "notFound", message }] } } } },
+      match: ({ path }) => path.includes("/zones/mars-north1-a/"),
+      times: Number.POSITIVE_INFINITY,
+    });
+    expect(await provider.get("mars-north1-a/x", context)).toBeUndefined();
+    expect(await provider.destroy("mars-north1-a/x", context)).toBe("gone");
+  });
+
   test("of what was denied by somebody else than Google is looked at again", async () => {
     const { running, provider, fake } = await gcpBench();
     const { providerId } = await running("t-a");

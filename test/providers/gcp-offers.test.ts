@@ -92,6 +92,19 @@ describe("offers of Google Compute Engine", () => {
     expect(asked()).toBe(2 * before);
   });
 
+  test("a server that selects no fields is asked for everything", async () => {
+    const { provider, fake } = await gcpBench();
+    fake.server.disturb({
+      what: {
+        do: "answer",
+        answer: { status: 400, body: { error: { code: 400, message: "Invalid field selection", errors: [{ reason: "invalid" }] } } },
+      },
+      match: ({ path, query }) => path.startsWith("/compute/") && query.has("fields"),
+      times: Number.POSITIVE_INFINITY,
+    });
+    expect(at(await provider.offers({}, context), "g2-standard-4")).toHaveLength(2);
+  });
+
   test("credentials that are refused are told, although everything else is kept", async () => {
     const { provider, fake } = await gcpBench();
     await provider.offers({}, context);

@@ -23,10 +23,10 @@ export interface Market {
 
 const A_MINUTE_MS = 60_000;
 /**
- * Prices are asked one request for each type and region, or two. Whoever names no GPU gets at most so many new ones at a time: those
- * of the types with the fewest GPUs first, so that every model is seen. What was heard before is shown as well.
+ * Prices are asked one request for each type and region, or two. So many new ones at a time at most: first of what is in
+ * stock, first of the types with the fewest GPUs. What was heard before is shown as well.
  */
-export const MOST_PRICES_UNASKED = 120;
+export const MOST_PRICES = { ofOneModel: 240, ofAll: 120 };
 const HALF_A_DAY_MS = 12 * 60 * 60 * 1000;
 
 /** A type in a region, and where in it there is any. */
@@ -82,15 +82,17 @@ async function regionalMarket(
 
 const hasAny = ({ stock }: Candidate) => [...stock.spot.values(), ...stock["on-demand"].values()].includes(true);
 
-/** Which prices are worth a request. */
+/** Which prices are worth a request. Who names no model is not told of what is sold out and was never heard of. */
 export function worthAsking(
   candidates: readonly Candidate[],
   query: OfferQuery,
   isFresh: (one: Candidate) => boolean,
 ): readonly Candidate[] {
-  if (query.gpuModel !== undefined) return candidates;
-  const unheard = candidates.filter((one) => hasAny(one) && !isFresh(one)).sort((a, b) => a.type.gpus - b.type.gpus);
-  return unheard.slice(0, MOST_PRICES_UNASKED);
+  const isNamed = query.gpuModel !== undefined;
+  return candidates
+    .filter((one) => !isFresh(one) && (isNamed || hasAny(one)))
+    .sort((a, b) => Number(hasAny(b)) - Number(hasAny(a)) || a.type.gpus - b.type.gpus)
+    .slice(0, isNamed ? MOST_PRICES.ofOneModel : MOST_PRICES.ofAll);
 }
 
 function offersOf(
