@@ -5,7 +5,7 @@ import type { Kept, KeptAnswers } from "../kept-answers.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
 import { lastOf } from "./names.ts";
-import { aggregatedList } from "./pages.ts";
+import { aggregatedList, selected } from "./pages.ts";
 import { acceleratorTypeAggregate, machineTypeAggregate } from "./wire.ts";
 
 /** A size that can be rented in a zone, GPUs included. */
@@ -24,11 +24,10 @@ export type Size = v.InferOutput<typeof sizeSchema>;
 const A_DAY_MS = 24 * 3_600_000;
 const AGE = { maxAgeMs: A_DAY_MS, staleMs: 30 * A_DAY_MS };
 /** Of the hundreds of types in each zone only those that have a GPU, or can be given one. */
-const TYPES = 'name eq "(a|g)[0-9]+[a-z]*-.*|n1-standard-.*"';
-const TYPE_FIELDS =
-  "kind,nextPageToken,unreachables,items/*(warning/code,machineTypes(name,guestCpus,memoryMb,deprecated/state,architecture,accelerators))";
-const ACCELERATOR_FIELDS =
-  "kind,nextPageToken,unreachables,items/*(warning/code,acceleratorTypes(name,maximumCardsPerInstance,deprecated/state))";
+const TYPES = 'name eq "(a|g)[0-9]+[a-z]*-.*|n1-standard-(4|8|16|32|64)"';
+const PAGE_FIELDS = "kind,nextPageToken,unreachables,items/*/warning/code";
+const TYPE_FIELDS = `${PAGE_FIELDS},items/*/machineTypes(name,guestCpus,memoryMb,deprecated/state,architecture,accelerators)`;
+const ACCELERATOR_FIELDS = `${PAGE_FIELDS},items/*/acceleratorTypes(name,maximumCardsPerInstance,deprecated/state)`;
 
 /**
  * GPUs that are attached to N1 machines, and to which of them we attach how many: sizes that Google's limits of cores per GPU
@@ -72,8 +71,8 @@ const isCurrent = ({ deprecated }: { readonly deprecated: { readonly state: stri
 
 async function askSizes(api: Api, context: CallContext): Promise<Size[]> {
   const [types, accelerators] = await Promise.all([
-    aggregatedList(api, machineTypeAggregate, "machineTypes", context, { filter: TYPES, fields: TYPE_FIELDS }),
-    aggregatedList(api, acceleratorTypeAggregate, "acceleratorTypes", context, { fields: ACCELERATOR_FIELDS }),
+    selected(TYPE_FIELDS, (query) => aggregatedList(api, machineTypeAggregate, "machineTypes", context, { filter: TYPES, ...query })),
+    selected(ACCELERATOR_FIELDS, (query) => aggregatedList(api, acceleratorTypeAggregate, "acceleratorTypes", context, query)),
   ]);
   const sizes: Size[] = [];
   const plain = new Map<string, Omit<Size, "type" | "accelerator" | "count">>();

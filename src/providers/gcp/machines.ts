@@ -72,6 +72,7 @@ async function lookAt(api: Api, zone: string, name: string, context: CallContext
   const answer = await api.ask(`zones/${zone}/instances/${name}`, context);
   if (answer.status >= 200 && answer.status < 300) return { kind: "here", vm: parsed(PROVIDER, instanceSchema, answer) };
   if (answer.status !== 404) return api.refuse(answer);
+  if (deniesResource(answer, `zones/${zone}`)) return { kind: "gone" };
   if (!deniesResource(answer, `instances/${name}`)) {
     // A gateway's word, or another path's: the zone's own list decides.
     const listed = await plainList(api, instanceList, `zones/${zone}/instances`, context, { filter: `name = ${name}` }).catch(

@@ -6,7 +6,7 @@ import { PROVIDER } from "./codes.ts";
 import { gpuOf, type Size } from "./machine-types.ts";
 import type { Market } from "./market.ts";
 import { regionOf } from "./names.ts";
-import { plainList } from "./pages.ts";
+import { plainList, selected } from "./pages.ts";
 import type { Prices } from "./prices.ts";
 import { zoneList } from "./wire.ts";
 
@@ -14,7 +14,7 @@ const ZONE_FIELDS = "kind,nextPageToken,items(name,status)";
 
 /** Which zones are up, by name. */
 async function zonesUp(api: Api, context: CallContext): Promise<ReadonlyMap<string, boolean>> {
-  const rows = await plainList(api, zoneList, "zones", context, { fields: ZONE_FIELDS });
+  const rows = await selected(ZONE_FIELDS, (query) => plainList(api, zoneList, "zones", context, query));
   return new Map(rows.map(({ name, status }) => [name, status === "UP"]));
 }
 

@@ -28,7 +28,7 @@ const CAPABILITIES: Omit<Capabilities, "noticeSeconds"> = {
   restartsReclaimed: false,
   listEvery: {
     ms: 15_000,
-    why: "the API shows no notice at all, only that a machine has stopped, so listing faster saves no work; Google counts requests by project and minute (403 rateLimitExceeded, refilled at the next full minute), and four lists a minute, of one page for 500 machines, are far below that",
+    why: "the API shows no notice at all, only that a machine has stopped, so listing faster saves no work; Google counts requests by project and minute (403 rateLimitExceeded, refilled at the next full minute), and four lists a minute, of one page up to 500 machines and of each page twice beyond, are far below that",
   },
   machine: { kind: "vm", notices: "gcp", endsItself: true, volumes: "device" },
   retainsAddress: false,
