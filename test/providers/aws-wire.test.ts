@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { endedBy, refusalOf, stateOf } from "../../src/providers/aws/codes.ts";
 import { placed } from "../../src/providers/aws/ids.ts";
 import { awsProvider } from "../../src/providers/aws/provider.ts";
@@ -222,6 +222,31 @@ describe("credentials", () => {
     };
     await (await awsProvider({ env, home, clock: hurried })).list(context);
     expect(keysOf(server)).toBe("AKIDOFPROCESS");
+  });
+
+  test("an assumed role: the exchange goes through our HTTP, and what it gives signs the requests", async () => {
+    const home = folder();
+    const sts = await fakeServer({
+      handle: () => ({
+        status: 200,
+        headers: { "content-type": "text/xml" },
+        body: `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><AssumedRoleUser><AssumedRoleId>R:s</AssumedRoleId><Arn>arn:aws:sts::1:assumed-role/r/s</Arn></AssumedRoleUser><Credentials><AccessKeyId>AKIDOFROLE</AccessKeyId><SecretAccessKey>canary-of-role</SecretAccessKey><SessionToken>canary-session-of-role</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+      }),
+    });
+    onTestFinished(() => sts.close());
+    vi.stubEnv("AWS_ENDPOINT_URL_STS", sts.url);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const keys = "[base]\naws_access_key_id = AKIDOFBASE\naws_secret_access_key = canary-of-base\n";
+    writeFileSync(join(home, "keys"), keys);
+    writeFileSync(join(home, "config"), "[profile work]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\nregion = us-east-1\n");
+    const server = await bareEc2(noMachines);
+    const files = { AWS_SHARED_CREDENTIALS_FILE: join(home, "keys"), AWS_CONFIG_FILE: join(home, "config"), HOME: home };
+    const env = { AWS_ENDPOINT_URL: server.url, SPOT_AWS_REGIONS: "us-east-1", AWS_PROFILE: "work", ...files };
+    await (await awsProvider({ env, home, clock: hurried })).list(context);
+    expect(sts.requests.map(sentOf)).toMatchObject([{ Action: "AssumeRole", RoleArn: "arn:aws:iam::1:role/r" }]);
+    expect(sts.requests[0]?.headers["authorization"]).toContain("Credential=AKIDOFBASE/");
+    expect(keysOf(server)).toBe("AKIDOFROLE");
+    expect(server.requests[0]?.headers["x-amz-security-token"]).toBe("canary-session-of-role");
   });
 
   test("none at all: auth, before anything is sent, with what to type", async () => {
