@@ -68,6 +68,15 @@ describe("a machine", () => {
     expect(by(host.providerId)).toMatchObject({ ...stopped, endedBy: "provider" });
   });
 
+  test("on demand, whose host broke, is not taken for remains: Google starts it again by itself", async () => {
+    const { running, offer, fake, provider, clock } = await gcpBench();
+    const { providerId } = await running("t-a", { offer: await offer("g2-standard-4", { billing: "on-demand" }) });
+    await fake.hostError(providerId);
+    expect(await provider.get(providerId, context)).toMatchObject({ state: "provisioning", rawState: "REPAIRING", endedBy: null });
+    clock.advance(MINUTE);
+    expect(await provider.get(providerId, context)).toMatchObject({ state: "running", endedBy: null });
+  });
+
   test("whose preemption no operation tells is stopped by nobody knows whom", async () => {
     const { running, fake, provider, clock } = await gcpBench({ switches: { forgetsPreemptions: true } });
     const { providerId } = await running("t-a");

@@ -1,8 +1,11 @@
+import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import type { CloudAnswer } from "../../src/providers/cloud-http.ts";
 import { deniesResource, operationFault, refusalOf, stateOf } from "../../src/providers/gcp/codes.ts";
+import { toInstance } from "../../src/providers/gcp/instances.ts";
 import { deviceName, labelsOf, placed, placedIn, regionOf, requestId, resourceName } from "../../src/providers/gcp/names.ts";
 import { endingOf } from "../../src/providers/gcp/operations.ts";
+import { instanceSchema } from "../../src/providers/gcp/wire.ts";
 
 const NOW = Date.UTC(2026, 10, 1, 12, 0, 20);
 
@@ -134,6 +137,20 @@ describe("who stopped a machine", () => {
     insertTime,
     startTime: null,
     error: null,
+  });
+
+  test("what Google starts again by itself is no remains, also while it stands still", () => {
+    const wire = {
+      name: "vm",
+      zone: "zones/us-central1-a",
+      machineType: "zones/us-central1-a/machineTypes/g2-standard-4",
+      status: "TERMINATED",
+    };
+    const ending = { endedBy: "provider", reason: "host error" } as const;
+    const around = { market: undefined, clockOffsetMs: 0, login: "spot", ending, isEndedByUs: false };
+    const shown = (automaticRestart: boolean) => toInstance(v.parse(instanceSchema, { ...wire, scheduling: { automaticRestart } }), around);
+    expect(shown(false)).toMatchObject({ state: "stopped", endedBy: "provider", reason: "host error" });
+    expect(shown(true)).toMatchObject({ state: "stopped", endedBy: null, reason: "host error" });
   });
 
   test("the newest operation that tells, since the machine last started", () => {

@@ -98,7 +98,8 @@ export function toInstance(vm: WireInstance, around: Surroundings): ProviderInst
     reach: reachOf(vm, id, around.login),
     volumeIds: vm.disks.flatMap(({ boot, source }) => (boot ? [] : (placedIn(source) ?? []))),
     reason: ending?.reason ?? null,
-    endedBy: ending?.endedBy ?? null,
+    // What Google starts again by itself is no remains of a reclaim.
+    endedBy: ending?.endedBy === "provider" && vm.scheduling.automaticRestart ? null : (ending?.endedBy ?? null),
     canHibernate: false,
     dataKeptUntil: null,
     endpoints: endpointsOf(vm),

@@ -58,6 +58,7 @@ const VRAM_GB: Readonly<Record<string, number>> = {
   "nvidia-tesla-p100": 16,
   "nvidia-tesla-p4": 8,
   "nvidia-tesla-k80": 12,
+  "nvidia-gb200": 186,
 };
 
 export function gpuOf(accelerator: string, count: number): Gpu {

@@ -59,7 +59,7 @@ export const operationList = listOf("compute#operationList", operationSchema);
 
 const attachedDisk = v.object({ source: text, deviceName: text, boot: flag });
 const networkInterface = v.object({ accessConfigs: v.fallback(v.array(v.object({ natIP: maybe })), []) });
-const noScheduling = { provisioningModel: "", preemptible: false, maxRunDuration: null };
+const noScheduling = { provisioningModel: "", preemptible: false, automaticRestart: false, maxRunDuration: null };
 
 export const instanceSchema = v.object({
   name,
@@ -73,7 +73,12 @@ export const instanceSchema = v.object({
   networkInterfaces: v.fallback(v.array(networkInterface), []),
   guestAccelerators: v.fallback(v.array(v.object({ acceleratorType: text, acceleratorCount: count })), []),
   scheduling: v.fallback(
-    v.object({ provisioningModel: text, preemptible: flag, maxRunDuration: v.fallback(v.nullable(v.object({ seconds: count })), null) }),
+    v.object({
+      provisioningModel: text,
+      preemptible: flag,
+      automaticRestart: flag,
+      maxRunDuration: v.fallback(v.nullable(v.object({ seconds: count })), null),
+    }),
     noScheduling,
   ),
   creationTimestamp: time,
