@@ -39,7 +39,7 @@ type Make = readonly [
 ];
 
 const MAKERS: Readonly<Record<string, () => Promise<Make>>> = {
-  aws: async () => [await fakeAws({ clock, switches: { spotVcpuQuota: MANY } }), awsProvider],
+  aws: async () => [await fakeAws({ clock, switches: { spotVcpuQuota: MANY, pageSize: 1_000 } }), awsProvider],
   gcp: async () => {
     const cloud = await fakeGcp({ clock });
     // A card that is added to a machine has the stock, not the machine with it.

@@ -109,7 +109,7 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
     const tried = await launchOffer(fleet, current, provider, offer, root, signal);
     current = tried.record;
     if (tried.done) return current;
-    if (tried.isQuota) await passOver(fleet, plan.offers, offer.provider);
+    if (tried.quota !== undefined) await passOver(fleet, plan.offers, offer, tried.quota);
   }
   const why = last?.why;
   const quiet = (last?.silent ?? []).map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
@@ -141,7 +141,7 @@ async function launchOffer(
   offer: Offer,
   root: VolumeRecord | undefined,
   signal: AbortSignal,
-): Promise<{ readonly record: InstanceRecord; readonly done: boolean; readonly isQuota?: boolean }> {
+): Promise<{ readonly record: InstanceRecord; readonly done: boolean; readonly quota?: "region" | "provider" }> {
   const { spec } = record;
   const volume = spec.volume === null ? null : await volumeAt(fleet, provider, spec.volume, offer, signal);
   if (volume === "impossible") return { record, done: false };
@@ -188,17 +188,18 @@ async function launchOffer(
       error.message,
       isFault(error, "no-capacity", "price-too-low", "quota"),
     );
-    if (isFault(error, "no-capacity", "price-too-low", "quota")) return { record: closed, done: false, isQuota: isFault(error, "quota") };
+    if (error.fault.kind === "quota") return { record: closed, done: false, quota: error.fault.scope ?? "provider" };
+    if (isFault(error, "no-capacity", "price-too-low")) return { record: closed, done: false };
     throw error;
   }
 }
 
-/** A quota or a balance that is used up is so for every offer of its provider: none of them is asked for one by one. */
-async function passOver(fleet: Fleet, offers: readonly Offer[], provider: string): Promise<void> {
+/** A quota or a balance that is used up is so for every offer of its provider, or of its region there: none of them is asked for one by one. */
+async function passOver(fleet: Fleet, offers: readonly Offer[], { provider, region }: Offer, scope: "region" | "provider"): Promise<void> {
   const until = fleet.clock.now() + BLOCK_MS;
   const blockOffers = offers
-    .filter((offer) => offer.provider === provider)
-    .map((offer) => ({ key: offerKey(offer), until, why: `${provider} allows no more` }));
+    .filter((offer) => offer.provider === provider && (scope === "provider" || offer.region === region))
+    .map((offer) => ({ key: offerKey(offer), until, why: `${scope === "provider" ? provider : `${provider} ${region}`} allows no more` }));
   await fleet.state.commit({ blockOffers });
 }
 

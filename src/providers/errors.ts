@@ -10,7 +10,8 @@ export type Fault =
   /** The request left and no answer came: it may have been done. Look for the token before anything else. */
   | { readonly kind: "ambiguous" }
   | { readonly kind: "auth" }
-  | { readonly kind: "quota" }
+  /** Another offer of the same region (or, where `scope` is missing, of the same provider) would meet the same limit. */
+  | { readonly kind: "quota"; readonly scope?: "region" }
   | { readonly kind: "invalid-request" }
   | { readonly kind: "not-found" }
   | { readonly kind: "conflict" }

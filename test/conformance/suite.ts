@@ -308,7 +308,15 @@ function snapshots(current: () => Bench): void {
     const { providerId } = await provider.launch(spec("t-1", { volumes: [{ providerVolumeId: volume, mount: "/data" }] }), context);
     await reach(providerId, "running");
     if (operations(provider).attach !== undefined) await attached(current(), volume, providerId);
-    const made = await snapshotsOf(provider).create(volume, { name: "disk", token: "t-s1" }, context);
+    // A disk that is still on its way to its machine cannot be snapshotted everywhere.
+    const made = await eventually(async () => {
+      try {
+        return await snapshotsOf(provider).create(volume, { name: "disk", token: "t-s1" }, context);
+      } catch (error) {
+        if (isFault(error, "conflict")) return undefined;
+        throw error;
+      }
+    }, "the snapshot's making");
     expect(made).toMatchObject({ name: "disk", token: "t-s1" });
     const listed = async () => (await snapshotsOf(provider).list(context)).find((one) => one.token === "t-s1");
     const ready = await eventually(async () => ((await listed())?.state === "ready" ? await listed() : undefined), "the snapshot");
