@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, type TestContext, test } from "vitest";
+import { describe, expect, type TestContext, test, vi } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import type { AgentSettings } from "../../src/guest/boot-script.ts";
@@ -16,6 +16,8 @@ const KIND: Readonly<Record<MetadataKind, MachineKind>> = {
   gcp: { kind: "vm", notices: "gcp", endsItself: true, volumes: "device" },
   alibaba: { kind: "vm", notices: "alibaba", endsItself: false, volumes: "device" },
 };
+// Nearly all of it is waiting for the next question.
+vi.setConfig({ maxConcurrency: 12 });
 const ACTION = "/latest/meta-data/spot/instance-action";
 const REBALANCE = "/latest/meta-data/events/recommendations/rebalance";
 const TOKEN = "/latest/api/token";
@@ -211,7 +213,7 @@ describe.skipIf(!CAN_ASK).concurrent("EC2", () => {
   });
 
   test("when its time is over it seals and shuts down, which ends its billing", async (context) => {
-    const { machine, disk } = await working(context, "aws", { settings: { ttlEndsAt: epoch(inSeconds(6)) } });
+    const { machine, disk } = await working(context, "aws", { settings: { ttlEndsAt: epoch(inSeconds(14)) } });
     await eventually("its shutdown", () => (machine.poweredOff() ? true : undefined));
     expect((await listSealed(disk.files)).map(({ reason }) => reason)).toEqual(["down"]);
     await eventually("the agent's end", async () => ((await machine.verb("status")).code === 7 ? true : undefined));
@@ -223,8 +225,9 @@ describe.skipIf(!CAN_ASK).concurrent("EC2", () => {
   });
 
   test("an agent that cannot shut its machine down waits for its end, as one that must not", async (context) => {
-    const { machine } = await working(context, "aws", { settings: { ttlEndsAt: epoch(inSeconds(6)) } });
+    const { machine } = await working(context, "aws");
     writeFileSync(join(machine.root, "sbin/poweroff"), "#!/bin/sh\nexit 1\n");
+    writeFileSync(join(machine.root, "run/spot/ttl-ends-at"), "1\n");
     await eventually("phase expired", async () => ((await machine.status()).phase === "expired" ? true : undefined));
     expect(machine.poweredOff()).toBe(false);
   });
