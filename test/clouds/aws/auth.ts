@@ -29,11 +29,13 @@ export function authenticated(state: AwsState, request: FakeRequest): Signed {
   return signed;
 }
 
-/** By the second of the clock. @throws Refusal for what is too much. */
-export function requireRate(state: AwsState): void {
+/** For each action in each region, by the second of the clock. @throws Refusal for what is too much. */
+export function requireRate(state: AwsState, region: string, action: string): void {
   const { requestsPerSecond } = state.switches;
   if (requestsPerSecond === null) return;
   const now = state.clock.now();
-  state.recent = [...state.recent.filter((at) => at > now - 1000), now];
-  if (state.recent.length > requestsPerSecond) throw new Refusal(503, "RequestLimitExceeded", "Request limit exceeded.");
+  const key = `${region} ${action}`;
+  const recent = [...(state.recent.get(key) ?? []).filter((at) => at > now - 1000), now];
+  state.recent.set(key, recent);
+  if (recent.length > requestsPerSecond) throw new Refusal(503, "RequestLimitExceeded", "Request limit exceeded.");
 }

@@ -73,7 +73,7 @@ async function newState(options: FakeAwsOptions): Promise<AwsState> {
     keys: new Map(),
     passed: new Map(),
     leftovers: [],
-    recent: [],
+    recent: new Map(),
     queue: null,
     nextSeq: () => ++made,
   };

@@ -74,12 +74,12 @@ export async function ec2(state: AwsState, request: FakeRequest): Promise<FakeAn
   // A region that the account has not opted in to.
   if (!state.switches.regions.includes(region))
     throw new Refusal(401, "AuthFailure", "AWS was not able to validate the provided access credentials");
-  requireRate(state);
   if (request.path !== "/" || request.method !== "POST") throw new Refusal(400, "MalformedQueryString", "EC2 is asked by POST /");
   if (!(request.headers["content-type"] ?? "").startsWith("application/x-www-form-urlencoded"))
     throw new Refusal(400, "MalformedQueryString", "The body is a form");
   const parameters = new URLSearchParams(request.body);
   const action = required(parameters, "Action");
+  requireRate(state, region, action);
   if (parameters.get("Version") !== VERSION)
     throw new Refusal(400, "InvalidAction", `The action ${action} is not valid for this web service and version.`);
   if (state.switches.deniedActions.includes(action))

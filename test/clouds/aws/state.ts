@@ -148,8 +148,8 @@ export interface AwsState {
   readonly passed: Map<string, MotoAnswer>;
   /** Groups and keys that were made here, to be cleared away at the end. */
   readonly leftovers: { readonly region: string; readonly action: string; readonly parameter: string; readonly value: string }[];
-  /** Times of the requests of the last second. */
-  recent: number[];
+  /** Times of the requests of the last second, by region and action. */
+  readonly recent: Map<string, readonly number[]>;
   queue: { readonly region: string; readonly path: string; readonly motoUrl: string } | null;
   nextSeq(): number;
 }

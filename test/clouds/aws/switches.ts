@@ -30,7 +30,7 @@ export interface AwsSwitches {
   spotVcpuQuota: number;
   /** A pool without stock has no price in the history either; EC2 says nothing of stock, so this is a fancy. */
   soldOutHasNoPrice: boolean;
-  /** Requests of one second, by the clock; above it 503 `RequestLimitExceeded`. Null: nobody is limited. */
+  /** Requests of one second and one action in one region, by the clock; EC2 refills 20 for reads. Above it 503 `RequestLimitExceeded`. Null: nobody is limited. */
   requestsPerSecond: number | null;
   /** Refused with `UnauthorizedOperation`. */
   deniedActions: readonly string[];
