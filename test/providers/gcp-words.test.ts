@@ -34,7 +34,7 @@ describe("Google's words in ours", () => {
   test.each([
     [503, "ZONE_RESOURCE_POOL_EXHAUSTED", { kind: "no-capacity", scope: "offer" }],
     [400, "ipSpaceExhausted", { kind: "no-capacity", scope: "zone" }],
-    [403, "quotaExceeded", { kind: "quota" }],
+    [403, "quotaExceeded", { kind: "quota", scope: "region" }],
     // The rest of the cloud's minute: it is twenty past.
     [403, "rateLimitExceeded", { kind: "rate-limited", retryAfterMs: 40_000 }],
     [403, "userRateLimitExceeded", { kind: "rate-limited", retryAfterMs: 40_000 }],
@@ -59,6 +59,14 @@ describe("Google's words in ours", () => {
       "The zone 'projects/p/zones/z' does not have enough resources available to fulfill the request.  Try a different zone, or try again later.";
     expect(refusalOf(answer(503, "backendError", said), NOW).fault).toEqual({ kind: "no-capacity", scope: "offer" });
     expect(operationFault([{ code: "RESOURCE_ERROR", message: said }], "x").fault).toEqual({ kind: "no-capacity", scope: "offer" });
+  });
+
+  test("a quota is of its region, unless it is of the whole project", () => {
+    const region = "Quota 'PREEMPTIBLE_NVIDIA_L4_GPUS' exceeded.  Limit: 0.0 in region us-central1.";
+    const project = "Quota 'GPUS_ALL_REGIONS' exceeded.  Limit: 0.0 globally.";
+    expect(operationFault([{ code: "QUOTA_EXCEEDED", message: region }], "x").fault).toEqual({ kind: "quota", scope: "region" });
+    expect(operationFault([{ code: "QUOTA_EXCEEDED", message: project }], "x").fault).toEqual({ kind: "quota" });
+    expect(refusalOf(answer(403, "quotaExceeded", project), NOW).fault).toEqual({ kind: "quota" });
   });
 
   test("of several errors of an operation the stock-out counts", () => {

@@ -81,7 +81,10 @@ const STOCK_OUT = /does not have enough resources available to fulfill the reque
 /** What one of Google's codes, with its sentence, means; undefined for one that is not known. */
 function faultOf(code: string, message: string): Fault | undefined {
   const known = plainCode(code);
-  if (Object.hasOwn(CODES, known)) return CODES[known];
+  const named = Object.hasOwn(CODES, known) ? CODES[known] : undefined;
+  // `Quota 'GPUS_ALL_REGIONS' exceeded.  Limit: 0.0 globally.`; any other metric is of one region.
+  if (named?.kind === "quota") return /_ALL_REGIONS|\bglobally\b/.test(message) ? named : { ...named, scope: "region" };
+  if (named !== undefined) return named;
   return STOCK_OUT.test(message) ? OFFER : undefined;
 }
 
