@@ -60,7 +60,7 @@ function rootGb(order: Parameters): number {
 }
 
 /** Enters into the books what moto has just launched. */
-export function enterInstances(
+function enterInstances(
   state: AwsState,
   region: string,
   order: Parameters,

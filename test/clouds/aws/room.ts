@@ -25,7 +25,7 @@ const ON = new Set(["running", "stopping", "shutting-down"]);
 const NOTICE_MS = 120_000;
 
 /** What cloud-init makes of user data: it unpacks gzip by itself. */
-export function userDataOf(order: URLSearchParams): string {
+function userDataOf(order: URLSearchParams): string {
   const bytes = Buffer.from(order.get("UserData") ?? "", "base64");
   return (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString("utf8");
 }

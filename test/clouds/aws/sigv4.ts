@@ -55,7 +55,7 @@ export function isSignedBy(request: Signable, signed: Signed, secret: string): b
 }
 
 /** `20261121T101112Z` */
-export function amzDate(at: number): string {
+function amzDate(at: number): string {
   return new Date(at).toISOString().replaceAll(/[-:]|\.\d{3}/g, "");
 }
 
