@@ -74,14 +74,16 @@ function verdaCloud(reclaims: boolean): MakeCloud {
   };
 }
 
+/** No path at all: what is kept between two processes is kept in no file, and the virtual clock need not wait for a disk. */
+const NO_DISK = "/nowhere\0";
+
 /** One region: every other one would only be asked the same. Within its first hour nothing is taken back. */
 function alibabaCloud(reclaims: boolean): MakeCloud {
   return async (clock) => {
     const fake = await fakeAlibaba({ clock, switches: { breaksProtection: true } });
     const env = { ...fake.env, SPOT_ALIBABA_REGIONS: "cn-hangzhou" };
     return {
-      // What it keeps between two processes is kept in no file: the virtual clock knows nothing of a disk.
-      provider: await alibabaProvider({ env, home: "/dev/null/nowhere", clock }),
+      provider: await alibabaProvider({ env, home: NO_DISK, clock }),
       server: fake.server,
       isChange: ({ headers }) => !/^Describe/.test(headers["x-acs-action"] ?? ""),
       living: fake.living,
