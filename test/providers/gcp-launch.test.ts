@@ -231,9 +231,10 @@ describe("a stock-out", () => {
     fake.server.calm();
     const own = new AbortController();
     fake.server.disturb({ what: { do: "stall", ms: 60_000 }, match: isLook, times: Number.POSITIVE_INFINITY });
-    const launching = provider.launch(await spec("t-b"), { signal: own.signal });
-    while (!fake.server.requests.some((request) => isLook(request))) await new Promise((resolve) => setImmediate(resolve));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const second = await spec("t-b");
+    const asked = fake.server.requests.length;
+    const launching = provider.launch(second, { signal: own.signal });
+    while (!fake.server.requests.slice(asked).some(isLook)) await new Promise((resolve) => setImmediate(resolve));
     own.abort();
     expect(await launching).toMatchObject({ token: "t-b", state: "provisioning" });
     expect(fake.living()).toHaveLength(2);
