@@ -192,7 +192,7 @@ describe("prices of the billing catalogue", () => {
     await expect(read()).rejects.toMatchObject({ fault: { kind: "unavailable" } });
   });
 
-  test("forty thousand SKUs: read in pages of 5,000, and later in milliseconds from a small file", async () => {
+  test("forty thousand SKUs: read in pages of 5,000, and later from small files alone", async () => {
     const noise = Array.from({ length: 40_000 }, (_, index) =>
       sku(`Network Egress number ${index} from somewhere to elsewhere`, "Egress", "OnDemand", 1),
     );
@@ -200,9 +200,8 @@ describe("prices of the billing catalogue", () => {
     await read();
     expect(asked()).toHaveLength(9);
     expect(asked().every(({ query }) => query.get("pageSize") === "5000" && query.get("currencyCode") === "USD")).toBe(true);
-    const started = performance.now();
     expect(text((await read()).of(G2, "us-central1", "spot"))).toBe("0.282718 USD");
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(asked()).toHaveLength(9);
     const bytes = readdirSync(join(home, "cache")).reduce((sum, name) => sum + statSync(join(home, "cache", name)).size, 0);
     expect(bytes).toBeLessThan(20_000);
   });
