@@ -1,6 +1,11 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { releaseTime } from "../../src/providers/alibaba/release-time.ts";
+import { authorizingLines } from "../../src/providers/alibaba/ssh-key.ts";
 import { A10, alibabaBench, context, refusal, SSH_KEY, START, ZONE } from "./alibaba-bench.ts";
 
 /** The script that a launch's user data becomes once it has unpacked itself. */
@@ -164,6 +169,18 @@ describe("what is found before it is made", () => {
       expect(scriptIn(UserData)).toContain(`echo '${key}' >>"$spot_ssh/authorized_keys"`);
       expect(scriptIn(UserData).endsWith("echo up")).toBe(true);
     }
+  });
+
+  test("its lines let the key in, once however often they run, and quote nothing into the shell", () => {
+    const root = mkdtempSync(join(tmpdir(), "spot-alibaba-root-"));
+    onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+    const lines = authorizingLines(`${SSH_KEY} it's me`, "root");
+    for (let time = 0; time < 2; time++)
+      execFileSync("sh", ["-eu", "-c", lines], { env: { PATH: process.env["PATH"] ?? "", SPOT_ROOT: root } });
+    const file = join(root, "root/.ssh/authorized_keys");
+    expect(readFileSync(file, "utf8")).toBe(`${SSH_KEY.replace(/ spot$/, "")}\n`);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(authorizingLines("ssh-rsa AAA'$(reboot)' x", "ecs'; reboot")).not.toMatch(/reboot\)|'; reboot|\$\(reboot/);
   });
 
   test("what a refused launch was built on is looked for again", async () => {
