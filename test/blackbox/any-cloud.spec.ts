@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/platform/clock.ts";
 import { fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
 import { fakeAws } from "../clouds/aws/aws.ts";
+import { motoAvailable } from "../clouds/aws/moto.ts";
 import type { FakeServer } from "../clouds/fake-server.ts";
 import { fakeGcp } from "../clouds/gcp/fake.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
@@ -25,6 +26,11 @@ interface RentedCloud {
   living(): readonly unknown[];
   volumes(): readonly unknown[];
   close(): Promise<void>;
+}
+
+async function aws(machines: MachineRoom): Promise<RentedCloud> {
+  const fake = await fakeAws({ clock: systemClock, machines });
+  return { ...fake, canaries: [fake.env["AWS_SECRET_ACCESS_KEY"] ?? "", fake.env["AWS_ACCESS_KEY_ID"] ?? ""] };
 }
 
 const CLOUDS: Readonly<Record<string, (machines: MachineRoom) => Promise<RentedCloud>>> = {
@@ -48,10 +54,7 @@ const CLOUDS: Readonly<Record<string, (machines: MachineRoom) => Promise<RentedC
     const fake = await fakeAlibaba({ clock: systemClock, machines });
     return { ...fake, canaries: Object.values(fake.env).filter((value) => value.startsWith("canary")) };
   },
-  aws: async (machines) => {
-    const fake = await fakeAws({ clock: systemClock, machines });
-    return { ...fake, canaries: [fake.env["AWS_SECRET_ACCESS_KEY"] ?? "", fake.env["AWS_ACCESS_KEY_ID"] ?? ""] };
-  },
+  ...(motoAvailable() ? { aws } : {}),
   gcp: async (machines) => {
     const fake = await fakeGcp({ clock: systemClock, machines });
     return { ...fake, canaries: fake.secrets() };

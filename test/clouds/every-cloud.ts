@@ -1,6 +1,7 @@
 import type { Clock } from "../../src/platform/clock.ts";
 import { fakeAlibaba } from "./alibaba/alibaba.ts";
 import { fakeAws } from "./aws/aws.ts";
+import { motoAvailable } from "./aws/moto.ts";
 import type { FakeServer } from "./fake-server.ts";
 import { fakeGcp } from "./gcp/fake.ts";
 import { fakeHyperstack } from "./hyperstack/hyperstack.ts";
@@ -23,7 +24,7 @@ export interface CloudOptions {
 
 /** Every cloud but the embedded one, by its id as a provider. */
 export const IMITATED_CLOUDS: Readonly<Record<string, (options: CloudOptions) => Promise<ImitatedCloud>>> = {
-  aws: fakeAws,
+  ...(motoAvailable() ? { aws: fakeAws } : {}),
   gcp: fakeGcp,
   alibaba: fakeAlibaba,
   ppio: (options) => fakePpio({ ...options, vendor: "ppio" }),

@@ -62,6 +62,6 @@ test("every cloud is asked at once; of those that fail and the one that hangs th
   expect(missing).toContainEqual({ provider: "hyperstack", why: "no answer within 9 s" });
   const left = new Set(JSON.parse(some.stdout).data.map((offer: { provider: string }) => offer.provider));
   expect([...left].toSorted()).toEqual([...all].filter((name) => !["verda", "ppio", "hyperstack"].includes(String(name))).toSorted());
-  for (const name of ["aws", "gcp", "alibaba"]) expect(left).toContain(name);
+  for (const name of ["aws", "gcp", "alibaba"].filter((one) => one in clouds)) expect(left).toContain(name);
   process.stdout.write(`offers everywhere, two broken and one hanging: ${seconds.toFixed(1)} s of the 10 allowed, from ${[...left]}\n`);
 }, 60_000);

@@ -6,6 +6,7 @@ import { novitaProvider, ppioProvider } from "../../src/providers/ppio/provider.
 import { verdaProvider } from "../../src/providers/verda/provider.ts";
 import { fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
 import { fakeAws } from "../clouds/aws/aws.ts";
+import { motoAvailable } from "../clouds/aws/moto.ts";
 import { fakeGcp } from "../clouds/gcp/fake.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
 import { fakePpio } from "../clouds/ppio/fake.ts";
@@ -148,6 +149,5 @@ export const SWEPT_CLOUDS: Readonly<Record<string, MakeCloud>> = {
   "alibaba, reclaimed": alibabaCloud(true),
   gcp: gcpCloud(false),
   "gcp, reclaimed": gcpCloud(true),
-  aws: awsCloud(false),
-  "aws, reclaimed": awsCloud(true),
+  ...(motoAvailable() ? { aws: awsCloud(false), "aws, reclaimed": awsCloud(true) } : {}),
 };
