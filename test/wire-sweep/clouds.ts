@@ -126,7 +126,7 @@ function gcpCloud(reclaims: boolean): MakeCloud {
     // What happens on the disk is nothing that the virtual clock waits for: a library is read before, and nothing is kept.
     await import("../../src/providers/gcp/google-library.ts");
     return {
-      provider: await gcpProvider({ env: fake.env, home: "/dev/null/nowhere", clock }),
+      provider: await gcpProvider({ env: fake.env, home: NO_DISK, clock }),
       server: fake.server,
       living: fake.living,
       volumes: fake.volumes,
