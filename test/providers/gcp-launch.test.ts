@@ -215,6 +215,32 @@ describe("a stock-out", () => {
     expect(await later.get(launched.providerId, context)).toBeUndefined();
   });
 
+  test("whose operation is lost is a machine that is gone, and one that came to run a machine that runs", async () => {
+    const { provider, spec, fake, clock, running } = await gcpBench({ switches: { losesOperations: true } });
+    const { providerId } = await running("t-a");
+    expect(await provider.get(providerId, context)).toMatchObject({ state: "running" });
+    fake.setStock("g2-standard-4", 0);
+    const launched = await provider.launch(await spec("t-b"), context).catch((error: unknown) => error);
+    if (launched instanceof ProviderError) expect(launched.fault.kind).toBe("no-capacity");
+    clock.advance(10 * MINUTE);
+    const later = await provider.get("us-central1-a/train-t-b", context);
+    expect(later === undefined || later.state === "failed").toBe(true);
+    expect(await provider.destroy("us-central1-a/train-t-b", context)).toBe("gone");
+    expect(fake.living()).toHaveLength(1);
+  });
+
+  for (const requestIdAfterFailure of ["same", "again"] as const)
+    test(`with the same token again (${requestIdAfterFailure}) is one machine at most, and no capacity if there is none`, async () => {
+      const { provider, spec, fake } = await gcpBench({ switches: { requestIdAfterFailure } });
+      fake.setStock("g2-standard-4", 0);
+      const wanted = await spec("t-a");
+      expect(await faultOf(provider.launch(wanted, context))).toMatchObject({ fault: { kind: "no-capacity" } });
+      fake.setStock("g2-standard-4", 10);
+      const again = await provider.launch(wanted, context).catch((error: unknown) => error);
+      if (again instanceof ProviderError) expect(again.fault.kind).toBe("no-capacity");
+      expect(fake.living()).toHaveLength(again instanceof ProviderError ? 0 : 1);
+    });
+
   test("is not waited for once the machine has its hardware", async () => {
     const { provider, spec, clock } = await gcpBench({ delays: { provisioningMs: SECOND, stagingMs: 10 * MINUTE } });
     const before = clock.now();
@@ -269,6 +295,13 @@ describe("a launch that fails otherwise", () => {
       fake.setQuota("NVIDIA_L4_GPUS", 0, "us-central1");
       expect(await faultOf(provider.launch(await spec("t-a"), context))).toMatchObject({ fault: { kind: "quota" } });
     });
+
+  test("a rate limit that is told as 429 is one, too", async () => {
+    const { provider, fake } = await gcpBench({ switches: { rateLimitStatus: 429 } });
+    await provider.list(context);
+    fake.switches.requestsPerMinute = 0;
+    expect(await faultOf(provider.list(context))).toMatchObject({ fault: { kind: "rate-limited" } });
+  });
 
   test("a rate limit lasts until the cloud's next full minute", async () => {
     const { provider, clock, fake } = await gcpBench();

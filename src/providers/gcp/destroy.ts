@@ -2,11 +2,11 @@ import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
 import { operationFault, PROVIDER } from "./codes.ts";
-import { deletionId } from "./deletion.ts";
 import { preparing } from "./firewall.ts";
 import type { Machines } from "./machines.ts";
 import { placed } from "./names.ts";
 import { errorsOf, isDone } from "./operations.ts";
+import { deletionId } from "./repeatable.ts";
 
 /** What to say of a machine that could not be deleted, or whose deletion is over, by what a look at it shows. */
 async function asSeen(machines: Machines, providerId: string, said: ProviderError, context: CallContext): Promise<"gone"> {

@@ -3,13 +3,13 @@ import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, ProviderSnapshot, SnapshotOperations } from "../provider.ts";
 import type { Api } from "./api.ts";
 import { deniesResource, PROVIDER } from "./codes.ts";
-import { deletionId } from "./deletion.ts";
 import { findDisk } from "./disks.ts";
 import { preparing } from "./firewall.ts";
 import { nameIn, tokenIn } from "./instances.ts";
 import { labelsOf, placed, placedIn, requestId, resourceName } from "./names.ts";
 import { settled } from "./operations.ts";
 import { plainList } from "./pages.ts";
+import { deletionId } from "./repeatable.ts";
 import { snapshotList, snapshotSchema, type WireSnapshot } from "./wire.ts";
 
 /** Snapshots are global: a disk can be made of one in any zone, which is the way from zone to zone. */

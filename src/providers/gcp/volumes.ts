@@ -2,13 +2,13 @@ import { isFault, ProviderError } from "../errors.ts";
 import type { CallContext, ProviderVolume, VolumeOperations, VolumeSpec } from "../provider.ts";
 import type { Api } from "./api.ts";
 import { PROVIDER } from "./codes.ts";
-import { deletionId } from "./deletion.ts";
 import { findDisk, listDisks, toVolume } from "./disks.ts";
 import { preparing } from "./firewall.ts";
 import { tokenIn } from "./instances.ts";
 import type { Market } from "./market.ts";
 import { labelsOf, lastOf, placed, placedIn, requestId, resourceName } from "./names.ts";
 import { settled } from "./operations.ts";
+import { deletionId, thisMinute } from "./repeatable.ts";
 import { snapshotOperations } from "./snapshots.ts";
 import type { WireDisk } from "./wire.ts";
 
@@ -29,7 +29,12 @@ export function volumeOperations(api: Api, market: Market): VolumeOperations {
     const body = { name, sizeGb: String(spec.sizeGb), type, labels, ...snapshot };
     const made = { name, zone, status: "CREATING", sizeGb: spec.sizeGb, type, labels, users: [], sourceImage: null };
     try {
-      const request = { method: "POST", path: `zones/${zone}/disks`, query: { requestId: requestId("disk", spec.token) }, body } as const;
+      const request = {
+        method: "POST",
+        path: `zones/${zone}/disks`,
+        query: { requestId: requestId("disk", spec.token, thisMinute(api)) },
+        body,
+      } as const;
       await settled(api, `zones/${zone}`, await api.change(request, context), `disk ${spec.name} in ${zone}`, context);
       return await shown(made);
     } catch (error) {
