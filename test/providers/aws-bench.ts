@@ -1,15 +1,19 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { onTestFinished, test } from "vitest";
 import type { Offer } from "../../src/model/offer.ts";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import { awsProvider } from "../../src/providers/aws/provider.ts";
 import type { CallContext, LaunchSpec, Provider, ProviderInstance } from "../../src/providers/provider.ts";
 import { type FakeAws, fakeAws } from "../clouds/aws/aws.ts";
+import { motoAvailable } from "../clouds/aws/moto.ts";
 import type { AwsDelays, AwsSwitches } from "../clouds/aws/switches.ts";
 import type { FakeRequest } from "../clouds/fake-server.ts";
 import { eventually } from "../conformance/bench.ts";
+
+/** A test that needs `awsOn`: its EC2 is moto, which a user's machine need not have. */
+export const onMoto = test.skipIf(!motoAvailable());
 
 /** Waits between two looks take a hundredth of their time. */
 export const hurried: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 100, signal) };

@@ -1,20 +1,20 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { eventually } from "../conformance/bench.ts";
-import { awsOn } from "./aws-bench.ts";
+import { awsOn, onMoto } from "./aws-bench.ts";
 
 const idOf = (providerId: string) => providerId.split("/")[1] ?? "";
 /** What ends things, in the order in which it was sent. */
 const endings = (actions: readonly string[]) => actions.filter((action) => /^(?:Cancel|Terminate)/.test(action));
 
 describe("ending a machine", () => {
-  test("a one-time request is over with its machine: nothing is cancelled", async () => {
+  onMoto("a one-time request is over with its machine: nothing is cancelled", async () => {
     const { provider, context, running, changes } = await awsOn();
     const { providerId } = await running();
     expect(await provider.destroy(providerId, context)).toBe("accepted");
     expect(endings(changes())).toEqual(["TerminateInstances"]);
   });
 
-  test("a persistent request is cancelled before its machine is ended, and nothing comes back", async () => {
+  onMoto("a persistent request is cancelled before its machine is ended, and nothing comes back", async () => {
     const { provider, cloud, context, running, until, changes, sent } = await awsOn();
     const { providerId } = await running({ waitsForCapacity: true });
     expect(await provider.destroy(providerId, context)).toBe("accepted");
@@ -27,7 +27,7 @@ describe("ending a machine", () => {
     expect(cloud.living()).toEqual([]);
   });
 
-  test("when the cancelling is refused, the machine is not ended: another one would come", async () => {
+  onMoto("when the cancelling is refused, the machine is not ended: another one would come", async () => {
     const { provider, cloud, context, running, changes } = await awsOn();
     const { providerId } = await running({ waitsForCapacity: true });
     cloud.switches.deniedActions = ["CancelSpotInstanceRequests"];
@@ -38,7 +38,7 @@ describe("ending a machine", () => {
     expect(cloud.living()).toHaveLength(1);
   });
 
-  test("a machine that somebody ended elsewhere, whose request is still open, is not gone before that is cancelled", async () => {
+  onMoto("a machine that somebody ended elsewhere, whose request is still open, is not gone before that is cancelled", async () => {
     const { provider, cloud, context, running, changes } = await awsOn({ delays: { relaunch: 3_600_000 } });
     const { providerId } = await running({ waitsForCapacity: true });
     const { awsCall } = await elsewhere(cloud);
@@ -55,7 +55,7 @@ describe("ending a machine", () => {
     expect(await provider.get(providerId, context)).toMatchObject({ state: "gone" });
   });
 
-  test("a machine that somebody stopped keeps its request: it is cancelled too", async () => {
+  onMoto("a machine that somebody stopped keeps its request: it is cancelled too", async () => {
     const { provider, cloud, context, running, until } = await awsOn();
     const { providerId } = await running({ waitsForCapacity: true });
     const { awsCall } = await elsewhere(cloud);
@@ -67,7 +67,7 @@ describe("ending a machine", () => {
     expect(cloud.spotRequests()[0]?.state).toBe("cancelled");
   });
 
-  test("an open request whose machine nobody remembers is in the list with our token, and is ended like a machine", async () => {
+  onMoto("an open request whose machine nobody remembers is in the list with our token, and is ended like a machine", async () => {
     const { provider, cloud, context, running } = await awsOn({ delays: { relaunch: 3_600_000, remembered: 1 } });
     const { providerId } = await running({ waitsForCapacity: true });
     const { awsCall } = await elsewhere(cloud);
@@ -83,7 +83,7 @@ describe("ending a machine", () => {
     expect(await provider.get(waiting.providerId, context)).toBeUndefined();
   });
 
-  test("a reclaim by stop leaves a machine that only EC2 starts again; it is stopped by the provider, and can be ended", async () => {
+  onMoto("a reclaim by stop leaves a machine that only EC2 starts again; it is stopped by the provider, and can be ended", async () => {
     const { provider, cloud, context, running, until } = await awsOn();
     const { providerId } = await running({ waitsForCapacity: true });
     await cloud.reclaim(providerId, { noticeSeconds: 0 });
@@ -96,16 +96,18 @@ describe("ending a machine", () => {
     expect(cloud.living()).toEqual([]);
   });
 
-  test("with capacity again EC2 starts it by itself: the same machine, without its notice", async () => {
+  onMoto("with capacity again EC2 starts it by itself: the same machine, without its notice", async () => {
     const { provider, cloud, context, running, until } = await awsOn({ delays: { restart: 50 } });
     const { providerId } = await running({ waitsForCapacity: true });
+    cloud.setStock("g4dn.xlarge", 0);
     await cloud.reclaim(providerId, { noticeSeconds: 0 });
     await until(providerId, (one) => one?.state === "stopped");
+    cloud.setStock("g4dn.xlarge", 1);
     expect(await until(providerId, (one) => one?.state === "running")).toMatchObject({ token: "t-1", reason: null, endedBy: null });
     expect((await provider.list(context)).map(({ notice }) => notice)).toEqual([null]);
   });
 
-  test("who ended it: EC2, or the machine itself", async () => {
+  onMoto("who ended it: EC2, or the machine itself", async () => {
     const { cloud, running, until } = await awsOn();
     const [one, two] = [await running({ token: "t-1" }), await running({ token: "t-2" })];
     await cloud.reclaim(one.providerId, { noticeSeconds: 0 });
@@ -115,7 +117,7 @@ describe("ending a machine", () => {
     expect(await over(two.providerId)).toMatchObject({ endedBy: "guest" });
   });
 
-  test.each([
+  onMoto.each([
     "i-0abcdef0123456789",
     "us-east-1/i-",
     "us-east-1/vol-0abcdef0123456789",
@@ -130,7 +132,7 @@ describe("ending a machine", () => {
 });
 
 describe("eventual consistency", () => {
-  test("not found, a moment after the launch, is no proof that it is gone", async () => {
+  onMoto("not found, a moment after the launch, is no proof that it is gone", async () => {
     const { provider, cloud, context, spec } = await awsOn({ switches: { notFoundFirst: 50, listedAfterMs: 60_000 } });
     const { providerId } = await provider.launch(await spec(), context);
     expect(await provider.get(providerId, context)).toMatchObject({ token: "t-1", state: "provisioning" });
@@ -138,7 +140,7 @@ describe("eventual consistency", () => {
     expect(cloud.living()).toHaveLength(1);
   });
 
-  test("another process looks twice, and the second time by another way", async () => {
+  onMoto("another process looks twice, and the second time by another way", async () => {
     const { provider, again, context, spec, sent } = await awsOn({ switches: { notFoundFirst: 1 } });
     const { providerId } = await provider.launch(await spec(), context);
     const other = await again();

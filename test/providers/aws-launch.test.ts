@@ -4,12 +4,12 @@ import { userData } from "../../src/providers/aws/boot.ts";
 import { maxPriceOf } from "../../src/providers/aws/launch.ts";
 import { keyPairName } from "../../src/providers/aws/preparation.ts";
 import { imagesOf } from "../clouds/aws/catalogue.ts";
-import { awsOn, SSH_KEY } from "./aws-bench.ts";
+import { awsOn, onMoto, SSH_KEY } from "./aws-bench.ts";
 
 const usd = (micros: bigint) => ({ micros, currency: "USD" });
 
 describe("what a launch sends", () => {
-  test("one spot machine: once, with its token, its tags at creation, and an end that ends billing", async () => {
+  onMoto("one spot machine: once, with its token, its tags at creation, and an end that ends billing", async () => {
     const { provider, context, spec, sent } = await awsOn();
     const launched = await provider.launch(await spec(), context);
     const [order, ...more] = sent("RunInstances");
@@ -66,22 +66,25 @@ describe("what a launch sends", () => {
     expect(launched.providerId).toMatch(/^us-east-1\/i-[0-9a-f]+$/);
   });
 
-  test("a machine that waits for capacity: persistent and stop; a shutdown inside must not end it, or another one would come", async () => {
-    const { provider, context, spec, sent } = await awsOn();
-    await provider.launch(await spec({ waitsForCapacity: true, ttlSeconds: 3600 }), context);
-    const [order = {}] = sent("RunInstances");
-    expect(order).toMatchObject({
-      InstanceInitiatedShutdownBehavior: "stop",
-      "InstanceMarketOptions.SpotOptions.SpotInstanceType": "persistent",
-      "InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior": "stop",
-      "TagSpecification.1.Tag.4.Key": "spot-fleet-request",
-      "TagSpecification.1.Tag.4.Value": "persistent",
-    });
-    const until = Date.parse(order["InstanceMarketOptions.SpotOptions.ValidUntil"] ?? "");
-    expect(Math.abs(until - Date.now() - 3_600_000)).toBeLessThan(20_000);
-  });
+  onMoto(
+    "a machine that waits for capacity: persistent and stop; a shutdown inside must not end it, or another one would come",
+    async () => {
+      const { provider, context, spec, sent } = await awsOn();
+      await provider.launch(await spec({ waitsForCapacity: true, ttlSeconds: 3600 }), context);
+      const [order = {}] = sent("RunInstances");
+      expect(order).toMatchObject({
+        InstanceInitiatedShutdownBehavior: "stop",
+        "InstanceMarketOptions.SpotOptions.SpotInstanceType": "persistent",
+        "InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior": "stop",
+        "TagSpecification.1.Tag.4.Key": "spot-fleet-request",
+        "TagSpecification.1.Tag.4.Value": "persistent",
+      });
+      const until = Date.parse(order["InstanceMarketOptions.SpotOptions.ValidUntil"] ?? "");
+      expect(Math.abs(until - Date.now() - 3_600_000)).toBeLessThan(20_000);
+    },
+  );
 
-  test("on demand: no market options, and no tags for a request that there is not", async () => {
+  onMoto("on demand: no market options, and no tags for a request that there is not", async () => {
     const { provider, context, spec, offer, sent } = await awsOn();
     await provider.launch(await spec({ offer: await offer({ billing: "on-demand" }), sshKey: null, waitsForCapacity: true }), context);
     const [order = {}] = sent("RunInstances");
@@ -92,13 +95,13 @@ describe("what a launch sends", () => {
     expect(Object.values(order)).not.toContain("persistent");
   });
 
-  test("arm64 types get an image for arm64", async () => {
+  onMoto("arm64 types get an image for arm64", async () => {
     const { provider, context, spec, offer, sent } = await awsOn();
     await provider.launch(await spec({ offer: await offer({ type: "g5g.xlarge" }) }), context);
     expect(sent("RunInstances")[0]?.["ImageId"]).toBe(imagesOf("us-east-1").find(({ architecture }) => architecture === "arm64")?.id);
   });
 
-  test("the newest image of Amazon's own that is there, not somebody else's of the same name", async () => {
+  onMoto("the newest image of Amazon's own that is there, not somebody else's of the same name", async () => {
     const { provider, context, spec, sent } = await awsOn();
     await provider.launch(await spec(), context);
     const [asked] = sent("DescribeImages");
@@ -110,14 +113,14 @@ describe("what a launch sends", () => {
     });
   });
 
-  test("labels cannot take the place of our own tags", async () => {
+  onMoto("labels cannot take the place of our own tags", async () => {
     const { provider, context, spec } = await awsOn();
     const labels = { "spot-fleet-token": "t-evil", Name: "evil", "aws:evil": "1", "odd{}key": "a<b" };
     const launched = await provider.launch(await spec({ labels }), context);
     expect(await provider.get(launched.providerId, context)).toMatchObject({ name: "job", token: "t-1" });
   });
 
-  test("a cap is told only where it lies below the price on demand: AWS advises against it", async () => {
+  onMoto("a cap is told only where it lies below the price on demand: AWS advises against it", async () => {
     const { offer } = await awsOn();
     const spot = await offer();
     expect(spot.onDemandPrice).toEqual(usd(526_000n));
@@ -129,7 +132,7 @@ describe("what a launch sends", () => {
     expect(maxPriceOf({ maxPrice: usd(300_000n), offer: { ...spot, billing: "on-demand" } })).toBeUndefined();
   });
 
-  test("what is prepared is made once, and found by the next process", async () => {
+  onMoto("what is prepared is made once, and found by the next process", async () => {
     const { provider, context, spec, again, changes, sent } = await awsOn();
     await provider.launch(await spec(), context);
     expect(changes()).toEqual(["CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "ImportKeyPair", "RunInstances"]);
@@ -143,7 +146,7 @@ describe("what a launch sends", () => {
     });
   });
 
-  test("ports beyond SSH are a group of their own, so that no other machine is opened; they are shown as endpoints", async () => {
+  onMoto("ports beyond SSH are a group of their own, so that no other machine is opened; they are shown as endpoints", async () => {
     const { running, sent } = await awsOn();
     const found = await running({
       ports: [
@@ -165,7 +168,7 @@ describe("user data", () => {
     expect(gunzipSync(Buffer.from(userData("echo up", {}), "base64")).toString()).toBe("#!/bin/sh\necho up");
   });
 
-  test("what is too long is refused with its size, before anything is sent", async () => {
+  onMoto("what is too long is refused with its size, before anything is sent", async () => {
     const { provider, context, spec, changes } = await awsOn();
     const noise = Array.from({ length: 40_000 }, (_, at) => String.fromCharCode(33 + (((at * 7919) ^ (at >> 3)) % 90))).join("");
     const launching = provider.launch(await spec({ env: { NOISE: noise + noise.split("").reverse().join("") } }), context);
@@ -178,7 +181,7 @@ describe("user data", () => {
 });
 
 describe("what a launch is answered", () => {
-  test("no capacity comes with status 500, and is passed up at once", async () => {
+  onMoto("no capacity comes with status 500, and is passed up at once", async () => {
     const { provider, cloud, context, spec, sent } = await awsOn();
     const order = await spec();
     cloud.setStock("g4dn.xlarge", 0);
@@ -190,7 +193,7 @@ describe("what a launch is answered", () => {
     expect(sent("RunInstances")).toHaveLength(1);
   });
 
-  test("a launch that is accepted and finds no room is over, and by the cloud's doing", async () => {
+  onMoto("a launch that is accepted and finds no room is over, and by the cloud's doing", async () => {
     const { provider, context, spec, until } = await awsOn({ switches: { capacityRunsOutLater: true } });
     const { providerId, state } = await provider.launch(await spec(), context);
     expect(state).toBe("provisioning");
@@ -200,7 +203,7 @@ describe("what a launch is answered", () => {
     });
   });
 
-  test.each([
+  onMoto.each([
     ["MaxSpotInstanceCountExceeded", 400, "quota"],
     ["VcpuLimitExceeded", 400, "quota"],
     ["InsufficientFreeAddressesInSubnet", 400, "no-capacity"],
@@ -222,7 +225,7 @@ describe("what a launch is answered", () => {
     expect(cloud.living()).toEqual([]);
   });
 
-  test("a zone without a default subnet is passed over", async () => {
+  onMoto("a zone without a default subnet is passed over", async () => {
     const { provider, cloud, context, spec } = await awsOn();
     const order = await spec();
     const message = "No default subnet for availability zone: 'us-east-1a'.";
@@ -230,7 +233,7 @@ describe("what a launch is answered", () => {
     await expect(provider.launch(order, context)).rejects.toMatchObject({ fault: { kind: "no-capacity", scope: "zone" } });
   });
 
-  test("the same token and order is the same machine; with another order it is still found", async () => {
+  onMoto("the same token and order is the same machine; with another order it is still found", async () => {
     const { provider, cloud, context, spec } = await awsOn();
     const first = await provider.launch(await spec(), context);
     expect((await provider.launch(await spec(), context)).providerId).toBe(first.providerId);
@@ -240,7 +243,7 @@ describe("what a launch is answered", () => {
     expect(cloud.living()).toHaveLength(1);
   });
 
-  test("the machine's request may come later, and costs nothing", async () => {
+  onMoto("the machine's request may come later, and costs nothing", async () => {
     const { provider, context, spec, running } = await awsOn({ switches: { requestIdLater: true, notFoundFirst: 2, listedAfterMs: 200 } });
     const found = await running();
     expect(found).toMatchObject({ token: "t-1", state: "running" });
@@ -248,7 +251,7 @@ describe("what a launch is answered", () => {
     await spec();
   });
 
-  test("a cap below the price sends nothing", async () => {
+  onMoto("a cap below the price sends nothing", async () => {
     const { provider, context, spec, changes } = await awsOn();
     await expect(provider.launch(await spec({ maxPrice: usd(1n) }), context)).rejects.toMatchObject({ fault: { kind: "price-too-low" } });
     expect(changes()).toEqual([]);

@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { eventually } from "../conformance/bench.ts";
-import { type AwsProviderBench, awsOn } from "./aws-bench.ts";
+import { type AwsProviderBench, awsOn, onMoto } from "./aws-bench.ts";
 
 const NOTICE_MS = 120_000;
 
@@ -20,7 +20,7 @@ async function left(cloud: AwsProviderBench["cloud"]): Promise<number> {
 }
 
 describe("the spot request's own word", () => {
-  test("marked for termination: two minutes from the mark, and the deadline is ours", async () => {
+  onMoto("marked for termination: two minutes from the mark, and the deadline is ours", async () => {
     const bench = await awsOn();
     const [one, other] = [await bench.running({ token: "t-1" }), await bench.running({ token: "t-2" })];
     await bench.cloud.reclaim(one.providerId, { noticeSeconds: 120, tell: "status" });
@@ -31,14 +31,14 @@ describe("the spot request's own word", () => {
     expect(rest?.notice).toBeNull();
   });
 
-  test("marked for stop is a reclaim, too", async () => {
+  onMoto("marked for stop is a reclaim, too", async () => {
     const bench = await awsOn();
     const { providerId } = await bench.running({ waitsForCapacity: true });
     await bench.cloud.reclaim(providerId, { noticeSeconds: 120, tell: "status" });
     expect(await noticed(bench, providerId)).toMatchObject({ kind: "reclaim" });
   });
 
-  test("without a queue nobody asks SQS", async () => {
+  onMoto("without a queue nobody asks SQS", async () => {
     const { provider, cloud, context, running } = await awsOn();
     await running();
     await provider.list(context);
@@ -55,7 +55,7 @@ describe("a queue that EventBridge fills", () => {
     return { ...bench, provider, providerId, tell, another: () => bench.again({ SPOT_AWS_NOTICE_QUEUE_URL }) };
   }
 
-  test("an interruption warning is a notice with the event's own time, in its file before its message is deleted", async () => {
+  onMoto("an interruption warning is a notice with the event's own time, in its file before its message is deleted", async () => {
     const bench = await withQueue();
     await bench.cloud.reclaim(bench.providerId, { noticeSeconds: 120, tell: "queue" });
     const notice = await noticed(bench, bench.providerId);
@@ -66,7 +66,7 @@ describe("a queue that EventBridge fills", () => {
     expect(await left(bench.cloud)).toBe(1);
   });
 
-  test("another process still knows it: a notice that is missing would count as withdrawn", async () => {
+  onMoto("another process still knows it: a notice that is missing would count as withdrawn", async () => {
     const bench = await withQueue();
     await bench.cloud.reclaim(bench.providerId, { noticeSeconds: 120, tell: "queue" });
     const first = await noticed(bench, bench.providerId);
@@ -74,7 +74,7 @@ describe("a queue that EventBridge fills", () => {
     expect(second?.deadline).toBe(first?.deadline);
   });
 
-  test("a rebalance recommendation is one, and gives way to a notice", async () => {
+  onMoto("a rebalance recommendation is one, and gives way to a notice", async () => {
     const bench = await withQueue();
     await bench.cloud.rebalance(bench.providerId);
     expect(await noticed(bench, bench.providerId)).toMatchObject({ kind: "rebalance" });
@@ -85,7 +85,7 @@ describe("a queue that EventBridge fills", () => {
     );
   });
 
-  test("the events of states are taken from the queue, and are no notices", async () => {
+  onMoto("the events of states are taken from the queue, and are no notices", async () => {
     const bench = await withQueue();
     const { providerId, cloud, provider, context } = bench;
     await cloud.shutDown(providerId);
@@ -94,7 +94,7 @@ describe("a queue that EventBridge fills", () => {
     expect(found?.notice ?? null).toBeNull();
   });
 
-  test("a queue that is not there is told with its variable; one that is silent for once costs no list", async () => {
+  onMoto("a queue that is not there is told with its variable; one that is silent for once costs no list", async () => {
     const bench = await withQueue();
     const SPOT_AWS_NOTICE_QUEUE_URL = `${await bench.cloud.queue()}-elsewhere`;
     const wrong = await bench.again({ SPOT_AWS_NOTICE_QUEUE_URL });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { bandOf } from "../../src/providers/aws/advisor.ts";
 import { newest, priceOf } from "../../src/providers/aws/spot-prices.ts";
 import { fakeServer } from "../clouds/fake-server.ts";
-import { awsOn, sentOf } from "./aws-bench.ts";
+import { awsOn, onMoto, sentOf } from "./aws-bench.ts";
 
 const item = (zone: string, price: string, at: string, product = "Linux/UNIX") => ({
   InstanceType: "g5.xlarge" as const,
@@ -35,7 +35,7 @@ describe("the price in force", () => {
     for (const text of ["0", "0.000000", "", "-1", "1e-3", "NaN", undefined]) expect(priceOf(text, "us-east-1"), String(text)).toBeNull();
   });
 
-  test("is asked for from now on: the answer has the last change before", async () => {
+  onMoto("is asked for from now on: the answer has the last change before", async () => {
     const { provider, context, sent } = await awsOn();
     await provider.offers({ gpuModel: "T4", regions: ["us-east-1"] }, context);
     const [asked = {}, ...more] = sent("DescribeSpotPriceHistory");
@@ -51,7 +51,7 @@ describe("the price in force", () => {
 });
 
 describe("offers", () => {
-  test("each type in each zone, spot and on demand, in exact money", async () => {
+  onMoto("each type in each zone, spot and on demand, in exact money", async () => {
     const { provider, cloud, context } = await awsOn();
     const offers = await provider.offers({ gpuModel: "A10G", gpuCount: 1 }, context);
     const places = (billing: string) => offers.filter((one) => one.billing === billing).map(({ zone }) => zone);
@@ -76,7 +76,7 @@ describe("offers", () => {
     expect(offers.find(({ billing }) => billing === "on-demand")).toMatchObject({ price: { micros: 1_006_000n }, noticeSeconds: 0 });
   });
 
-  test("a part of a GPU is no GPU: g6f says it has 0 of them", async () => {
+  onMoto("a part of a GPU is no GPU: g6f says it has 0 of them", async () => {
     const { provider, context } = await awsOn();
     const types = new Set((await provider.offers({}, context)).map(({ type }) => type));
     expect(types).toContain("g6.xlarge");
@@ -84,13 +84,13 @@ describe("offers", () => {
     expect(types).not.toContain("m5.large");
   });
 
-  test("without a spot market there is no spot offer", async () => {
+  onMoto("without a spot market there is no spot offer", async () => {
     const { provider, context } = await awsOn();
     const offers = (await provider.offers({ gpuModel: "H200" }, context)).filter(({ type }) => type === "p5en.48xlarge");
     expect(new Set(offers.map(({ billing }) => billing))).toEqual(new Set(["on-demand"]));
   });
 
-  test("only the regions that were asked for are asked; SPOT_AWS_REGIONS narrows all of it", async () => {
+  onMoto("only the regions that were asked for are asked; SPOT_AWS_REGIONS narrows all of it", async () => {
     const { provider, cloud, context, again } = await awsOn();
     const regionsAsked = () =>
       new Set(cloud.server.requests.map(({ headers }) => headers["authorization"]?.split("/")[2]).filter((one) => one !== undefined));
@@ -108,7 +108,7 @@ describe("offers", () => {
     await expect((await again({ SPOT_AWS_REGIONS: "mars" })).list(context)).rejects.toMatchObject({ fault: { kind: "invalid-request" } });
   });
 
-  test("types, zones and the price list are kept: the next process asks for spot prices alone", async () => {
+  onMoto("types, zones and the price list are kept: the next process asks for spot prices alone", async () => {
     const { provider, cloud, context, again, home } = await awsOn();
     const first = await provider.offers({}, context);
     const before = cloud.server.requests.length;
@@ -129,7 +129,7 @@ describe("offers", () => {
     );
   });
 
-  test("pages of one, and an empty page that carries a token, lose nothing", async () => {
+  onMoto("pages of one, and an empty page that carries a token, lose nothing", async () => {
     const whole = await awsOn();
     const all = await whole.provider.offers({ gpuModel: "T4" }, whole.context);
     const bits = await awsOn({ switches: { pageSize: 1, emptyFirstPage: true } });
@@ -138,7 +138,7 @@ describe("offers", () => {
     expect(keys(found)).toEqual(keys(all));
   });
 
-  test("an account that may not see the price list has no price on demand, and is not asked again and again", async () => {
+  onMoto("an account that may not see the price list has no price on demand, and is not asked again and again", async () => {
     const { provider, cloud, context } = await awsOn();
     const isPricing = ({ headers }: { readonly headers: Readonly<Record<string, string>> }) =>
       headers["x-amz-target"] === "AWSPriceListService.GetProducts";
@@ -165,7 +165,7 @@ describe("what AWS guesses of it", () => {
     ]);
   });
 
-  test("the advisor's band is with its offers, as old as the file says", async () => {
+  onMoto("the advisor's band is with its offers, as old as the file says", async () => {
     const published = Date.UTC(2026, 9, 1);
     const body = {
       global_rate: "<10%",
@@ -201,13 +201,13 @@ describe("what AWS guesses of it", () => {
     }
   });
 
-  test("where the endpoint is moved and nobody says where the advisor is, it is not asked", async () => {
+  onMoto("where the endpoint is moved and nobody says where the advisor is, it is not asked", async () => {
     const { provider, context } = await awsOn({ env: { SPOT_AWS_ADVISOR_URL: undefined } });
     const offers = await provider.offers({ gpuModel: "T4" }, context);
     expect(offers.filter(({ reclaimed }) => reclaimed !== undefined)).toEqual([]);
   });
 
-  test("placement scores: only when a GPU is named and three types have it, once an hour", async () => {
+  onMoto("placement scores: only when a GPU is named and three types have it, once an hour", async () => {
     const { provider, context, sent, again, home } = await awsOn();
     await provider.offers({}, context);
     await provider.offers({ gpuModel: "A10G" }, context);
@@ -232,7 +232,7 @@ describe("what AWS guesses of it", () => {
     rmSync(join(home, "cache"), { recursive: true });
   });
 
-  test("an account that may not ask for scores has none, and hears nothing of it", async () => {
+  onMoto("an account that may not ask for scores has none, and hears nothing of it", async () => {
     const { provider, context, sent } = await awsOn({ switches: { deniedActions: ["GetSpotPlacementScores"] } });
     for (let round = 0; round < 2; round++) {
       const offers = await provider.offers({ gpuModel: "T4" }, context);

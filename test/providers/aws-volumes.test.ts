@@ -1,7 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import type { SnapshotOperations, VolumeOperations } from "../../src/providers/provider.ts";
 import { eventually } from "../conformance/bench.ts";
-import { type AwsProviderBench, awsOn } from "./aws-bench.ts";
+import { type AwsProviderBench, awsOn, onMoto } from "./aws-bench.ts";
 
 const PLACE = { region: "us-east-1", zone: "us-east-1a" };
 const disk = { name: "work", token: "t-v1", sizeGb: 20, ...PLACE };
@@ -25,7 +25,7 @@ async function attached(bench: AwsProviderBench, volumeId: string, instanceId: s
 }
 
 describe("data volumes", () => {
-  test("gp3, with our token as the client token and as a tag", async () => {
+  onMoto("gp3, with our token as the client token and as a tag", async () => {
     const bench = await awsOn();
     const made = await operations(bench).create(disk, bench.context);
     expect(bench.sent("CreateVolume")).toEqual([
@@ -51,7 +51,7 @@ describe("data volumes", () => {
     expect(bench.cloud.volumes()).toHaveLength(1);
   });
 
-  test("root disks are no volumes of anybody's, and go with their machine", async () => {
+  onMoto("root disks are no volumes of anybody's, and go with their machine", async () => {
     const bench = await awsOn();
     const { providerId, volumeIds } = await bench.running();
     expect(volumeIds).toEqual([]);
@@ -61,7 +61,7 @@ describe("data volumes", () => {
     expect(bench.cloud.volumes()).toEqual([]);
   });
 
-  test("attached, its serial number tells which device it is, whatever name was asked for", async () => {
+  onMoto("attached, its serial number tells which device it is, whatever name was asked for", async () => {
     const bench = await awsOn();
     const { providerId: volume } = await operations(bench).create(disk, bench.context);
     const { providerId: machine } = await bench.running({ volumes: [{ providerVolumeId: volume, mount: "/data" }] });
@@ -82,7 +82,7 @@ describe("data volumes", () => {
     expect(bench.changes()).not.toContain("DetachVolume");
   });
 
-  test("a volume of another zone cannot be had: nothing is launched for it", async () => {
+  onMoto("a volume of another zone cannot be had: nothing is launched for it", async () => {
     const bench = await awsOn();
     const { providerId } = await operations(bench).create({ ...disk, zone: "us-east-1b" }, bench.context);
     const order = await bench.spec({ volumes: [{ providerVolumeId: providerId, mount: "/data" }] });
@@ -93,7 +93,7 @@ describe("data volumes", () => {
     expect(bench.sent("RunInstances")).toEqual([]);
   });
 
-  test("a region that does not answer makes no list", async () => {
+  onMoto("a region that does not answer makes no list", async () => {
     const bench = await awsOn();
     await operations(bench).create(disk, bench.context);
     bench.cloud.switches.silentRegions = ["eu-west-1"];
@@ -103,7 +103,7 @@ describe("data volumes", () => {
 });
 
 describe("snapshots", () => {
-  test("carry our tags, are ready only when completed, and become a volume again", async () => {
+  onMoto("carry our tags, are ready only when completed, and become a volume again", async () => {
     const bench = await awsOn({ delays: { snapshot: 300 } });
     const { snapshots } = operations(bench);
     const { providerId } = await operations(bench).create(disk, bench.context);

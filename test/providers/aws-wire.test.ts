@@ -6,7 +6,7 @@ import { endedBy, refusalOf, stateOf } from "../../src/providers/aws/codes.ts";
 import { placed } from "../../src/providers/aws/ids.ts";
 import { awsProvider } from "../../src/providers/aws/provider.ts";
 import { fakeServer } from "../clouds/fake-server.ts";
-import { awsOn, hurried, sentOf } from "./aws-bench.ts";
+import { awsOn, hurried, onMoto, sentOf } from "./aws-bench.ts";
 
 const context = { signal: new AbortController().signal };
 
@@ -90,7 +90,7 @@ describe("words", () => {
 });
 
 describe("the wire", () => {
-  test("a clock that is two hours off is corrected by the server's date, once, and nobody notices", async () => {
+  onMoto("a clock that is two hours off is corrected by the server's date, once, and nobody notices", async () => {
     for (const skewMs of [7_200_000, -7_200_000]) {
       const { provider, cloud } = await awsOn({ switches: { skewMs }, env: { SPOT_AWS_REGIONS: "us-east-1" } });
       expect(await provider.list(context)).toEqual([]);
@@ -100,7 +100,7 @@ describe("the wire", () => {
     }
   });
 
-  test("a read that fails is asked again with a signature of its own", async () => {
+  onMoto("a read that fails is asked again with a signature of its own", async () => {
     const { provider, cloud } = await awsOn({ env: { SPOT_AWS_REGIONS: "us-east-1" } });
     cloud.server.disturb({ what: { do: "reset-before" } });
     await provider.list(context);
@@ -174,7 +174,7 @@ describe("the wire", () => {
     expect(most).toBe(8);
   });
 
-  test("a region that is closed to the account says which variable leaves it out", async () => {
+  onMoto("a region that is closed to the account says which variable leaves it out", async () => {
     const { provider } = await awsOn({ switches: { deniedActions: ["DescribeInstances"] } });
     await expect(provider.list(context)).rejects.toMatchObject({
       fault: { kind: "auth" },
