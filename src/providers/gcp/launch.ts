@@ -215,7 +215,17 @@ async function watched(api: Api, machines: Machines, spec: LaunchSpec, begun: Op
   const errors = errorsOf(operation);
   if (errors.length === 0) return instance;
   const fault = operationFault(errors, `${spec.offer.type} in ${zone}`);
-  const left = await machines.look(zone, name, context).catch(() => undefined);
+  const left = await machines.look(zone, name, context).catch((error: unknown) => {
+    // A stock-out leaves nothing; of any other failure nobody has seen that.
+    if (fault.fault.kind === "no-capacity") return undefined;
+    throw new ProviderError(
+      PROVIDER,
+      { kind: "ambiguous" },
+      `${fault.message}; whether something is left of it is not known`,
+      fault.rawCode,
+      error,
+    );
+  });
   // Preempted while it was being made: what is left of it costs, and is told and cleared like any other.
   if (left?.kind === "here") return instance;
   if (!isCutShort(fault.rawCode)) throw fault;

@@ -32,6 +32,8 @@ export interface Machines {
 
 /** So many names fit into one filter. */
 const NAMES_AT_ONCE = 40;
+/** A deletion takes a minute or two. It can fail after it was accepted: what is still there then goes on costing, and is shown. */
+const DELETED_WITHIN_MS = 5 * 60_000;
 const STANDS_STILL = ["TERMINATED", "STOPPED", "SUSPENDED"];
 
 function nothingOf(zone: string, name: string): ProviderInstance {
@@ -100,7 +102,7 @@ async function lookAt(api: Api, zone: string, name: string, context: CallContext
 
 export function machinesOf(api: Api, market: Market): Machines {
   const launched = new Map<string, ProviderInstance>();
-  const ended = new Set<string>();
+  const ended = new Map<string, number>();
 
   const shownWith = async (vm: WireInstance, ending: Ending | undefined): Promise<ProviderInstance> => {
     const own = launched.get(instanceId(vm));
@@ -109,7 +111,7 @@ export function machinesOf(api: Api, market: Market): Machines {
       clockOffsetMs: api.clockOffsetMs(),
       login: api.settings.login,
       ending,
-      isEndedByUs: ended.has(instanceId(vm)),
+      isEndedByUs: api.monotonic() - (ended.get(instanceId(vm)) ?? Number.NEGATIVE_INFINITY) < DELETED_WITHIN_MS,
     });
     if (own === undefined) return seen;
     return { ...seen, price: own.price, ...(seen.gpu.count === 0 ? { gpu: own.gpu, type: own.type } : {}) };
@@ -165,7 +167,7 @@ export function machinesOf(api: Api, market: Market): Machines {
       launched.set(instance.providerId, instance);
     },
     noteEnd(providerId) {
-      ended.add(providerId);
+      ended.set(providerId, api.monotonic());
     },
   };
 }

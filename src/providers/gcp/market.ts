@@ -33,6 +33,7 @@ export function marketOf(api: Api, { home, clock }: Pick<GcpWorld, "home" | "clo
   const kept = keptAnswers(PROVIDER, { home, clock });
   const mute: Api = { ...api, read: silent, catalogue: silent };
   let last: { readonly data: MarketData | undefined; readonly at: number } | undefined;
+  let recalling: Promise<MarketData | undefined> | undefined;
   const note = (data: MarketData | undefined) => {
     last = { data, at: clock.monotonic() };
     return data;
@@ -51,7 +52,14 @@ export function marketOf(api: Api, { home, clock }: Pick<GcpWorld, "home" | "clo
     async known() {
       // Asked for every machine of a list: also that nothing is known is known for a while.
       if (last !== undefined && clock.monotonic() - last.at < FRESH_MS) return last.data;
-      return note(await read(mute, { signal: new AbortController().signal }).catch(() => undefined));
+      // And for all of them at once: files are read for the first, and the others wait for it.
+      recalling ??= read(mute, { signal: new AbortController().signal })
+        .catch(() => undefined)
+        .then(note)
+        .finally(() => {
+          recalling = undefined;
+        });
+      return recalling;
     },
   };
 }

@@ -16,12 +16,13 @@ const MOST_LABELS = 64;
 
 /** `us-central1-a/name` → its two parts; null for what is no id of this cloud. */
 export function placed(providerId: string): { readonly zone: string; readonly name: string } | null {
-  const [, zone, name] = /^([a-z]+(?:-[a-z0-9]+)+-[a-z])\/([a-z](?:[-a-z0-9]{0,61}[a-z0-9])?)$/.exec(providerId) ?? [];
+  const [, zone, name] = /^([a-z]+(?:-[a-z0-9]+){2,})\/([a-z](?:[-a-z0-9]{0,61}[a-z0-9])?)$/.exec(providerId) ?? [];
   return zone === undefined || name === undefined ? null : { zone, name };
 }
 
+/** `us-central1-a`, and the zones for AI: `us-central1-ai1a` (compute/docs/regions-zones/ai-zones). */
 export function regionOf(zone: string): string {
-  return zone.replace(/-[a-z]$/, "");
+  return zone.replace(/-[a-z0-9]+$/, "");
 }
 
 /** The last part of a reference, whole URL or partial: `…/zones/us-central1-a` → `us-central1-a`. */

@@ -15,6 +15,7 @@ interface Page {
 }
 
 interface AggregatedPage<Row> extends Page {
+  readonly warning: { readonly code: string } | null;
   readonly items: Readonly<Record<string, { readonly warning: { readonly code: string } | null; readonly rows: readonly Row[] }>>;
 }
 
@@ -47,6 +48,9 @@ async function everyPage<Schema extends v.GenericSchema<unknown, Page>>(
   }
   throw broken(`${path} has more than ${MOST_PAGES} pages`);
 }
+
+/** Warnings about a whole list which say that something may be missing in it (discovery document). */
+const NOT_WHOLE = ["UNREACHABLE", "PARTIAL_SUCCESS", "LIST_OVERHEAD_QUOTA_EXCEED"];
 
 /** The place that did not answer, of a scope's key (`zones/us-central1-a`) or a reference to it. */
 const placeOf = (reference: string) => reference.replace(/^.*\/(zones|regions)\//, "$1/");
@@ -96,6 +100,7 @@ async function aggregatedOnce<Row>(
   await everyPage(api, schema, `aggregated/${path}`, context, { ...query, returnPartialSuccess: true }, (page) => {
     pages += 1;
     for (const place of page.unreachables) silent.add(placeOf(place));
+    if (page.warning !== null && NOT_WHOLE.includes(page.warning.code)) silent.add(`somebody (${page.warning.code})`);
     for (const [scope, { warning, rows: found }] of Object.entries(page.items)) {
       if (warning !== null && warning.code !== "" && warning.code !== "NO_RESULTS_ON_PAGE") silent.add(placeOf(scope));
       for (const row of found) rows.push([scope, row]);

@@ -52,7 +52,8 @@ function aggregated<const Kind extends string, const Key extends string, Row ext
     v.transform((found) => ({ warning: found.warning, rows: found[key] ?? [] })),
     v.object({ warning, rows: v.array(row) }),
   );
-  return v.object({ kind: v.literal(kind), items: v.optional(v.record(v.string(), scope), {}), nextPageToken: maybe, unreachables: texts });
+  const items = v.optional(v.record(v.string(), scope), {});
+  return v.object({ kind: v.literal(kind), items, nextPageToken: maybe, unreachables: texts, warning });
 }
 
 export const operationList = listOf("compute#operationList", operationSchema);
