@@ -135,7 +135,7 @@ function decideEnding(record: InstanceRecord, cloud: KnownCloud, { now, pollMs }
   return step({ do: "snapshot-and-destroy", instance, snapshot }, "it is to be gone");
 }
 
-function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernates, pollMs }: Observation): Decision {
+function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernates, pollMs, waitsForCapacity }: Observation): Decision {
   if (record.state === "hibernated" && (cloud.kind === "none" || (cloud.kind === "here" && cloud.instance.state === "hibernated")))
     return step({ do: "rest" }, "hibernated");
   if (cloud.kind !== "here") return step({ do: "note-hibernated", parked: "recreate" }, "there is no machine; the volume holds the work");
@@ -154,6 +154,8 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernat
     case "stopped":
       if (instance.endedBy !== "provider" && (!record.skipSnapshot || holdsWork(record)))
         return step({ do: "refuse-stopped" }, "it is stopped: no checkpoint can be made of it");
+      if (waitsForCapacity && record.spec.volume === null && !record.skipSnapshot && record.readyAt !== null)
+        return step({ do: "refuse-parking" }, "its cloud keeps its own disk, and nothing else would outlive it");
       return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "it is stopped; the volume holds the work");
     case "failed":
       return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "the machine failed; the volume holds the work");

@@ -147,7 +147,7 @@ export async function refuseParking(fleet: Fleet, record: InstanceRecord): Promi
   );
   throw new Problem({
     code: "SPOT_E_NO_VOLUME",
-    message: `${name} has no volume and its cloud cannot hibernate it: parking would lose everything, so it was left running (and billing)`,
+    message: `${name} has no volume and its cloud cannot hibernate it: parking would lose everything, so it was left ${record.state === "stopped" ? "stopped" : "running (and billing)"}`,
     exit: EXIT.partial,
     hint: "with --no-snapshot it is parked all the same, and comes back empty",
     next: [`spot hibernate ${name} --no-snapshot`, `spot down ${name}`],

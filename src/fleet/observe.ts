@@ -25,7 +25,8 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     listSettlesMs: capabilities.listSettlesMs,
     hibernates: capabilities.hibernate,
     pollMs: capabilities.pollMs,
-    waitsForCapacity: capabilities.restartsReclaimed && record.spec.onReclaim === "wait",
+    // On demand there is no request that could bring it back.
+    waitsForCapacity: capabilities.restartsReclaimed && record.spec.onReclaim === "wait" && record.billing === "spot",
     machine: capabilities.machine,
     attachVolume: provider.volumes?.attach === undefined ? null : await volumeToAttach(fleet, record),
     cloud: answer,

@@ -133,11 +133,15 @@ export async function wakeUp(
 }
 
 function stoppedOutside(record: InstanceRecord): Problem {
+  const waits = record.spec.onReclaim === "wait" && record.reason !== null;
+  const disk = record.dataKeptUntil === null ? "its disk may go on billing" : "its disk goes on billing until the provider deletes it";
   return new Problem({
     code: "SPOT_E_STOPPED",
-    message: `${record.name} was stopped outside of spot; it is started where it was stopped`,
+    message: waits
+      ? `${record.name} is stopped: ${record.reason}`
+      : `${record.name} was stopped outside of spot; it is started where it was stopped`,
     exit: EXIT.failed,
-    hint: record.dataKeptUntil === null ? "its disk may go on billing" : "its disk goes on billing until the provider deletes it",
+    hint: waits && record.spec.volume !== null ? "spot hibernate, and then spot restore, rent another machine for its volume now" : disk,
     next: [`spot show ${record.name} --refresh`, `spot down ${record.name}`],
   });
 }

@@ -54,11 +54,17 @@ export async function snapshotVolume(fleet: Fleet, volume: VolumeRecord, signal:
   }
 }
 
-/** Waits until it can be restored from. @throws Problem when it failed or is gone. */
+/**
+ * Waits until it can be restored from. A list may be behind: what was never in one is looked for as long as that takes there.
+ * @throws Problem when it failed or is gone.
+ */
 export async function untilReady(fleet: Fleet, provider: Provider, made: ProviderSnapshot, signal: AbortSignal): Promise<ProviderSnapshot> {
+  const listedBy = fleet.clock.now() + provider.capabilities.listSettlesMs;
+  let wasListed = false;
   for (let seen: ProviderSnapshot | undefined = made; ; ) {
     if (seen?.state === "ready") return seen;
-    if (seen === undefined || seen.state === "failed")
+    const isGone = seen === undefined && (wasListed || fleet.clock.now() > listedBy);
+    if (isGone || seen?.state === "failed")
       throw new Problem({
         code: "SPOT_E_SNAPSHOT",
         message: `the snapshot ${made.providerId} ${seen === undefined ? "is gone" : `failed (${seen.rawState})`}`,
@@ -68,6 +74,7 @@ export async function untilReady(fleet: Fleet, provider: Provider, made: Provide
     await fleet.clock.sleep(LOOK_MS, signal);
     const listed = await call(signal, (context) => snapshotsOf(provider).list(context));
     seen = listed.find((snapshot) => snapshot.providerId === made.providerId);
+    wasListed ||= seen !== undefined;
   }
 }
 
