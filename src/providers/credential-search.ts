@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { isFile } from "../platform/files.ts";
+import { isFile, readFileIfThere } from "../platform/files.ts";
 import { type CredentialSource, credentialOrigins } from "../platform/secrets.ts";
 import type { CloudAccess } from "./credentials.ts";
 
@@ -22,9 +22,21 @@ export async function searchCredentials(access: CloudAccess, source: CredentialS
   const home = source.env["HOME"];
   for (const file of files) {
     const path = source.env[file.variable]?.trim() || (home === undefined || home === "" ? "" : join(home, file.path));
-    if (path !== "" && (await isFile(path))) return [{ variable: given(file.variable) ? file.variable : `~/${file.path}`, from: "file" }];
+    if (path !== "" && (await isFile(path)) && (await leadsOn(path, file.says)))
+      return [{ variable: given(file.variable) ? file.variable : `~/${file.path}`, from: "file" }];
   }
   return [{ variable: access.chain.login, from: null }];
+}
+
+/** Whether a file says what it has to; one that may not be read is left to whoever reads it, and says why. */
+async function leadsOn(path: string, says: RegExp | undefined): Promise<boolean> {
+  return (
+    says === undefined ||
+    readFileIfThere(path).then(
+      (text) => says.test(text ?? ""),
+      () => true,
+    )
+  );
 }
 
 /** Whether there are credentials for a cloud. */

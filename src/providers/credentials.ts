@@ -25,7 +25,12 @@ export interface CloudAccess {
 export interface CredentialChain {
   readonly variables: readonly string[];
   /** Files, each where the variable says, or else at a path below the person's own folder. */
-  readonly files: readonly { readonly variable: string; readonly path: string }[];
+  readonly files: readonly {
+    readonly variable: string;
+    readonly path: string;
+    /** What stands in it where it leads to credentials, for a file that most people have for other reasons. */
+    readonly says?: RegExp;
+  }[];
   /** What to type to have them. */
   readonly login: string;
 }
@@ -73,7 +78,11 @@ export const CLOUD_ACCESS: readonly CloudAccess[] = [
       ],
       files: [
         { variable: "AWS_SHARED_CREDENTIALS_FILE", path: ".aws/credentials" },
-        { variable: "AWS_CONFIG_FILE", path: ".aws/config" },
+        {
+          variable: "AWS_CONFIG_FILE",
+          path: ".aws/config",
+          says: /^[ \t]*(aws_access_key_id|credential_process|credential_source|login_session|role_arn|sso_[a-z_]+)[ \t]*=/m,
+        },
       ],
       login: "aws configure, or aws sso login",
     },
