@@ -47,8 +47,10 @@ const CODES: readonly (readonly [RegExp, Fault])[] = [
     /^(InvalidAccessKeyId|SignatureDoesNotMatch|IncompleteSignature|InvalidTimeStamp|IllegalTimestamp|Forbidden|InvalidSecurityToken|MissingSecurityToken|NoPermission|MissingAccessKeyId|InvalidCredentials)/,
     { kind: "auth" },
   ],
+  // The ClientToken was here before: what was asked for with it is there or on its way, be it with another release time.
+  [/^Idempotent/, { kind: "ambiguous" }],
   [
-    /^Incorrect\w*Status|^OperationConflict|LockedForSecurity|^Idempotent|^DependencyViolation|AlreadyExist|\.Duplicate$|^InvalidOperation\.Conflict/,
+    /^Incorrect\w*Status|^OperationConflict|LockedForSecurity|^DependencyViolation|AlreadyExist|\.Duplicate$|^InvalidOperation\.Conflict/,
     { kind: "conflict" },
   ],
   [/^Invalid(Instance|Disk|Snapshot)\w*Id\.NotFound$|^Invalid(Instance|Disk|Snapshot)\w*\.NotFound$/, { kind: "not-found" }],

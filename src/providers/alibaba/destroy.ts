@@ -22,8 +22,10 @@ export async function destroyInstance(ecs: Ecs, machines: Machines, place: Place
     await ecs.change({ region, action: "DeleteInstances", parameters, answer: doneSchema }, context);
   } catch (error) {
     if (isFault(error, "not-found")) {
-      if ((await machines.find(place, context)) === undefined) return "gone";
-      throw unavailable(`machine ${id} was denied and is there`, error);
+      // What was ordered a moment ago may be on its way, although nobody lists it yet.
+      const now = await machines.get(place, context);
+      if (now === undefined || now.state === "gone") return "gone";
+      throw unavailable(`machine ${id} was denied and is there, or on its way`, error);
     }
     // It is being made, stopped or released just now: that will pass. What a lock forbids will not by itself.
     if (isFault(error, "conflict") && !/Locked/.test(error.rawCode ?? "")) throw unavailable(error.message, error);

@@ -7,6 +7,8 @@ import { eventList } from "./wire.ts";
 const NEVER_MADE = "SystemFailure.Delete";
 /** The cloud's own doing: reclaims (`…PreemptibleInstance…`, `…SpotInstance…`) and machines that it gave up. */
 const RECLAIMED = /preempt|spot|recycl/i;
+/** Of one machine; unasked a page has ten, and nobody says which ones come first. */
+const MOST_EVENTS = 100;
 const OVERDUE = /^(AccountUnbalanced|InstanceExpiration)\./;
 
 export interface End {
@@ -16,7 +18,7 @@ export interface End {
 
 /** Why the cloud itself ended a machine, as its history of events says; null when it says nothing of an end. */
 export async function endOf(ecs: Ecs, { region, id }: Place, context: CallContext): Promise<End | null> {
-  const parameters = { RegionId: region, InstanceId: id };
+  const parameters = { RegionId: region, InstanceId: id, MaxResults: MOST_EVENTS };
   const { InstanceSystemEventSet } = await ecs.read(
     { region, action: "DescribeInstanceHistoryEvents", parameters, answer: eventList },
     context,

@@ -149,8 +149,6 @@ export async function launchInstance(ground: Ground, spec: LaunchSpec, context: 
       ground.network.forget();
       ground.keys.forget();
     }
-    // An order with this token is there or on its way; only its parameters, the release time among them, may differ.
-    if (!isFault(error, "conflict") || !/^Idempotent/.test(error.rawCode ?? "")) throw error;
-    throw new ProviderError(PROVIDER, { kind: "ambiguous" }, error.message, error.rawCode, error);
+    throw error;
   }
 }

@@ -16,8 +16,6 @@ export interface Machines {
   list(context: CallContext): Promise<readonly ProviderInstance[]>;
   /** Undefined when it is released, and nothing says why. */
   get(place: Place, context: CallContext): Promise<ProviderInstance | undefined>;
-  /** As the cloud has it now; undefined when it does not list it. */
-  find(place: Place, context: CallContext): Promise<WireInstance | undefined>;
   /** It was ordered a moment ago, and may not be listed yet. */
   rememberLaunch(instance: ProviderInstance): void;
   rememberEnd(place: Place): void;
@@ -30,6 +28,9 @@ const MOST_PER_PAGE = 100;
 const PRICE_AGE_MS = 10 * 60_000;
 /** Where prices cannot be had, not every machine of a list asks in vain. */
 const NO_PRICES_FOR_MS = 60_000;
+
+/** A release shuts the machine down first. One that was accepted and never came goes on costing, and is shown as it is. */
+const RELEASED_WITHIN_MS = 10 * 60_000;
 
 interface MachinesOptions {
   readonly ecs: Ecs;
@@ -46,7 +47,7 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
   const locked = new Map<string, number>();
   /** Ours that had a lock, as they were last seen. */
   const taken = new Map<string, ProviderInstance>();
-  const ending = new Set<string>();
+  const ending = new Map<string, number>();
   let noPricesUntil = 0;
 
   const ask = (region: string, filter: Readonly<Record<string, string>>, context: CallContext) => {
@@ -85,7 +86,7 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
       volumeIds,
       lockedSince: locked.get(providerId) ?? null,
       wasLocked: isLocked || taken.has(providerId),
-      isEnding: ending.has(providerId),
+      isEnding: ecs.now() - (ending.get(providerId) ?? Number.NEGATIVE_INFINITY) < RELEASED_WITHIN_MS,
     });
     if (isLocked) taken.set(providerId, instance);
     else if (wire.Status === "Running") taken.delete(providerId);
@@ -101,7 +102,7 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
     return found;
   }
 
-  const find: Machines["find"] = async (place, context) =>
+  const find = async (place: Place, context: CallContext): Promise<WireInstance | undefined> =>
     (await ask(place.region, { InstanceIds: jsonList([place.id]) }, context)).find(({ InstanceId }) => InstanceId === place.id);
 
   /** What is to be said of a machine that is not listed. */
@@ -120,7 +121,6 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
   }
 
   return {
-    find,
     list: (context) => regions.everywhere(context, ofRegion),
     async get(place, context) {
       const wire = await find(place, context);
@@ -131,7 +131,7 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
     rememberEnd(place) {
       const providerId = placedId(place.region, place.id);
       launched.delete(providerId);
-      ending.add(providerId);
+      ending.set(providerId, ecs.now());
     },
   };
 }
