@@ -156,7 +156,8 @@ async function launchOffer(
           name: record.name,
           token: promised.intent.token,
           offer,
-          maxPrice: priceCap(spec, offer.price.currency, fleet.exchange ?? BUNDLED_RATE) ?? offer.price,
+          // Null where nobody named one: the price of the moment would be a limit, and the next rise of the market a reclaim.
+          maxPrice: priceCap(spec, offer.price.currency, fleet.exchange ?? BUNDLED_RATE),
           image: spec.image,
           volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
           env: {},

@@ -29,7 +29,10 @@ export interface LaunchSpec {
   /** Unique for this intent. The provider stores it with the instance, so that a lost answer can be found again. */
   readonly token: string;
   readonly offer: Offer;
-  /** Never pay more than this per instance-hour; null means the offer's price at most. */
+  /**
+   * Never pay more than this per instance-hour. Null means that nobody named a limit: the offer's price at most where prices
+   * are fixed; where they follow a market the machine follows it, up to what the cloud itself caps it at (on demand).
+   */
   readonly maxPrice: Money | null;
   readonly image: string | null;
   readonly volumes: readonly VolumeMount[];
