@@ -8,6 +8,7 @@ import { awsProvider } from "../../src/providers/aws/provider.ts";
 import type { CallContext, LaunchSpec, Provider, ProviderInstance } from "../../src/providers/provider.ts";
 import { type FakeAws, fakeAws } from "../clouds/aws/aws.ts";
 import { motoAvailable } from "../clouds/aws/moto.ts";
+import { signedHeaders } from "../clouds/aws/sigv4.ts";
 import type { AwsDelays, AwsSwitches } from "../clouds/aws/switches.ts";
 import type { FakeRequest } from "../clouds/fake-server.ts";
 import { eventually } from "../conformance/bench.ts";
@@ -121,5 +122,19 @@ export async function awsOn({ switches, delays, env = {} }: AwsBenchOptions = {}
         const { Action = "" } = sentOf(request);
         return Action === "" || /^(?:Describe|Get)/.test(Action) ? [] : [Action];
       }),
+  };
+}
+
+/** What somebody does at the console, with the same keys. */
+export async function elsewhere(cloud: { readonly url: string; readonly env: Readonly<Record<string, string>> }) {
+  const keys = { accessKeyId: cloud.env["AWS_ACCESS_KEY_ID"] ?? "", secretAccessKey: cloud.env["AWS_SECRET_ACCESS_KEY"] ?? "" };
+  return {
+    async awsCall(action: string, parameters: Readonly<Record<string, string>>): Promise<void> {
+      const body = new URLSearchParams({ Action: action, Version: "2016-11-15", ...parameters }).toString();
+      const plain = { host: new URL(cloud.url).host, "content-type": "application/x-www-form-urlencoded; charset=utf-8" };
+      const headers = signedHeaders({ path: "/", headers: plain, body }, { region: "us-east-1", service: "ec2" }, keys, Date.now());
+      const answer = await fetch(cloud.url, { method: "POST", headers, body });
+      if (answer.status !== 200) throw new Error(await answer.text());
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect } from "vitest";
 import { eventually } from "../conformance/bench.ts";
-import { awsOn, onMoto } from "./aws-bench.ts";
+import { awsOn, elsewhere, onMoto } from "./aws-bench.ts";
 
 const idOf = (providerId: string) => providerId.split("/")[1] ?? "";
 /** What ends things, in the order in which it was sent. */
@@ -148,18 +148,3 @@ describe("eventual consistency", () => {
     expect(sent("DescribeInstances").at(-1)).toMatchObject({ "Filter.1.Name": "instance-id", "Filter.1.Value.1": idOf(providerId) });
   });
 });
-
-/** What somebody does at the console, with the same keys. */
-async function elsewhere(cloud: { readonly url: string; readonly env: Readonly<Record<string, string>> }) {
-  const { signedHeaders } = await import("../clouds/aws/sigv4.ts");
-  const keys = { accessKeyId: cloud.env["AWS_ACCESS_KEY_ID"] ?? "", secretAccessKey: cloud.env["AWS_SECRET_ACCESS_KEY"] ?? "" };
-  return {
-    async awsCall(action: string, parameters: Readonly<Record<string, string>>): Promise<void> {
-      const body = new URLSearchParams({ Action: action, Version: "2016-11-15", ...parameters }).toString();
-      const plain = { host: new URL(cloud.url).host, "content-type": "application/x-www-form-urlencoded; charset=utf-8" };
-      const headers = signedHeaders({ path: "/", headers: plain, body }, { region: "us-east-1", service: "ec2" }, keys, Date.now());
-      const answer = await fetch(cloud.url, { method: "POST", headers, body });
-      if (answer.status !== 200) throw new Error(await answer.text());
-    },
-  };
-}

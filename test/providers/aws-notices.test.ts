@@ -94,11 +94,16 @@ describe("a queue that EventBridge fills", () => {
     expect(found?.notice ?? null).toBeNull();
   });
 
-  onMoto("a queue that is not there is told with its variable; one that is silent for once costs no list", async () => {
+  onMoto("a queue that is not there is told with its variable by a launch; neither it nor a silent one costs a list", async () => {
     const bench = await withQueue();
     const SPOT_AWS_NOTICE_QUEUE_URL = `${await bench.cloud.queue()}-elsewhere`;
     const wrong = await bench.again({ SPOT_AWS_NOTICE_QUEUE_URL });
-    await expect(wrong.list(bench.context)).rejects.toMatchObject({ message: expect.stringContaining("SPOT_AWS_NOTICE_QUEUE_URL") });
+    const launched = wrong.launch(await bench.spec({ token: "t-9" }), bench.context);
+    await expect(launched).rejects.toMatchObject({
+      fault: { kind: "invalid-request" },
+      message: expect.stringContaining("SPOT_AWS_NOTICE_QUEUE_URL"),
+    });
+    expect((await wrong.list(bench.context)).map(({ providerId }) => providerId)).toEqual([bench.providerId]);
     const isSqs = ({ headers }: { readonly headers: Readonly<Record<string, string>> }) =>
       headers["x-amz-target"]?.startsWith("AmazonSQS") === true;
     bench.cloud.server.disturb({ what: { do: "reset-before" }, match: isSqs, times: Number.POSITIVE_INFINITY });

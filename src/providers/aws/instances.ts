@@ -70,7 +70,7 @@ function mayComeBack(instance: Instance, request: SpotInstanceRequest | undefine
   return instance.State?.Name === "terminated" && request !== undefined && isPersistentRequest(request) && isOpen(request);
 }
 
-/** Whether its request must be looked at before it can be called gone. */
+/** Whether it says by itself that its request is a persistent one. */
 export function isFromPersistent(instance: Instance): boolean {
   return isPersistent(instance.Tags);
 }
@@ -84,7 +84,8 @@ export function toInstance(api: Api, region: string, instance: Instance, around:
   return {
     providerId,
     name: nameIn(instance.Tags) || nameIn(request?.Tags),
-    token: tokenIn(instance.Tags),
+    // One that EC2 made anew for a request of ours may bear no tags.
+    token: tokenIn(instance.Tags) ?? tokenIn(request?.Tags),
     state: mayComeBack(instance, request) ? "stopped" : state,
     rawState: instance.State?.Name ?? "",
     region,

@@ -12,7 +12,7 @@ import { type Placed, placed, placedId } from "./ids.ts";
 export interface NoticeShelf {
   /** It is safe when this has returned. */
   put(machine: Placed, notice: Notice): Promise<void>;
-  /** By the provider's id of the machine. */
+  /** Of each machine, by the provider's id, the one that counts. */
   all(): Promise<ReadonlyMap<string, Notice>>;
   /** Those whose deadline was before this time, in epoch milliseconds. */
   clear(before: number): Promise<void>;
@@ -27,7 +27,13 @@ const noticeSchema = v.object({
   assumed: v.optional(v.literal(true)),
 });
 
-/** One file for each machine and kind, so that processes that write at once take nothing from each other. */
+/** Whether the first counts more: a reclaim before a mere recommendation, and what is later before what was before. */
+export function countsMore(one: Notice, other: Notice | undefined): boolean {
+  if (other === undefined || one.kind !== other.kind) return other?.kind !== "reclaim";
+  return one.deadline > other.deadline;
+}
+
+/** One file for each notice, so that processes that write or clear at once take nothing from each other. */
 export function noticeShelf(home: string): NoticeShelf {
   const folder = join(home, FOLDER);
   const names = async (): Promise<readonly string[]> => {
@@ -47,7 +53,7 @@ export function noticeShelf(home: string): NoticeShelf {
     async put(machine, { kind, seenAt, deadline, assumed }) {
       await ensurePrivateFolder(folder);
       const notice = { machine: placedId(machine), kind, seenAt, deadline, ...(assumed === undefined ? {} : { assumed }) };
-      await writeFileAtomic(join(folder, `${machine.region}_${machine.id}_${kind}.json`), JSON.stringify(notice));
+      await writeFileAtomic(join(folder, `${machine.region}_${machine.id}_${kind}_${Math.round(deadline)}.json`), JSON.stringify(notice));
     },
     async all() {
       const found = new Map<string, Notice>();
@@ -56,8 +62,7 @@ export function noticeShelf(home: string): NoticeShelf {
         if (kept === undefined) continue;
         const { machine, kind, seenAt, deadline, assumed } = kept;
         const notice: Notice = { kind, source: "api", seenAt, deadline, ...(assumed === undefined ? {} : { assumed }) };
-        // A reclaim counts before a mere recommendation.
-        if (found.get(machine)?.kind !== "reclaim") found.set(machine, notice);
+        if (countsMore(notice, found.get(machine))) found.set(machine, notice);
       }
       return found;
     },

@@ -85,7 +85,7 @@ function viewer(api: Api, market: Market, queue: NoticeQueue | undefined) {
     const byInstance = new Map(requests.map((request) => [request.InstanceId, request]));
     const shown = found.map((one) => {
       const request = byId.get(one.SpotInstanceRequestId) ?? byInstance.get(one.InstanceId);
-      const told = queue?.noticeOf({ region, id: one.InstanceId ?? "" }) ?? null;
+      const told = queue?.noticeOf({ region, id: one.InstanceId ?? "" }, api.ours(one.LaunchTime)) ?? null;
       const marked = noticeOf(api, request);
       // What EventBridge says of a reclaim is exact; a mere recommendation is less than a mark.
       const notice = told?.kind === "reclaim" ? told : (marked ?? told);
@@ -119,9 +119,13 @@ export async function awsProvider(world: AwsWorld): Promise<Provider> {
   const get = async (machine: Placed, context: CallContext): Promise<ProviderInstance | undefined> => {
     const found = await machines.get(machine, context);
     if (found === undefined) return undefined;
-    const asked = isFromPersistent(found)
-      ? await requests.ofInstance(machine.region, machine.id, found.SpotInstanceRequestId, context)
-      : [];
+    // A request may hold its notice, which would count as withdrawn without it; its token; and a machine to come.
+    const isOver = found.State?.Name === "terminated" && !isFromPersistent(found) && tokenIn(found.Tags) !== null;
+    const asked =
+      found.InstanceLifecycle === "spot" && !isOver
+        ? await requests.ofInstance(machine.region, machine.id, found.SpotInstanceRequestId, context)
+        : [];
+    await queue?.recall();
     const shown = await view(machine.region, [found], asked, context);
     return shown.find(({ providerId }) => providerId === placedId(machine));
   };
@@ -135,6 +139,7 @@ export async function awsProvider(world: AwsWorld): Promise<Provider> {
     offers: (query, context) => allOffers(api, regions, market, query, context),
     async launch(spec, context) {
       const { offer, token, name } = spec;
+      await queue?.requireReadable(context);
       const instance = await launchMachine({ api, machines, types: market.types, preparation }, spec, context);
       const around = { gpu: offer.gpu, price: offer.price, notice: null, request: undefined };
       const made = toInstance(api, offer.region, instance, around);

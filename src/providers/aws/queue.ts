@@ -1,20 +1,28 @@
 import type { Message, SQSClient, SQSClientConfig } from "@aws-sdk/client-sqs";
 import * as v from "valibot";
 import type { Notice } from "../../model/notice.ts";
+import { deadline } from "../../platform/clock.ts";
 import { type FaultKind, ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api, SendOptions } from "./api.ts";
 import { PROVIDER } from "./codes.ts";
 import { type Placed, placed, placedId } from "./ids.ts";
-import type { NoticeShelf } from "./notice-shelf.ts";
+import { countsMore, type NoticeShelf } from "./notice-shelf.ts";
 import { NOTICE_SECONDS } from "./offers.ts";
 
 /** A queue of the user's own into which EventBridge puts what EC2 says of spot machines. */
 export interface NoticeQueue {
-  /** Takes what has come. A message is deleted when what it says lies safe in a file of ours, and not before. */
+  /**
+   * Takes what has come. A message is deleted when what it says lies safe in a file of ours, and not before. Whatever is wrong
+   * with the queue: a list does not fail for it, since whoever cannot list ends nothing.
+   */
   receive(context: CallContext): Promise<void>;
-  /** What was told by the last `receive`, or before, also to another process. */
-  noticeOf(machine: Placed): Notice | null;
+  /** Reads what was told before, also to another process. */
+  recall(): Promise<void>;
+  /** What was last read of a machine. `since`: when it was last started; what was told before that is of the past. */
+  noticeOf(machine: Placed, since: number | null): Notice | null;
+  /** @throws ProviderError that names the variable, when the queue is not one that can be read. */
+  requireReadable(context: CallContext): Promise<void>;
 }
 
 const VARIABLE = "SPOT_AWS_NOTICE_QUEUE_URL";
@@ -23,6 +31,10 @@ const MESSAGES = 10;
 const MOST_QUESTIONS = 20;
 /** What an old notice warned of has happened, or not. */
 const KEPT_MS = 600_000;
+/** So near, two deadlines are of one event that was delivered twice. */
+const SAME_DEADLINE_MS = 30_000;
+/** A list waits no longer for it: the other mouths still speak. */
+const ANSWERED_WITHIN_MS = 4_000;
 
 const eventSchema = v.object({
   source: v.literal("aws.ec2"),
@@ -49,14 +61,15 @@ function eventIn({ Body }: Message): Event | null {
 }
 
 function regionIn(url: string): string | undefined {
-  return /^https?:\/\/(?:sqs\.|queue\.)?([a-z]{2,4}(?:-[a-z]+)+-\d{1,2})\./.exec(url)?.[1];
+  return /^https?:\/\/(?:[^/]*\.)?([a-z]{2,4}(?:-[a-z]+)+-\d{1,2})\./.exec(url)?.[1];
 }
 
-/** What is wrong with the queue itself is told; that it does not answer for once is not: the other mouths still speak. */
-function toldOrNot(error: unknown): void {
+/** What is wrong with the queue itself; undefined for one that does not answer for once. */
+function wrongWith(error: unknown): ProviderError | undefined {
   const passing: readonly FaultKind[] = ["unavailable", "rate-limited", "ambiguous", "protocol"];
-  if (!(error instanceof ProviderError) || passing.includes(error.fault.kind)) return;
-  throw new ProviderError(PROVIDER, error.fault, `${VARIABLE}: ${error.message}`, error.rawCode, error);
+  if (!(error instanceof ProviderError) || passing.includes(error.fault.kind)) return undefined;
+  const fault = error.fault.kind === "not-found" ? ({ kind: "invalid-request" } as const) : error.fault;
+  return new ProviderError(PROVIDER, fault, `${VARIABLE}: ${error.message}`, error.rawCode, error);
 }
 
 /** The machine that an event is about and what it is told; undefined for what is no notice, or one of long ago. */
@@ -77,6 +90,8 @@ export function noticeQueue(api: Api, home: () => string, shelf: NoticeShelf): N
   const url = api.env[VARIABLE]?.trim() || undefined;
   if (url === undefined) return undefined;
   let notices: ReadonlyMap<string, Notice> = new Map();
+  /** What could not be put on the shelf: its message comes back, and until then it is known here alone. */
+  const unsaved = new Map<string, Notice>();
   let opened: Promise<{ readonly sqs: SQSClient; readonly sdk: typeof import("@aws-sdk/client-sqs") }> | undefined;
   const open = () => {
     opened ??= import("@aws-sdk/client-sqs").then((sdk) => {
@@ -90,13 +105,29 @@ export function noticeQueue(api: Api, home: () => string, shelf: NoticeShelf): N
     const event = eventIn(message);
     const found = event === null ? undefined : noticeIn(api, event);
     if (found === undefined) return event !== null;
-    const known = notices.get(placedId(found.machine));
-    // The first word counts: the same event may be delivered twice, and a reclaim is told again by nobody.
-    if (known?.kind === found.notice.kind && known.deadline > api.now() - KEPT_MS) return true;
-    return shelf.put(found.machine, found.notice).then(
-      () => true,
-      () => false,
+    const id = placedId(found.machine);
+    const known = notices.get(id);
+    // The same event may be delivered twice. A later one is another reclaim, of a machine that was started again.
+    const isSame = known?.kind === found.notice.kind && Math.abs(known.deadline - found.notice.deadline) < SAME_DEADLINE_MS;
+    if (isSame && !unsaved.has(id)) return true;
+    return shelf.put(found.machine, isSame ? known : found.notice).then(
+      () => {
+        unsaved.delete(id);
+        return true;
+      },
+      () => {
+        if (countsMore(found.notice, unsaved.get(id)) && !isSame) unsaved.set(id, found.notice);
+        return false;
+      },
     );
+  };
+  const recall = async () => {
+    const all = new Map(await shelf.all().catch(() => new Map<string, Notice>()));
+    for (const [id, notice] of unsaved) {
+      if (notice.deadline < api.now() - KEPT_MS) unsaved.delete(id);
+      else if (countsMore(notice, all.get(id))) all.set(id, notice);
+    }
+    notices = all;
   };
   const receiveAll = async (options: SendOptions) => {
     const { sqs, sdk } = await open();
@@ -111,18 +142,30 @@ export function noticeQueue(api: Api, home: () => string, shelf: NoticeShelf): N
     }
   };
   return {
-    async receive(context) {
-      await shelf.clear(api.now() - KEPT_MS);
-      notices = await shelf.all();
+    async receive({ signal }) {
+      await shelf.clear(api.now() - KEPT_MS).catch(() => undefined);
+      await recall();
+      const limit = deadline(signal, ANSWERED_WITHIN_MS);
+      await receiveAll({ signal: limit.signal })
+        .catch(() => undefined)
+        .finally(limit.done);
+      await recall();
+    },
+    recall,
+    noticeOf(machine, since) {
+      const notice = notices.get(placedId(machine)) ?? null;
+      return notice !== null && since !== null && notice.deadline < since ? null : notice;
+    },
+    async requireReadable({ signal }) {
+      const limit = deadline(signal, ANSWERED_WITHIN_MS);
       try {
-        await receiveAll(context);
+        await receiveAll({ signal: limit.signal });
       } catch (error) {
-        if (context.signal.aborted) throw error;
-        toldOrNot(error);
+        const wrong = wrongWith(error);
+        if (wrong !== undefined) throw wrong;
       } finally {
-        notices = await shelf.all();
+        limit.done();
       }
     },
-    noticeOf: (machine) => notices.get(placedId(machine)) ?? null,
   };
 }

@@ -4,6 +4,7 @@ import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
 import { NOTICE_SECONDS } from "./offers.ts";
 import { everyPage, present } from "./pages.ts";
+import { TOKEN_TAG } from "./tags.ts";
 
 /** What asks EC2 for a spot machine, once or for as long as it is not cancelled. */
 export interface SpotRequests {
@@ -15,6 +16,8 @@ export interface SpotRequests {
     requestId: string | undefined,
     context: CallContext,
   ): Promise<readonly SpotInstanceRequest[]>;
+  /** Those that carry this token, whether or not they name a machine. */
+  ofToken(region: string, token: string, context: CallContext): Promise<readonly SpotInstanceRequest[]>;
   find(region: string, requestId: string, context: CallContext): Promise<SpotInstanceRequest | undefined>;
   cancel(region: string, requestIds: readonly string[], context: CallContext): Promise<void>;
 }
@@ -65,6 +68,7 @@ export function spotRequests(api: Api): SpotRequests {
       requestId === undefined
         ? described(region, { Name: "instance-id", Values: [instanceId] }, context)
         : byId(region, requestId, context),
+    ofToken: (region, token, context) => described(region, { Name: `tag:${TOKEN_TAG}`, Values: [token] }, context),
     find: async (region, requestId, context) =>
       (await byId(region, requestId, context)).find((one) => one.SpotInstanceRequestId === requestId),
     async cancel(region, requestIds, context) {
