@@ -6,7 +6,7 @@ import { usageProblem } from "./model/problem.ts";
 import { type LiveProgress, lineProgress, silentProgress, spinnerProgress } from "./output/live-progress.ts";
 import { painterFor } from "./output/painter.ts";
 import type { Painter } from "./output/view.ts";
-import { safeJson } from "./platform/terminal.ts";
+import { safeJson, stripControl } from "./platform/terminal.ts";
 import type { World } from "./platform/world.ts";
 import type { Provider } from "./providers/provider.ts";
 import type { Listing } from "./state/listing.ts";
@@ -72,7 +72,7 @@ export async function commandContext(
       progress.stop();
       const { confirm } = await import("@inquirer/prompts");
       return confirm(
-        { message: question, default: false },
+        { message: stripControl(question), default: false },
         { signal: world.signal, ...(stderr.node === undefined ? {} : { output: stderr.node }) },
       );
     },
