@@ -59,7 +59,8 @@ const CODES: ReadonlyMap<string, Fault> = new Map([
   ...each({ kind: "no-capacity", scope: "zone" }, "InsufficientFreeAddressesInSubnet"),
   ...each({ kind: "price-too-low" }, "SpotMaxPriceTooLow"),
   ...each(
-    { kind: "quota" },
+    // An account's limits are of one region each.
+    { kind: "quota", scope: "region" },
     "MaxSpotInstanceCountExceeded",
     "VcpuLimitExceeded",
     "InstanceLimitExceeded",

@@ -83,11 +83,22 @@ function tagSpecifications(spec: LaunchSpec): TagSpecification[] {
   ];
 }
 
-/** What an image says of its root disk counts for less: a disk that stayed would be paid for, and nobody would see it. */
-function rootDisk({ root }: LaunchImage): Pick<RunInstancesCommandInput, "BlockDeviceMappings"> {
-  if (root === null) return {};
-  const Ebs = { DeleteOnTermination: true, VolumeType: "gp3" as const, VolumeSize: root.sizeGb };
-  return { BlockDeviceMappings: [{ DeviceName: root.device, Ebs }] };
+/** What an image says of its own disks counts for less: a disk that stayed would be paid for, and nobody would see it. */
+function ownDisks({ root, staying }: LaunchImage): Pick<RunInstancesCommandInput, "BlockDeviceMappings"> {
+  const rootDisk =
+    root === null
+      ? []
+      : [{ DeviceName: root.device, Ebs: { DeleteOnTermination: true, VolumeType: "gp3" as const, VolumeSize: root.sizeGb } }];
+  const others = staying.map(({ device: DeviceName, sizeGb, snapshot }) => ({
+    DeviceName,
+    Ebs: {
+      DeleteOnTermination: true,
+      ...(sizeGb === null ? {} : { VolumeSize: sizeGb }),
+      ...(snapshot === null ? {} : { SnapshotId: snapshot }),
+    },
+  }));
+  const all = [...rootDisk, ...others];
+  return all.length === 0 ? {} : { BlockDeviceMappings: all };
 }
 
 async function orderOf({ api, types, preparation }: Yard, spec: LaunchSpec, context: CallContext): Promise<RunInstancesCommandInput> {
@@ -111,7 +122,7 @@ async function orderOf({ api, types, preparation }: Yard, spec: LaunchSpec, cont
     UserData,
     // The hop beyond the machine is for a container's own look at the notice.
     MetadataOptions: { HttpTokens: "required", HttpEndpoint: "enabled", HttpPutResponseHopLimit: 2 },
-    ...rootDisk(image),
+    ...ownDisks(image),
     ...marketOf(spec, api.now() + api.wire.clockOffsetMs()),
     TagSpecifications: tagSpecifications(spec),
   };
@@ -145,10 +156,11 @@ export async function launchMachine(yard: Yard, spec: LaunchSpec, context: CallC
     machines.remember(region, instance);
     return instance;
   } catch (error) {
-    // The token was used before, with other parameters: perhaps a newer image came out since. Its machine is this one.
     if (!(error instanceof ProviderError) || error.rawCode !== "IdempotentParameterMismatch") throw refused(error, yard);
-    const ours = await preparing(() => machines.withToken(region, TOKEN_TAG, spec.token, context));
-    if (ours === undefined) throw error;
-    return ours;
+    // The token was used before, with other parameters: perhaps a newer image came out since. Its machine is this one.
+    const ours = await machines.withToken(region, TOKEN_TAG, spec.token, context).catch(() => undefined);
+    if (ours !== undefined) return ours;
+    const why = `${error.message}; its machine is not to be seen, or not yet`;
+    throw new ProviderError(PROVIDER, { kind: "ambiguous" }, why, error.rawCode, error);
   }
 }

@@ -11,6 +11,8 @@ export interface LaunchImage {
   readonly id: string;
   /** The name of its root disk and its size in GB: `/dev/sda1`, 100; null when EC2 does not say. */
   readonly root: { readonly device: string; readonly sizeGb: number } | null;
+  /** Its other disks, where it says of them that they stay when the machine ends; a root disk of unknown size is among them. */
+  readonly staying: readonly { readonly device: string; readonly sizeGb: number | null; readonly snapshot: string | null }[];
 }
 
 /** What must be there before a machine can be made. Nothing here rents anything. */
@@ -51,6 +53,14 @@ function rootOf({ RootDeviceName, BlockDeviceMappings }: Image): LaunchImage["ro
   return RootDeviceName === undefined || sizeGb === undefined ? null : { device: RootDeviceName, sizeGb };
 }
 
+function stayingIn({ BlockDeviceMappings = [] }: Image, root: LaunchImage["root"]): LaunchImage["staying"] {
+  return BlockDeviceMappings.flatMap(({ DeviceName: device, Ebs }) =>
+    device === undefined || device === root?.device || Ebs === undefined || Ebs.DeleteOnTermination === true
+      ? []
+      : [{ device, sizeGb: Ebs.VolumeSize ?? null, snapshot: Ebs.SnapshotId ?? null }],
+  );
+}
+
 async function imageFor(api: Api, region: string, named: string | null, arm: boolean, context: CallContext): Promise<LaunchImage> {
   const usual = {
     Owners: ["amazon"],
@@ -67,7 +77,10 @@ async function imageFor(api: Api, region: string, named: string | null, arm: boo
     (page) => page.Images,
   );
   const [newest] = images.toSorted((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
-  if (newest?.ImageId !== undefined) return { id: newest.ImageId, root: rootOf(newest) };
+  if (newest?.ImageId !== undefined) {
+    const root = rootOf(newest);
+    return { id: newest.ImageId, root, staying: stayingIn(newest, root) };
+  }
   const what = named === null ? `no image like "${arm ? ARM_IMAGE : IMAGE}": name one with --image ami-…` : `no image ${named}`;
   throw new ProviderError(PROVIDER, { kind: "invalid-request" }, `${region} has ${what}`);
 }

@@ -15,6 +15,7 @@ import type { Regions } from "./regions.ts";
 import { nameIn, tagsOf, tokenIn } from "./tags.ts";
 
 const PER_PAGE = 1_000;
+const LOOK_AGAIN_AFTER_MS = 1_000;
 
 /** Only a completed one can be restored from; what is in the recycle bin, or being fetched from the archive, is none yet. */
 function stateOf(state: string | undefined): ProviderSnapshot["state"] {
@@ -71,16 +72,24 @@ export function snapshotsOf(api: Api, regions: Regions): SnapshotOperations {
     async remove(snapshotId, context) {
       const snapshot = placed(snapshotId, "snap");
       if (snapshot === undefined) return;
-      try {
+      const deleteIt = async (): Promise<boolean> => {
         const command = new DeleteSnapshotCommand({ SnapshotId: snapshot.id });
-        await api.ask(snapshot.region, context, (ec2, options) => ec2.send(command, options));
-      } catch (error) {
-        if (!isFault(error, "not-found")) throw error;
-        const Filters = [{ Name: "snapshot-id", Values: [snapshot.id] }];
-        const still = await described(api, snapshot.region, { OwnerIds: ["self"], Filters }, context);
-        if (!still.some(({ SnapshotId }) => SnapshotId === snapshot.id)) return;
-        throw new ProviderError(PROVIDER, { kind: "unavailable" }, `snapshot ${snapshotId} was denied and is there`, error.rawCode, error);
-      }
+        try {
+          await api.ask(snapshot.region, context, (ec2, options) => ec2.send(command, options));
+          return true;
+        } catch (error) {
+          if (isFault(error, "not-found")) return false;
+          throw error;
+        }
+      };
+      if (await deleteIt()) return;
+      // One that was made a moment ago may be denied once.
+      await api.sleep(LOOK_AGAIN_AFTER_MS, context);
+      if (await deleteIt()) return;
+      const Filters = [{ Name: "snapshot-id", Values: [snapshot.id] }];
+      const still = await described(api, snapshot.region, { OwnerIds: ["self"], Filters }, context);
+      if (!still.some(({ SnapshotId }) => SnapshotId === snapshot.id)) return;
+      throw new ProviderError(PROVIDER, { kind: "unavailable" }, `snapshot ${snapshotId} was denied and is there`);
     },
   };
 }

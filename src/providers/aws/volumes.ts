@@ -32,7 +32,7 @@ function attachmentOf(volume: Volume): Attachment | undefined {
 
 /** A disk that goes with its machine, or is going: nothing of anybody's is on it. */
 function isTransient(volume: Volume): boolean {
-  return volume.State === "deleting" || volume.State === "deleted" || attachmentOf(volume)?.DeleteOnTermination === true;
+  return isGoing(volume) || attachmentOf(volume)?.DeleteOnTermination === true;
 }
 
 export function toVolume(region: string, volume: Volume): ProviderVolume {
@@ -63,10 +63,17 @@ async function described(api: Api, region: string, input: DescribeVolumesCommand
   );
 }
 
+const isGoing = ({ State }: Volume) => State === "deleting" || State === "deleted";
+
 /** By a filter: a volume that is not there is an empty list, and one that was just made is not yet in it. */
-async function find(api: Api, { region, id }: Placed, context: CallContext): Promise<Volume | undefined> {
+async function findAny(api: Api, { region, id }: Placed, context: CallContext): Promise<Volume | undefined> {
   const found = await described(api, region, { Filters: [{ Name: "volume-id", Values: [id] }] }, context);
-  return found.find(({ VolumeId, State }) => VolumeId === id && State !== "deleting" && State !== "deleted");
+  return found.find(({ VolumeId }) => VolumeId === id);
+}
+
+async function find(api: Api, id: Placed, context: CallContext): Promise<Volume | undefined> {
+  const found = await findAny(api, id, context);
+  return found === undefined || isGoing(found) ? undefined : found;
 }
 
 /** @throws ProviderError `conflict` while another machine holds it or it is not ready, `not-found`, `invalid-request` in another zone. */
@@ -104,23 +111,37 @@ async function attach(api: Api, machines: Machines, volumeId: string, instanceId
   const Device = DEVICES.find((name) => !used.has(name));
   if (volume === undefined || Device === undefined) throw fault("conflict", `machine ${instanceId} has no place for another volume`);
   const command = new AttachVolumeCommand({ Device, InstanceId: machine.id, VolumeId: volume.id });
-  await api.ask(machine.region, context, (ec2, options) => ec2.send(command, options));
+  try {
+    await api.ask(machine.region, context, (ec2, options) => ec2.send(command, options));
+  } catch (error) {
+    // The machine's record does not show yet what was attached a moment ago.
+    if (!isFault(error, "invalid-request") || !/already in use/i.test(error.message)) throw error;
+    throw new ProviderError(PROVIDER, { kind: "conflict" }, error.message, error.rawCode, error);
+  }
 }
 
+/** A volume that was made a moment ago may be in no list yet, and be denied once: it is believed the second time. */
 async function remove(api: Api, providerId: string, context: CallContext): Promise<void> {
   const id = placed(providerId, "vol");
-  const volume = id === undefined ? undefined : await find(api, id, context);
-  if (id === undefined || volume === undefined) return;
-  const holder = attachmentOf(volume)?.InstanceId;
-  if (holder !== undefined) throw fault("conflict", `volume ${providerId} is ${volume.State} and belongs to ${holder}`);
-  try {
+  if (id === undefined) return;
+  const deleteIt = async (): Promise<boolean> => {
     const command = new DeleteVolumeCommand({ VolumeId: id.id });
-    await api.ask(id.region, context, (ec2, options) => ec2.send(command, options));
-  } catch (error) {
-    if (!isFault(error, "not-found")) throw error;
-    if ((await find(api, id, context)) === undefined) return;
-    throw new ProviderError(PROVIDER, { kind: "unavailable" }, `volume ${providerId} was denied and is there`, error.rawCode, error);
-  }
+    try {
+      await api.ask(id.region, context, (ec2, options) => ec2.send(command, options));
+      return true;
+    } catch (error) {
+      if (isFault(error, "not-found")) return false;
+      throw error;
+    }
+  };
+  const volume = await findAny(api, id, context);
+  if (volume !== undefined && isGoing(volume)) return;
+  const holder = volume === undefined ? undefined : attachmentOf(volume)?.InstanceId;
+  if (holder !== undefined) throw fault("conflict", `volume ${providerId} is ${volume?.State} and belongs to ${holder}`);
+  if (await deleteIt()) return;
+  await api.sleep(LOOK_AGAIN_AFTER_MS, context);
+  if ((await deleteIt()) || (await find(api, id, context)) === undefined) return;
+  throw new ProviderError(PROVIDER, { kind: "unavailable" }, `volume ${providerId} was denied and is there`);
 }
 
 /** Disks of type gp3, found by our tag. They are attached after a launch, so nothing deletes them with a machine. */
