@@ -75,7 +75,7 @@ describe("a launch", () => {
     await provider.launch(spec(await offer("n3-RTX-A6000x1-spot", "CANADA-1"), "t-env", { env, bootScript: "echo $WORD\n" }), context);
     const [sent] = body(cloud, "/v1/core/virtual-machines") as readonly { readonly user_data: string }[];
     const [, packed = ""] = /<<SPOT_END_OF_FILE[^\n]*\n([\s\S]*)\nSPOT_END_OF_FILE/.exec(sent?.user_data ?? "") ?? [];
-    expect(gunzipSync(Buffer.from(packed, "base64")).toString()).toBe("export WORD='it'\\''s'\necho $WORD\n");
+    expect(gunzipSync(Buffer.from(packed, "base64")).toString()).toBe("#!/bin/sh\nexport WORD='it'\\''s'\necho $WORD\n");
   });
 
   test("another process finds the environment and the key; a machine without a key of ours has one that nobody can use", async () => {

@@ -104,7 +104,7 @@ function awsCloud(reclaims: boolean): MakeCloud {
     const fake = await fakeAws({ clock, switches: { regions: ["us-east-1"] } });
     const { AWS_ENDPOINT_URL_PRICING: _, SPOT_AWS_ADVISOR_URL: __, ...env } = fake.env;
     return {
-      provider: await awsProvider({ env: { ...env, SPOT_AWS_REGIONS: "us-east-1" }, home: "/dev/null/nowhere", clock }),
+      provider: await awsProvider({ env: { ...env, SPOT_AWS_REGIONS: "us-east-1" }, home: NO_DISK, clock }),
       server: fake.server,
       isChange: ({ body }) => !/Action=(?:Describe|Get)/.test(body),
       living: fake.living,

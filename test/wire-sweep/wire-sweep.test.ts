@@ -2,11 +2,13 @@ import { expect, test } from "vitest";
 import { SWEPT_CLOUDS } from "./clouds.ts";
 import { sweepLife } from "./sweep.ts";
 
+/** Left to `npm run sweep`: moto is slow, and its other life, with a reclaim on the way, is here. */
+const LATER = new Set(["aws"]);
 /** Of what only reads, every so many requests; `npm run sweep` takes every one. */
 const STRIDE = 15;
 const NOTICES = new Set(["ppio", "novita", "aws, reclaimed", "alibaba, reclaimed"]);
 
-for (const [name, make] of Object.entries(SWEPT_CLOUDS))
+for (const [name, make] of Object.entries(SWEPT_CLOUDS).filter(([one]) => !LATER.has(one)))
   test(`${name}: whichever request fails in a whole life, reconcile leaves no second machine, no orphan and no lost volume`, async () => {
     const { requests, points, damage, sealed, told } = await sweepLife(make, STRIDE);
     process.stdout.write(`  ${name}: ${points} points over a life of ${requests} requests\n`);
