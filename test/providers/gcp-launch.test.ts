@@ -376,6 +376,7 @@ describe("the notice of 120 s", () => {
     expect(bodies("POST", INSERT)[0]).toMatchObject({ scheduling: { preemptionNoticeDuration: { seconds: "120" } } });
     expect(provider.capabilities.noticeSeconds).toBe(120);
     expect((await offer()).noticeSeconds).toBe(120);
+    expect(await offer()).not.toHaveProperty("noticeUpToSeconds");
     expect((await offer("g2-standard-4", { billing: "on-demand" })).noticeSeconds).toBe(0);
   });
 

@@ -20,6 +20,7 @@ describe("offers of Google Compute Engine", () => {
       billing: "spot",
       stock: "unknown",
       noticeSeconds: 0,
+      noticeUpToSeconds: 30,
       protectionSeconds: 0,
       interruptionsPerHour: null,
       source: "catalog",
@@ -28,6 +29,7 @@ describe("offers of Google Compute Engine", () => {
     expect(moneyToDecimal(spot?.price ?? { micros: 0n, currency: "" })).toBe("0.282718");
     expect(moneyToDecimal(onDemand?.price ?? { micros: 0n, currency: "" })).toBe("0.706796");
     expect(spot?.onDemandPrice).toEqual(onDemand?.price);
+    expect(onDemand).not.toHaveProperty("noticeUpToSeconds");
     expect(offers.every((offer) => offer.price.micros > 0n && offer.gpu.count > 0 && offer.gpu.vramGb > 0)).toBe(true);
     const keys = offers.map((offer) => [offer.zone, offer.type, offer.billing].join(" "));
     expect(new Set(keys).size).toBe(keys.length);

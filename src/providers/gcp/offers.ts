@@ -18,6 +18,9 @@ async function zonesUp(api: Api, context: CallContext): Promise<ReadonlyMap<stri
   return new Map(rows.map(({ name, status }) => [name, status === "UP"]));
 }
 
+/** Without a notice that was asked for: as much as the guest has to shut down, at best (Compute Engine, Spot VMs). */
+const NOTICE_UP_TO_S = 30;
+
 function offersOf(size: Size, prices: Prices, isUp: boolean, noticeSeconds: number): readonly Offer[] {
   const region = regionOf(size.zone);
   const onDemandPrice = prices.of(size, region, "on-demand");
@@ -39,6 +42,7 @@ function offersOf(size: Size, prices: Prices, isUp: boolean, noticeSeconds: numb
         // Google tells no stock: whether there is one, the launch says.
         stock: isUp ? "unknown" : 0,
         noticeSeconds: billing === "spot" ? noticeSeconds : 0,
+        ...(billing === "spot" && noticeSeconds < NOTICE_UP_TO_S ? { noticeUpToSeconds: NOTICE_UP_TO_S } : {}),
         protectionSeconds: 0,
         interruptionsPerHour: null,
         source: "catalog",
