@@ -81,3 +81,19 @@ describe("the fleet at Alibaba Cloud", () => {
     expect(await ordered("900CNY")).toMatchObject({ SpotStrategy: "SpotWithPriceLimit", SpotPriceLimit: "900.000" });
   });
 });
+
+test("a vSwitch without a free address is taken only when there is no other, be it the default one", async () => {
+  const { provider, spec, instead, sent } = await alibabaBench();
+  const row = (VSwitchId: string, IsDefault: boolean, AvailableIpAddressCount: number) => ({
+    ...{ VSwitchId, IsDefault, AvailableIpAddressCount },
+    ...{ VpcId: "vpc-1", ZoneId: ZONE, Status: "Available" },
+  });
+  const body = { VSwitches: { VSwitch: [row("vsw-full", true, 0), row("vsw-free", false, 9)] } };
+  const wanted = await spec("t-1");
+  instead("DescribeVSwitches", { do: "answer", answer: { status: 200, body } });
+  instead("DescribeSecurityGroups", { do: "answer", answer: { status: 200, body: { SecurityGroups: { SecurityGroup: [] } } } });
+  instead("CreateSecurityGroup", { do: "answer", answer: { status: 200, body: { SecurityGroupId: "sg-1" } } });
+  instead("AuthorizeSecurityGroup", DONE);
+  await provider.launch(wanted, context).catch(() => undefined);
+  expect(sent("RunInstances")[0]).toMatchObject({ VSwitchId: "vsw-free" });
+});

@@ -83,3 +83,31 @@ test("what the market was is read once, however many machines ask for it at the 
   await market.known();
   expect(looks).toBeLessThan(20);
 });
+
+const INSERT = /^zones\/[^/]+\/instances$/;
+
+test.each([
+  ["a2-ultragpu-1g", true],
+  ["a3-highgpu-8g", true],
+  ["g2-standard-4", false],
+])("a time limit on what brings local SSDs says what becomes of them, and nothing else may: %s", async (type, hasLocalSsd) => {
+  const { provider, spec, offer, bodies } = await gcpBench();
+  const change = { offer: { ...(await offer()), type } };
+  await provider.launch(await spec("t-a", { ...change, ttlSeconds: 3_600 }), context).catch(() => undefined);
+  await provider.launch(await spec("t-b", change), context).catch(() => undefined);
+  const said = bodies("POST", INSERT).map(
+    ({ scheduling }) => (scheduling as { readonly onInstanceStopAction?: unknown }).onInstanceStopAction,
+  );
+  expect(said).toEqual([hasLocalSsd ? { discardLocalSsd: true } : undefined, undefined]);
+});
+
+test("a data disk is as large as the smallest there is, and says so", async () => {
+  const { provider, fake, another } = await gcpBench();
+  const place = { region: "us-central1", zone: "us-central1-a" };
+  const disk = await provider.volumes?.create({ name: "work", token: "t-a", sizeGb: 1, ...place }, context);
+  expect(disk).toMatchObject({ sizeGb: 10 });
+  const other = await another({ SPOT_GCP_DISK_TYPE: "hyperdisk-balanced" });
+  expect(await other.volumes?.create({ name: "work", token: "t-b", sizeGb: 1, ...place }, context)).toMatchObject({ sizeGb: 4 });
+  expect(await other.volumes?.create({ name: "work", token: "t-c", sizeGb: 50, ...place }, context)).toMatchObject({ sizeGb: 50 });
+  expect(fake.volumes().map(({ sizeGb }) => sizeGb)).toEqual([10, 4, 50]);
+});

@@ -26,7 +26,11 @@ async function vSwitchIn(ecs: Ecs, region: string, zone: string, context: CallCo
   const parameters = { RegionId: region, ZoneId: zone, PageSize: 50 };
   const { VSwitches } = await ecs.read({ region, action: "DescribeVSwitches", parameters, answer: vswitchList }, context);
   const usable = VSwitches.VSwitch.filter(({ ZoneId, Status }) => (ZoneId === "" || ZoneId === zone) && Status !== "Pending").sort(
-    (a, b) => Number(b.IsDefault === true) - Number(a.IsDefault === true) || b.AvailableIpAddressCount - a.AvailableIpAddressCount,
+    (a, b) =>
+      // One that is full would be refused, with a word about the whole zone.
+      Number(b.AvailableIpAddressCount > 0) - Number(a.AvailableIpAddressCount > 0) ||
+      Number(b.IsDefault === true) - Number(a.IsDefault === true) ||
+      b.AvailableIpAddressCount - a.AvailableIpAddressCount,
   );
   const [best] = usable;
   if (best !== undefined) return { vSwitchId: best.VSwitchId, vpcId: best.VpcId };

@@ -52,6 +52,9 @@ function rootDiskType(machineType: string, usual: string): string {
   return /^(a3-ultragpu|a4|a4x|g4)-/.test(machineType) ? "hyperdisk-balanced" : usual;
 }
 
+/** Families of which every machine brings local SSDs (compute/docs/disks/add-local-ssd). */
+const LOCAL_SSD = /^(a2-ultragpu|a3|a4|a4x|a5x)-/;
+
 function scheduling({ offer, ttlSeconds }: LaunchSpec) {
   const limit = ttlSeconds === null ? null : Math.min(LONGEST_RUN_S, Math.max(SHORTEST_RUN_S, Math.ceil(ttlSeconds)));
   const isSpot = offer.billing === "spot";
@@ -64,6 +67,8 @@ function scheduling({ offer, ttlSeconds }: LaunchSpec) {
     automaticRestart: !isSpot,
     ...(isSpot || limit !== null ? { instanceTerminationAction: "STOP" } : {}),
     ...(limit === null ? {} : { maxRunDuration: { seconds: String(limit) } }),
+    // With a time limit that stops: required where there are local SSDs, and allowed nowhere else (the help of gcloud 528).
+    ...(limit === null || !LOCAL_SSD.test(offer.type) ? {} : { onInstanceStopAction: { discardLocalSsd: true } }),
   };
 }
 

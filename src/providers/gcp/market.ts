@@ -30,7 +30,7 @@ const silent = (): never => {
 };
 
 export function marketOf(api: Api, { home, clock }: Pick<GcpWorld, "home" | "clock">): Market {
-  const kept = keptAnswers(PROVIDER, { home, clock });
+  const kept = keptAnswers(PROVIDER, { home, clock, env });
   const mute: Api = { ...api, read: silent, catalogue: silent };
   let last: { readonly data: MarketData | undefined; readonly at: number } | undefined;
   let recalling: Promise<MarketData | undefined> | undefined;

@@ -12,6 +12,9 @@ import { deletionId, thisMinute } from "./repeatable.ts";
 import { snapshotOperations } from "./snapshots.ts";
 import type { WireDisk } from "./wire.ts";
 
+/** GB. Whoever asks for less gets this, and reads so in the answer. */
+const leastGb = (diskType: string) => (diskType === "hyperdisk-balanced" ? 4 : 10);
+
 export function volumeOperations(api: Api, market: Market): VolumeOperations {
   const shown = async (disk: WireDisk): Promise<ProviderVolume> => {
     const volume = toVolume(disk, null);
@@ -23,11 +26,12 @@ export function volumeOperations(api: Api, market: Market): VolumeOperations {
     const project = await api.project(context);
     const name = resourceName(spec.name, spec.token);
     const type = `projects/${project}/zones/${zone}/diskTypes/${api.settings.diskType}`;
+    const sizeGb = Math.max(spec.sizeGb, leastGb(api.settings.diskType));
     const labels = labelsOf(spec.name, spec.token);
     const snapshot =
       spec.fromSnapshotId === undefined ? {} : { sourceSnapshot: `projects/${project}/global/snapshots/${lastOf(spec.fromSnapshotId)}` };
-    const body = { name, sizeGb: String(spec.sizeGb), type, labels, ...snapshot };
-    const made = { name, zone, status: "CREATING", sizeGb: spec.sizeGb, type, labels, users: [], sourceImage: null };
+    const body = { name, sizeGb: String(sizeGb), type, labels, ...snapshot };
+    const made = { name, zone, status: "CREATING", sizeGb, type, labels, users: [], sourceImage: null };
     try {
       const request = {
         method: "POST",
