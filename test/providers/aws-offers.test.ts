@@ -2,8 +2,9 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bandOf } from "../../src/providers/aws/advisor.ts";
+import { briefly } from "../../src/providers/aws/briefly.ts";
 import { newest, priceOf } from "../../src/providers/aws/spot-prices.ts";
-import { fakeServer } from "../clouds/fake-server.ts";
+import { type FakeRequest, fakeServer } from "../clouds/fake-server.ts";
 import { awsOn, onMoto, sentOf } from "./aws-bench.ts";
 
 const item = (zone: string, price: string, at: string, product = "Linux/UNIX") => ({
@@ -240,5 +241,31 @@ describe("what AWS guesses of it", () => {
       expect(offers.filter(({ placementScore }) => placementScore !== undefined)).toEqual([]);
     }
     expect(sent("GetSpotPlacementScores")).toHaveLength(1);
+  });
+});
+
+describe("what is good to know and does not answer", () => {
+  test("is given up after its own time, and work that goes on has its signal", async () => {
+    let given: AbortSignal | undefined;
+    const hangs = ({ signal }: { readonly signal: AbortSignal }) => {
+      given = signal;
+      return new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const signal = new AbortController().signal;
+    await expect(briefly({ signal }, hangs, 20)).rejects.toMatchObject({ name: "TimeoutError" });
+    expect(given?.aborted).toBe(true);
+    expect(signal.aborted).toBe(false);
+  });
+
+  onMoto("costs seconds and no offers", async () => {
+    const { provider, cloud, context } = await awsOn();
+    const isScore = ({ body }: FakeRequest) => body.includes("GetSpotPlacementScores");
+    cloud.server.disturb({ what: { do: "stall", ms: 60_000 }, match: isScore, times: Number.POSITIVE_INFINITY });
+    const start = performance.now();
+    const offers = await provider.offers({ gpuModel: "T4" }, context);
+    expect(performance.now() - start).toBeLessThan(15_000);
+    expect(offers.filter(({ billing }) => billing === "spot").length).toBeGreaterThan(0);
+    expect(offers.filter(({ placementScore }) => placementScore !== undefined)).toEqual([]);
+    cloud.server.calm();
   });
 });

@@ -4,6 +4,7 @@ import { type CloudAnswer, cloudHttp, parsed } from "../cloud-http.ts";
 import { ProviderError } from "../errors.ts";
 import type { KeptAnswers } from "../kept-answers.ts";
 import type { CallContext } from "../provider.ts";
+import { briefly } from "./briefly.ts";
 import type { AwsWorld } from "./chain.ts";
 import { PROVIDER } from "./codes.ts";
 
@@ -72,7 +73,7 @@ export function advisor({ env, clock }: AwsWorld, isMoved: boolean, kept: KeptAn
       if (address === undefined || clock.now() - refusedAt < REFUSED_MS) return undefined;
       try {
         const age = { maxAgeMs: DAY_MS, staleMs: 30 * DAY_MS };
-        const { labels, rows, dataAt } = (await kept.recent("advisor", keptSchema, age, () => ask(context))).value;
+        const { labels, rows, dataAt } = (await kept.recent("advisor", keptSchema, age, () => briefly(context, ask))).value;
         return (region, type) => {
           const label = labels[String(rows[region]?.[type] ?? "")] ?? "";
           const band = bandOf(label);

@@ -1,8 +1,10 @@
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import { deadline } from "../../platform/clock.ts";
 import { HttpFailure, httpClient } from "../../platform/http.ts";
 import type { World } from "../../platform/world.ts";
+import { quoted } from "../cloud-http.ts";
 import { accessOf } from "../credentials.ts";
 import { ProviderError } from "../errors.ts";
 import { PROVIDER } from "./codes.ts";
@@ -129,12 +131,19 @@ function fromSdk(env: AwsWorld["env"]): () => Promise<Identity> {
 const login = () => accessOf(PROVIDER).chain?.login ?? "aws configure";
 const OUT_OF_REACH = /^(?:ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|UND_ERR)|Timeout/;
 
+/** Whether whoever gives the keys refused for now alone: too many questions, or a server that broke down. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { httpStatusCode = 0 } = (error as { readonly $metadata?: { readonly httpStatusCode?: number } }).$metadata ?? {};
+  return httpStatusCode >= 500 || httpStatusCode === 429 || /Throttl|TooManyRequests|LimitExceeded/.test(error.name);
+}
+
 /** What it means that the chain has no keys. Of an exchange only its words are shown. */
 function noKeys(error: unknown): ProviderError {
-  const words = error instanceof Error ? error.message : String(error);
+  const words = quoted(error instanceof Error ? error.message : String(error));
   const code = error instanceof HttpFailure ? error.code : error instanceof Error && "code" in error ? String(error.code) : "";
   const name = error instanceof Error ? error.name : "";
-  if (error instanceof HttpFailure || OUT_OF_REACH.test(code) || OUT_OF_REACH.test(name))
+  if (error instanceof HttpFailure || OUT_OF_REACH.test(code) || OUT_OF_REACH.test(name) || isPassing(error))
     return new ProviderError(PROVIDER, { kind: "unavailable" }, `whoever gives the credentials did not answer: ${words}`, code || null);
   if (/Could not load credentials/.test(words))
     return new ProviderError(PROVIDER, { kind: "auth" }, `no credentials: ${login()}, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`);
@@ -147,6 +156,8 @@ function orStopped<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Va
     const stop = () =>
       reject(new ProviderError(PROVIDER, { kind: "unavailable" }, "stopped before it was sent", null, signal.reason as unknown));
     if (signal.aborted) return stop();
+    // As many requests as there are regions may wait for the same keys; Node takes eleven of them for a leak.
+    setMaxListeners(0, signal);
     signal.addEventListener("abort", stop, { once: true });
     void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });

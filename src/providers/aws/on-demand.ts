@@ -3,6 +3,7 @@ import type { Money } from "../../model/money.ts";
 import type { KeptAnswers } from "../kept-answers.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
+import { briefly } from "./briefly.ts";
 import { currencyOf, priceOf } from "./spot-prices.ts";
 
 export interface OnDemandPrices {
@@ -82,7 +83,9 @@ export function onDemandPrices(api: Api, kept: KeptAnswers): OnDemandPrices {
       if (region.startsWith("cn-") || api.now() - refusedAt < REFUSED_MS) return undefined;
       try {
         const age = { maxAgeMs: DAY_MS, staleMs: 7 * DAY_MS };
-        const { value } = await kept.recent(`on-demand-${region}`, pricesSchema, age, () => ask(region, context));
+        const { value } = await kept.recent(`on-demand-${region}`, pricesSchema, age, () =>
+          briefly(context, (brief) => ask(region, brief)),
+        );
         const found = Object.entries(value).map(([type, text]) => [type, priceOf(text, region)] as const);
         return new Map(found.filter((entry): entry is readonly [string, Money] => entry[1] !== null));
       } catch {

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import type { KeptAnswers } from "../kept-answers.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
+import { briefly } from "./briefly.ts";
 import { everyPage } from "./pages.ts";
 
 /** AWS's guess, 1 to 10, of how likely a spot request is to be served now. */
@@ -19,6 +20,8 @@ export interface PlacementScores {
 /** A moment's view, and an account has only few different questions a day. */
 const KEPT_MS = 3_600_000;
 const REFUSED_MS = 3_600_000;
+/** It comes last, when everything else is known. */
+const WITHIN_MS = 4_000;
 /** With fewer the score is always low. */
 const FEWEST_TYPES = 3;
 /** The most that the action takes. */
@@ -58,7 +61,9 @@ export function placementScores(api: Api, home: () => string, kept: KeptAnswers)
           .digest("hex");
         const name = `placement-${digest.slice(0, 24)}`;
         const age = { maxAgeMs: KEPT_MS, staleMs: KEPT_MS };
-        const { value } = await kept.recent(name, scoresSchema, age, () => ask(names, regions, context));
+        const { value } = await kept.recent(name, scoresSchema, age, () =>
+          briefly(context, (brief) => ask(names, regions, brief), WITHIN_MS),
+        );
         const scores = new Map(value.map(({ region, zoneId, score }) => [`${region} ${zoneId}`, score]));
         return (region, zoneId) => scores.get(`${region} ${zoneId}`);
       } catch {
