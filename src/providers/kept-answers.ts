@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Clock } from "../platform/clock.ts";
 import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from "../platform/files.ts";
+import { CLOUD_ACCESS } from "./credentials.ts";
 
 /** An answer and when it was given, in epoch milliseconds. */
 export interface Kept<Value> {
@@ -22,9 +24,30 @@ export interface KeptAnswers {
   ): Promise<Kept<v.InferOutput<Schema>>>;
 }
 
-/** `recent` must be JSON and hold no secret: it lies as `cache/<provider>-<name>.json` below `home`. */
-export function keptAnswers(provider: string, { home, clock }: { readonly home: string; readonly clock: Clock }): KeptAnswers {
+interface KeepersWorld {
+  readonly home: string;
+  readonly clock: Clock;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** Something short that is another one for every address to which the provider was moved; nothing where it was not. */
+function movedTo(provider: string, env: NonNullable<KeepersWorld["env"]>): string {
+  const endpoint = CLOUD_ACCESS.find((access) => access.provider === provider)?.endpoint.variable;
+  const own = `SPOT_${provider.toUpperCase()}_`;
+  const moved = Object.entries(env)
+    .filter(([name]) => (endpoint !== undefined && name.startsWith(endpoint)) || (name.startsWith(own) && name.endsWith("_URL")))
+    .flatMap(([name, value]) => (value === undefined || value.trim() === "" ? [] : [`${name}=${value.trim()}`]))
+    .toSorted();
+  return moved.length === 0 ? "" : `-${createHash("sha256").update(moved.join("\n")).digest("hex").slice(0, 8)}`;
+}
+
+/**
+ * `recent` must be JSON and hold no secret: it lies as `cache/<provider>-<name>.json` below `home`. What an endpoint that was
+ * moved answered (a test server, say) is kept apart from what the cloud itself did.
+ */
+export function keptAnswers(provider: string, { home, clock, env = {} }: KeepersWorld): KeptAnswers {
   const folder = join(home, "cache");
+  const place = `${provider}${movedTo(provider, env)}`;
   const inMemory = new Map<string, Kept<unknown>>();
   const read = async (file: string): Promise<Kept<unknown> | undefined> => {
     try {
@@ -38,7 +61,7 @@ export function keptAnswers(provider: string, { home, clock }: { readonly home: 
   };
   return {
     async recent(name, schema, { maxAgeMs, staleMs }, ask) {
-      const file = join(folder, `${provider}-${name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.json`);
+      const file = join(folder, `${place}-${name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.json`);
       const kept = inMemory.get(file) ?? (await read(file));
       const known = kept === undefined ? undefined : v.safeParse(schema, kept.value);
       const now = clock.now();

@@ -75,7 +75,7 @@ test("what the market was is read once, however many machines ask for it at the 
     return clock.now();
   };
   // Each reading asks what time it is, to know how old it is.
-  const market = marketOf({} as Api, { home, clock: { ...clock, now } });
+  const market = marketOf({} as Api, { home, clock: { ...clock, now }, env: {} });
   const all = await Promise.all(Array.from({ length: 500 }, () => market.known()));
   expect(new Set(all)).toEqual(new Set([undefined]));
   expect(looks).toBeLessThan(10);

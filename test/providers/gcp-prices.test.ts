@@ -156,7 +156,7 @@ describe("prices of the billing catalogue", () => {
     await read();
     expect(asked()).toHaveLength(2 * pages);
     const files = readdirSync(join(home, "cache"));
-    expect(files.filter((name) => name.startsWith("gcp-skus-"))).toHaveLength(pages);
+    expect(files.filter((name) => /^gcp-[0-9a-f]{8}-skus-/.test(name))).toHaveLength(pages);
     expect(files.every((name) => !readFileSync(join(home, "cache", name), "utf8").includes("canary"))).toBe(true);
   });
 

@@ -80,3 +80,19 @@ test("an answer of another shape is thrown, not kept", async () => {
   await expect(wrong).rejects.toThrow();
   expect(() => readdirSync(join(home, "cache"))).toThrow();
 });
+
+test("what an address that was moved answers is kept apart: a test server's market is nobody's afterwards", async () => {
+  const { home } = shop();
+  const clock = { now: () => 5, monotonic: () => 5, sleep: () => Promise.resolve() };
+  const recent = async (provider: string, env: Readonly<Record<string, string>>, answer: number) =>
+    (await keptAnswers(provider, { home, clock, env }).recent("types", v.number(), AGE, async () => answer)).value;
+  expect(await recent("aws", { AWS_ENDPOINT_URL: "http://127.0.0.1:1" }, 1)).toBe(1);
+  expect(await recent("aws", { AWS_ENDPOINT_URL: " " }, 2)).toBe(2);
+  expect(await recent("aws", { AWS_ENDPOINT_URL: "http://127.0.0.1:2" }, 3)).toBe(3);
+  expect(await recent("aws", { AWS_ENDPOINT_URL_EC2: "http://127.0.0.1:1" }, 4)).toBe(4);
+  expect(await recent("aws", { SPOT_AWS_ADVISOR_URL: "http://127.0.0.1:1" }, 5)).toBe(5);
+  expect(await recent("aws", { AWS_ENDPOINT_URL: "http://127.0.0.1:1", OTHER_URL: "x" }, 6)).toBe(1);
+  expect(await recent("aws", {}, 7)).toBe(2);
+  expect(await recent("gcp", { SPOT_GCP_API_URL: "http://127.0.0.1:1" }, 8)).toBe(8);
+  expect(await recent("gcp", {}, 9)).toBe(9);
+});

@@ -29,7 +29,7 @@ const silent = (): never => {
   throw new ProviderError(PROVIDER, { kind: "unavailable" }, "not asked");
 };
 
-export function marketOf(api: Api, { home, clock }: Pick<GcpWorld, "home" | "clock">): Market {
+export function marketOf(api: Api, { home, clock, env }: Pick<GcpWorld, "home" | "clock" | "env">): Market {
   const kept = keptAnswers(PROVIDER, { home, clock, env });
   const mute: Api = { ...api, read: silent, catalogue: silent };
   let last: { readonly data: MarketData | undefined; readonly at: number } | undefined;
