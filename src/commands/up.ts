@@ -146,6 +146,7 @@ async function finish(context: CommandContext, fleet: Fleet, record: InstanceRec
   });
   if (ours && context.options["wait"] !== false)
     context.progress.done(`${ready.name} is ${ready.state}, ready after ${durationText(clock.monotonic() - start)}`);
+  if (ready.state === "stopped") context.progress.warn(`${ready.name} is stopped: ${ready.reason ?? "nobody says why"}`);
   return ready;
 }
 

@@ -77,10 +77,15 @@ export interface UpOptions {
  */
 export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpOptions): Promise<InstanceRecord> {
   let last: InstanceRecord;
+  let looks = 0;
+  // What is stopped is started by somebody else, and nobody knows when; but it may have been since it was looked at last.
+  const staysStopped = ({ state }: InstanceRecord) => state === "stopped" && looks++ > 0;
   try {
     last = await drive(fleet, record.id, {
       until: (now) =>
-        now.state === "gone" || now.desired !== "running" || (options.waitFor === "machine" ? now.providerId !== null : isUp(now)),
+        now.state === "gone" ||
+        now.desired !== "running" ||
+        (options.waitFor === "machine" ? now.providerId !== null : isUp(now) || staysStopped(now)),
       signal: options.signal,
       limitMs: options.limitMs,
     });

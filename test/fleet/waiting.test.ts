@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { decide } from "../../src/fleet/decide.ts";
+import { drive } from "../../src/fleet/drive.ts";
 import { refuseParking } from "../../src/fleet/ending.ts";
 import { observe } from "../../src/fleet/observe.ts";
 import { wakeUp } from "../../src/fleet/park.ts";
+import { bringUp } from "../../src/fleet/up.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";
 import { machine, record, seen } from "./samples.ts";
@@ -46,6 +48,36 @@ test("what is said of a machine that waits for its cloud does not blame anybody"
       message: `${ours.name} is stopped: ${reason}`,
     });
     await expect(refuseParking(fleet, stopped)).rejects.toThrow("so it was left stopped");
+  } finally {
+    await world.state.close();
+  }
+});
+
+test("a second up of a machine that its cloud keeps stopped says so, and does not wait for it", async () => {
+  const world = await paperWorld();
+  try {
+    const { fleet } = world.start();
+    const paper = await fleet.provider("paper");
+    const stopped = { state: "stopped", rawState: "stopped", endedBy: "provider", notice: null, reach: null } as const;
+    let isTaken = false;
+    const get: typeof paper.get = async (...asked) => {
+      const found = await paper.get(...asked);
+      return found === undefined || !isTaken ? found : { ...found, ...stopped };
+    };
+    const able = { ...fleet, provider: async () => ({ ...paper, get, capabilities: { ...paper.capabilities, restartsReclaimed: true } }) };
+    const ours = await world.clock.run(up(able, paperSpec({ onReclaim: "wait" })));
+    isTaken = true;
+    const again = bringUp(able, ours, { signal, limitMs: 600_000, waitFor: "ready", ours: false });
+    expect(await world.clock.run(again)).toMatchObject({ state: "running" });
+    await world.clock.run(drive(able, ours.id, { until: ({ state }) => state === "stopped", signal, limitMs: 60_000 }));
+    const before = world.clock.now();
+    const known = (await world.state.instanceByName("train")) ?? ours;
+    const later = bringUp(able, known, { signal, limitMs: 600_000, waitFor: "ready", ours: false });
+    expect(await world.clock.run(later)).toMatchObject({ state: "stopped", desired: "running" });
+    expect(world.clock.now() - before).toBeLessThan(10_000);
+    isTaken = false;
+    const back = bringUp(able, known, { signal, limitMs: 600_000, waitFor: "ready", ours: false });
+    expect(await world.clock.run(back)).toMatchObject({ state: "running" });
   } finally {
     await world.state.close();
   }
