@@ -1,5 +1,5 @@
 import { isFault } from "../providers/errors.ts";
-import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
+import type { Capabilities, MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import { type CloudView, isUp, type Observation } from "./decide.ts";
 import { problemOf } from "./faults.ts";
@@ -41,7 +41,7 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
 }
 
 /** Until it is up its agent is asked; later only where the agent has nobody but us to hear or to tell. */
-function needsGuest(record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
+export function needsGuest(record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
   if (cloud.kind !== "here" || !["running", "reclaiming"].includes(cloud.instance.state)) return false;
   if (!isUp(record)) return true;
   const untold = machine.notices === "controller" && (record.notice?.kind === "reclaim" || cloud.instance.notice !== null);
@@ -93,17 +93,17 @@ async function asking(signal: AbortSignal, ask: () => Promise<CloudView>): Promi
   }
 }
 
+/** Whether the provider charges for its GPU as it is. */
+export function isBilled({ state }: ProviderInstance, { stoppedBillsGpu }: Pick<Capabilities, "stoppedBillsGpu">): boolean {
+  return ["running", "reclaiming", "unknown"].includes(state) || (stoppedBillsGpu && state === "stopped");
+}
+
 /** Keeps the ledger true to what the provider says: an interval is open exactly while a GPU is billed. */
 export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: Observation): Promise<void> {
   if (seen.cloud.kind === "silent" || seen.launchIntent !== null) return;
   const open = (await fleet.state.ledger({ instanceId: record.id, openOnly: true })).filter((entry) => entry.kind === "gpu");
-  const billing = [
-    "running",
-    "reclaiming",
-    "unknown",
-    ...((await fleet.provider(record.provider)).capabilities.stoppedBillsGpu ? ["stopped"] : []),
-  ];
-  const billed = seen.cloud.kind === "here" && billing.includes(seen.cloud.instance.state);
+  const { capabilities } = await fleet.provider(record.provider);
+  const billed = seen.cloud.kind === "here" && isBilled(seen.cloud.instance, capabilities);
   const providerId = seen.cloud.kind === "here" ? seen.cloud.instance.providerId : null;
   const ended = open.filter((entry) => !billed || entry.providerId !== providerId);
   const opened = billed && providerId !== null && open.length === ended.length ? openedInterval(record, providerId, seen.now) : null;

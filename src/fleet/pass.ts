@@ -8,6 +8,7 @@ import { instanceLease, whileHolding } from "./lease.ts";
 import { followLedger, type Listing, observe } from "./observe.ts";
 import { noPace, type Pace } from "./pace.ts";
 import { perform } from "./perform.ts";
+import { quietTest } from "./quiet.ts";
 import { RecordMoved } from "./record-change.ts";
 import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
 import { settleVolumes } from "./volume-removal.ts";
@@ -63,9 +64,14 @@ export async function reconcile(
   const promised = await fleet.state.promisedProviders(fleet.clock.now() - LATE_MS);
   const listings = await listAll([...records.map((record) => record.provider), ...promised], fleet, pace, signal);
   // What is under way is looked at in every pass; what rests, or could not go on, when its provider's account is listed.
+  const isQuiet = await quietTest(fleet, listings);
   const items = await Promise.all(
     records.map(async (record): Promise<readonly PassItem[]> => {
       const { id, name: instance } = record;
+      if (pace.underway?.has(id) !== true && isQuiet(record)) {
+        pace.stuck.delete(id);
+        return [{ instance, outcome: "settled", why: null, problem: null }];
+      }
       const stuck = pace.stuck.get(id);
       const isStuck = stuck?.version === record.version;
       if (!listings.has(record.provider) && isStuck) return [{ instance, outcome: "stuck", why: stuck.why, problem: stuck.problem }];
@@ -80,15 +86,15 @@ export async function reconcile(
     }),
   );
   // What is still being worked on may be making the very machine or volume that would look like nobody's.
-  const isQuiet = pace.underway === null || pace.underway.size === 0;
-  const strays = isQuiet ? await endStrays(fleet, listings, signal) : [];
-  const volumes = isQuiet ? [...(await settleVolumes(fleet, signal)), ...(await settleSnapshots(fleet, signal))] : [];
+  const isCalm = pace.underway === null || pace.underway.size === 0;
+  const strays = isCalm ? await endStrays(fleet, listings, signal) : [];
+  const volumes = isCalm ? [...(await settleVolumes(fleet, signal)), ...(await settleSnapshots(fleet, signal))] : [];
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
   // Volumes are listed only where one of ours may have arrived too late.
   const givenUp = new Set(await fleet.state.volumesGivenUp(fleet.clock.now() - LATE_MS));
   const strayVolumes = await removeStrayVolumes(
     fleet,
-    answering.filter((id) => isQuiet && givenUp.has(id)),
+    answering.filter((id) => isCalm && givenUp.has(id)),
     signal,
   );
   for (const volume of await fleet.state.volumes())
@@ -188,8 +194,10 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
   const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
   const providers = records.map((record) => record.provider);
   const listings = await listAll(providers, fleet, pace, signal);
+  const isQuiet = await quietTest(fleet, listings);
   for (const record of records) {
-    if (!listings.has(record.provider)) continue;
+    signal.throwIfAborted();
+    if (!listings.has(record.provider) || isQuiet(record)) continue;
     await whileHolding(fleet, instanceLease(record.id), async () => {
       const seen = await observe(fleet, record, signal, listings.get(record.provider));
       await followLedger(fleet, record, seen);
