@@ -41,7 +41,10 @@ export const secretRows = {
         for (const status of [301, 302, 307, 308]) {
           const what = answer(status, "", { location: `${other.url}/elsewhere` });
           await struck(wired, what, everything, async () => {
-            for (const [name, send] of [...reads(wired, machine?.providerId ?? ""), ...all.map((change) => [change.name, change.send] as const)]) {
+            for (const [name, send] of [
+              ...reads(wired, machine?.providerId ?? ""),
+              ...all.map((change) => [change.name, change.send] as const),
+            ]) {
               const error = await faultOf(wired, send(), `${name} under ${status}`);
               expect(error.fault.kind, `${name} under ${status}`).not.toBe("unavailable");
               expect(error.message).toMatch(/redirect|HTTP 30\d/);

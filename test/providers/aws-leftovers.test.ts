@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { refusalOf } from "../../src/providers/aws/codes.ts";
+import { tagsOf } from "../../src/providers/aws/tags.ts";
 import type { FakeRequest } from "../clouds/fake-server.ts";
 import { eventually } from "../conformance/bench.ts";
 import { awsOn, onMoto, sentOf } from "./aws-bench.ts";
@@ -75,6 +76,7 @@ describe("what was made a moment ago", () => {
     const { provider, cloud, context } = await awsOn();
     const { volumes } = provider;
     const made = await volumes?.create(disk, context);
+    await eventually(async () => ((await volumes?.list(context))?.[0]?.rawState === "available" ? true : undefined), "the volume");
     const snapshot = await volumes?.snapshots?.create(made?.providerId ?? "", { name: "s", token: "t-s1" }, context);
     cloud.switches.listedAfterMs = 60_000;
     cloud.server.disturb({ what: refusal("InvalidSnapshot.NotFound"), match: isFor("DeleteSnapshot") });
@@ -101,6 +103,14 @@ describe("attaching", () => {
     await expect(attach()).rejects.toMatchObject({ fault: { kind: "conflict" } });
     await attach();
   });
+});
+
+test("labels that become the same tag are one: EC2 refuses a tag that comes twice", () => {
+  const tags = tagsOf({ name: "job", token: "t-1", labels: { "a*b": "1", "a?b": "2", c: "3" } });
+  expect(tags.slice(3)).toEqual([
+    { Key: "a-b", Value: "1" },
+    { Key: "c", Value: "3" },
+  ]);
 });
 
 test.each(["MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded", "VolumeLimitExceeded"])(

@@ -2,8 +2,11 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bandOf } from "../../src/providers/aws/advisor.ts";
+import type { Api } from "../../src/providers/aws/api.ts";
 import { briefly } from "../../src/providers/aws/briefly.ts";
+import { onDemandPrices } from "../../src/providers/aws/on-demand.ts";
 import { newest, priceOf } from "../../src/providers/aws/spot-prices.ts";
+import type { KeptAnswers } from "../../src/providers/kept-answers.ts";
 import { type FakeRequest, fakeServer } from "../clouds/fake-server.ts";
 import { awsOn, onMoto, sentOf } from "./aws-bench.ts";
 
@@ -247,6 +250,28 @@ describe("what AWS guesses of it", () => {
     }
     expect(sent("GetSpotPlacementScores")).toHaveLength(1);
   });
+});
+
+test("where EC2 alone is moved, the price list of AWS's own is not asked", async () => {
+  const asked: string[] = [];
+  const apiWith = (moved: Readonly<Record<string, string>>) =>
+    ({
+      endpoint: (service: string) => moved[service],
+      now: () => 0,
+      wire: {
+        send: async ({ origin }: { readonly origin: string }) => {
+          asked.push(origin);
+          return { text: '{"PriceList":[]}' };
+        },
+      },
+    }) as unknown as Api;
+  const kept: KeptAnswers = { recent: async (_, __, ___, ask) => ({ value: (await ask()) as never, observedAt: 0 }) };
+  const context = { signal: new AbortController().signal };
+  expect(await onDemandPrices(apiWith({ EC2: "http://127.0.0.1:1" }), kept).of("us-east-1", context)).toBeUndefined();
+  expect(asked).toEqual([]);
+  await onDemandPrices(apiWith({ EC2: "http://127.0.0.1:1", PRICING: "http://127.0.0.1:2" }), kept).of("us-east-1", context);
+  await onDemandPrices(apiWith({}), kept).of("us-east-1", context);
+  expect(asked).toEqual(["http://127.0.0.1:2", "https://api.pricing.us-east-1.amazonaws.com"]);
 });
 
 describe("what is good to know and does not answer", () => {

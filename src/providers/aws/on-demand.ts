@@ -57,14 +57,15 @@ function priceIn(text: string, currency: string): readonly [string, string] | nu
 /** One or two requests a region and day. A price to compare with is no reason to miss an offer. */
 export function onDemandPrices(api: Api, kept: KeptAnswers): OnDemandPrices {
   let refusedAt = Number.NEGATIVE_INFINITY;
-  const ask = async (region: string, { signal }: CallContext) => {
+  // Where EC2 is moved, nothing of AWS's own is asked unless somebody says where.
+  const origin = api.endpoint("PRICING") ?? (api.endpoint("EC2") === undefined ? ENDPOINT : undefined);
+  const ask = async (region: string, origin: string, { signal }: CallContext) => {
     const prices: Record<string, string> = {};
     let token: string | null | undefined;
     for (let page = 0; page < MOST_PAGES; page++) {
       const more = token ? { NextToken: token } : {};
       const body = { ServiceCode: "AmazonEC2", FormatVersion: "aws_v1", MaxResults: 100, Filters: filters(region), ...more };
       const headers = { "x-amz-target": "AWSPriceListService.GetProducts", "content-type": "application/x-amz-json-1.1" };
-      const origin = api.endpoint("PRICING") ?? ENDPOINT;
       const place = { service: "pricing", region: ANSWERED_IN, origin, path: "/", action: "GetProducts" } as const;
       const answer = await api.wire.send({ ...place, effect: "read", content: { body, headers }, signal });
       const { PriceList, NextToken } = v.parse(v.pipe(v.string(), v.parseJson(), pageSchema), answer.text);
@@ -80,11 +81,11 @@ export function onDemandPrices(api: Api, kept: KeptAnswers): OnDemandPrices {
   return {
     async of(region, context) {
       // China has a price list of its own.
-      if (region.startsWith("cn-") || api.now() - refusedAt < REFUSED_MS) return undefined;
+      if (origin === undefined || region.startsWith("cn-") || api.now() - refusedAt < REFUSED_MS) return undefined;
       try {
         const age = { maxAgeMs: DAY_MS, staleMs: 7 * DAY_MS };
         const { value } = await kept.recent(`on-demand-${region}`, pricesSchema, age, () =>
-          briefly(context, (brief) => ask(region, brief)),
+          briefly(context, (brief) => ask(region, origin, brief)),
         );
         const found = Object.entries(value).map(([type, text]) => [type, priceOf(text, region)] as const);
         return new Map(found.filter((entry): entry is readonly [string, Money] => entry[1] !== null));

@@ -27,7 +27,7 @@ function safe(text: string, longest: number): string {
 function labelTags(labels: Readonly<Record<string, string>> = {}): readonly Tag[] {
   return Object.entries(labels)
     .map(([key, value]) => ({ Key: safe(key, LONGEST_KEY), Value: safe(value, LONGEST_VALUE) }))
-    .filter(({ Key }) => Key !== "" && !OURS.test(Key))
+    .filter(({ Key }, at, all) => Key !== "" && !OURS.test(Key) && all.findIndex((other) => other.Key === Key) === at)
     .slice(0, MOST_LABELS);
 }
 
