@@ -36,6 +36,8 @@ export interface AwsProviderBench {
   /** Launches and waits until it runs. */
   running(change?: Partial<LaunchSpec>): Promise<ProviderInstance>;
   until(providerId: string, look: (one: ProviderInstance | undefined) => boolean): Promise<ProviderInstance | undefined>;
+  /** Waits until its only volume can be used. */
+  untilUsable(): Promise<void>;
   /** Every request of an action so far, oldest first. */
   sent(action: string): readonly Sent[];
   /** The actions so far, oldest first, reads left out. */
@@ -115,6 +117,10 @@ export async function awsOn({ switches, delays, env = {} }: AwsBenchOptions = {}
       const found = await until(providerId, (one) => one?.state === "running");
       if (found === undefined) throw new Error("not there");
       return found;
+    },
+    async untilUsable() {
+      const isUsable = async () => (await provider.volumes?.list(context))?.[0]?.rawState === "available";
+      await eventually(async () => ((await isUsable()) ? true : undefined), "the volume");
     },
     sent: sentBy,
     changes: () =>

@@ -73,10 +73,10 @@ describe("what was made a moment ago", () => {
   });
 
   onMoto("not found is believed the second time only: of a volume and of a snapshot", async () => {
-    const { provider, cloud, context } = await awsOn();
+    const { provider, cloud, context, untilUsable } = await awsOn();
     const { volumes } = provider;
     const made = await volumes?.create(disk, context);
-    await eventually(async () => ((await volumes?.list(context))?.[0]?.rawState === "available" ? true : undefined), "the volume");
+    await untilUsable();
     const snapshot = await volumes?.snapshots?.create(made?.providerId ?? "", { name: "s", token: "t-s1" }, context);
     cloud.switches.listedAfterMs = 60_000;
     cloud.server.disturb({ what: refusal("InvalidSnapshot.NotFound"), match: isFor("DeleteSnapshot") });
@@ -93,13 +93,13 @@ describe("what was made a moment ago", () => {
 
 describe("attaching", () => {
   onMoto("a name that another disk has taken just now is a conflict, and another try", async () => {
-    const { provider, cloud, context, running } = await awsOn();
+    const { provider, cloud, context, running, untilUsable } = await awsOn();
     const { providerId } = await running();
     const made = await provider.volumes?.create(disk, context);
     const taken = refusal("InvalidParameterValue", "Invalid value '/dev/sdf' for unixDevice. Attachment point /dev/sdf is already in use");
     cloud.server.disturb({ what: taken, match: isFor("AttachVolume") });
     const attach = () => provider.volumes?.attach?.(made?.providerId ?? "", providerId, context);
-    await eventually(async () => ((await provider.volumes?.list(context))?.[0]?.rawState === "available" ? true : undefined), "the volume");
+    await untilUsable();
     await expect(attach()).rejects.toMatchObject({ fault: { kind: "conflict" } });
     await attach();
   });

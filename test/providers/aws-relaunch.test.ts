@@ -34,7 +34,10 @@ describe("a machine that EC2 made for a request of ours by itself", () => {
       return bench.cloud.living().length === 0 ? true : undefined;
     }, "the end of both");
     expect(bench.cloud.spotRequests()[0]?.state).toBe("cancelled");
-    expect(await bench.provider.destroy(first.providerId, bench.context)).toBe("gone");
+    await eventually(async () => {
+      await bench.cloud.settle();
+      return (await bench.provider.destroy(first.providerId, bench.context)) === "gone" ? true : undefined;
+    }, "the end of both, by their words");
   });
 });
 

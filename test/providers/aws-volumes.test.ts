@@ -107,6 +107,7 @@ describe("snapshots", () => {
     const bench = await awsOn({ delays: { snapshot: 300 } });
     const { snapshots } = operations(bench);
     const { providerId } = await operations(bench).create(disk, bench.context);
+    await bench.untilUsable();
     const made = await snapshots.create(providerId, { name: "before", token: "t-s1" }, bench.context);
     expect(made).toMatchObject({ name: "before", token: "t-s1", volumeId: providerId, sizeGb: 20, region: "us-east-1", state: "pending" });
     expect(bench.sent("CreateSnapshot")[0]).toMatchObject({

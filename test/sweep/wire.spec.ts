@@ -11,7 +11,7 @@ const REAL_STRIDE = STRIDE === 1 ? 1 : STRIDE * 5;
 
 test("local: every request of a whole life fails once before and once after it took effect", async () => {
   const start = performance.now();
-  const { requests, points, damage } = await sweepLife(localCloudOnTheWire, REAL_STRIDE, LOCAL_TEMPO);
+  const { requests, points, damage } = await sweepLife(localCloudOnTheWire, REAL_STRIDE, { tempo: LOCAL_TEMPO });
   const seconds = Math.round((performance.now() - start) / 1000);
   process.stdout.write(`  local: ${points} points over a life of ${requests} requests, ${damage.length} damaged, ${seconds} s\n`);
   expect(damage).toEqual([]);

@@ -95,15 +95,24 @@ export interface Swept {
   readonly told: number;
 }
 
-/** Every change and every `stride`-th request of the life, each failing before and after it took effect. */
-export async function sweepLife(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, stride: number, real?: Tempo): Promise<Swept> {
-  const calm = await play(make, 0, "reset-before", real);
+export interface SweepOptions {
+  readonly faults?: readonly WireFault[];
+  readonly tempo?: Tempo;
+}
+
+/** Every change and every `stride`-th request of the life, each with every fault in turn: all of them, unless told. */
+export async function sweepLife(
+  make: (clock: VirtualClock) => Promise<CloudOnTheWire>,
+  stride: number,
+  { faults = FAULTS, tempo }: SweepOptions = {},
+): Promise<Swept> {
+  const calm = await play(make, 0, "reset-before", tempo);
   const damage = calm.broken.map((what) => `undisturbed: ${what}`);
   let points = 0;
   for (let n = 1; n <= calm.requests; n++)
-    for (const fault of calm.changes.has(n) || (n - 1) % stride === 0 ? FAULTS : []) {
+    for (const fault of calm.changes.has(n) || (n - 1) % stride === 0 ? faults : []) {
       points += 1;
-      const { broken } = await play(make, n, fault, real);
+      const { broken } = await play(make, n, fault, tempo);
       damage.push(...broken.map((what) => `request ${n}, ${fault}: ${what}`));
     }
   return { requests: calm.requests, points, damage, sealed: calm.sealed, told: calm.told };

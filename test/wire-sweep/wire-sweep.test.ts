@@ -1,16 +1,18 @@
 import { expect, test } from "vitest";
 import { SWEPT_CLOUDS } from "./clouds.ts";
-import { sweepLife } from "./sweep.ts";
+import { FAULTS, sweepLife } from "./sweep.ts";
 
-/** Left to `npm run sweep`: moto is slow, and its other life, with a reclaim on the way, is here. */
-const LATER = new Set(["aws"]);
+/** Left to `npm run sweep`, because they are slow; their other life, with a reclaim on the way, is here. */
+const LATER = new Set(["aws", "alibaba"]);
+/** Slow too: here their requests take effect and lose their answers, which is the worse half. */
+const SLOW = new Set(["aws, reclaimed", "alibaba, reclaimed"]);
 /** Of what only reads, every so many requests; `npm run sweep` takes every one. */
 const STRIDE = 15;
 const NOTICES = new Set(["ppio", "novita", "aws, reclaimed", "alibaba, reclaimed"]);
 
 for (const [name, make] of Object.entries(SWEPT_CLOUDS).filter(([one]) => !LATER.has(one)))
   test(`${name}: whichever request fails in a whole life, reconcile leaves no second machine, no orphan and no lost volume`, async () => {
-    const { requests, points, damage, sealed, told } = await sweepLife(make, STRIDE);
+    const { requests, points, damage, sealed, told } = await sweepLife(make, STRIDE, { faults: SLOW.has(name) ? ["reset-after"] : FAULTS });
     process.stdout.write(`  ${name}: ${points} points over a life of ${requests} requests\n`);
     expect(damage).toEqual([]);
     expect(points).toBeGreaterThan(8);

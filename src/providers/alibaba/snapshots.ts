@@ -12,9 +12,12 @@ import { doneSchema, madeSnapshot, snapshotList, type WireSnapshot } from "./wir
 
 const MOST_PER_PAGE = 100;
 
-/** A snapshot of an ESSD can be used at once (`Available`), long before it is `accomplished`. */
-function stateOf({ Status, Available }: WireSnapshot): ProviderSnapshot["state"] {
-  if (Status === "accomplished" || (Status === "progressing" && Available === true)) return "ready";
+/**
+ * A snapshot of an ESSD can be used at once (`Available`), long before it is `accomplished`; but until then it fails when its
+ * machine stops or goes, and whoever is told `ready` may end the machine.
+ */
+function stateOf({ Status }: WireSnapshot): ProviderSnapshot["state"] {
+  if (Status === "accomplished") return "ready";
   return Status === "failed" ? "failed" : "pending";
 }
 

@@ -101,7 +101,6 @@ export const snapshotSchema = v.object({
   SnapshotId: id,
   SnapshotName: word,
   Status: v.fallback(v.string(), "unknown"),
-  Available: flag,
   SourceDiskId: text,
   /** GiB. */
   SourceDiskSize: count,
