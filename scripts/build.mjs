@@ -64,24 +64,33 @@ const pieces = {
   },
 };
 
-/** Small and wanted nearly everywhere: whoever imports one of them imports all, so that they lie in one chunk together. */
-const BASE = [
-  // Some of the model is for whoever talks to clouds only.
-  ...readdirSync(join(root, "src", "model"))
-    .filter((name) => !["gpu-names.ts", "gpu-query.ts", "packed-script.ts"].includes(name))
-    .map((name) => `model/${name}`),
-  ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),
-  ...["text-width", "list-view", "detail-view", "painter", "price-header"].map((name) => `output/${name}.ts`),
-];
-const base = {
-  name: "base",
+/** Whoever imports one file of a group imports all of it, so that they lie in one chunk together. */
+const GROUPS = {
+  // Small and wanted nearly everywhere.
+  base: [
+    // Some of the model is for whoever talks to clouds only.
+    ...readdirSync(join(root, "src", "model"))
+      .filter((name) => !["gpu-names.ts", "gpu-query.ts", "packed-script.ts"].includes(name))
+      .map((name) => `model/${name}`),
+    ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),
+    ...["text-width", "list-view", "detail-view", "painter", "price-header", "json"].map((name) => `output/${name}.ts`),
+    ...["fleet/fleet.ts", "pricing/instance-cost.ts"],
+  ],
+  // What the database is read with.
+  rows: ["state/columns.ts", "state/instance-body.ts", "state/schema.ts", "state/listing.ts", "platform/sqlite.ts"],
+};
+const groups = {
+  name: "groups",
   setup(builder) {
-    const paths = new Set(BASE.map((name) => join(root, "src", name)));
-    builder.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, importer, resolveDir, namespace }) =>
-      namespace === "file" && !paths.has(importer) && paths.has(join(resolveDir, path)) ? { path: "base", namespace: "base" } : undefined,
-    );
-    builder.onLoad({ filter: /.*/, namespace: "base" }, () => ({
-      contents: BASE.map((name) => `export * from "./${name}";`).join("\n"),
+    const groupOf = new Map(Object.entries(GROUPS).flatMap(([group, names]) => names.map((name) => [join(root, "src", name), group])));
+    builder.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, importer, resolveDir, namespace }) => {
+      const group = groupOf.get(join(resolveDir, path));
+      return namespace === "file" && group !== undefined && groupOf.get(importer) !== group
+        ? { path: group, namespace: "group" }
+        : undefined;
+    });
+    builder.onLoad({ filter: /.*/, namespace: "group" }, ({ path }) => ({
+      contents: GROUPS[path].map((name) => `export * from "./${name}";`).join("\n"),
       resolveDir: join(root, "src"),
     }));
   },
@@ -92,7 +101,7 @@ const base = {
  * that do get this line. As a banner of every chunk it would cost each of them a third of a millisecond.
  */
 const REQUIRE =
-  'import{createRequire as __createRequire}from"node:module";const require = __createRequire(import.meta.url), __spotResolve = require.resolve;\n';
+  'import{createRequire as __createRequire}from"node:module";const require = __createRequire(import.meta.url), __spotResolve = require.resolve, __spotFile = import.meta.filename;\n';
 
 const { outputFiles } = await build({
   absWorkingDir: root,
@@ -104,7 +113,7 @@ const { outputFiles } = await build({
   format: "esm",
   platform: "node",
   target: "node20.19",
-  plugins: [withoutChildProcess, bundleAws, bundleLibsql, pieces, base],
+  plugins: [withoutChildProcess, bundleAws, bundleLibsql, pieces, groups],
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: "none",

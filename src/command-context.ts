@@ -28,7 +28,7 @@ export async function commandContext(
   const { stdout, stderr } = world;
   const painter = await painterFor(stdout, world.env, flags.color);
   const progress = progressFor(world, await painterFor(stderr, world.env, flags.color), flags);
-  const interactive = world.stdinIsTTY && stderr.isTTY && !flags.yes && !flags.machine;
+  const interactive = !flags.yes && !flags.machine && world.stdinIsTTY && stderr.isTTY;
   const setting = (key: string) => readSetting(key, options, world);
   const database = join(world.home, "state.db");
   const state = once(() => import("./state/open.ts").then(({ openState }) => openState(database)));

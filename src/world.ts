@@ -1,6 +1,5 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { isatty } from "node:tty";
 import { systemClock } from "./platform/clock.ts";
 import { systemRng } from "./platform/rng.ts";
 import type { OutputStream } from "./platform/terminal.ts";
@@ -21,11 +20,16 @@ export function spotHome(env: Environment, platform: NodeJS.Platform, cwd: strin
 
 const UNKNOWN_WIDTH = 80;
 
+/** The module comes with all of Node's networking: whoever does not ask need not load it. */
+function isTerminal(descriptor: number): boolean {
+  return process.getBuiltinModule("node:tty").isatty(descriptor);
+}
+
 /** The stream is made at its first use: each of the three costs every start a millisecond or two. */
 function outputStream(descriptor: number, open: () => NodeJS.WriteStream, env: Environment): OutputStream {
   return {
     get isTTY() {
-      return isatty(descriptor);
+      return isTerminal(descriptor);
     },
     get columns() {
       const stated = Number(env["COLUMNS"]);
@@ -72,7 +76,9 @@ export function realWorld({ packageRoot, program, signal }: WorldParts): World {
     pid,
     stdout: outputStream(1, () => process.stdout, env),
     stderr: outputStream(2, stderrStream, env),
-    stdinIsTTY: isatty(0),
+    get stdinIsTTY() {
+      return isTerminal(0);
+    },
     readStdin: (mostBytes, signal) => import("./platform/stdin.ts").then((stdin) => stdin.readStdin(mostBytes, signal)),
     clock: systemClock,
     rng: systemRng,

@@ -6,6 +6,7 @@ import { alibabaProvider } from "../../src/providers/alibaba/provider.ts";
 import { fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
 import { REGIONS } from "../clouds/alibaba/catalogue.ts";
 import type { FakeRequest } from "../clouds/fake-server.ts";
+import { hurried } from "./bench.ts";
 import { providerConformance } from "./suite.ts";
 
 const ACTIONS = { launch: "RunInstances", destroy: "DeleteInstances", "volume-create": "CreateDisk" } as const;
@@ -30,7 +31,7 @@ providerConformance({
     const provider = await alibabaProvider({
       env: { ...fake.env, SPOT_ALIBABA_REGIONS: "cn-hangzhou,eu-central-1" },
       home,
-      clock: systemClock,
+      clock: hurried,
     });
     return {
       provider,

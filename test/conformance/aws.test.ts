@@ -2,17 +2,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "vitest";
-import { type Clock, systemClock } from "../../src/platform/clock.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { awsProvider } from "../../src/providers/aws/provider.ts";
 import { fakeAws } from "../clouds/aws/aws.ts";
 import { motoAvailable } from "../clouds/aws/moto.ts";
 import type { FakeRequest } from "../clouds/fake-server.ts";
+import { hurried } from "./bench.ts";
 import { providerConformance } from "./suite.ts";
 
 const A_MINUTE_MS = 60_000;
-
-/** Waits between two looks take a tenth of their time. */
-const hurried: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 10, signal) };
 
 const actionOf = ({ body }: FakeRequest) => /(?:^|&)Action=(\w+)/.exec(body)?.[1] ?? "";
 const ACTIONS = { launch: "RunInstances", destroy: "TerminateInstances", "volume-create": "CreateVolume" };

@@ -1,17 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Clock, systemClock } from "../../src/platform/clock.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { partsOf } from "../../src/providers/gcp/machine-types.ts";
 import { gcpProvider } from "../../src/providers/gcp/provider.ts";
 import type { FakeRequest } from "../clouds/fake-server.ts";
 import { fakeGcp } from "../clouds/gcp/fake.ts";
+import { hurried } from "./bench.ts";
 import { providerConformance } from "./suite.ts";
 
 const A_MINUTE_MS = 60_000;
-
-/** Waits between two looks take a hundredth of their time. */
-const hurried: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 100, signal) };
 
 /** A token changes nothing, although it is asked for with POST. */
 function isChange({ method, path }: FakeRequest): boolean {

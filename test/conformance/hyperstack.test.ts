@@ -1,17 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Clock, systemClock } from "../../src/platform/clock.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { hyperstackProvider } from "../../src/providers/hyperstack/provider.ts";
 import type { FakeRequest } from "../clouds/fake-server.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
+import { hurried } from "./bench.ts";
 import { providerConformance } from "./suite.ts";
 
 const MACHINES = "/v1/core/virtual-machines";
 const A_MINUTE_MS = 60_000;
-
-/** Waits between two looks take a tenth of their time. */
-const hurried: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 10, signal) };
 
 /** The lifecycle actions of this cloud are GET. */
 function isChange({ method, path }: FakeRequest): boolean {

@@ -2,6 +2,7 @@ import { tmpdir } from "node:os";
 import { systemClock } from "../../src/platform/clock.ts";
 import { verdaProvider } from "../../src/providers/verda/provider.ts";
 import { fakeVerda } from "../clouds/verda/verda.ts";
+import { hurried } from "./bench.ts";
 import { providerConformance } from "./suite.ts";
 
 const PATHS = { launch: ["POST", "/v1/instances"], destroy: ["PUT", "/v1/instances"], "volume-create": ["POST", "/v1/volumes"] } as const;
@@ -19,7 +20,7 @@ providerConformance({
   looksTwice: true,
   async make() {
     const fake = await fakeVerda({ clock: systemClock });
-    const provider = await verdaProvider({ env: fake.env, home: tmpdir(), clock: systemClock });
+    const provider = await verdaProvider({ env: fake.env, home: tmpdir(), clock: hurried });
     return {
       provider,
       close: () => fake.close(),

@@ -1,5 +1,6 @@
 import { systemClock } from "../../../src/platform/clock.ts";
 import { novitaProvider, ppioProvider } from "../../../src/providers/ppio/provider.ts";
+import { hurried } from "../../conformance/bench.ts";
 import { providerConformance } from "../../conformance/suite.ts";
 import { fakePpio, isOperation } from "./fake.ts";
 import type { PpioSettings } from "./settings.ts";
@@ -18,7 +19,7 @@ export function ppioConformance(vendor: PpioSettings["vendor"]): void {
     async make() {
       const fake = await fakePpio({ clock: systemClock, vendor });
       const make = vendor === "ppio" ? ppioProvider : novitaProvider;
-      const provider = await make({ env: fake.env, home: "/nonexistent", clock: systemClock });
+      const provider = await make({ env: fake.env, home: "/nonexistent", clock: hurried });
       return {
         provider,
         close: () => fake.close(),
