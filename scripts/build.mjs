@@ -73,9 +73,10 @@ const GROUPS = {
       .filter((name) => !["gpu-names.ts", "gpu-query.ts", "packed-script.ts"].includes(name))
       .map((name) => `model/${name}`),
     ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),
-    ...["text-width", "list-view", "detail-view", "painter", "price-header", "json"].map((name) => `output/${name}.ts`),
-    ...["fleet/fleet.ts", "pricing/instance-cost.ts"],
+    ...["text-width", "list-view", "detail-view", "painter", "price-header"].map((name) => `output/${name}.ts`),
   ],
+  // Of whatever looks at the fleet.
+  look: ["fleet/fleet.ts", "output/json.ts", "pricing/instance-cost.ts"],
   // What the database is read with.
   rows: ["state/columns.ts", "state/instance-body.ts", "state/schema.ts", "state/listing.ts", "platform/sqlite.ts"],
 };
