@@ -39,12 +39,11 @@ export function offerJson({ ranked, count }: OfferRow): unknown {
     effective: { interruptionsPerHour: effective.interruptionsPerHour, lostShare: effective.lostShare, basis: effective.basis },
     stock: offer.stock,
     noticeSeconds: offer.noticeSeconds,
-    ...(offer.noticeUpToSeconds === undefined ? {} : { noticeUpToSeconds: offer.noticeUpToSeconds }),
+    noticeUpToSeconds: offer.noticeUpToSeconds ?? null,
     protectionSeconds: offer.protectionSeconds,
-    ...(offer.reclaimed === undefined
-      ? {}
-      : { reclaimed: { ...offer.reclaimed, observedAt: new Date(offer.reclaimed.observedAt).toISOString() } }),
-    ...(offer.placementScore === undefined ? {} : { placementScore: offer.placementScore }),
+    reclaimed:
+      offer.reclaimed === undefined ? null : { ...offer.reclaimed, observedAt: new Date(offer.reclaimed.observedAt).toISOString() },
+    placementScore: offer.placementScore ?? null,
     source: offer.source,
     observedAt: new Date(offer.observedAt).toISOString(),
     ...(count === undefined ? {} : { offersInGroup: count }),
