@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -191,13 +192,18 @@ test("a volume that is full says so, keeps the older checkpoints and no partial 
 });
 
 test("a file that never stops changing is refused by name; one replaced by rename is sealed", async () => {
-  const changing = 'while :; do date +%N >> "$SPOT_CHECKPOINT_DIR/odd\nname"; done';
+  const changing = 'while :; do echo more >> "$SPOT_CHECKPOINT_DIR/odd\nname"; done';
   const machine = await start({ command: ["sh", "-c", changing] });
   await eventually("the file", () => (readdirSync(machine.checkpointFolder).length > 0 ? true : undefined));
-  const refused = await machine.verb("snapshot", "manual");
+  const { refused, before } = await eventually("a seal while it changes", async () => {
+    const sealed = existsSync(machine.sealedFolder) ? readdirSync(machine.sealedFolder) : [];
+    const answer = await machine.verb("snapshot", "manual");
+    // On a busy machine the writer may have stood still while the file was read, and then it was sealed rightly.
+    return answer.code === 0 ? undefined : { refused: answer, before: sealed };
+  });
   expect(refused.code).toBe(7);
   expect(parseGuestError(refused.stdout)).toContain("odd\\nname kept changing while it was read");
-  expect(readdirSync(machine.sealedFolder)).toEqual([]);
+  expect(readdirSync(machine.sealedFolder)).toEqual(before);
   await machine.verb("stop");
   let count = 0;
   const replacing = setInterval(() => {
