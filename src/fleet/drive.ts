@@ -25,8 +25,8 @@ export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSi
   try {
     const seen = await observe(fleet, record, signal, listing);
     await followLedger(fleet, record, seen);
-    const { action } = decide(record, seen);
-    const ms = await perform(fleet, record, action, seen, signal);
+    const { action, why } = decide(record, seen);
+    const ms = await perform({ ...fleet, because: why }, record, action, seen, signal);
     return ms === null ? { kind: "rest" } : { kind: "again", ms };
   } catch (error) {
     if (signal.aborted) throw error;

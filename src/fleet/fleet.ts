@@ -61,6 +61,8 @@ export interface Fleet {
   ownerIsDead(owner: string): boolean;
   /** In which order offers in different currencies are tried; the bundled rate when left out. */
   readonly exchange?: ExchangeRate;
+  /** Why the step under way is done, as it was decided: stamped on every event that it writes. */
+  readonly because?: string;
   /** A line of progress for people. */
   say(text: string): void;
 }

@@ -201,8 +201,8 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
     await whileHolding(fleet, instanceLease(record.id), async () => {
       const seen = await observe(fleet, record, signal, listings.get(record.provider));
       await followLedger(fleet, record, seen);
-      const { action } = decide(record, seen);
-      if (isPassive(record, action)) await perform(fleet, record, action, seen, signal);
+      const { action, why } = decide(record, seen);
+      if (isPassive(record, action)) await perform({ ...fleet, because: why }, record, action, seen, signal);
     }).catch((error: unknown) => {
       // What a cloud does not answer now is looked at the next time.
       if (!(error instanceof RecordMoved) && !isFault(error, "unavailable", "rate-limited")) throw error;

@@ -45,14 +45,15 @@ function requireMove(record: InstanceRecord, to: InstanceState | undefined): voi
   if (to !== undefined && !mayMove(record.state, to)) throw new RangeError(`${record.name} cannot go from ${record.state} to ${to}`);
 }
 
-/** An event about a record, stamped with the fleet's clock. */
+/** An event about a record, stamped with the fleet's clock and with why it was decided, if it was. */
 export function eventOf(
   fleet: Fleet,
   record: Pick<InstanceRecord, "name" | "provider">,
   type: NewEvent["type"],
   data: NewEvent["data"],
 ): NewEvent {
-  return { at: fleet.clock.now(), type, instance: record.name, provider: record.provider, data };
+  const because = fleet.because === undefined ? {} : { because: fleet.because };
+  return { at: fleet.clock.now(), type, instance: record.name, provider: record.provider, data: { ...data, ...because } };
 }
 
 /** Closings for the open promises of a record, of one kind or of all. */

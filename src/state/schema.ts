@@ -38,6 +38,17 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     "CREATE TABLE leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at BIGINT NOT NULL)",
     "CREATE TABLE blocked_offers (offer_key TEXT PRIMARY KEY, until_at BIGINT NOT NULL, why TEXT NOT NULL)",
   ],
+  [
+    // One cap a scope: `total`, `day`, or `fleet:NAME`.
+    `CREATE TABLE budgets (
+      scope TEXT PRIMARY KEY, cap_micros BIGINT NOT NULL, cap_currency TEXT NOT NULL, at_cap TEXT NOT NULL,
+      created_at BIGINT NOT NULL)`,
+    // How far a reader of the events has come (a webhook, say), so that a restart loses none.
+    "CREATE TABLE cursors (name TEXT PRIMARY KEY, seq BIGINT NOT NULL, at BIGINT NOT NULL)",
+    // The public keys of the computers that share this state: each of them comes into every new machine.
+    "CREATE TABLE peers (host TEXT PRIMARY KEY, public_key TEXT NOT NULL, seen_at BIGINT NOT NULL)",
+    "CREATE INDEX events_instance ON events (instance, seq)",
+  ],
 ];
 
 /** What this program reads and writes. */
