@@ -1,5 +1,7 @@
 import { blockOffers } from "./blocked-offers.ts";
+import { putBudgets, removeBudgets } from "./budgets.ts";
 import { putCheckpoints, removeCheckpoints } from "./checkpoints.ts";
+import { putCursors } from "./cursors.ts";
 import { appendEvents } from "./events.ts";
 import { addInstance, changeInstance } from "./instances.ts";
 import { closeIntents, openIntents } from "./intents.ts";
@@ -24,6 +26,9 @@ async function apply(database: Executor, change: Change): Promise<CommitResult> 
   await removeCheckpoints(database, change.removeCheckpoints ?? []);
   await putLedger(database, change.ledger ?? []);
   await blockOffers(database, change.blockOffers ?? []);
+  await putBudgets(database, change.budgets ?? []);
+  await removeBudgets(database, change.removeBudgets ?? []);
+  await putCursors(database, change.cursors ?? []);
   await appendEvents(database, change.events ?? []);
   return "committed";
 }

@@ -4,8 +4,10 @@ import { pathToFileURL } from "node:url";
 import { Kysely } from "kysely";
 import { openSqlite, openSqliteReadOnly, type SqliteDatabase } from "../platform/sqlite.ts";
 import { blockedOfferQueries } from "./blocked-offers.ts";
+import { budgetQueries } from "./budgets.ts";
 import { checkpointQueries } from "./checkpoints.ts";
 import { commitChange } from "./commit.ts";
+import { cursorQueries } from "./cursors.ts";
 import { sqliteDialect } from "./dialect.ts";
 import { eventQueries } from "./events.ts";
 import { instanceQueries } from "./instances.ts";
@@ -13,6 +15,7 @@ import { intentQueries } from "./intents.ts";
 import { leaseQueries } from "./leases.ts";
 import { ledgerQueries } from "./ledger.ts";
 import { migrate } from "./migrations.ts";
+import { peerQueries } from "./peers.ts";
 import { databaseProblem, isUnwritable, newerProblem } from "./problems.ts";
 import type { State } from "./records.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
@@ -94,6 +97,9 @@ export async function openState(path: string, options: OpenStateOptions = {}): P
     ...ledgerQueries(database),
     ...eventQueries(database),
     ...blockedOfferQueries(database),
+    ...budgetQueries(database),
+    ...cursorQueries(database),
+    ...peerQueries(database),
     ...leaseQueries(database),
     close: () => database.destroy(),
   };

@@ -145,6 +145,24 @@ export interface LedgerRecord {
   readonly billed: Money | null;
 }
 
+/** A cap on spending. */
+export interface BudgetRecord {
+  /** `total`, `day`, or `fleet:NAME`. */
+  readonly scope: string;
+  readonly cap: Money;
+  /** What happens when it is reached. */
+  readonly atCap: "warn" | "hibernate" | "refuse";
+  readonly createdAt: number;
+}
+
+/** A computer that works on this state. Only what may be known to everybody is kept of it. */
+export interface PeerRecord {
+  readonly host: string;
+  /** One line as in `authorized_keys`. */
+  readonly publicKey: string;
+  readonly seenAt: number;
+}
+
 export interface NewEvent {
   readonly at: number;
   readonly type: EventType;
@@ -176,6 +194,11 @@ export interface Change {
   readonly ledger?: readonly LedgerRecord[];
   /** Key (provider/region/zone/type/billing) → epoch ms until which the offer is passed over. */
   readonly blockOffers?: readonly { readonly key: string; readonly until: number; readonly why: string }[];
+  /** Set or replaced by scope. */
+  readonly budgets?: readonly BudgetRecord[];
+  readonly removeBudgets?: readonly string[];
+  /** How far the reader of that name has come in the events; set as told, also backwards. */
+  readonly cursors?: readonly { readonly name: string; readonly seq: number; readonly at: number }[];
 }
 
 export type CommitResult = "committed" | "name-taken" | "stale";
@@ -208,6 +231,14 @@ export interface State {
   /** The newest `seq`, 0 when there is none. */
   lastSeq(): Promise<number>;
   blockedOffers(now: number): Promise<ReadonlySet<string>>;
+  /** By scope. */
+  budgets(): Promise<readonly BudgetRecord[]>;
+  /** How far the reader of that name has come in the events; undefined for one that never said. */
+  cursor(name: string): Promise<{ readonly seq: number; readonly at: number } | undefined>;
+  /** Says who works on this state, and with which key; one entry a computer. */
+  putPeer(peer: Pick<PeerRecord, "host" | "publicKey">, at: number): Promise<void>;
+  /** The computers that were seen at or after `since` (epoch ms), by name. */
+  peers(since: number): Promise<readonly PeerRecord[]>;
   /** True when the lease is ours now: free, expired, or already held by this owner (then extended). */
   acquireLease(name: string, owner: string, now: number, ttlMs: number): Promise<boolean>;
   leaseHolder(name: string, now: number): Promise<{ readonly owner: string; readonly expiresAt: number } | undefined>;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import type { Checkpoint } from "../../src/model/checkpoint.ts";
 import { openState } from "../../src/state/open.ts";
-import type { InstanceSpec, State } from "../../src/state/records.ts";
+import type { BudgetRecord, InstanceSpec, State } from "../../src/state/records.ts";
 import { sampleEvent, sampleInstance, sampleIntent, sampleLedger, sampleVolume, usd } from "./sample-records.ts";
 
 async function emptyState(): Promise<State> {
@@ -176,6 +176,41 @@ test("an offer is passed over until its time", async () => {
   await state.commit({ blockOffers: [{ key: "x", until: 20, why: "sold out again" }] });
   expect(await state.blockedOffers(9)).toEqual(new Set(["x", "y"]));
   expect(await state.blockedOffers(10)).toEqual(new Set(["x"]));
+});
+
+test("a budget is set, changed and removed by its scope", async () => {
+  const state = await emptyState();
+  const day: BudgetRecord = { scope: "day", cap: usd(20_000_000), atCap: "warn", createdAt: 1 };
+  const fleet: BudgetRecord = { scope: "fleet:llm", cap: { micros: 7n, currency: "CNY" }, atCap: "hibernate", createdAt: 2 };
+  await state.commit({ budgets: [fleet, day] });
+  expect(await state.budgets()).toEqual([day, fleet]);
+  await state.commit({ budgets: [{ ...day, atCap: "refuse", createdAt: 3 }], removeBudgets: ["fleet:llm", "total"] });
+  expect(await state.budgets()).toEqual([{ ...day, atCap: "refuse", createdAt: 3 }]);
+});
+
+test("a cursor is moved together with the rest of a change, or not at all", async () => {
+  const state = await emptyState();
+  expect(await state.cursor("hook")).toBeUndefined();
+  await state.commit({ cursors: [{ name: "hook", seq: 7, at: 1 }] });
+  expect(await state.cursor("hook")).toEqual({ seq: 7, at: 1 });
+  const stale = { id: "i-none", version: 1, set: {} };
+  expect(await state.commit({ instance: stale, cursors: [{ name: "hook", seq: 9, at: 2 }] })).toBe("stale");
+  expect(await state.cursor("hook")).toEqual({ seq: 7, at: 1 });
+  await state.commit({ cursors: [{ name: "hook", seq: 8, at: 3 }] });
+  expect(await state.cursor("hook")).toEqual({ seq: 8, at: 3 });
+});
+
+test("a computer that works on the state has one entry, which ages", async () => {
+  const state = await emptyState();
+  await state.putPeer({ host: "b", publicKey: "ssh-ed25519 B" }, 10);
+  await state.putPeer({ host: "a", publicKey: "ssh-ed25519 A" }, 20);
+  await state.putPeer({ host: "b", publicKey: "ssh-ed25519 B2" }, 30);
+  const [a, b] = [
+    { host: "a", publicKey: "ssh-ed25519 A", seenAt: 20 },
+    { host: "b", publicKey: "ssh-ed25519 B2", seenAt: 30 },
+  ];
+  expect(await state.peers(20)).toEqual([a, b]);
+  expect(await state.peers(21)).toEqual([b]);
 });
 
 test("a lease is one owner's until it expires", async () => {
