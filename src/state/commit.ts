@@ -5,13 +5,16 @@ import { putCursors } from "./cursors.ts";
 import { appendEvents } from "./events.ts";
 import { addInstance, changeInstance } from "./instances.ts";
 import { closeIntents, openIntents } from "./intents.ts";
+import { holdsLeases } from "./leases.ts";
 import { putLedger } from "./ledger.ts";
 import type { Change, CommitResult } from "./records.ts";
 import type { Executor } from "./tables.ts";
 import { putVolumes } from "./volumes.ts";
 
 async function apply(database: Executor, change: Change): Promise<CommitResult> {
+  const { under } = change;
   const steps: readonly (() => Promise<CommitResult>)[] = [
+    async () => (under === undefined || (await holdsLeases(database, under)) ? "committed" : "lost"),
     async () => (change.addInstance === undefined ? "committed" : addInstance(database, change.addInstance)),
     async () => (change.instance === undefined ? "committed" : changeInstance(database, change.instance)),
     () => putVolumes(database, change.volumes ?? []),

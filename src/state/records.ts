@@ -87,6 +87,8 @@ export interface InstanceRecord {
   readonly endpoints: readonly { readonly port: number; readonly address: string }[];
   /** By when a restore must serve, or it is put back to sleep, whoever looks at it then. Null when none is under way. */
   readonly wakeBy: number | null;
+  /** When its owner had us forget it: its machine is left alone, whatever it costs. Null for every other record. */
+  readonly forgottenAt: number | null;
   /** Why it is where it is, for people. */
   readonly reason: string | null;
   /** When the state last changed. */
@@ -101,7 +103,7 @@ export type ListedRecord = Omit<InstanceRecord, "spec">;
 /** A durable promise, written before a request leaves, that a resource may exist or be changed. */
 export interface IntentRecord {
   readonly id: string;
-  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove" | "volume-snapshot";
+  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove" | "volume-snapshot" | "reap";
   /** Our instance id, or null for a volume of its own. */
   readonly instanceId: string | null;
   readonly provider: string;
@@ -173,6 +175,11 @@ export interface NewEvent {
 
 /** Everything that must become true together, in one transaction. */
 export interface Change {
+  /**
+   * The leases under which it was decided. Refused as `lost`, in the same transaction, when one of them is another owner's by
+   * now or has run out. `now` (epoch ms) is the committer's; a PostgreSQL goes by its own clock.
+   */
+  readonly under?: { readonly leases: readonly string[]; readonly owner: string; readonly now: number };
   /** Refused as `name-taken` while another record with this name is not gone. */
   readonly addInstance?: InstanceRecord;
   /** Refused as `stale` when the stored version is another one. The stored version is raised by one. */
@@ -201,7 +208,7 @@ export interface Change {
   readonly cursors?: readonly { readonly name: string; readonly seq: number; readonly at: number }[];
 }
 
-export type CommitResult = "committed" | "name-taken" | "stale";
+export type CommitResult = "committed" | "name-taken" | "stale" | "lost";
 
 /** The database, as the fleet sees it. Every function is one statement or one transaction. */
 export interface State {
@@ -239,9 +246,16 @@ export interface State {
   putPeer(peer: Pick<PeerRecord, "host" | "publicKey">, at: number): Promise<void>;
   /** The computers that were seen at or after `since` (epoch ms), by name. */
   peers(since: number): Promise<readonly PeerRecord[]>;
-  /** True when the lease is ours now: free, expired, or already held by this owner (then extended). */
+  /**
+   * True when the lease is ours now: free, expired, or already held by this owner (then extended). `now` is the clock of a
+   * file's processes; computers that share a PostgreSQL need not agree on the time, so there all leases go by its own.
+   */
   acquireLease(name: string, owner: string, now: number, ttlMs: number): Promise<boolean>;
+  /** Extends every lease that this owner still has, in one statement. @returns their names; what is missing is not ours any more. */
+  renewLeases(owner: string, now: number, ttlMs: number): Promise<ReadonlySet<string>>;
   leaseHolder(name: string, now: number): Promise<{ readonly owner: string; readonly expiresAt: number } | undefined>;
+  /** As `leaseHolder`, and also one that has run out: `leftMs` is then 0 or less. `since`: epoch ms, 0 when it is not known. */
+  lease(name: string, now: number): Promise<{ readonly owner: string; readonly since: number; readonly leftMs: number } | undefined>;
   releaseLease(name: string, owner: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -48,6 +48,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // The public keys of the computers that share this state: each of them comes into every new machine.
     "CREATE TABLE peers (host TEXT PRIMARY KEY, public_key TEXT NOT NULL, seen_at BIGINT NOT NULL)",
     "CREATE INDEX events_instance ON events (instance, seq)",
+    // Since when its owner has a lease; 0 for one that an older program took.
+    "ALTER TABLE leases ADD COLUMN since BIGINT NOT NULL DEFAULT 0",
   ],
 ];
 

@@ -86,7 +86,7 @@ export interface Tables {
     billed_micros: number | bigint | null;
     billed_currency: string | null;
   };
-  leases: { name: string; owner: string; expires_at: number };
+  leases: { name: string; owner: string; expires_at: number; since: number };
   blocked_offers: { offer_key: string; until_at: number; why: string };
   budgets: { scope: string; cap_micros: number | bigint; cap_currency: string; at_cap: string; created_at: number };
   cursors: { name: string; seq: number; at: number };
