@@ -3,8 +3,15 @@ import type { BudgetRecord, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
 export async function putBudgets(database: Executor, budgets: readonly BudgetRecord[]): Promise<void> {
-  for (const { scope, cap, atCap, createdAt } of budgets) {
-    const rest = { cap_micros: microsColumn(cap), cap_currency: cap.currency, at_cap: atCap, created_at: createdAt };
+  for (const { scope, cap, atCap, createdAt, said } of budgets) {
+    const rest = {
+      cap_micros: microsColumn(cap),
+      cap_currency: cap.currency,
+      at_cap: atCap,
+      created_at: createdAt,
+      said_percent: said.percent,
+      said_at: said.at,
+    };
     await database
       .insertInto("budgets")
       .values({ scope, ...rest })
@@ -28,6 +35,7 @@ export function budgetQueries(database: Executor): Pick<State, "budgets"> {
             cap: moneyFromColumns(row.cap_micros, row.cap_currency),
             atCap: row.at_cap as BudgetRecord["atCap"],
             createdAt: row.created_at,
+            said: { percent: row.said_percent, at: row.said_at },
           }),
         )
         .sort((a, b) => (a.scope < b.scope ? -1 : 1));

@@ -149,7 +149,7 @@ export interface LedgerRecord {
 
 /** A cap on spending. */
 export interface BudgetRecord {
-  /** `total`, `day`, or `fleet:NAME`. */
+  /** `total`, `day` (by UTC), `fleet:NAME` or `fleet:NAME:day`. */
   readonly scope: string;
   readonly cap: Money;
   /** What happens when it is reached. */
@@ -162,6 +162,8 @@ export interface PeerRecord {
   readonly host: string;
   /** One line as in `authorized_keys`. */
   readonly publicKey: string;
+  /** How far the spending had come, in percent of the cap, when an event last told of it, and when; 0 for never. */
+  readonly said: { readonly percent: number; readonly at: number };
   readonly seenAt: number;
 }
 

@@ -39,10 +39,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     "CREATE TABLE blocked_offers (offer_key TEXT PRIMARY KEY, until_at BIGINT NOT NULL, why TEXT NOT NULL)",
   ],
   [
-    // One cap a scope: `total`, `day`, or `fleet:NAME`.
+    // One cap a scope: `total`, `day`, `fleet:NAME` or `fleet:NAME:day`.
     `CREATE TABLE budgets (
       scope TEXT PRIMARY KEY, cap_micros BIGINT NOT NULL, cap_currency TEXT NOT NULL, at_cap TEXT NOT NULL,
-      created_at BIGINT NOT NULL)`,
+      created_at BIGINT NOT NULL, said_percent BIGINT NOT NULL, said_at BIGINT NOT NULL)`,
     // How far a reader of the events has come (a webhook, say), so that a restart loses none.
     "CREATE TABLE cursors (name TEXT PRIMARY KEY, seq BIGINT NOT NULL, at BIGINT NOT NULL)",
     // The public keys of the computers that share this state: each of them comes into every new machine.

@@ -88,7 +88,15 @@ export interface Tables {
   };
   leases: { name: string; owner: string; expires_at: number; since: number };
   blocked_offers: { offer_key: string; until_at: number; why: string };
-  budgets: { scope: string; cap_micros: number | bigint; cap_currency: string; at_cap: string; created_at: number };
+  budgets: {
+    scope: string;
+    cap_micros: number | bigint;
+    cap_currency: string;
+    at_cap: string;
+    created_at: number;
+    said_percent: number;
+    said_at: number;
+  };
   cursors: { name: string; seq: number; at: number };
   peers: { host: string; public_key: string; seen_at: number };
 }

@@ -180,8 +180,9 @@ test("an offer is passed over until its time", async () => {
 
 test("a budget is set, changed and removed by its scope", async () => {
   const state = await emptyState();
-  const day: BudgetRecord = { scope: "day", cap: usd(20_000_000), atCap: "warn", createdAt: 1 };
-  const fleet: BudgetRecord = { scope: "fleet:llm", cap: { micros: 7n, currency: "CNY" }, atCap: "hibernate", createdAt: 2 };
+  const day: BudgetRecord = { scope: "day", cap: usd(20_000_000), atCap: "warn", createdAt: 1, said: { percent: 0, at: 0 } };
+  const said = { percent: 80, at: 5 };
+  const fleet: BudgetRecord = { scope: "fleet:llm", cap: { micros: 7n, currency: "CNY" }, atCap: "hibernate", createdAt: 2, said };
   await state.commit({ budgets: [fleet, day] });
   expect(await state.budgets()).toEqual([day, fleet]);
   await state.commit({ budgets: [{ ...day, atCap: "refuse", createdAt: 3 }], removeBudgets: ["fleet:llm", "total"] });
