@@ -1,4 +1,5 @@
 import { type Money, moneyFromDecimal } from "../src/model/money.ts";
+import { FRESH_OUTLOOK } from "../src/model/outlook.ts";
 import { openState } from "../src/state/open.ts";
 import type { InstanceRecord } from "../src/state/records.ts";
 
@@ -23,6 +24,8 @@ function instance(number: number): InstanceRecord {
       env: {},
       onReclaim: "replace",
       onRebalance: "log",
+      fallbackAfterMs: null,
+      returnToSpot: false,
       checkpointHook: null,
       checkpointEveryMs: null,
       readyHttp: null,
@@ -66,6 +69,8 @@ function instance(number: number): InstanceRecord {
     dataKeptUntil: null,
     endpoints: [],
     wakeBy: null,
+    forgottenAt: null,
+    outlook: FRESH_OUTLOOK,
     reason: null,
     version: 1,
   };

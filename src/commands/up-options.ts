@@ -27,8 +27,14 @@ export function configureUp(command: Command): void {
     .option("--ttl <duration>", "ends by itself after this time")
     .option("--idle <duration>", "ends by itself when its workload has been over for so long")
     .option("--env <key=value>", "for the workload; may be given several times", collect)
-    .option("--on-reclaim <policy>", "replace, hibernate, wait (for the cloud to start it again by itself; aws) or let-go")
+    .option(
+      "--on-reclaim <policy>",
+      "replace, hibernate, checkpoint (work until the end, then rest on the volume), wait (for the cloud to start it again by itself; aws) or let-go",
+    )
     .option("--on-rebalance <policy>", "log or checkpoint, when the cloud hints that a reclaim is likelier than usual (aws)")
+    .option("--fallback-after <duration>", "rent on demand when spot has been refused for so long; back to spot when it is there again")
+    .option("--return-to-spot", "from on-demand, go back to spot when it is there again (default with --fallback-after)")
+    .option("--no-return-to-spot", "stay on demand")
     .option("--checkpoint-hook <command>", "run before a checkpoint is sealed, with SPOT_DEADLINE and SPOT_REASON")
     .option("--checkpoint-every <duration>", "seal a checkpoint at this interval as well")
     .option("--ready-http <:port/path>", "it is ready when this answers")
@@ -63,6 +69,8 @@ function flagInput(context: CommandContext): SpecInput {
     ...given("idle", text("idle")),
     ...given("onReclaim", text("onReclaim")),
     ...given("onRebalance", text("onRebalance")),
+    ...given("fallbackAfter", text("fallbackAfter")),
+    ...given("returnToSpot", typeof options["returnToSpot"] === "boolean" ? options["returnToSpot"] : undefined),
     ...given("workdir", text("workdir")),
     ...given("ports", Array.isArray(options["port"]) ? options["port"].map(String) : undefined),
     ...given("registryAuth", text("registryAuth")),

@@ -29,6 +29,8 @@ const entries = {
   env: v.optional(scalars),
   onReclaim: v.optional(text),
   onRebalance: v.optional(text),
+  fallbackAfter: v.optional(textOrNumber),
+  returnToSpot: v.optional(v.boolean("true or false")),
   checkpoint: v.optional(v.strictObject({ hook: v.optional(text), every: v.optional(textOrNumber) }, "a map with hook and every")),
   ready: v.optional(v.strictObject({ http: v.optional(text), cmd: v.optional(text) }, "a map with http and cmd")),
   command: v.optional(textOrTexts),
@@ -101,6 +103,10 @@ const settings: Readonly<Record<string, JsonSchema>> = {
   onReclaim: described("What follows a reclaim; replace by default.", { enum: RECLAIM_POLICIES }),
   onRebalance: described("What follows a hint that a reclaim is likelier than usual; it is only logged by default.", {
     enum: REBALANCE_POLICIES,
+  }),
+  fallbackAfter: described("Rent on demand when spot has been refused for so long; never when not given.", duration),
+  returnToSpot: described("Go back to spot once it has been on offer for a while; true with fallbackAfter, false without.", {
+    type: "boolean",
   }),
   checkpoint: described("How checkpoints are made.", {
     ...object({

@@ -16,6 +16,8 @@ export interface SpecInput {
   readonly env?: Readonly<Record<string, string | number | boolean>>;
   readonly onReclaim?: string;
   readonly onRebalance?: string;
+  readonly fallbackAfter?: string | number;
+  readonly returnToSpot?: boolean;
   readonly checkpoint?: { readonly hook?: string; readonly every?: string | number };
   readonly ready?: { readonly http?: string; readonly cmd?: string };
   /** One text is a shell command; a list is run as it stands. */

@@ -29,7 +29,7 @@ import type { InputPath, InputSource, SpecInput } from "./spec-input.ts";
 
 export const BILLING_MODES = ["spot", "on-demand", "auto"] as const;
 export const REBALANCE_POLICIES = ["log", "checkpoint"] as const;
-export const RECLAIM_POLICIES = ["replace", "hibernate", "wait", "let-go"] as const;
+export const RECLAIM_POLICIES = ["replace", "hibernate", "checkpoint", "wait", "let-go"] as const;
 const DEFAULT_VOLUME_GB = 10;
 const DEFAULT_MOUNT = "/data";
 
@@ -72,6 +72,7 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
   const named = providersField(source, ["provider"], input.provider);
   const command = commandField(source, ["command"], input.command);
   const volume = volumeWish(source, input.volume);
+  const fallbackAfterMs = durationField(source, ["fallbackAfter"], input.fallbackAfter);
   const common = {
     gpu: gpuField(source, ["gpu"], input.gpu),
     billing: wordField(source, ["billing"], input.billing, BILLING_MODES, "spot"),
@@ -83,6 +84,9 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
     env: envField(source, ["env"], input.env ?? {}),
     onReclaim: wordField(source, ["onReclaim"], input.onReclaim, RECLAIM_POLICIES, "replace"),
     onRebalance: wordField(source, ["onRebalance"], input.onRebalance, REBALANCE_POLICIES, "log"),
+    fallbackAfterMs,
+    // Whoever is to leave spot for want of it goes back by default.
+    returnToSpot: input.returnToSpot ?? fallbackAfterMs !== null,
     checkpointHook: textField(source, ["checkpoint", "hook"], input.checkpoint?.hook, "a shell command"),
     checkpointEveryMs: durationField(source, ["checkpoint", "every"], input.checkpoint?.every),
     readyHttp: readyHttpField(source, ["ready", "http"], input.ready?.http),
@@ -107,6 +111,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   maxPrice: "--max-price",
   onReclaim: "--on-reclaim",
   onRebalance: "--on-rebalance",
+  fallbackAfter: "--fallback-after",
   labels: "--label",
   ports: "--port",
   registryAuth: "--registry-auth",
@@ -156,6 +161,8 @@ const LINES: readonly (readonly [string, (spec: InstanceSpec) => string])[] = [
   ["idle", (spec) => time(spec.idleMs)],
   ["on reclaim", (spec) => spec.onReclaim],
   ["on rebalance", (spec) => spec.onRebalance],
+  ["fallback after", (spec) => time(spec.fallbackAfterMs)],
+  ["return to spot", (spec) => (spec.returnToSpot ? "yes" : "no")],
   ["checkpoint hook", (spec) => spec.checkpointHook ?? "none"],
   ["checkpoint every", (spec) => time(spec.checkpointEveryMs)],
   ["ready http", (spec) => spec.readyHttp ?? "none"],

@@ -1,6 +1,7 @@
 import { EXIT } from "../model/exit-codes.ts";
 import { newId } from "../model/ids.ts";
 import type { Offer } from "../model/offer.ts";
+import { FRESH_OUTLOOK } from "../model/outlook.ts";
 import { Problem } from "../model/problem.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import { isUp } from "./decide.ts";
@@ -47,6 +48,8 @@ export function newRecord(fleet: Fleet, spec: InstanceSpec, offer: Offer): Insta
     dataKeptUntil: null,
     endpoints: [],
     wakeBy: null,
+    outlook: { ...FRESH_OUTLOOK, needsSince: now },
+    forgottenAt: null,
     reason: null,
     changedAt: now,
     version: 1,

@@ -4,6 +4,7 @@ import type { Gpu } from "../model/gpu.ts";
 import type { Billing, InstanceState } from "../model/instance.ts";
 import type { Money } from "../model/money.ts";
 import type { Notice } from "../model/notice.ts";
+import type { Outlook } from "../model/outlook.ts";
 
 /** What a person asked for; kept whole, so that a replacement is the same machine again. Plain JSON. */
 export interface InstanceSpec {
@@ -19,7 +20,11 @@ export interface InstanceSpec {
   readonly ttlMs: number | null;
   readonly idleMs: number | null;
   readonly env: Readonly<Record<string, string>>;
-  readonly onReclaim: "replace" | "hibernate" | "wait" | "let-go";
+  readonly onReclaim: "replace" | "hibernate" | "checkpoint" | "wait" | "let-go";
+  /** How long spot may be refused before on-demand is rented instead, in milliseconds; null: never. */
+  readonly fallbackAfterMs: number | null;
+  /** Go back to spot from on-demand, once it has been on offer for a while. */
+  readonly returnToSpot: boolean;
   /** What a mere hint that a reclaim is likelier than usual brings about. */
   readonly onRebalance: "log" | "checkpoint";
   /** Shell command run on a notice and before a snapshot, inside its share of the deadline. */
@@ -89,6 +94,8 @@ export interface InstanceRecord {
   readonly wakeBy: number | null;
   /** When its owner had us forget it: its machine is left alone, whatever it costs. Null for every other record. */
   readonly forgottenAt: number | null;
+  /** What deciding remembers of it from one look to the next. */
+  readonly outlook: Outlook;
   /** Why it is where it is, for people. */
   readonly reason: string | null;
   /** When the state last changed. */
@@ -155,6 +162,8 @@ export interface BudgetRecord {
   /** What happens when it is reached. */
   readonly atCap: "warn" | "hibernate" | "refuse";
   readonly createdAt: number;
+  /** How far the spending had come, in percent of the cap, when an event last told of it, and when; 0 for never. */
+  readonly said: { readonly percent: number; readonly at: number };
 }
 
 /** A computer that works on this state. Only what may be known to everybody is kept of it. */
@@ -162,8 +171,6 @@ export interface PeerRecord {
   readonly host: string;
   /** One line as in `authorized_keys`. */
   readonly publicKey: string;
-  /** How far the spending had come, in percent of the cap, when an event last told of it, and when; 0 for never. */
-  readonly said: { readonly percent: number; readonly at: number };
   readonly seenAt: number;
 }
 

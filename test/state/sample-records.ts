@@ -1,3 +1,4 @@
+import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
 import type { InstanceRecord, InstanceSpec, IntentRecord, LedgerRecord, NewEvent, VolumeRecord } from "../../src/state/records.ts";
 
 export const usd = (micros: number) => ({ micros: BigInt(micros), currency: "USD" });
@@ -17,6 +18,8 @@ export function sampleSpec(name: string, set: Partial<InstanceSpec> = {}): Insta
     env: {},
     onReclaim: "replace",
     onRebalance: "log",
+    fallbackAfterMs: null,
+    returnToSpot: false,
     checkpointHook: null,
     checkpointEveryMs: null,
     readyHttp: null,
@@ -68,6 +71,8 @@ export function sampleInstance(name: string, set: Partial<InstanceRecord> = {}):
     dataKeptUntil: null,
     endpoints: [],
     wakeBy: null,
+    outlook: FRESH_OUTLOOK,
+    forgottenAt: null,
     reason: null,
     version: 1,
     ...set,

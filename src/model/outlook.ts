@@ -1,0 +1,56 @@
+/** A machine that its provider took back, or was about to. */
+export interface Reclaim {
+  /** The provider's id of the machine: a notice and the loss that follows it are one. */
+  readonly machine: string;
+  /** `provider/region/zone/type/billing`, as offers are kept apart. */
+  readonly pool: string;
+  /** When we learnt of it, in epoch milliseconds. */
+  readonly at: number;
+  /** How long it had served until then, in milliseconds; null when it never did. */
+  readonly ranMs: number | null;
+}
+
+/** Why an instance has no machine now, and when it is worth another look. */
+export interface Waiting {
+  /** For people; without times, so that it changes only when the reason does. */
+  readonly reason: string;
+  /** When that reason began, in epoch milliseconds: the longer it lasts, the rarer the looks. */
+  readonly since: number;
+  readonly nextLook: number;
+}
+
+/** What a look at the spot market found, for an instance that runs on demand and may go back. */
+export interface SpotLook {
+  readonly at: number;
+  readonly nextLook: number;
+  /** Since when every look found an offer worth going back to; null when the last one found none. */
+  readonly since: number | null;
+  /** The best offer of the last look: its pool, and on-demand price / spot price; null without one. */
+  readonly best: { readonly pool: string; readonly ratio: number } | null;
+}
+
+/** What deciding remembers of an instance from one look to the next. Times are epoch milliseconds. */
+export interface Outlook {
+  /** Since when it is in need of a machine; null while it has one that serves, or rests. */
+  readonly needsSince: number | null;
+  /** From the answer to a launch until it served, as last measured; null before the first time. */
+  readonly changeoverMs: number | null;
+  /** The newest last, the last sixteen. */
+  readonly reclaims: readonly Reclaim[];
+  readonly waiting: Waiting | null;
+  readonly spot: SpotLook | null;
+  /** Since when its machine's price is above what was allowed; null while it is not, or nobody says. */
+  readonly dearSince: number | null;
+  /** When it was last told to seal because of a neighbour's notice. */
+  readonly precautionAt: number | null;
+}
+
+export const FRESH_OUTLOOK: Outlook = {
+  needsSince: null,
+  changeoverMs: null,
+  reclaims: [],
+  waiting: null,
+  spot: null,
+  dearSince: null,
+  precautionAt: null,
+};
