@@ -1,42 +1,75 @@
 import { isFault } from "../providers/errors.ts";
-import type { ProviderInstance, ProviderVolume } from "../providers/provider.ts";
+import type { Provider, ProviderInstance } from "../providers/provider.ts";
+import type { InstanceRecord } from "../state/records.ts";
 import { call, type Fleet } from "./fleet.ts";
+import { whileHolding } from "./lease.ts";
 import type { Listing } from "./observe.ts";
+import { booksOf } from "./orphan-search.ts";
+import { explain, machineResource, placeKey, shouldBeOver, volumeResource } from "./orphans.ts";
 
 export interface Stray {
   readonly provider: string;
   readonly providerId: string;
 }
 
-/** Ends machines that carry a token of ours whose promise was closed, each checked again at the moment of ending. */
-export async function endStrays(fleet: Fleet, listings: ReadonlyMap<string, Listing>, signal: AbortSignal): Promise<readonly Stray[]> {
+/** The lease under which one process at a time ends a resource that has no record, or takes it over. */
+export function resourceLease(provider: string, providerId: string): string {
+  return `resource:${provider}/${providerId}`;
+}
+
+/**
+ * Ends machines that carry a token of ours whose promise was closed, each checked again at the moment of ending. One whose
+ * record was forgotten is left alone: that was its owner's wish.
+ */
+export async function endStrays(
+  fleet: Fleet,
+  listings: ReadonlyMap<string, Listing>,
+  known: readonly Pick<InstanceRecord, "provider" | "providerId">[],
+  signal: AbortSignal,
+): Promise<readonly Stray[]> {
   const ended: Stray[] = [];
+  // Most machines are somebody's, and nothing has to be looked up for them.
+  const theirs = new Set(known.map(({ provider, providerId }) => placeKey(provider, providerId ?? "")));
   for (const [id, listing] of listings) {
     if (typeof listing === "string") continue;
     const provider = await fleet.provider(id);
-    for (const instance of listing) {
-      if (instance.state === "gone" || !(await isStray(fleet, instance))) continue;
-      // The list is older than what this pass has done since: ask for this very machine.
-      const now = await call(signal, (context) => provider.get(instance.providerId, context));
-      if (now === undefined || now.state === "gone" || now.state === "terminating") continue;
-      // A root disk that was kept for a living record must not go with a machine that took it by accident.
-      const living = await fleet.state.volumes();
-      const keepRoot = living.some((volume) => volume.provider === id && volume.providerId === instance.rootVolumeId);
-      await call(signal, (context) => provider.destroy(instance.providerId, context, { keepRoot }));
-      await noteEnded(fleet, id, instance, "end-stray");
-      ended.push({ provider: id, providerId: instance.providerId });
-    }
+    const odd = listing.filter(({ state, providerId }) => state !== "gone" && !theirs.has(placeKey(id, providerId)));
+    for (const instance of await thoseOver(fleet, provider, odd))
+      if (await endHeld(fleet, provider, instance, signal)) ended.push({ provider: id, providerId: instance.providerId });
   }
   return ended;
 }
 
-async function isStray(fleet: Fleet, instance: ProviderInstance): Promise<boolean> {
-  if (instance.token === null) return false;
-  const intent = await fleet.state.intentByToken(instance.token);
-  // A token that we do not know belongs to somebody else; a promise still open is settled with its record.
-  if (intent === undefined || intent.kind !== "launch" || intent.status === "pending") return false;
-  const owner = intent.instanceId === null ? undefined : await fleet.state.instance(intent.instanceId);
-  return owner === undefined || owner.state === "gone" || owner.providerId !== instance.providerId;
+/** Those of whom our books say that they should be over. */
+async function thoseOver(fleet: Fleet, provider: Provider, machines: readonly ProviderInstance[]): Promise<readonly ProviderInstance[]> {
+  const ours = machines.filter(({ token }) => token !== null);
+  if (ours.length === 0) return [];
+  const books = await booksOf(fleet.state, ours);
+  return ours.filter((instance) => shouldBeOver(explain(machineResource(provider, instance), books)));
+}
+
+async function endHeld(fleet: Fleet, { id }: Provider, instance: ProviderInstance, signal: AbortSignal): Promise<boolean> {
+  const ended = await whileHolding(fleet, resourceLease(id, instance.providerId), signal, async (held) =>
+    endStray(held.fleet, await held.fleet.provider(id), instance, held.signal),
+  );
+  return ended === true;
+}
+
+async function endStray(fleet: Fleet, provider: Provider, listed: ProviderInstance, signal: AbortSignal): Promise<boolean> {
+  // The list is older than what this pass, or somebody else, has done since: ask for this very machine, and read again.
+  const now = await call(signal, (context) => provider.get(listed.providerId, context));
+  if (now === undefined || now.state === "gone" || now.state === "terminating") return false;
+  if ((await thoseOver(fleet, provider, [now])).length === 0) return false;
+  const keepRoot = await isRootKept(fleet, provider.id, now);
+  await call(signal, (context) => provider.destroy(now.providerId, context, { keepRoot }));
+  await noteEnded(fleet, provider.id, now, "end-stray");
+  return true;
+}
+
+/** A root disk that was kept for a living record must not go with a machine that took it by accident. */
+export async function isRootKept(fleet: Fleet, provider: string, { rootVolumeId }: ProviderInstance): Promise<boolean> {
+  const living = await fleet.state.volumes();
+  return living.some((volume) => volume.provider === provider && volume.providerId === rootVolumeId);
 }
 
 /**
@@ -48,8 +81,12 @@ export async function removeStrayVolumes(fleet: Fleet, providers: Iterable<strin
   for (const id of providers) {
     const { volumes } = await fleet.provider(id);
     if (volumes === undefined) continue;
-    for (const volume of await call(signal, (context) => volumes.list(context))) {
-      if (volume.attachedTo !== null || !(await isStrayVolume(fleet, volume))) continue;
+    const free = (await call(signal, (context) => volumes.list(context))).filter(({ attachedTo }) => attachedTo === null);
+    const books = await booksOf(fleet.state, free);
+    for (const volume of free) {
+      const verdict = explain(volumeResource(id, volume), books);
+      const isNew = books.intents.get(volume.token ?? "")?.kind === "volume-create";
+      if (!isNew || verdict.kind !== "orphan" || verdict.why !== "closed") continue;
       try {
         await call(signal, (context) => volumes.remove(volume.providerId, context));
       } catch (error) {
@@ -60,13 +97,6 @@ export async function removeStrayVolumes(fleet: Fleet, providers: Iterable<strin
     }
   }
   return removed;
-}
-
-async function isStrayVolume(fleet: Fleet, volume: ProviderVolume): Promise<boolean> {
-  if (volume.token === null) return false;
-  const intent = await fleet.state.intentByToken(volume.token);
-  if (intent === undefined || intent.kind !== "volume-create" || intent.status !== "failed") return false;
-  return (await fleet.state.volumes({ includeGone: true })).every((record) => record.providerId !== volume.providerId);
 }
 
 async function noteEnded(

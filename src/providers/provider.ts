@@ -187,6 +187,47 @@ export interface Provider {
   /** Present exactly when `capabilities.hibernate` is `native`. */
   readonly hibernation?: HibernationOperations;
   readonly billing?: BillingOperations;
+  /** Present where a launch of ours leaves, or may leave, something behind that is neither machine, volume nor snapshot. */
+  readonly leftovers?: LeftoverOperations;
+}
+
+export type LeftoverKind =
+  /** What asks a market for a machine, and may ask again. */
+  | "spot-request"
+  /** A machine's own disk that outlived it, and is no volume of anybody's. */
+  | "root-disk"
+  /** A volume that was deleted and can still be had back. */
+  | "trashed-volume"
+  | "startup-script"
+  | "key-pair"
+  | "security-group"
+  | "firewall-rule"
+  | "environment";
+
+/** Something that a launch of ours made besides its machine. Times are epoch milliseconds. */
+export interface Leftover {
+  readonly kind: LeftoverKind;
+  /** `bills`: costs as long as it is there. `respawns`: may bring a machine back. `harmless`: merely lies around. */
+  readonly class: "bills" | "respawns" | "harmless";
+  readonly providerId: string;
+  readonly name: string;
+  /** The token of the launch that made it; null for what all launches there share, which is known by its name. */
+  readonly token: string | null;
+  readonly region: string;
+  readonly zone: string;
+  readonly rawState: string;
+  readonly createdAt: number | null;
+  /** Per hour, when the provider says. */
+  readonly price: Money | null;
+  /** The provider's id of the machine that it belongs to now. */
+  readonly attachedTo: string | null;
+}
+
+export interface LeftoverOperations {
+  /** Those of ours in the whole account. `harmless`: those too that cost nothing and do nothing; they are more questions. */
+  list(context: CallContext, options: { readonly harmless: boolean }): Promise<readonly Leftover[]>;
+  /** Idempotent; `conflict` while something needs it. */
+  remove(leftover: Pick<Leftover, "kind" | "providerId">, context: CallContext): Promise<void>;
 }
 
 /** Both return as soon as the provider has accepted; poll `get`. */
