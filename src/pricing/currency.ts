@@ -2,7 +2,8 @@ import { type Money, moneyFromDecimal, moneyToDecimal } from "../model/money.ts"
 
 /**
  * How many CNY one USD is. It decides in which order offers in different currencies are shown and tried, and whether one
- * is above a cap that was given in the other currency. No amount is ever shown, recorded or added up converted.
+ * is above a cap that was given in the other currency. No amount is ever recorded converted, and none is added up converted
+ * but against a budget, which says so.
  */
 export interface ExchangeRate {
   /** Millionths of a CNY for one USD. */
@@ -64,6 +65,18 @@ export function capIn(cap: Money, currency: string, rate: ExchangeRate): Money |
   if (cap.currency === "USD" && currency === "CNY") return { micros: (cap.micros * rate.cnyPerUsdMicros) / MICROS, currency };
   if (cap.currency === "CNY" && currency === "USD") return { micros: (cap.micros * MICROS) / rate.cnyPerUsdMicros, currency };
   return null;
+}
+
+/** What an amount is worth in `currency`, rounded up; null when the rate does not know one of the two. */
+export function worthIn(amount: Money, currency: string, rate: ExchangeRate): Money | null {
+  if (amount.currency === currency) return amount;
+  if (amount.currency === "USD" && currency === "CNY") return { micros: dividedUp(amount.micros * rate.cnyPerUsdMicros, MICROS), currency };
+  if (amount.currency === "CNY" && currency === "USD") return { micros: dividedUp(amount.micros * MICROS, rate.cnyPerUsdMicros), currency };
+  return null;
+}
+
+function dividedUp(amount: bigint, by: bigint): bigint {
+  return (amount + by - 1n) / by;
 }
 
 const CURRENCIES: Readonly<Record<string, string>> = { $: "USD", "¥": "CNY", USD: "USD", CNY: "CNY" };

@@ -36,7 +36,7 @@ export interface Period {
   readonly now: number;
 }
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 /** A piece of one ledger interval that falls into one group. */
 interface Piece {
@@ -78,6 +78,11 @@ function billedBetween(billed: Money, record: LedgerRecord, end: number, from: n
   return { micros: until(to) - until(from), currency: billed.currency };
 }
 
+/** What of an interval was paid for between two moments of it: as billed where the provider has said so, else rate × time. */
+export function paidBetween(record: LedgerRecord, from: number, to: number, now: number): Money {
+  return record.billed === null ? between(record.rate, record, from, to) : billedBetween(record.billed, record, record.to ?? now, from, to);
+}
+
 function rowOf(key: string, currency: string, pieces: readonly Piece[], now: number): SummaryRow {
   const zero: Money = { micros: 0n, currency };
   let billed = zero;
@@ -87,8 +92,7 @@ function rowOf(key: string, currency: string, pieces: readonly Piece[], now: num
   for (const { record, from, to } of pieces) {
     const isGpu = record.kind === "gpu";
     if (isGpu) gpuMs += to - from;
-    const amount =
-      record.billed === null ? between(record.rate, record, from, to) : billedBetween(record.billed, record, record.to ?? now, from, to);
+    const amount = paidBetween(record, from, to, now);
     if (record.billed === null) estimated = addMoney(estimated, amount);
     else billed = addMoney(billed, amount);
     // A disk costs the same on demand; a GPU has its own price there, or none that we know.
