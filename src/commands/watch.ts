@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import type { Fleet } from "../fleet/fleet.ts";
+import { look } from "../fleet/look.ts";
 import { ownPace, type Pace } from "../fleet/pace.ts";
-import { look, reconcile } from "../fleet/pass.ts";
+import { reconcile } from "../fleet/pass.ts";
 import { parseDuration } from "../model/duration.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { usageProblem } from "../model/problem.ts";

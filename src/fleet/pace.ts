@@ -1,5 +1,9 @@
+import { durationText } from "../model/duration.ts";
+import type { Rng } from "../model/ids.ts";
 import type { Clock } from "../platform/clock.ts";
+import { isFault } from "../providers/errors.ts";
 import type { Capabilities, Provider } from "../providers/provider.ts";
+import type { Listing } from "./observe.ts";
 
 const SHORTEST_MS = 1_000;
 const LONGEST_MS = 30_000;
@@ -7,6 +11,11 @@ const LONGEST_MS = 30_000;
 const NO_NOTICE_MS = 10_000;
 /** Of a notice, no more than this part may pass before it is seen. */
 const PART_OF_NOTICE = 60;
+/** Who does not answer is asked less often, up to this part of a notice, or up to so long where there is none to be missed. */
+const PART_WHILE_SILENT = 4;
+const SILENT_MS = 120_000;
+/** Two watches that began in the same second shall not beat in step for ever. */
+const JITTER = 0.1;
 
 /** How often a whole account is listed by a watch, in milliseconds: a short notice needs a short pace. */
 export function lookEveryMs({ noticeSeconds, machine, listEvery }: Capabilities): number {
@@ -16,10 +25,25 @@ export function lookEveryMs({ noticeSeconds, machine, listEvery }: Capabilities)
   return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (noticeSeconds * 1000) / PART_OF_NOTICE));
 }
 
+/** The same while a machine there is under notice: as often as its cloud lets one ask about something that changes. */
+export function quickEveryMs(capabilities: Capabilities): number {
+  return Math.min(lookEveryMs(capabilities), Math.max(SHORTEST_MS, capabilities.pollMs));
+}
+
+/** The longest that a provider which does not answer, or wants to be left alone, is not asked, in milliseconds. */
+export function mostSilenceMs(capabilities: Capabilities): number {
+  const { noticeSeconds } = capabilities;
+  return Math.max(lookEveryMs(capabilities), noticeSeconds <= 0 ? SILENT_MS : (noticeSeconds * 1000) / PART_WHILE_SILENT);
+}
+
 /** How often a watch asks, from one pass to the next. */
 export interface Pace {
   /** Whether it is time to list a provider's account again; asking counts as having listed it. */
   isDue(provider: Provider): boolean;
+  /** What came of it: the list, or why there is none and the fault itself. */
+  listed(provider: Provider, listing: Listing, error?: unknown): void;
+  /** The lists that have not come yet, by provider: later passes take them up. Null where a pass waits for all of them. */
+  readonly lists: Map<string, Promise<Listing>> | null;
   /** The records that could not go on when they were last worked on, by id, with their version then and why. */
   readonly stuck: Map<string, { readonly version: number; readonly why: string | null; readonly problem: unknown }>;
   /** The work that passes have left going on beside them, by record; null where a pass waits for all of its work. */
@@ -27,20 +51,95 @@ export interface Pace {
 }
 
 /** Everything is due at once. */
-export const noPace = (): Pace => ({ isDue: () => true, stuck: new Map(), underway: null });
+export const noPace = (): Pace => ({ isDue: () => true, listed: () => undefined, lists: null, stuck: new Map(), underway: null });
 
-/** Each provider at its own pace, from now on. */
-export function ownPace(clock: Clock): Pace {
-  const last = new Map<string, number>();
+/** The pace of a watch, and what else it wants to know and to change. */
+export interface OwnPace extends Pace {
+  /** The last answers, by provider. */
+  readonly latest: ReadonlyMap<string, { readonly provider: Provider; readonly listing: Exclude<Listing, string> }>;
+  /** Lists this provider as soon as its rate limit lets us. */
+  hasten(provider: string): void;
+  /** The providers with machines under notice: they are listed more often. */
+  hurry(providers: ReadonlySet<string>): void;
+  /** Everything is due at once: nobody knows what happened meanwhile. */
+  forget(): void;
+  /** Whether any of the providers that were ever listed is due now. */
+  isAnyDue(): boolean;
+  /** What a person should know of it: who wants to be left alone for longer than a notice lets us. */
+  warnings(): readonly string[];
+}
+
+interface Beat {
+  readonly provider: Provider;
+  /** When it was last asked, by the monotonic clock. */
+  asked: number;
+  /** This time's share of the interval. */
+  factor: number;
+  /** In a row. */
+  failures: number;
+  /** How long it asked to be left alone, in milliseconds; null when its failure was another. */
+  retryAfterMs: number | null;
+  isHastened: boolean;
+}
+
+/** How long after the last question the next one may be asked, in milliseconds. */
+function intervalMs(beat: Beat, isUrgent: boolean): number {
+  const { capabilities } = beat.provider;
+  const usual = isUrgent ? quickEveryMs(capabilities) : lookEveryMs(capabilities);
+  if (beat.failures === 0) return beat.isHastened ? quickEveryMs(capabilities) : usual;
+  // Once is a hiccup; only what happens again is a state.
+  const backed = lookEveryMs(capabilities) * 2 ** Math.min(10, beat.failures - 1);
+  return Math.min(mostSilenceMs(capabilities), Math.max(backed, beat.retryAfterMs ?? 0));
+}
+
+function warningOf({ provider, retryAfterMs, failures }: Beat): string | null {
+  const { noticeSeconds } = provider.capabilities;
+  const most = mostSilenceMs(provider.capabilities);
+  if (failures === 0 || retryAfterMs === null || retryAfterMs <= most) return null;
+  const why = noticeSeconds > 0 ? `a notice there lasts ${durationText(noticeSeconds * 1000)}` : "a loss is to be seen in time";
+  return `${provider.id} wants no question for ${durationText(retryAfterMs)}; ${why}, so it is asked again after ${durationText(most)}`;
+}
+
+/** Each provider at its own pace, from now on. `rng` spreads the questions; without it every interval is exact. */
+export function ownPace(clock: Clock, rng?: Rng): OwnPace {
+  const beats = new Map<string, Beat>();
+  const latest = new Map<string, { readonly provider: Provider; readonly listing: Exclude<Listing, string> }>();
+  const lists = new Map<string, Promise<Listing>>();
+  let urgent: ReadonlySet<string> = new Set();
+  const factor = () => (rng === undefined ? 1 : 1 - JITTER + 2 * JITTER * rng.next());
+  const isTime = (beat: Beat) => {
+    const every = intervalMs(beat, urgent.has(beat.provider.id)) * beat.factor;
+    // Half a second of slack, so that a pace of one second is not missed by a timer that fired a moment early.
+    return clock.monotonic() - beat.asked >= every - 500;
+  };
   return {
     isDue(provider) {
-      const now = clock.monotonic();
-      const before = last.get(provider.id);
-      // Half a second of slack, so that a pace of one second is not missed by a timer that fired a moment early.
-      if (before !== undefined && now - before < lookEveryMs(provider.capabilities) - 500) return false;
-      last.set(provider.id, now);
+      if (lists.has(provider.id)) return false;
+      const beat = beats.get(provider.id);
+      if (beat !== undefined && !isTime(beat)) return false;
+      const { failures = 0, retryAfterMs = null } = beat ?? {};
+      beats.set(provider.id, { provider, asked: clock.monotonic(), factor: factor(), failures, retryAfterMs, isHastened: false });
       return true;
     },
+    listed(provider, listing, error) {
+      const beat = beats.get(provider.id);
+      if (typeof listing !== "string") latest.set(provider.id, { provider, listing });
+      if (beat === undefined) return;
+      beat.failures = typeof listing === "string" ? beat.failures + 1 : 0;
+      beat.retryAfterMs = isFault(error, "rate-limited") && error.fault.kind === "rate-limited" ? error.fault.retryAfterMs : null;
+    },
+    lists,
+    latest,
+    hasten(id) {
+      const beat = beats.get(id);
+      if (beat !== undefined) beat.isHastened = true;
+    },
+    hurry(providers) {
+      urgent = providers;
+    },
+    forget: () => beats.clear(),
+    isAnyDue: () => lists.size > 0 || [...beats.values()].some(isTime),
+    warnings: () => [...beats.values()].flatMap((beat) => warningOf(beat) ?? []),
     stuck: new Map(),
     underway: new Map(),
   };

@@ -1,15 +1,14 @@
-import { isFault } from "../providers/errors.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
-import { type Action, decide, isSettled } from "./decide.ts";
+import { isSettled } from "./decide.ts";
 import { step } from "./drive.ts";
-import { call, type Fleet } from "./fleet.ts";
+import type { Fleet } from "./fleet.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
-import { followLedger, type Listing, observe } from "./observe.ts";
+import { listAll } from "./listings.ts";
+import { type Silent, silentOf } from "./look.ts";
+import type { Listing } from "./observe.ts";
 import { noPace, type Pace } from "./pace.ts";
-import { perform } from "./perform.ts";
 import { quietTest } from "./quiet.ts";
-import { RecordMoved } from "./record-change.ts";
 import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
 import { settleVolumes } from "./volume-removal.ts";
 import { settleSnapshots } from "./volume-snapshots.ts";
@@ -27,28 +26,11 @@ export interface PassReport {
   readonly strays: readonly Stray[];
   readonly volumes: readonly { readonly volume: string; readonly why: string }[];
   /** Providers that did not answer. */
-  readonly silent: readonly { readonly provider: string; readonly why: string }[];
+  readonly silent: readonly Silent[];
 }
 
 /** A request whose answer got lost may arrive late; for so long after it was made its provider is looked at. */
 const LATE_MS = 30 * 86_400_000;
-
-/** One bulk list call for each of these providers whose time has come; the others are missing. */
-async function listAll(providers: readonly string[], fleet: Fleet, pace: Pace, signal: AbortSignal): Promise<ReadonlyMap<string, Listing>> {
-  const ids = [...new Set(providers)];
-  const listings = await Promise.all(
-    ids.map(async (id): Promise<readonly [string, Listing] | null> => {
-      try {
-        const provider = await fleet.provider(id);
-        return pace.isDue(provider) ? [id, await call(signal, (context) => provider.list(context))] : null;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        return [id, error instanceof Error ? error.message : String(error)];
-      }
-    }),
-  );
-  return new Map(listings.filter((entry) => entry !== null));
-}
 
 /**
  * One pass over everything: each record and its cloud are made to agree, what a killed command began is finished, and
@@ -167,52 +149,6 @@ async function settle(
     }
   });
   return held ?? { instance: first.name, outcome: "busy", why: "another process works on it", problem: null };
-}
-
-/** Steps that only write down what was seen; everything else spends, ends or changes something. */
-const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
-  "adopt-launch",
-  "note-ready",
-  "note-notice",
-  "note-withdrawn",
-  "note-gone",
-  "note-hibernated",
-  "note-stopped",
-  "note-unknown",
-]);
-
-/** The end of an instance deletes the root disk that was kept for it: that is left to whoever acts. */
-function isPassive(record: InstanceRecord, action: Action): boolean {
-  return PASSIVE.has(action.do) && !(action.do === "note-gone" && record.rootVolume !== null);
-}
-
-/**
- * Looks at every record and writes down what was seen, without acting on it. Records that somebody works on are left to them.
- * @returns the providers that did not answer, of which nothing new is known.
- */
-export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly string[], pace = noPace()): Promise<PassReport["silent"]> {
-  const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
-  const providers = records.map((record) => record.provider);
-  const listings = await listAll(providers, fleet, pace, signal);
-  const isQuiet = await quietTest(fleet, listings);
-  for (const record of records) {
-    signal.throwIfAborted();
-    if (!listings.has(record.provider) || isQuiet(record)) continue;
-    await whileHolding(fleet, instanceLease(record.id), async () => {
-      const seen = await observe(fleet, record, signal, listings.get(record.provider));
-      await followLedger(fleet, record, seen);
-      const { action, why } = decide(record, seen);
-      if (isPassive(record, action)) await perform({ ...fleet, because: why }, record, action, seen, signal);
-    }).catch((error: unknown) => {
-      // What a cloud does not answer now is looked at the next time.
-      if (!(error instanceof RecordMoved) && !isFault(error, "unavailable", "rate-limited")) throw error;
-    });
-  }
-  return silentOf(listings);
-}
-
-function silentOf(listings: ReadonlyMap<string, Listing>): PassReport["silent"] {
-  return [...listings].flatMap(([provider, listing]) => (typeof listing === "string" ? [{ provider, why: listing }] : []));
 }
 
 function messageOf(problem: unknown): string {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { look, reconcile } from "../../src/fleet/pass.ts";
+import { look } from "../../src/fleet/look.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
 import { quietTest } from "../../src/fleet/quiet.ts";
 import type { ProviderInstance } from "../../src/providers/provider.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import type { Fleet, GuestReport } from "../../src/fleet/fleet.ts";
+import { look } from "../../src/fleet/look.ts";
 import { ownPace } from "../../src/fleet/pace.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
-import { look, reconcile } from "../../src/fleet/pass.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
 import { wish } from "../../src/fleet/wish.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
 import { Problem } from "../../src/model/problem.ts";
