@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import type { Fleet } from "../fleet/fleet.ts";
+import { noLeases } from "../fleet/held-leases.ts";
 import { parseDuration } from "../model/duration.ts";
 import { newId } from "../model/ids.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
@@ -25,6 +26,7 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
     clock: world.clock,
     rng: world.rng,
     owner: JSON.stringify([hostname(), world.pid, identifyProcess(world.pid)?.startTime ?? "", newId("o", world.rng)]),
+    leases: noLeases(),
     ownerIsDead: (owner) => ownerIsDead(owner, identifyProcess),
     exchange: await exchangeRate(context),
     say: (text) => context.progress.step(text),

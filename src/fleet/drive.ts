@@ -5,6 +5,7 @@ import type { InstanceRecord } from "../state/records.ts";
 import { decide } from "./decide.ts";
 import { problemOf } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
+import { LeaseLost } from "./held-leases.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
 import { followLedger, type Listing, observe } from "./observe.ts";
 import { perform } from "./perform.ts";
@@ -32,6 +33,8 @@ export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSi
     if (signal.aborted) throw error;
     if (error instanceof RecordMoved) return { kind: "again", ms: 0 };
     if (isFault(error, "ambiguous", "protocol")) return { kind: "again", ms: 200 };
+    // Not the record's own, or the signal would have fired: a volume's, say. Somebody else is at it.
+    if (error instanceof LeaseLost) return { kind: "again", ms: RETRY_MS };
     if (isFault(error, "rate-limited")) {
       const { fault } = error;
       return { kind: "stuck", problem: problemOf(error), retryMs: (fault.kind === "rate-limited" ? fault.retryAfterMs : null) ?? RETRY_MS };
@@ -60,7 +63,9 @@ export interface DriveOptions {
 export async function drive(fleet: Fleet, id: string, options: DriveOptions): Promise<InstanceRecord> {
   const start = fleet.clock.monotonic();
   for (;;) {
-    const mine = await whileHolding(fleet, instanceLease(id), () => work(fleet, id, options, start));
+    const mine = await whileOurs(options.signal, () =>
+      whileHolding(fleet, instanceLease(id), options.signal, ({ fleet: held, signal }) => work(held, id, { ...options, signal }, start)),
+    );
     if (mine !== undefined) return mine;
     const record = await requireRecord(fleet, id);
     if (options.until(record)) return record;
@@ -72,6 +77,20 @@ export async function drive(fleet: Fleet, id: string, options: DriveOptions): Pr
 async function work(fleet: Fleet, id: string, options: DriveOptions, start: number): Promise<InstanceRecord> {
   for (;;) {
     options.signal.throwIfAborted();
+/**
+ * Work under a lease that is lost is as if another process had had it from the start.
+ * @returns undefined then.
+ */
+export async function whileOurs<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    // What ends the work around it (the controller's own lease, Ctrl-C) ends it here too.
+    if (error instanceof LeaseLost && !signal.aborted) return undefined;
+    throw error;
+  }
+}
+
     const record = await requireRecord(fleet, id);
     if (options.until(record)) return record;
     requireTime(fleet, record, options, start);

@@ -58,6 +58,8 @@ export interface Fleet {
   /** Who we are in leases: unique for this process. */
   readonly owner: string;
   /** Whether a lease's owner is certainly dead (a process of this host that no longer runs). */
+  /** What this process holds now; `noLeases()` at its start. */
+  readonly leases: HeldLeases;
   ownerIsDead(owner: string): boolean;
   /** In which order offers in different currencies are tried; the bundled rate when left out. */
   readonly exchange?: ExchangeRate;

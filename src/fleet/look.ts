@@ -4,6 +4,7 @@ import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { type Action, decide } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
+import { LeaseLost } from "./held-leases.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
 import { listAll } from "./listings.ts";
 import { followLedger, type Listing, observe } from "./observe.ts";
@@ -77,13 +78,14 @@ function mostUrgentFirst(records: readonly InstanceRecord[], listings: ReadonlyM
 /** Looks at one record, by this list or by asking for this very machine, and writes down what is only to be written down. */
 export async function lookAt(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing?: Listing): Promise<void> {
   signal.throwIfAborted();
-  await whileHolding(fleet, instanceLease(record.id), async () => {
-    const seen = await observe(fleet, record, signal, listing);
-    await followLedger(fleet, record, seen);
+  await whileHolding(fleet, instanceLease(record.id), signal, async (held) => {
+    const seen = await observe(held.fleet, record, held.signal, listing);
+    await followLedger(held.fleet, record, seen);
     const { action, why } = decide(record, seen);
-    if (isPassive(record, action)) await perform({ ...fleet, because: why }, record, action, seen, signal);
+    if (isPassive(record, action)) await perform({ ...held.fleet, because: why }, record, action, seen, held.signal);
   }).catch((error: unknown) => {
-    // What a cloud does not answer now is looked at the next time.
-    if (!(error instanceof RecordMoved) && !isFault(error, "unavailable", "rate-limited")) throw error;
+    signal.throwIfAborted();
+    // What a cloud does not answer now, and what another process has taken over, is looked at the next time.
+    if (!(error instanceof RecordMoved) && !(error instanceof LeaseLost) && !isFault(error, "unavailable", "rate-limited")) throw error;
   });
 }

@@ -1,7 +1,7 @@
 import type { InstanceRecord } from "../state/records.ts";
 import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
 import { isSettled } from "./decide.ts";
-import { step } from "./drive.ts";
+import { step, whileOurs } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
 import { listAll } from "./listings.ts";
@@ -126,31 +126,41 @@ async function settle(
   signal: AbortSignal,
   limitMs: number,
 ): Promise<PassItem> {
-  const start = fleet.clock.monotonic();
-  const held = await whileHolding(fleet, instanceLease(first.id), async (): Promise<PassItem> => {
-    // The list is as old as this pass: good for the first look, never for a later one.
-    let fresh = listing;
-    for (;;) {
-      const record = await fleet.state.instance(first.id);
-      if (record === undefined || record.state === "gone") return { instance: first.name, outcome: "settled", why: null, problem: null };
-      const sameMachine = record.providerId === first.providerId && record.version === first.version;
-      const outcome = await step(fleet, record, signal, sameMachine ? fresh : undefined);
-      fresh = undefined;
-      if (outcome.kind === "stuck")
-        return { instance: first.name, outcome: "stuck", why: messageOf(outcome.problem), problem: outcome.problem };
-      // Whoever did not answer for everything is not asked again and again for one.
-      if (typeof listing === "string")
-        return { instance: first.name, outcome: "waiting", why: `${first.provider} does not answer`, problem: null };
-      if (outcome.kind === "rest") return { instance: first.name, outcome: "settled", why: null, problem: null };
-      const now = await fleet.state.instance(first.id);
-      if (fleet.clock.monotonic() - start > limitMs && now !== undefined && !isSettled(now))
-        return { instance: first.name, outcome: "waiting", why: `still ${now.state}`, problem: null };
-      if (outcome.ms > 0) await fleet.clock.sleep(outcome.ms, signal);
-    }
-  });
+  const held = await whileOurs(signal, () =>
+    whileHolding(fleet, instanceLease(first.id), signal, (lease) => settleHeld(lease.fleet, first, listing, lease.signal, limitMs)),
+  );
   return held ?? { instance: first.name, outcome: "busy", why: "another process works on it", problem: null };
 }
 
 function messageOf(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
+async function settleHeld(
+  fleet: Fleet,
+  first: InstanceRecord,
+  listing: Listing | undefined,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<PassItem> {
+  const start = fleet.clock.monotonic();
+  // The list is as old as this pass: good for the first look, never for a later one.
+  let fresh = listing;
+  for (;;) {
+    const record = await fleet.state.instance(first.id);
+    if (record === undefined || record.state === "gone") return { instance: first.name, outcome: "settled", why: null, problem: null };
+    const sameMachine = record.providerId === first.providerId && record.version === first.version;
+    const outcome = await step(fleet, record, signal, sameMachine ? fresh : undefined);
+    fresh = undefined;
+    if (outcome.kind === "stuck")
+      return { instance: first.name, outcome: "stuck", why: messageOf(outcome.problem), problem: outcome.problem };
+    // Whoever did not answer for everything is not asked again and again for one.
+    if (typeof listing === "string")
+      return { instance: first.name, outcome: "waiting", why: `${first.provider} does not answer`, problem: null };
+    if (outcome.kind === "rest") return { instance: first.name, outcome: "settled", why: null, problem: null };
+    const now = await fleet.state.instance(first.id);
+    if (fleet.clock.monotonic() - start > limitMs && now !== undefined && !isSettled(now))
+      return { instance: first.name, outcome: "waiting", why: `still ${now.state}`, problem: null };
+    if (outcome.ms > 0) await fleet.clock.sleep(outcome.ms, signal);
+  }
+}
+

@@ -11,7 +11,7 @@ import { operationsOf, pendingCreate, settleVolume, volumeLease, withVolume } fr
  * @throws Problem when it is still attached.
  */
 export async function removeVolume(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
-  await withVolume(fleet, volume.name, signal, () => removeHeld(fleet, volume, signal));
+  await withVolume(fleet, volume.name, signal, (held, until) => removeHeld(held, volume, until));
 }
 
 async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
@@ -90,8 +90,9 @@ export async function settleVolumes(
     const volume = (await fleet.state.volumes({ includeGone: true })).find((candidate) => candidate.id === intent.detail["volumeId"]);
     if (volume === undefined) continue;
     try {
-      await whileHolding(fleet, volumeLease(volume.name), () => settleIntent(fleet, volume, intent, signal));
+      await whileHolding(fleet, volumeLease(volume.name), signal, (held) => settleIntent(held.fleet, volume, intent, held.signal));
     } catch (error) {
+      signal.throwIfAborted();
       open.push({ volume: volume.name, why: error instanceof Error ? error.message : String(error) });
     }
   }

@@ -39,9 +39,14 @@ export function volumeLease(name: string): string {
 }
 
 /** Waits for the volume's lease: whoever holds it is making or removing that very volume. */
-export async function withVolume<Result>(fleet: Fleet, name: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+export async function withVolume<Result>(
+  fleet: Fleet,
+  name: string,
+  signal: AbortSignal,
+  work: (fleet: Fleet, signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   for (;;) {
-    const held = await whileHolding(fleet, volumeLease(name), async () => ({ result: await work() }));
+    const held = await whileHolding(fleet, volumeLease(name), signal, async (lease) => ({ result: await work(lease.fleet, lease.signal) }));
     if (held !== undefined) return held.result;
     await fleet.clock.sleep(200, signal);
   }
@@ -61,7 +66,9 @@ export async function ensureVolume(
 ): Promise<VolumeRecord> {
   const there = await volumeNamed(fleet, wanted.name);
   if (there !== undefined && there.providerId !== null) return there;
-  return withVolume(fleet, wanted.name, signal, () => findOrCreate(fleet, provider, wanted, place, signal));
+  return withVolume(fleet, wanted.name, signal, async (held, until) =>
+    findOrCreate(held, await held.provider(provider.id), wanted, place, until),
+  );
 }
 
 async function findOrCreate(

@@ -33,22 +33,28 @@ export const systemClock: Clock = {
 };
 
 /**
- * A signal that fires when the parent does or after `ms`, whichever comes first. Call `done` when the work has ended.
+ * A controller that is aborted when the parent signal fires, and may be before. Call `done` when the work has ended.
  * Not by `AbortSignal.any`: on Node 20 a parent that lives as long as a watch keeps every signal that was ever made of it.
  */
-export function deadline(parent: AbortSignal, ms: number): { readonly signal: AbortSignal; done(): void } {
+export function follower(parent: AbortSignal): { readonly own: AbortController; done(): void } {
   const own = new AbortController();
   const stop = () => own.abort(parent.reason);
-  const timer = setTimeout(() => own.abort(new DOMException(`no answer within ${ms} ms`, "TimeoutError")), ms);
   if (parent.aborted) stop();
   // Many may hang on one Ctrl-C; Node takes eleven listeners for a leak.
   setMaxListeners(0, parent);
   parent.addEventListener("abort", stop, { once: true });
+  return { own, done: () => parent.removeEventListener("abort", stop) };
+}
+
+/** A signal that fires when the parent does or after `ms`, whichever comes first. Call `done` when the work has ended. */
+export function deadline(parent: AbortSignal, ms: number): { readonly signal: AbortSignal; done(): void } {
+  const { own, done } = follower(parent);
+  const timer = setTimeout(() => own.abort(new DOMException(`no answer within ${ms} ms`, "TimeoutError")), ms);
   return {
     signal: own.signal,
     done() {
       clearTimeout(timer);
-      parent.removeEventListener("abort", stop);
+      done();
     },
   };
 }

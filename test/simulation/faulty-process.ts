@@ -114,6 +114,7 @@ function faultyState(state: State, effect: Effect): State {
     commit: (change) => effect("write", `commit ${Object.keys(change).join("+")}`, () => state.commit(change)),
     acquireLease: (name, owner, now, ttl) => effect("write", "acquire lease", () => state.acquireLease(name, owner, now, ttl)),
     putPeer: (peer, at) => effect("write", "put peer", () => state.putPeer(peer, at)),
+    renewLeases: (owner, now, ttl) => effect("write", "renew leases", () => state.renewLeases(owner, now, ttl)),
     releaseLease: (name, owner) => effect("write", "release lease", () => state.releaseLease(name, owner)),
   };
 }

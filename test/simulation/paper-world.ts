@@ -1,4 +1,5 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
+import { noLeases } from "../../src/fleet/held-leases.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { seededRng } from "../../src/platform/rng.ts";
 import { openState } from "../../src/state/open.ts";
@@ -40,6 +41,7 @@ export async function paperWorld(settings: Partial<PaperSettings> = {}, seed = 1
         clock,
         rng,
         owner: `process-${processes.length + 1}`,
+        leases: noLeases(),
         ownerIsDead: (owner) => buried.has(owner) || processes.some((other) => other.fleet.owner === owner && other.isDead()),
         say: () => undefined,
       };

@@ -1,4 +1,5 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
+import { noLeases } from "../../src/fleet/held-leases.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { seededRng } from "../../src/platform/rng.ts";
@@ -90,6 +91,7 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
         clock,
         rng,
         owner: `process-${started}`,
+        leases: noLeases(),
         ownerIsDead: (owner) => buried.has(owner),
         say: () => undefined,
       };
