@@ -31,9 +31,10 @@ export async function commandContext(
   const interactive = !flags.yes && !flags.machine && world.stdinIsTTY && stderr.isTTY;
   const setting = (key: string) => readSetting(key, options, world);
   const database = join(world.home, "state.db");
-  const state = once(() => import("./state/open.ts").then(({ openState }) => openState(database)));
+  const isShared = (world.env["SPOT_STATE_URL"] ?? "") !== "";
+  const state = once(() => (isShared ? sharedState(world) : import("./state/open.ts").then(({ openState }) => openState(database))));
   const listing = once(async (): Promise<Listing> => {
-    const opened = (await import("./state/listing.ts")).openListing(database);
+    const opened = isShared ? undefined : (await import("./state/listing.ts")).openListing(database);
     if (opened !== undefined) return opened;
     // Not there yet, of another version or damaged: the state itself makes, migrates or explains.
     const whole = await state.get();
@@ -85,6 +86,15 @@ export async function commandContext(
     await state.opened()?.then((open: State) => open.close());
   };
   return { context, close };
+}
+
+/** The state that `SPOT_STATE_URL` names. @throws Problem, which never repeats that URL. */
+async function sharedState(world: World): Promise<State> {
+  const { statePlace } = await import("./state/state-place.ts");
+  const place = statePlace(world.home, world.env);
+  if (place.kind === "sqlite") return (await import("./state/open.ts")).openState(place.path);
+  const { openPostgresState } = await import("./state/open-postgres.ts");
+  return openPostgresState(place, { signal: world.signal });
 }
 
 /** With `--verbose`, every call of it is said; arguments and secrets never are. */

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Command } from "commander";
 import { EXIT } from "../model/exit-codes.ts";
 import { newId } from "../model/ids.ts";
@@ -12,6 +11,7 @@ import { searchCredentials } from "../providers/credential-search.ts";
 import { CLOUD_ACCESS } from "../providers/credentials.ts";
 import { isFault } from "../providers/errors.ts";
 import { knownProviders, openLocalControl } from "../providers/registry.ts";
+import { statePlace } from "../state/state-place.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { type AskedCloud, cloudFindings, credentialsVerdict } from "./doctor-clouds.ts";
 import { bad, doubtful, type Finding, fine, said, type Verdict } from "./doctor-verdict.ts";
@@ -50,10 +50,12 @@ async function settingsCheck({ world }: CommandContext): Promise<Verdict> {
 }
 
 async function databaseCheck(context: CommandContext): Promise<Verdict> {
+  const { world } = context;
   try {
+    const place = statePlace(world.home, world.env);
     const state = await context.state();
     const [instances, events] = [await state.instances({ includeGone: true }), await state.lastSeq()];
-    return fine(`${join(context.world.home, "state.db")}: ${instances.length} instances, ${events} events`);
+    return fine(`${place.kind === "postgres" ? "PostgreSQL, " : ""}${place.name}: ${instances.length} instances, ${events} events`);
   } catch (error) {
     return bad(said(error), error instanceof Problem ? [error.hint ?? "", ...error.next].filter((text) => text !== "").join("; ") : "");
   }

@@ -2,6 +2,7 @@ import { blockOffers } from "./blocked-offers.ts";
 import { putBudgets, removeBudgets } from "./budgets.ts";
 import { putCheckpoints, removeCheckpoints } from "./checkpoints.ts";
 import { putCursors } from "./cursors.ts";
+import type { Differences } from "./differences.ts";
 import { appendEvents } from "./events.ts";
 import { addInstance, changeInstance } from "./instances.ts";
 import { closeIntents, openIntents } from "./intents.ts";
@@ -11,13 +12,16 @@ import type { Change, CommitResult } from "./records.ts";
 import type { Executor } from "./tables.ts";
 import { putVolumes } from "./volumes.ts";
 
-async function apply(database: Executor, change: Change): Promise<CommitResult> {
+/** Of transactions that wait for each other the server ends one at once, so that the others go on. */
+const MOST_TRIES = 5;
+
+async function apply(database: Executor, differs: Differences, change: Change): Promise<CommitResult> {
   const { under } = change;
   const steps: readonly (() => Promise<CommitResult>)[] = [
-    async () => (under === undefined || (await holdsLeases(database, under)) ? "committed" : "lost"),
-    async () => (change.addInstance === undefined ? "committed" : addInstance(database, change.addInstance)),
-    async () => (change.instance === undefined ? "committed" : changeInstance(database, change.instance)),
-    () => putVolumes(database, change.volumes ?? []),
+    async () => (under === undefined || (await holdsLeases(database, differs, under)) ? "committed" : "lost"),
+    async () => (change.addInstance === undefined ? "committed" : addInstance(database, differs, change.addInstance)),
+    async () => (change.instance === undefined ? "committed" : changeInstance(database, differs, change.instance)),
+    () => putVolumes(database, differs, change.volumes ?? []),
   ];
   for (const step of steps) {
     const result = await step();
@@ -32,16 +36,26 @@ async function apply(database: Executor, change: Change): Promise<CommitResult> 
   await putBudgets(database, change.budgets ?? []);
   await removeBudgets(database, change.removeBudgets ?? []);
   await putCursors(database, change.cursors ?? []);
-  await appendEvents(database, change.events ?? []);
+  await appendEvents(database, differs, change.events ?? []);
   return "committed";
 }
 
 /** All of a change or nothing of it. */
-export async function commitChange(database: Executor, change: Change): Promise<CommitResult> {
+export async function commitChange(database: Executor, differs: Differences, change: Change): Promise<CommitResult> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await commitOnce(database, differs, change);
+    } catch (error) {
+      if (tries >= MOST_TRIES || !differs.isUndone(error)) throw error;
+    }
+  }
+}
+
+async function commitOnce(database: Executor, differs: Differences, change: Change): Promise<CommitResult> {
   const refused: { why: CommitResult } = { why: "committed" };
   try {
     await database.transaction().execute(async (transaction) => {
-      refused.why = await apply(transaction, change);
+      refused.why = await apply(transaction, differs, change);
       // Leaving by an error is how a transaction is rolled back.
       if (refused.why !== "committed") throw refused;
     });

@@ -9,21 +9,8 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import type { SqliteDatabase } from "../platform/sqlite.ts";
+import { bindable } from "./bindable.ts";
 import { databaseProblem } from "./problems.ts";
-
-type Bindable = string | number | bigint | null;
-
-/**
- * The binding ends the whole process on a boolean and rounds big integers without a word, so both are refused here.
- * It ends a text at a NUL, which therefore becomes the replacement character.
- */
-function bindable(value: unknown): Bindable {
-  if (value === null) return value;
-  if (typeof value === "string") return value.replaceAll("\0", "\ufffd");
-  if (typeof value === "number" && Number.isFinite(value)) return value;
-  if (typeof value === "bigint" && value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)) return value;
-  throw new TypeError(`cannot store a ${typeof value} in the database: ${String(value)}`);
-}
 
 function execute<Row>(database: SqliteDatabase, path: string, query: CompiledQuery): QueryResult<Row> {
   const parameters = query.parameters.map(bindable);

@@ -1,10 +1,17 @@
 import type { EventType, FleetEvent } from "../model/event.ts";
+import type { Differences } from "./differences.ts";
 import type { NewEvent, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
 const MOST_AT_ONCE = 1000;
 
-export async function appendEvents(database: Executor, events: readonly NewEvent[]): Promise<void> {
+/**
+ * The last thing that a transaction does before its end. On PostgreSQL each of them takes its turn here: a number is drawn
+ * before it can be seen, and a reader who has come as far as 8 would never go back for a 7 that is committed later.
+ */
+export async function appendEvents(database: Executor, differs: Differences, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  await differs.alone("events")?.execute(database);
   for (const event of events) {
     await database
       .insertInto("events")

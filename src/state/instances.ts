@@ -1,7 +1,6 @@
-import { sql } from "kysely";
 import { isOver } from "../model/instance.ts";
+import type { Differences } from "./differences.ts";
 import { fromBody, fromStoredSpec, newestFirst, type StoredRecord, type StoredSpec, stored } from "./instance-body.ts";
-import { isUniqueViolation } from "./problems.ts";
 import type { Change, CommitResult, InstanceRecord, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
@@ -26,21 +25,21 @@ const fromRow = (row: { readonly record_json: string; readonly spec_json: string
 
 const rows = (database: Executor) => database.selectFrom("instances").select(["record_json", "spec_json"]);
 
-// Everything as one JSON text: the binding takes five times as long to hand over a thousand rows one by one.
-const records = sql<string>`'[' || coalesce(group_concat(record_json), '') || ']'`;
-const specs = sql<string>`'[' || coalesce(group_concat(spec_json), '') || ']'`;
-
-export async function addInstance(database: Executor, record: InstanceRecord): Promise<CommitResult> {
+export async function addInstance(database: Executor, differs: Differences, record: InstanceRecord): Promise<CommitResult> {
   try {
     await database.insertInto("instances").values(toRow(record)).execute();
     return "committed";
   } catch (error) {
-    if (isUniqueViolation(error)) return "name-taken";
+    if (differs.isUniqueViolation(error)) return "name-taken";
     throw error;
   }
 }
 
-export async function changeInstance(database: Executor, change: NonNullable<Change["instance"]>): Promise<CommitResult> {
+export async function changeInstance(
+  database: Executor,
+  differs: Differences,
+  change: NonNullable<Change["instance"]>,
+): Promise<CommitResult> {
   const row = await rows(database).where("id", "=", change.id).where("version", "=", change.version).executeTakeFirst();
   if (row === undefined) return "stale";
   const next = toRow({ ...fromRow(row), ...change.set, id: change.id, version: change.version + 1 });
@@ -53,15 +52,17 @@ export async function changeInstance(database: Executor, change: NonNullable<Cha
       .executeTakeFirst();
     return result.numUpdatedRows === 1n ? "committed" : "stale";
   } catch (error) {
-    if (isUniqueViolation(error)) return "name-taken";
+    if (differs.isUniqueViolation(error)) return "name-taken";
     throw error;
   }
 }
 
-export function instanceQueries(database: Executor): Pick<State, "instances" | "instance" | "instanceByName"> {
+export function instanceQueries(database: Executor, differs: Differences): Pick<State, "instances" | "instance" | "instanceByName"> {
   return {
     async instances(filter = {}) {
       if (filter.names?.length === 0) return [];
+      // As two texts: SQLite's binding takes five times as long to hand over a thousand rows one by one.
+      const [records, specs] = [differs.textsAsOne("record_json"), differs.textsAsOne("spec_json")];
       let query = database.selectFrom("instances").select([records.as("records"), specs.as("specs")]);
       if (filter.includeGone !== true) query = query.where("live_name", "is not", null);
       if (filter.names !== undefined) query = query.where("name", "in", [...filter.names]);

@@ -45,7 +45,13 @@ export async function closeIntents(database: Executor, closings: NonNullable<Cha
       .executeTakeFirst();
     if (row === undefined) continue;
     const merged = detail === undefined ? row.detail_json : JSON.stringify({ ...JSON.parse(row.detail_json), ...detail });
-    await database.updateTable("intents").set({ status, closed_at: at, detail_json: merged }).where("id", "=", id).execute();
+    await database
+      .updateTable("intents")
+      .set({ status, closed_at: at, detail_json: merged })
+      .where("id", "=", id)
+      // Once more: on PostgreSQL somebody else may have closed it since it was read.
+      .where("status", "=", "pending")
+      .execute();
   }
 }
 

@@ -3,24 +3,12 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Kysely } from "kysely";
 import { openSqlite, openSqliteReadOnly, type SqliteDatabase } from "../platform/sqlite.ts";
-import { blockedOfferQueries } from "./blocked-offers.ts";
-import { budgetQueries } from "./budgets.ts";
-import { checkpointQueries } from "./checkpoints.ts";
-import { commitChange } from "./commit.ts";
-import { cursorQueries } from "./cursors.ts";
+import { stateOn } from "./assemble.ts";
 import { sqliteDialect } from "./dialect.ts";
-import { eventQueries } from "./events.ts";
-import { instanceQueries } from "./instances.ts";
-import { intentQueries } from "./intents.ts";
-import { leaseQueries } from "./leases.ts";
-import { ledgerQueries } from "./ledger.ts";
-import { migrate } from "./migrations.ts";
-import { peerQueries } from "./peers.ts";
-import { databaseProblem, isUnwritable, newerProblem } from "./problems.ts";
+import { SQLITE } from "./differences.ts";
+import { databaseProblem, isUnwritable } from "./problems.ts";
 import type { State } from "./records.ts";
-import { SCHEMA_VERSION } from "./schema.ts";
 import type { Tables } from "./tables.ts";
-import { volumeQueries } from "./volumes.ts";
 
 export interface OpenStateOptions {
   /** How long a writer waits for another process before it gives up with a retryable problem; 10 s unless told. */
@@ -59,20 +47,6 @@ function openUnwritable(path: string): SqliteDatabase {
   }
 }
 
-/** The schema's version; 0 for a database without any table of ours. */
-async function versionOf(database: Kysely<Tables>): Promise<number> {
-  try {
-    const row = await database
-      .selectFrom("schema_migrations")
-      .select((select) => select.fn.max("version").as("version"))
-      .executeTakeFirst();
-    return row?.version ?? 0;
-  } catch (error) {
-    if (error instanceof Error && error.message.includes("no such table")) return 0;
-    throw error;
-  }
-}
-
 /**
  * Opens (and makes, and migrates) the fleet's database; `:memory:` for one that ends with the process.
  * When file or folder cannot be written but the file can be read, reading works and every change is refused.
@@ -80,27 +54,5 @@ async function versionOf(database: Kysely<Tables>): Promise<number> {
  */
 export async function openState(path: string, options: OpenStateOptions = {}): Promise<State> {
   const database = new Kysely<Tables>({ dialect: sqliteDialect(openFile(path, options), path) });
-  try {
-    const version = await versionOf(database);
-    if (version > SCHEMA_VERSION) throw newerProblem(path, version, SCHEMA_VERSION);
-    if (version < SCHEMA_VERSION) await migrate(database, path);
-  } catch (error) {
-    await database.destroy();
-    throw error;
-  }
-  return {
-    commit: (change) => commitChange(database, change),
-    ...instanceQueries(database),
-    ...intentQueries(database),
-    ...volumeQueries(database),
-    ...checkpointQueries(database),
-    ...ledgerQueries(database),
-    ...eventQueries(database),
-    ...blockedOfferQueries(database),
-    ...budgetQueries(database),
-    ...cursorQueries(database),
-    ...peerQueries(database),
-    ...leaseQueries(database),
-    close: () => database.destroy(),
-  };
+  return stateOn(database, SQLITE, path);
 }

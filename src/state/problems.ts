@@ -23,7 +23,7 @@ const UNIQUE = 2067;
 const SHARED_MEMORY_SIZE = 4874;
 
 /** True when a unique index other than the primary key refused a row. */
-export function isUniqueViolation(error: unknown): boolean {
+export function isSqliteUnique(error: unknown): boolean {
   return sqliteNumber(error) === UNIQUE;
 }
 

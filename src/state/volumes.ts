@@ -1,5 +1,5 @@
 import { microsColumn, moneyOrNull } from "./columns.ts";
-import { isUniqueViolation } from "./problems.ts";
+import type { Differences } from "./differences.ts";
 import type { CommitResult, State, VolumeRecord } from "./records.ts";
 import type { Executor, Tables } from "./tables.ts";
 
@@ -35,7 +35,7 @@ function fromRow(row: Tables["volumes"]): VolumeRecord {
   };
 }
 
-export async function putVolumes(database: Executor, volumes: readonly VolumeRecord[]): Promise<CommitResult> {
+export async function putVolumes(database: Executor, differs: Differences, volumes: readonly VolumeRecord[]): Promise<CommitResult> {
   for (const volume of volumes) {
     const { id, ...rest } = toRow(volume);
     try {
@@ -45,7 +45,7 @@ export async function putVolumes(database: Executor, volumes: readonly VolumeRec
         .onConflict((conflict) => conflict.column("id").doUpdateSet(rest))
         .execute();
     } catch (error) {
-      if (isUniqueViolation(error)) return "name-taken";
+      if (differs.isUniqueViolation(error)) return "name-taken";
       throw error;
     }
   }

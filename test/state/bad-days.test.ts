@@ -4,6 +4,7 @@ import { Kysely, sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { openSqlite } from "../../src/platform/sqlite.ts";
 import { sqliteDialect } from "../../src/state/dialect.ts";
+import { SQLITE } from "../../src/state/differences.ts";
 import { migrate } from "../../src/state/migrations.ts";
 import { openState } from "../../src/state/open.ts";
 import { databaseProblem } from "../../src/state/problems.ts";
@@ -35,7 +36,7 @@ test("what one process wrote the next one reads, and migrations run once", async
   await first.commit({ addInstance: sampleInstance("a") });
   await first.close();
   const database = rawDatabase(path);
-  await migrate(database, path);
+  await migrate(database, SQLITE, path);
   const versions = await database.selectFrom("schema_migrations").selectAll().execute();
   expect(versions).toEqual(MIGRATIONS.map((_, index) => ({ version: index + 1 })));
   const second = await openState(path);
@@ -50,10 +51,10 @@ test("a later migration is added to a database in use, and a broken one changes 
   await state.close();
   const database = rawDatabase(path);
   const broken = [...MIGRATIONS, ["CREATE TABLE extra (a TEXT)", "CREATE TABLE nonsense ("]];
-  await expect(migrate(database, path, broken)).rejects.toThrow("incomplete input");
+  await expect(migrate(database, SQLITE, path, broken)).rejects.toThrow("incomplete input");
   const tables = await sql<{ name: string }>`SELECT name FROM sqlite_master WHERE name = 'extra'`.execute(database);
   expect(tables.rows).toEqual([]);
-  await migrate(database, path, [...MIGRATIONS, ["CREATE TABLE extra (a TEXT)"]]);
+  await migrate(database, SQLITE, path, [...MIGRATIONS, ["CREATE TABLE extra (a TEXT)"]]);
   expect(await database.selectFrom("instances").select("id").execute()).toEqual([{ id: "i-a" }]);
 });
 

@@ -2,8 +2,17 @@ import type { Command } from "commander";
 import { SETTING_KEYS } from "../../model/setting-keys.ts";
 import { listView } from "../../output/list-view.ts";
 import { currentContext, findSetting, type Setting, settingsFile } from "../../platform/settings.ts";
+import type { World } from "../../platform/world.ts";
+import { STATE_URL, statePlace } from "../../state/state-place.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { fallbackOf, settingSources } from "./settings.ts";
+
+/** Not a key that can be set: its URL may hold a password, and a file of settings holds nothing secret. */
+function stateSetting({ home, env }: World): Setting {
+  const { kind, name } = statePlace(home, env);
+  const isShared = kind === "postgres";
+  return { key: "state", value: name, origin: isShared ? "environment" : "default", where: isShared ? STATE_URL : "" };
+}
 
 export const configShow: CommandModule = {
   configure(_command: Command) {},
@@ -13,10 +22,10 @@ export const configShow: CommandModule = {
     const settings = await Promise.all(
       SETTING_KEYS.map(async (known) => findSetting(known.key, sources, undefined, await fallbackOf(known, world))),
     );
-    const what = new Map(SETTING_KEYS.map((entry) => [entry.key, entry.what]));
+    const what = new Map([...SETTING_KEYS.map((entry) => [entry.key, entry.what] as const), ["state", "where spot keeps what it knows"]]);
     const view = listView<Setting>({
       schema: "spot.config/1",
-      items: settings,
+      items: [...settings, stateSetting(world)],
       toJson: (setting) => ({ ...setting }),
       columns: [
         { key: "key", header: "SETTING", value: ({ key }) => key },
