@@ -28,7 +28,9 @@ export const up: CommandModule = {
     const wanted: { readonly spec: InstanceSpec; readonly offer: Offer }[] = [];
     for (const spec of specs) {
       const existing = await sameLiving(fleet, spec);
-      if (existing === undefined) wanted.push({ spec, offer: await bestOffer(context, fleet, spec) });
+      // Those that are planned here do not know of each other yet.
+      const before = wanted.filter((other) => other.spec.fleet === spec.fleet).length;
+      if (existing === undefined) wanted.push({ spec, offer: await bestOffer(context, fleet, spec, before) });
       else known.push(existing);
     }
     const plan = planView(wanted);
@@ -111,12 +113,21 @@ async function sameLiving(fleet: Fleet, spec: InstanceSpec): Promise<InstanceRec
   return record;
 }
 
-async function bestOffer(context: CommandContext, fleet: Fleet, spec: InstanceSpec): Promise<Offer> {
+async function bestOffer(context: CommandContext, fleet: Fleet, spec: InstanceSpec, before: number): Promise<Offer> {
   context.progress.step("asking the market");
-  const plan = await planLaunch(fleet, spec, context.world.signal);
+  const plan = await planLaunch(fleet, spec, context.world.signal, { before });
   for (const { provider, why } of plan.silent) context.progress.warn(`${provider} did not answer and was left out: ${why}`);
   const [offer] = plan.offers;
   if (offer !== undefined) return offer;
+  if (spec.fallbackAfterMs !== null) {
+    const [fallback] = (await planLaunch(fleet, spec, context.world.signal, { before, onDemand: true })).offers;
+    if (fallback !== undefined) {
+      context.progress.note(
+        `${spec.name}: ${plan.why ?? "no spot"}; on demand after ${durationText(spec.fallbackAfterMs)}, if spot does not come first`,
+      );
+      return fallback;
+    }
+  }
   throw new Problem({
     code: "SPOT_E_NO_CAPACITY",
     message: `no machine for ${spec.name}: ${plan.why ?? "nothing fits"}`,
@@ -140,7 +151,7 @@ async function finish(context: CommandContext, fleet: Fleet, record: InstanceRec
   const start = clock.monotonic();
   const ready = await bringUp(fleet, record, {
     signal,
-    limitMs: durationOption(context, "timeout", LIMIT_MS),
+    limitMs: durationOption(context, "timeout", LIMIT_MS + (record.spec.fallbackAfterMs ?? 0)),
     waitFor: context.options["wait"] === false ? "machine" : "ready",
     ours,
   });

@@ -3,6 +3,7 @@ import type { Notice } from "../model/notice.ts";
 import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import type { GuestReport } from "./fleet.ts";
+import { waitsForMs } from "./waiting.ts";
 
 /** What the provider says about the machine of a record. */
 export type CloudView =
@@ -46,6 +47,8 @@ export type Action =
   /** Everything is as wanted. */
   | { readonly do: "rest" }
   | { readonly do: "launch" }
+  /** There was no capacity a moment ago. */
+  | { readonly do: "await-capacity" }
   | { readonly do: "adopt-launch"; readonly instance: ProviderInstance }
   | { readonly do: "abandon-launch" }
   | { readonly do: "note-ready"; readonly instance: ProviderInstance }
@@ -181,7 +184,10 @@ function isExpired(record: InstanceRecord, seen: Observation): boolean {
 
 function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observation): Decision {
   if (cloud.kind !== "gone" && isExpired(record, seen)) return step({ do: "let-expire" }, "its time is up");
-  if (cloud.kind === "none") return step({ do: "launch" }, record.state === "hibernated" ? "it is to come back" : "it has no machine yet");
+  if (cloud.kind === "none") {
+    if (waitsForMs(record, seen.now) > 0) return step({ do: "await-capacity" }, record.outlook.waiting?.reason ?? "there is no capacity");
+    return step({ do: "launch" }, whyLaunch(record));
+  }
   if (cloud.kind === "gone") return step({ do: "note-lost" }, "the machine is gone and we did not end it");
   const { instance } = cloud;
   switch (instance.state) {
@@ -205,6 +211,11 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
     default:
       return wait(seen.pollMs, `the provider says ${instance.rawState}`);
   }
+}
+
+function whyLaunch(record: InstanceRecord): string {
+  if (record.state === "hibernated") return "it is to come back";
+  return record.generation === 1 ? "it has no machine yet" : `it has no machine${record.reason === null ? "" : ` (${record.reason})`}`;
 }
 
 function decideStopped(record: InstanceRecord, instance: ProviderInstance, { machine, pollMs, waitsForCapacity }: Observation): Decision {

@@ -7,6 +7,7 @@ import { problemOf } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
 import { LeaseLost } from "./held-leases.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
+import { untilCapacityIsAsked } from "./no-capacity.ts";
 import { followLedger, type Listing, observe } from "./observe.ts";
 import { perform } from "./perform.ts";
 import { RecordMoved } from "./record-change.ts";
@@ -32,16 +33,18 @@ export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSi
   } catch (error) {
     if (signal.aborted) throw error;
     if (error instanceof RecordMoved) return { kind: "again", ms: 0 };
-    if (isFault(error, "ambiguous", "protocol")) return { kind: "again", ms: 200 };
     // Not the record's own, or the signal would have fired: a volume's, say. Somebody else is at it.
     if (error instanceof LeaseLost) return { kind: "again", ms: RETRY_MS };
+    if (isFault(error, "ambiguous", "protocol")) return { kind: "again", ms: 200 };
     if (isFault(error, "rate-limited")) {
       const { fault } = error;
       return { kind: "stuck", problem: problemOf(error), retryMs: (fault.kind === "rate-limited" ? fault.retryAfterMs : null) ?? RETRY_MS };
     }
     const problem = problemOf(error);
     const retryable = problem instanceof Problem && problem.retryable;
-    return { kind: "stuck", problem, retryMs: retryable ? RETRY_MS : null };
+    if (!retryable) return { kind: "stuck", problem, retryMs: null };
+    const waitsMs = await untilCapacityIsAsked(fleet, record.id, problem);
+    return { kind: "stuck", problem, retryMs: waitsMs > 0 ? waitsMs : RETRY_MS };
   }
 }
 
@@ -74,9 +77,6 @@ export async function drive(fleet: Fleet, id: string, options: DriveOptions): Pr
   }
 }
 
-async function work(fleet: Fleet, id: string, options: DriveOptions, start: number): Promise<InstanceRecord> {
-  for (;;) {
-    options.signal.throwIfAborted();
 /**
  * Work under a lease that is lost is as if another process had had it from the start.
  * @returns undefined then.
@@ -91,6 +91,9 @@ export async function whileOurs<Result>(signal: AbortSignal, work: () => Promise
   }
 }
 
+async function work(fleet: Fleet, id: string, options: DriveOptions, start: number): Promise<InstanceRecord> {
+  for (;;) {
+    options.signal.throwIfAborted();
     const record = await requireRecord(fleet, id);
     if (options.until(record)) return record;
     requireTime(fleet, record, options, start);

@@ -4,6 +4,7 @@ import { type Clock, deadline } from "../platform/clock.ts";
 import type { ExchangeRate } from "../pricing/currency.ts";
 import type { CallContext, Capabilities, Provider, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
+import type { HeldLeases } from "./held-leases.ts";
 
 /** What the workload and the agent say of themselves. Times are epoch seconds, as the machine's clock has them. */
 export interface GuestReport {
@@ -57,14 +58,16 @@ export interface Fleet {
   readonly rng: Rng;
   /** Who we are in leases: unique for this process. */
   readonly owner: string;
-  /** Whether a lease's owner is certainly dead (a process of this host that no longer runs). */
   /** What this process holds now; `noLeases()` at its start. */
   readonly leases: HeldLeases;
+  /** Whether a lease's owner is certainly dead (a process of this host that no longer runs). */
   ownerIsDead(owner: string): boolean;
   /** In which order offers in different currencies are tried; the bundled rate when left out. */
   readonly exchange?: ExchangeRate;
   /** Why the step under way is done, as it was decided: stamped on every event that it writes. */
   readonly because?: string;
+  /** All living records as a pass has read them, for what is decided by looking at the neighbours; read anew where left out. */
+  readonly records?: readonly InstanceRecord[];
   /** A line of progress for people. */
   say(text: string): void;
 }

@@ -4,18 +4,23 @@ import { newId } from "../model/ids.ts";
 import { suggestion } from "../model/nearest.ts";
 import type { Offer } from "../model/offer.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
-import { BUNDLED_RATE } from "../pricing/currency.ts";
+import type { Overrun } from "../pricing/budget-room.ts";
+import { BUNDLED_RATE, priceText } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Provider, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, VolumeRecord } from "../state/records.ts";
+import { launching, noteNoRoom, overrunEvent, requireRoom, withinBudgets } from "./budget-guard.ts";
 import { didNothing, problemOf } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { removeFreshVolume } from "./fresh-volume.ts";
 import { askMarket, type MarketAnswer } from "./market.ts";
-import { asOffered, chooseOffers, offerKey, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
+import { noteWaiting } from "./no-capacity.ts";
+import { asOffered, chooseOffers, offerKey, type Preferences, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
+import { preferencesOf } from "./preferences.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
 import { isRootThere, rootOf } from "./root-volume.ts";
 import { ensureVolume, volumeNamed } from "./volumes.ts";
+import { launchReason } from "./waiting.ts";
 
 /** An offer that just said no is passed over for this long (the same three minutes as Karpenter's). */
 const BLOCK_MS = 180_000;
@@ -34,10 +39,25 @@ export interface Plan {
   readonly silent: readonly { readonly provider: string; readonly why: string }[];
   /** When nothing fits: why. */
   readonly why: string | null;
+  /** What spoke for and against them. */
+  readonly prefer: Preferences;
+}
+
+/** What is known besides the spec. */
+export interface PlanFor {
+  /** The root disk that was kept for it: it comes back where that lies. */
+  readonly root?: VolumeRecord;
+  /** The instance, where there is one already: what has become of its machines counts. */
+  readonly record?: InstanceRecord;
+  /** How many of the same fleet are being planned before it. */
+  readonly before?: number;
+  /** As if spot had been refused for long enough. */
+  readonly onDemand?: boolean;
 }
 
 /** Asks the market and ranks it for one spec. Spends nothing. */
-export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], signal: AbortSignal, root?: VolumeRecord): Promise<Plan> {
+export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], signal: AbortSignal, known: PlanFor = {}): Promise<Plan> {
+  const { root, record } = known;
   const volume = root ?? (spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name));
   const tie = volume === undefined ? null : await tieOf(fleet, volume);
   const providers = whoCanWait(spec, await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id))));
@@ -50,8 +70,15 @@ export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], sig
   if (tie === null && market.offers.length === 0 && spec.gpu !== null)
     requireKnownGpu(spec, (await askMarket(providers, {}, signal)).offers);
   const blocked = await fleet.state.blockedOffers(fleet.clock.now());
-  const offers = chooseOffers(market.offers, spec, tie, blocked, fleet.exchange);
-  return { offers, tie, silent: market.failures, why: offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie, fleet.exchange) };
+  const reckoned = preferencesOf(spec, record, fleet.records ?? (await fleet.state.instances()), fleet.clock.now());
+  const prefer = {
+    ...reckoned,
+    before: reckoned.before + (known.before ?? 0),
+    onDemand: reckoned.onDemand || known.onDemand === true,
+  };
+  const offers = chooseOffers(market.offers, spec, tie, blocked, fleet.exchange, prefer);
+  const why = offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie, fleet.exchange, prefer);
+  return { offers, tie, silent: market.failures, why, prefer };
 }
 
 /** @throws Problem (usage) when a reclaimed machine is to wait for capacity, and none of the clouds starts it again. */
@@ -94,10 +121,11 @@ function requireKnownGpu({ gpu }: InstanceRecord["spec"], offers: readonly Offer
  * @throws Problem (exit 5) when no offer is left, Problem or ProviderError when the provider refuses for another reason.
  */
 export async function launch(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<InstanceRecord> {
+  await requireRoom(fleet, [launching(record, record.price, fleet.clock.now())]).catch((error) => noteNoRoom(fleet, record, error));
   let { current, root } = await withRoot(fleet, record, signal);
   let last: Plan | undefined;
   for (let attempt = 0; attempt < 20; attempt++) {
-    const plan = await planLaunch(fleet, current.spec, signal, root);
+    const plan = await planLaunch(fleet, current.spec, signal, root === undefined ? { record: current } : { record: current, root });
     const [offer] = plan.offers;
     last = plan;
     if (offer === undefined) {
@@ -106,12 +134,13 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
       break;
     }
     const provider = await fleet.provider(offer.provider);
-    const tried = await launchOffer(fleet, current, provider, offer, root, signal);
+    const tried = await launchOffer(becauseOf(fleet, current, offer, plan), current, provider, offer, root, signal);
     current = tried.record;
     if (tried.done) return current;
     if (tried.quota !== undefined) await passOver(fleet, plan.offers, offer, tried.quota);
   }
   const why = last?.why;
+  current = await noteWaiting(fleet, current, why ?? "every offer refused");
   const quiet = (last?.silent ?? []).map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
   throw new Problem({
     code: "SPOT_E_NO_CAPACITY",
@@ -120,6 +149,12 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
     retryable: true,
     next: ["spot offers"],
   });
+}
+
+/** Why this very offer is taken, for the events of its launch. */
+function becauseOf(fleet: Fleet, record: InstanceRecord, offer: Offer, { prefer }: Plan): Fleet {
+  const because = launchReason(record, offer, prefer, fleet.clock.now());
+  return because === null ? fleet : { ...fleet, because: fleet.because === undefined ? because : `${fleet.because}; ${because}` };
 }
 
 /** The record with the root disk that was kept for it, if it is still there. */
@@ -145,7 +180,9 @@ async function launchOffer(
   const { spec } = record;
   const volume = spec.volume === null ? null : await volumeAt(fleet, provider, spec.volume, offer, signal);
   if (volume === "impossible") return { record, done: false };
-  const promised = await promise(fleet, record, offer, volume);
+  const promised = await withinBudgets(fleet, [launching(record, offer.price, fleet.clock.now())], signal, (held, warned) =>
+    promise(held, record, offer, volume, warned),
+  );
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
     const bootScript = await fleet.guest.bootScript(promised.record, provider.capabilities);
@@ -245,6 +282,7 @@ async function promise(
   record: InstanceRecord,
   offer: Offer,
   volume: VolumeRecord | null,
+  warned: readonly Overrun[],
 ): Promise<{ readonly record: InstanceRecord; readonly intent: IntentRecord }> {
   const now = fleet.clock.now();
   const intent: IntentRecord = {
@@ -265,6 +303,8 @@ async function promise(
     parked: null,
     volumes: volume === null ? [] : [{ name: volume.name, id: volume.id, mount: record.spec.volume?.mount ?? "/data" }],
     ttlEndsAt: record.ttlEndsAt ?? (record.spec.ttlMs === null ? null : now + record.spec.ttlMs),
+    // Whatever comes of it, a later look need not wait for the time that was meant for this one.
+    outlook: { ...record.outlook, waiting: record.outlook.waiting && { ...record.outlook.waiting, nextLook: now } },
   };
   const changed = await changeRecord(fleet, record, set, {
     openIntents: [intent],
@@ -273,7 +313,9 @@ async function promise(
         intent: "launch",
         token: intent.token,
         offer: offerKey(offer),
+        price: priceText(offer.price),
       }),
+      ...warned.map((overrun) => overrunEvent(fleet, { name: record.name, provider: offer.provider }, overrun)),
     ],
   });
   return { record: changed, intent };
@@ -300,6 +342,7 @@ export async function adoptLaunch(
       ...(instance.price === null ? {} : { price: instance.price }),
       parkOnly: false,
       sealedAsleep: false,
+      outlook: { ...record.outlook, waiting: null, spot: null, dearSince: null },
       reason: null,
     },
     {

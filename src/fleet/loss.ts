@@ -1,7 +1,9 @@
+import type { Outlook } from "../model/outlook.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
 import type { Observation } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
+import { reclaimOf, withReclaim } from "./history.ts";
 import { offerKey } from "./offer-choice.ts";
 import { changeRecord, closings, eventOf } from "./record-change.ts";
 import { isRootThere, removeRoot, rootOf } from "./root-volume.ts";
@@ -23,8 +25,22 @@ export function consequence(
   if (record.readyAt === null && record.notice === null && endedBy !== "user") return "replace";
   if (endedBy === "guest" || endedBy === "user") return "let-go";
   if (record.ttlEndsAt !== null && now >= record.ttlEndsAt) return "let-go";
-  if (record.spec.onReclaim === "hibernate") return "park";
+  if (record.spec.onReclaim === "hibernate" || record.spec.onReclaim === "checkpoint") return "park";
   return record.spec.onReclaim === "let-go" ? "let-go" : "replace";
+}
+
+/** Whether its provider took it, as far as anybody knows: a machine that never served was not taken, it failed. */
+function wasTaken(record: InstanceRecord, endedBy: "provider" | "guest" | "user" | null): boolean {
+  return (endedBy === "provider" || endedBy === null) && (record.readyAt !== null || record.notice?.kind === "reclaim");
+}
+
+/**
+ * Since when it needs a machine. Whoever left on-demand for spot that is not there after all may have on-demand again at
+ * once: the need is as old as it was when it fell back.
+ */
+function needSince(record: InstanceRecord, isOurs: boolean, now: number): number {
+  const leftForSpot = isOurs && record.billing === "on-demand" && record.spec.billing === "spot" && record.state === "hibernating";
+  return record.outlook.needsSince ?? (leftForSpot ? now - (record.spec.fallbackAfterMs ?? 0) : now);
 }
 
 /** Records the loss and what is to follow: another machine, a rest on the volume, or the end. */
@@ -36,10 +52,28 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   const why = instance?.reason ?? (record.notice === null ? "the provider no longer has it" : "reclaimed");
   // What the agent sealed before the end is the truth to go on from.
   await syncRecordCheckpoints(fleet, record, signal).catch(() => undefined);
-  const lost = { rawState: instance?.rawState ?? "", notice: null, ssh: null, endpoints: [], readyAt: null, reason: why };
+  const taken = isOurs || !wasTaken(record, instance?.endedBy ?? null) ? null : reclaimOf(record, now);
+  const outlook: Outlook = {
+    ...(taken === null ? record.outlook : withReclaim(record.outlook, taken)),
+    needsSince: next === "replace" ? needSince(record, isOurs, now) : null,
+    waiting: null,
+    spot: null,
+    dearSince: null,
+  };
+  const lost = { rawState: instance?.rawState ?? "", notice: null, ssh: null, endpoints: [], readyAt: null, reason: why, outlook };
   const rest = {
     closeIntents: await closings(fleet, record, now),
-    events: [eventOf(fleet, record, "action", { action: "lost", why, next, providerId: record.providerId })],
+    events: [
+      eventOf(fleet, record, "action", {
+        action: "lost",
+        why,
+        next,
+        providerId: record.providerId,
+        pool: offerKey(record),
+        taken: taken !== null,
+        ranMs: record.readyAt === null ? null : now - record.readyAt,
+      }),
+    ],
     // At some clouds a launch is accepted, and minutes later there is no capacity: the same offer would end the same way.
     ...(next === "replace" && !isOurs && record.readyAt === null
       ? { blockOffers: [{ key: offerKey(record), until: now + BLOCK_MS, why }] }

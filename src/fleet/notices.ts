@@ -2,6 +2,8 @@ import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import type { Observation } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
+import { reclaimOf, withoutReclaim, withReclaim } from "./history.ts";
+import { offerKey } from "./offer-choice.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
 
 /** The provider said that the machine will be reclaimed, or might be. */
@@ -9,6 +11,7 @@ export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance:
   const { notice } = instance;
   if (notice === null) return;
   const isReclaim = notice.kind === "reclaim";
+  const taken = reclaimOf(record, fleet.clock.now());
   const hibernates = isReclaim && record.spec.onReclaim === "hibernate" && record.desired === "running";
   await changeRecord(
     fleet,
@@ -18,8 +21,9 @@ export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance:
       rawState: instance.rawState,
       ...(isReclaim && record.state !== "reclaiming" ? { state: "reclaiming" as const } : {}),
       ...(hibernates ? { desired: "hibernated" as const } : {}),
+      ...(isReclaim && taken !== null ? { outlook: withReclaim(record.outlook, taken) } : {}),
     },
-    { events: [eventOf(fleet, record, "notice", { ...notice, policy: record.spec.onReclaim })] },
+    { events: [eventOf(fleet, record, "notice", { ...notice, policy: record.spec.onReclaim, pool: offerKey(record) })] },
   );
   fleet.say(`${record.name}: ${notice.kind} notice, ${Math.max(0, Math.round((notice.deadline - fleet.clock.now()) / 1000))} s left`);
   if (notice.kind === "rebalance" && record.spec.onRebalance === "checkpoint" && instance.reach !== null)
@@ -42,7 +46,7 @@ export async function noteWithdrawn(fleet: Fleet, record: InstanceRecord, seen: 
   await changeRecord(
     fleet,
     record,
-    { notice: null, state: "running" },
+    { notice: null, state: "running", outlook: withoutReclaim(record.outlook, record.providerId) },
     { events: [eventOf(fleet, record, "notice", { withdrawn: true })] },
   );
   const reach = seen.cloud.kind === "here" ? seen.cloud.instance.reach : null;

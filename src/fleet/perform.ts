@@ -5,6 +5,7 @@ import { clearRemains, discard, endNow, refuseParking, refuseStopped, sealFirst 
 import type { Fleet } from "./fleet.ts";
 import { adoptLaunch, launch, refuseLaunch } from "./launch.ts";
 import { afterLoss } from "./loss.ts";
+import { stillWaiting } from "./no-capacity.ts";
 import { noteGone, noteHibernated, noteReady, noteStopped, noteUnknown, noteWish } from "./notes.ts";
 import { noteNotice, noteWithdrawn, tellNotice } from "./notices.ts";
 import { hibernateNow, restoreNow } from "./sleep.ts";
@@ -29,6 +30,8 @@ export async function perform(
       return action.ms;
     case "rest":
       return null;
+    case "await-capacity":
+      return stillWaiting(record);
     case "discard": {
       const askedMs = await untilNextLook(fleet, record, "destroy");
       await discard(fleet, record, seen, signal);
@@ -81,6 +84,7 @@ type Noted = Exclude<
     readonly do:
       | "wait"
       | "rest"
+      | "await-capacity"
       | "discard"
       | "attach-volume"
       | "mount-volume"

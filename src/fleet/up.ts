@@ -91,6 +91,8 @@ export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpO
         (options.waitFor === "machine" ? now.providerId !== null : isUp(now) || staysStopped(now)),
       signal: options.signal,
       limitMs: options.limitMs,
+      // Whoever named a fallback waits for it.
+      persist: (problem) => record.spec.fallbackAfterMs !== null && problem instanceof Problem && problem.exit === EXIT.noCapacity,
     });
   } catch (error) {
     const stays = options.ours ? await undo(fleet, record, error) : undefined;

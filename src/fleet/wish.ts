@@ -9,7 +9,7 @@ import { changeRecord, RecordMoved } from "./record-change.ts";
 export async function wish(
   fleet: Fleet,
   id: string,
-  set: Pick<NonNullable<Change["instance"]>["set"], "desired" | "skipSnapshot" | "wakeBy" | "retainAddress">,
+  set: Pick<NonNullable<Change["instance"]>["set"], "desired" | "skipSnapshot" | "wakeBy" | "retainAddress" | "reason">,
 ): Promise<InstanceRecord> {
   for (let attempt = 0; ; attempt++) {
     const record = await fleet.state.instance(id);
@@ -17,11 +17,19 @@ export async function wish(
     // An end that was asked for is never taken back by a command that began earlier.
     if (record.state === "gone" || (record.desired === "gone" && set.desired !== "gone")) return record;
     try {
-      return await changeRecord(fleet, record, set, {
-        events: [
-          { at: fleet.clock.now(), type: "action", instance: record.name, provider: record.provider, data: { action: "wish", ...set } },
-        ],
-      });
+      // Whoever asks for it now does not mean after the next pause.
+      const now = fleet.clock.now();
+      const needs = set.desired === "running" ? { outlook: { ...record.outlook, needsSince: now, waiting: null } } : {};
+      return await changeRecord(
+        fleet,
+        record,
+        { ...set, ...needs },
+        {
+          events: [
+            { at: fleet.clock.now(), type: "action", instance: record.name, provider: record.provider, data: { action: "wish", ...set } },
+          ],
+        },
+      );
     } catch (error) {
       if (!(error instanceof RecordMoved) || attempt >= 50) throw error;
       await fleet.clock.sleep(10 + fleet.rng.next() * 40);

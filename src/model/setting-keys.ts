@@ -24,7 +24,7 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   { key: "ttl", what: "ends by itself after this time", fallback: null },
   { key: "idle", what: "ends by itself when its workload has been over for so long", fallback: null },
   { key: "fxCny", what: "how many CNY one USD is, to rank offers; no amount is shown converted", fallback: null, ofInstance: false },
-  { key: "onReclaim", what: "replace, hibernate, wait or let-go", fallback: "replace" },
+  { key: "onReclaim", what: "replace, hibernate, checkpoint, wait or let-go", fallback: "replace" },
 ];
 
 /**

@@ -49,7 +49,7 @@ test.each([
   [["ttl", "8 hours"], 'ttl: "8 hours" is not a duration (expected e.g. 90s, 30m, 8h)'],
   [["provider", "lcoal"], 'provider: "lcoal" is not a provider; did you mean "local"?'],
   [["billing", ""], "billing: the value is empty\n  next: spot config unset billing"],
-  [["onReclaim", "replce"], 'onReclaim: "replce" is not one of replace, hibernate, wait, let-go; did you mean "replace"?'],
+  [["onReclaim", "replce"], 'onReclaim: "replce" is not one of replace, hibernate, checkpoint, wait, let-go; did you mean "replace"?'],
   [["provder", "local"], 'there is no setting "provder"\n  did you mean "provider"?\n  next: spot config show'],
   [["context", "work"], 'there is no context "work"\n  known: none yet\n  next: spot config set --context work KEY VALUE'],
   [["context", "work", "--context", "work"], "a context cannot choose a context\n  leave --context away"],
