@@ -3,6 +3,7 @@ import type { Rng } from "../model/ids.ts";
 import type { Clock } from "../platform/clock.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Capabilities, Provider } from "../providers/provider.ts";
+import type { BudgetPace } from "./budget-watch.ts";
 import type { Listing } from "./observe.ts";
 
 const SHORTEST_MS = 1_000;
@@ -48,10 +49,19 @@ export interface Pace {
   readonly stuck: Map<string, { readonly version: number; readonly why: string | null; readonly problem: unknown }>;
   /** The work that passes have left going on beside them, by record; null where a pass waits for all of its work. */
   readonly underway: Map<string, Promise<unknown>> | null;
+  /** When the budgets are due. */
+  readonly budgets: BudgetPace;
 }
 
 /** Everything is due at once. */
-export const noPace = (): Pace => ({ isDue: () => true, listed: () => undefined, lists: null, stuck: new Map(), underway: null });
+export const noPace = (): Pace => ({
+  isDue: () => true,
+  listed: () => undefined,
+  lists: null,
+  stuck: new Map(),
+  underway: null,
+  budgets: { at: 0 },
+});
 
 /** The pace of a watch, and what else it wants to know and to change. */
 export interface OwnPace extends Pace {
@@ -142,5 +152,6 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     warnings: () => [...beats.values()].flatMap((beat) => warningOf(beat) ?? []),
     stuck: new Map(),
     underway: new Map(),
+    budgets: { at: 0 },
   };
 }

@@ -2,6 +2,7 @@ import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
 import type { InstanceRecord } from "../state/records.ts";
+import { launching, withinBudgets } from "./budget-guard.ts";
 import { isUp } from "./decide.ts";
 import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
@@ -83,7 +84,8 @@ export async function putToSleep(
 /**
  * Brings a sleeping instance back to serving. Past the cap it is put to sleep again, so that paying stops when waiting
  * stops.
- * @throws Problem with exit 124 past the cap, 130 when interrupted (asleep again in both cases).
+ * @throws Problem with exit 3 when a budget has no room for it (nothing was changed then), 124 past the cap, 130 when
+ * interrupted (asleep again in both cases).
  */
 export async function wakeUp(
   fleet: Fleet,
@@ -92,11 +94,10 @@ export async function wakeUp(
 ): Promise<InstanceRecord> {
   if (isUp(record) && record.desired === "running") return record;
   if (record.state === "stopped") throw stoppedOutside(record);
-  const woken = await wish(fleet, record.id, {
-    desired: "running",
-    skipSnapshot: false,
-    wakeBy: fleet.clock.now() + options.capMs + OWN_CAP_FIRST_MS,
-  });
+  const wakeBy = fleet.clock.now() + options.capMs + OWN_CAP_FIRST_MS;
+  const woken = await withinBudgets(fleet, [launching(record, record.price, fleet.clock.now())], options.signal, (held) =>
+    wish(held, record.id, { desired: "running", skipSnapshot: false, wakeBy }),
+  );
   let last: InstanceRecord;
   try {
     last = await drive(fleet, record.id, {

@@ -1,4 +1,5 @@
 import type { InstanceRecord } from "../state/records.ts";
+import { watchBudgets } from "./budget-watch.ts";
 import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
 import { isSettled } from "./decide.ts";
 import { step, whileOurs } from "./drive.ts";
@@ -41,10 +42,11 @@ export async function reconcile(
   options: { readonly signal: AbortSignal; readonly limitMs: number; readonly pace?: Pace },
 ): Promise<PassReport> {
   const { signal, limitMs, pace = noPace() } = options;
-  const records = await fleet.state.instances();
+  const found = await fleet.state.instances();
   // Also where nothing of ours is known to live any more: a machine may have come up after its promise was given up.
   const promised = await fleet.state.promisedProviders(fleet.clock.now() - LATE_MS);
-  const listings = await listAll([...records.map((record) => record.provider), ...promised], fleet, pace, signal);
+  const listings = await listAll([...found.map((record) => record.provider), ...promised], fleet, pace, signal);
+  const records = await watchBudgets(fleet, found, listings, pace.budgets, signal);
   // What is under way is looked at in every pass; what rests, or could not go on, when its provider's account is listed.
   const isQuiet = await quietTest(fleet, listings);
   const items = await Promise.all(

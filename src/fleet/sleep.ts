@@ -2,6 +2,7 @@ import { isFault } from "../providers/errors.ts";
 import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { letGoOfVolume } from "./attach.ts";
+import { launching, requireRoom } from "./budget-guard.ts";
 import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { planLaunch } from "./launch.ts";
@@ -47,6 +48,7 @@ export async function hibernateNow(
 
 export async function restoreNow(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
   const provider = await fleet.provider(record.provider);
+  await requireRoom(fleet, [launching(record, record.price, fleet.clock.now())]);
   const openIntents = await promiseOnce(fleet, record, "restore", instance.providerId);
   const promised = await changeRecord(
     fleet,
