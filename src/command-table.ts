@@ -280,6 +280,27 @@ export const COMMANDS: CommandTable = {
       },
     },
   },
+  service: {
+    summary: "watch the fleet while nobody is logged in",
+    group: CARE,
+    commands: {
+      install: {
+        summary: "let systemd, launchd or cron run spot",
+        group: "",
+        load: () => import("./commands/service/install.ts").then((module) => module.serviceInstall),
+      },
+      status: {
+        summary: "whether it is installed and alive, and when it last looked",
+        group: "",
+        load: () => import("./commands/service/status.ts").then((module) => module.serviceStatus),
+      },
+      uninstall: {
+        summary: "stop it and remove what install wrote",
+        group: "",
+        load: () => import("./commands/service/uninstall.ts").then((module) => module.serviceUninstall),
+      },
+    },
+  },
   doctor: {
     summary: "check this machine and what spot needs",
     group: SETUP,

@@ -54,6 +54,14 @@ export async function isFile(path: string): Promise<boolean> {
   );
 }
 
+/** Whether there is a folder at `path`; what may not be looked at is none. */
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
 /** True for a system error with one of these codes (`ENOENT`, `EPIPE` …). */
 export function hasErrorCode(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
   return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
