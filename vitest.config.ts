@@ -36,6 +36,7 @@ export default defineConfig({
   test: {
     // Much of a test is waiting: for a process, a deadline, a slow server.
     maxWorkers: 3,
+    globalSetup: ["test/postgres-run.ts"],
     projects: [
       project("fast", ["test/**/*.test.ts"], 30_000, { exclude: [BOOTED] }),
       // The agent's own tests once more, under every shell and with every program it can do with, and on booted machines.

@@ -26,6 +26,7 @@ export type StatePlace =
 
 const ACCEPTED = "postgres://USER:PASSWORD@HOST:PORT/DATABASE (or postgresql://…)";
 const USUAL_PORT = 5432;
+const NO_HOST = "no-host.invalid";
 
 // Whatever is wrong with it, the text itself is never repeated: it holds a password.
 function refuse(what: string, hint = `accepted is ${ACCEPTED}; without ${STATE_URL} the state lies in a file of SPOT_HOME`) {
@@ -38,7 +39,8 @@ function parts(text: string): URL {
   const encode = "write @ : / ? # and % in a user's name or a password as %40 %3A %2F %3F %23 %25";
   let url: URL;
   try {
-    url = new URL(text.trim());
+    // `USER@/DATABASE?host=…` is usual where the server is a socket, and no URL as the standard has it.
+    url = new URL(text.trim().replace(/^([a-z]+:\/\/[^/?#]*@)(?=[/?]|$)/i, `$1${NO_HOST}`));
   } catch {
     throw refuse(mistaken, `accepted is ${ACCEPTED}; ${encode}`);
   }
@@ -84,7 +86,8 @@ function serverOf(text: string, env: Environment): ServerPlace {
   if (unknown !== undefined) throw refuse("has a TLS parameter that is not known", `known are ${TLS_PARAMETERS.join(", ")}`);
   if (said("password") !== undefined)
     throw refuse("has its password among the parameters", "it belongs before the @, or into PGPASSWORD or ~/.pgpass");
-  const host = decoded(url.hostname).replace(/^\[(.*)\]$/, "$1") || said("host") || env["PGHOST"] || "localhost";
+  const host =
+    (url.hostname === NO_HOST ? "" : decoded(url.hostname)).replace(/^\[(.*)\]$/, "$1") || said("host") || env["PGHOST"] || "localhost";
   const user = decoded(url.username) || said("user") || env["PGUSER"] || env["USER"] || env["LOGNAME"] || "postgres";
   return {
     host,

@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { openState } from "../../src/state/open.ts";
+import { openPostgresState } from "../../src/state/open-postgres.ts";
+import type { State } from "../../src/state/records.ts";
+import { statePlace } from "../../src/state/state-place.ts";
+import { asOwner, emptySchema, hasPostgres } from "../postgres.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+export type DatabaseKind = "SQLite" | "PostgreSQL";
+
+/** Both, where both are there: for `describe.each`. */
+export const DATABASES: readonly DatabaseKind[] = hasPostgres() ? ["SQLite", "PostgreSQL"] : ["SQLite"];
+
+/** Opens what a path, or the URL of a PostgreSQL, names. */
+export async function openAt(place: string): Promise<State> {
+  const found = statePlace("", place.includes("://") ? { SPOT_STATE_URL: place } : {});
+  return found.kind === "postgres" ? openPostgresState(found) : openState(place);
+}
+
+/** A database that nothing has opened yet: a path or a URL. */
+export async function newPlace(kind: DatabaseKind): Promise<string> {
+  return kind === "SQLite" ? join(temporaryFolder(), "home", "state.db") : (await emptySchema()).url;
+}
+
+/** An empty state. Leases go by the `now` of each call on both: on PostgreSQL the server's clock is set to it first. */
+export async function emptyState(kind: DatabaseKind): Promise<State> {
+  if (kind === "SQLite") {
+    const state = await openState(":memory:");
+    onTestFinished(() => state.close());
+    return state;
+  }
+  const { schema, url } = await emptySchema();
+  await makeClock(schema);
+  const state = await openAt(url);
+  onTestFinished(() => state.close());
+  const after = async <Result>(now: number, ask: () => Promise<Result>): Promise<Result> => {
+    await setClock(schema, now);
+    return ask();
+  };
+  return {
+    ...state,
+    commit: (change) => (change.under === undefined ? state.commit(change) : after(change.under.now, () => state.commit(change))),
+    acquireLease: (name, owner, now, ttlMs) => after(now, () => state.acquireLease(name, owner, now, ttlMs)),
+    renewLeases: (owner, now, ttlMs) => after(now, () => state.renewLeases(owner, now, ttlMs)),
+    leaseHolder: (name, now) => after(now, () => state.leaseHolder(name, now)),
+    lease: (name, now) => after(now, () => state.lease(name, now)),
+  };
+}
+
+/** A clock in the place of the server's own, for whoever works in this schema. */
+export async function makeClock(schema: string): Promise<void> {
+  await asOwner(
+    "postgres",
+    `CREATE TABLE ${schema}.test_clock (ms double precision)`,
+    `INSERT INTO ${schema}.test_clock VALUES (0)`,
+    `CREATE FUNCTION ${schema}.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+      AS 'SELECT to_timestamp(ms / 1000.0) FROM ${schema}.test_clock'`,
+  );
+}
+
+export async function setClock(schema: string, ms: number): Promise<void> {
+  await asOwner("postgres", `UPDATE ${schema}.test_clock SET ms = ${ms}`);
+}
