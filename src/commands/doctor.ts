@@ -15,6 +15,7 @@ import { statePlace } from "../state/state-place.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { type AskedCloud, cloudFindings, credentialsVerdict } from "./doctor-clouds.ts";
 import { bad, doubtful, type Finding, fine, said, type Verdict } from "./doctor-verdict.ts";
+import { openFleet } from "./fleet-context.ts";
 
 const OLDEST_NODE = [20, 19] as const;
 const LOW_BYTES = 1024 ** 3;
@@ -58,6 +59,26 @@ async function databaseCheck(context: CommandContext): Promise<Verdict> {
     return fine(`${place.kind === "postgres" ? "PostgreSQL, " : ""}${place.name}: ${instances.length} instances, ${events} events`);
   } catch (error) {
     return bad(said(error), error instanceof Problem ? [error.hint ?? "", ...error.next].filter((text) => text !== "").join("; ") : "");
+  }
+}
+
+/** Who acts on the fleet now. */
+async function controllerCheck(context: CommandContext): Promise<Verdict> {
+  try {
+    const [fleet, { controllerOf, controllerText, livingController }] = await Promise.all([
+      openFleet(context),
+      import("../fleet/controller.ts"),
+    ]);
+    const [living, last] = [await livingController(fleet), await controllerOf(fleet.state, fleet.clock.now())];
+    if (living !== undefined)
+      return fine(`${controllerText(living)}; its lease is fresh for another ${Math.max(1, Math.round(living.leftMs / 1000))} s`);
+    if (last === undefined) return fine("nobody acts by itself");
+    return doubtful(
+      `${controllerText(last)}, ended without a word, and nobody acts now`,
+      "spot watch --act, or spot reconcile each minute",
+    );
+  } catch (error) {
+    return bad(said(error), "");
   }
 }
 
@@ -134,6 +155,7 @@ async function findings(context: CommandContext): Promise<readonly Finding[]> {
     ["clock", () => clockCheck(context.world.clock.now())],
     ["settings", () => settingsCheck(context)],
     ["database", () => databaseCheck(context)],
+    ["controller", () => controllerCheck(context)],
     ["embedded cloud", () => localCloudCheck(context)],
     ["shell", () => programCheck(context, ["sh"], agent)],
     ["hashes", () => programCheck(context, ["sha256sum", "shasum", "openssl"], agent)],

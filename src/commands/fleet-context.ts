@@ -1,8 +1,5 @@
-import { hostname } from "node:os";
 import type { Fleet } from "../fleet/fleet.ts";
-import { noLeases } from "../fleet/held-leases.ts";
 import { parseDuration } from "../model/duration.ts";
-import { newId } from "../model/ids.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
 import type { InstanceRow } from "../output/instances-view.ts";
 import { type CostEntry, costByInstance } from "../pricing/instance-cost.ts";
@@ -13,10 +10,10 @@ import type { CommandContext } from "./command.ts";
 export async function openFleet(context: CommandContext): Promise<Fleet> {
   const { world } = context;
   // Loaded here: whoever only reads the records (`ls`) needs neither machines nor processes.
-  const [state, { createGuestDoor }, { identifyProcess }, { exchangeRate }] = await Promise.all([
+  const [state, { createGuestDoor }, { leasesOf }, { exchangeRate }] = await Promise.all([
     context.state(),
     import("../fleet/guest-door.ts"),
-    import("../platform/process-identity.ts"),
+    import("./lease-owner.ts"),
     import("./exchange-rate.ts"),
   ]);
   return {
@@ -25,24 +22,10 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
     guest: createGuestDoor(world, (text) => context.progress.warn(text)),
     clock: world.clock,
     rng: world.rng,
-    owner: JSON.stringify([hostname(), world.pid, identifyProcess(world.pid)?.startTime ?? "", newId("o", world.rng)]),
-    leases: noLeases(),
-    ownerIsDead: (owner) => ownerIsDead(owner, identifyProcess),
+    ...leasesOf(world),
     exchange: await exchangeRate(context),
     say: (text) => context.progress.step(text),
   };
-}
-
-/** Certain only for processes of this machine: another machine's are given until their lease runs out. */
-function ownerIsDead(owner: string, identify: (pid: number) => { readonly startTime: string } | undefined): boolean {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(owner);
-  } catch {
-    return false;
-  }
-  if (!Array.isArray(parts) || parts[0] !== hostname() || typeof parts[1] !== "number") return false;
-  return identify(parts[1])?.startTime !== parts[2];
 }
 
 /** The record of that name. @throws Problem (exit 9) when there is none, or only gone ones unless `orGone`. */

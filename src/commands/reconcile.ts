@@ -23,6 +23,10 @@ export const reconcile: CommandModule = {
     const fleet = await openFleet(context);
     const report = await onePass(fleet, { signal: context.world.signal, limitMs: limitOf(context) });
     context.progress.stop();
+    const controller = await livingController(fleet);
+    // Each instance has a lease of its own: two may work side by side, and this one takes what is left to it.
+    if (controller !== undefined)
+      context.progress.note(`${controllerText(controller)}, acts on this fleet; this pass works on what nobody else works on`);
     const lines: Line[] = [
       ...report.items.map(({ instance, outcome, why }) => ({ what: instance, outcome, why })),
       ...report.strays.map(({ provider, providerId }) => ({

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { controllerSeat, controllerText, type Seat } from "../fleet/controller.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { look } from "../fleet/look.ts";
 import { ownPace, type Pace } from "../fleet/pace.ts";
@@ -38,9 +39,10 @@ export const watch: CommandModule = {
     const recent: FleetEvent[] = [];
     let said: readonly string[] = [];
     const pace = ownPace(clock);
+    const seat = context.options["act"] === true ? controllerSeat(fleet) : null;
     let seq = await firstSeq(context, fleet);
     while (!signal.aborted) {
-      const troubles = await onePass(context, fleet, names, pace);
+      const troubles = await onePass(context, fleet, names, pace, seat);
       const events = await fleet.state.events({ afterSeq: seq, ...(names.length === 0 ? {} : { instances: names }) });
       seq = events.at(-1)?.seq ?? seq;
       recent.push(...events);
@@ -55,6 +57,8 @@ export const watch: CommandModule = {
       // What was written while we worked is shown at once, before the next pause.
       if (events.length === 0) await clock.sleep(POLL_MS, signal).catch(() => undefined);
     }
+    // Whoever stands by acts at once; what we still have under way ends with the lease.
+    await seat?.leave();
     await Promise.all(pace.underway?.values() ?? []);
     // Ctrl-C is how a watch ends; the program's own exit code says so.
     return {};
@@ -65,13 +69,22 @@ export const watch: CommandModule = {
  * One look, or with `--act` one pass. What goes wrong is returned to be shown and is tried again: a watch that ends at
  * the first hiccup watches nothing.
  */
-async function onePass(context: CommandContext, fleet: Fleet, names: readonly string[], pace: Pace): Promise<readonly string[]> {
+async function onePass(
+  context: CommandContext,
+  fleet: Fleet,
+  names: readonly string[],
+  pace: Pace,
+  seat: Seat | null,
+): Promise<readonly string[]> {
   const { signal } = context.world;
   try {
-    if (context.options["act"] !== true) {
+    if (seat === null) {
       return (await look(fleet, signal, names, pace)).map(({ provider, why }) => `${provider} does not answer: ${why}`);
     }
-    const report = await reconcile(fleet, { signal, limitMs: PASS_LIMIT_MS, pace });
+    const turn = await seat.take(signal);
+    // The one who acts writes down what it hears, and that is what is shown: the clouds are asked once, not by everybody.
+    if (turn.kind === "stands-by") return turn.controller === undefined ? [] : [`standing by: ${controllerText(turn.controller)} acts`];
+    const report = await reconcile(turn.held.fleet, { signal: turn.held.signal, limitMs: PASS_LIMIT_MS, pace });
     return [
       ...report.items.filter((item) => item.outcome === "stuck").map((item) => `${item.instance}: ${item.why ?? "stuck"}`),
       ...report.silent.map(({ provider, why }) => `${provider} does not answer: ${why}`),

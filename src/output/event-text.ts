@@ -31,6 +31,8 @@ function sentence(event: FleetEvent, painter: Painter): string {
       return actionText(word);
     case "warning":
       return painter.yellow(word("message"));
+    case "budget":
+      return word("what") === "reached" ? painter.red(word("message")) : painter.yellow(word("message"));
     default:
       return `${event.type} ${JSON.stringify(data)}`;
   }
@@ -40,6 +42,8 @@ function actionText(word: (key: string) => string): string {
   switch (word("action")) {
     case "launch":
       return `got ${word("type")} in ${word("zone")}`;
+    case "controller":
+      return `process ${word("pid")} on ${word("host")} acts from now on`;
     case "launch-refused":
       return `launch refused: ${word("why")}`;
     case "lost":

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { platform } from "node:os";
 import { hasErrorCode } from "./files.ts";
 
@@ -87,6 +87,34 @@ function allEntries(): readonly ProcessEntry[] {
     const entry = linuxEntry(Number(name), bootId);
     return entry === undefined ? [] : [entry];
   });
+}
+
+/**
+ * Opaque; equal only for processes of one computer that see each other by their numbers: containers on it are computers of
+ * their own, and so is the same computer after its next start. Empty where it cannot be told.
+ */
+export function computerId(): string {
+  if (platform() === "linux") {
+    const [boot, numbers] = [linuxBootId(), linkTarget("/proc/self/ns/pid")];
+    return boot === "" || numbers === "" ? "" : `${boot} ${numbers}`;
+  }
+  try {
+    const said = execFileSync("/usr/sbin/sysctl", ["-n", "kern.bootsessionuuid"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return said.trim();
+  } catch {
+    return "";
+  }
+}
+
+function linkTarget(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 /** Who has this number now; undefined when nobody has, or only a zombie. */
