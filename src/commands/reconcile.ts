@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { controllerText, livingController } from "../fleet/controller.ts";
 import { reconcile as onePass, type PassItem } from "../fleet/pass.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import { mayBillGpu } from "../model/instance.ts";
@@ -21,12 +22,12 @@ export const reconcile: CommandModule = {
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const fleet = await openFleet(context);
-    const report = await onePass(fleet, { signal: context.world.signal, limitMs: limitOf(context) });
-    context.progress.stop();
     const controller = await livingController(fleet);
     // Each instance has a lease of its own: two may work side by side, and this one takes what is left to it.
     if (controller !== undefined)
       context.progress.note(`${controllerText(controller)}, acts on this fleet; this pass works on what nobody else works on`);
+    const report = await onePass(fleet, { signal: context.world.signal, limitMs: limitOf(context) });
+    context.progress.stop();
     const lines: Line[] = [
       ...report.items.map(({ instance, outcome, why }) => ({ what: instance, outcome, why })),
       ...report.strays.map(({ provider, providerId }) => ({
