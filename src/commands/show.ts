@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { instanceView } from "../output/instance-view.ts";
+import type { InstanceRecord, State } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { instanceRows, namedInstance, requiredName } from "./fleet-context.ts";
 import { refresh } from "./ls.ts";
@@ -8,13 +9,17 @@ const EVENTS_SHOWN = 8;
 
 export const show: CommandModule = {
   configure(command: Command) {
-    command.argument("<name>", "the instance").option("--refresh", "ask the provider first");
+    command
+      .argument("<name>", "the instance")
+      .option("--refresh", "ask the provider first")
+      .option("--why", "what was decided about it, and why");
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const name = requiredName(context);
     if (context.options["refresh"] === true) await refresh(context, [name]);
     const record = await namedInstance(context, name, true);
     const state = await context.state();
+    if (context.options["why"] === true) return why(state, record);
     const [row] = await instanceRows(context, [record]);
     if (row === undefined) return {};
     const checkpoints = await state.checkpoints({ instance: name });
@@ -22,3 +27,11 @@ export const show: CommandModule = {
     return { view: instanceView({ ...row, record }, checkpoints, events.slice(-EVENTS_SHOWN)) };
   },
 };
+
+/** Every decision about one instance that is on record, and what it waits for. */
+async function why(state: State, record: InstanceRecord): Promise<CommandResult> {
+  const { decisionsOf, decisionsView } = await import("../output/decisions-view.ts");
+  const { onDemandFrom } = await import("../fleet/waiting.ts");
+  const events = await state.events({ instances: [record.name], since: record.createdAt, limit: 100_000 });
+  return { view: decisionsView(record, decisionsOf(events), record.outlook.waiting === null ? null : onDemandFrom(record)) };
+}

@@ -1,8 +1,9 @@
 import { mayMove } from "../model/instance.ts";
-import type { Notice } from "../model/notice.ts";
+import type { Notice, SecondMouth } from "../model/notice.ts";
 import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import type { GuestReport } from "./fleet.ts";
+import { decideStay, type Near, type StayAction } from "./stay.ts";
 import { waitsForMs } from "./waiting.ts";
 
 /** What the provider says about the machine of a record. */
@@ -39,6 +40,10 @@ export interface Observation {
   /** What the agent says; null when it was not reachable or not asked. */
   readonly guest: GuestReport | null;
   readonly ready: boolean;
+  /** Of the notice that is known: who says it too, or does not say it any more; null or absent when that is nothing new. */
+  readonly mouth?: SecondMouth | null;
+  /** What is known around it, once it serves. */
+  readonly near: Near;
 }
 
 export type Action =
@@ -54,6 +59,8 @@ export type Action =
   | { readonly do: "note-ready"; readonly instance: ProviderInstance }
   | { readonly do: "note-notice"; readonly instance: ProviderInstance }
   | { readonly do: "note-withdrawn" }
+  /** The other mouth says the same notice, or takes back what one still says. */
+  | { readonly do: "note-mouth"; readonly second: SecondMouth }
   /** The agent has not heard of the notice, and has nobody else to hear it from. */
   | { readonly do: "tell-notice"; readonly instance: ProviderInstance }
   | { readonly do: "attach-volume"; readonly instance: ProviderInstance; readonly volumeId: string }
@@ -79,7 +86,8 @@ export type Action =
   /** A restore that its command did not live to cap. */
   | { readonly do: "give-up-waking" }
   | { readonly do: "snapshot-and-destroy"; readonly instance: ProviderInstance; readonly snapshot: boolean }
-  | { readonly do: "note-gone" };
+  | { readonly do: "note-gone" }
+  | StayAction;
 
 export interface Decision {
   readonly action: Action;
@@ -233,7 +241,7 @@ function decideStopped(record: InstanceRecord, instance: ProviderInstance, { mac
 }
 
 /** Whether two notices are one. */
-function isSameNotice(a: Notice | null, b: Notice): boolean {
+export function isSameNotice(a: Notice | null, b: Notice): boolean {
   // Whoever looks first assumes a moment; whoever looks later must not push it back.
   if (b.assumed === true) return a !== null && a.kind === b.kind;
   return a !== null && a.kind === b.kind && Math.abs(a.deadline - b.deadline) <= SAME_DEADLINE_MS;
@@ -252,13 +260,16 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
   if (instance.notice !== null && !isSameNotice(record.notice, instance.notice))
     return step({ do: "note-notice", instance }, `the provider gave notice (${instance.notice.kind})`);
   if (instance.notice === null && record.notice !== null) return step({ do: "note-withdrawn" }, "the notice was withdrawn");
+  if (seen.mouth != null)
+    return step({ do: "note-mouth", second: seen.mouth }, `the ${seen.mouth.mouth === "api" ? "provider" : "agent"} ${seen.mouth.now} the notice`);
   if (isUntold(record, seen)) return step({ do: "tell-notice", instance }, "its agent has not heard of the notice");
   if (!isUp(record) && seen.attachVolume !== null && !instance.volumeIds.includes(seen.attachVolume))
     return step({ do: "attach-volume", instance, volumeId: seen.attachVolume }, "its volume is not attached");
   if (!isUp(record) && seen.guest?.awaitsVolume === true) return step({ do: "mount-volume", instance }, "its agent waits for the volume");
   if (!isUp(record) && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
   if (!isUp(record)) return wait(seen.pollMs, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
-  return step({ do: "rest" }, record.notice === null ? "running" : "running until the deadline");
+  if (record.notice !== null) return step({ do: "rest" }, "running until the deadline");
+  return decideStay(record, seen.near, instance, seen.now) ?? step({ do: "rest" }, "running");
 }
 
 /** Running, and ready at least once. */

@@ -52,7 +52,7 @@ function unsealed(record: InstanceRecord, reason: "hibernate" | "down", why: str
 
 /**
  * Ends the machine; where its cloud can, and it is to come back, its root disk stays. `sealed`: a checkpoint was made
- * right before.
+ * right before. `more`: what else becomes true with it.
  */
 export async function endNow(
   fleet: Fleet,
@@ -60,6 +60,7 @@ export async function endNow(
   instance: ProviderInstance,
   sealed: boolean,
   signal: AbortSignal,
+  more: { readonly parkOnly?: true } = {},
 ): Promise<void> {
   const { providerId } = instance;
   const provider = await fleet.provider(record.provider);
@@ -67,7 +68,7 @@ export async function endNow(
   await changeRecord(
     fleet,
     record,
-    { state: record.desired === "gone" ? "terminating" : "hibernating", ...(root === null ? {} : { rootVolume: root.volume.id }) },
+    { state: record.desired === "gone" ? "terminating" : "hibernating", ...more, ...(root === null ? {} : { rootVolume: root.volume.id }) },
     {
       openIntents: await promiseOnce(fleet, record, "destroy", providerId),
       events: [eventOf(fleet, record, "intent", { intent: "destroy", providerId })],

@@ -1,3 +1,4 @@
+import type { GuestSettings } from "../guest/settings.ts";
 import type { Checkpoint, CheckpointReason } from "../model/checkpoint.ts";
 import type { Rng } from "../model/ids.ts";
 import { type Clock, deadline } from "../platform/clock.ts";
@@ -5,6 +6,7 @@ import type { ExchangeRate } from "../pricing/currency.ts";
 import type { CallContext, Capabilities, Provider, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
 import type { HeldLeases } from "./held-leases.ts";
+import type { Neighbourhood } from "./history.ts";
 
 /** What the workload and the agent say of themselves. Times are epoch seconds, as the machine's clock has them. */
 export interface GuestReport {
@@ -17,6 +19,25 @@ export interface GuestReport {
   readonly restoredFrom: string | null;
   readonly lastSealSeconds: number | null;
   readonly noticeDeadline: number | null;
+  /** Absent from an agent that does not say which mouth its notice has from whom. */
+  readonly word?: GuestWord;
+}
+
+/** What the agent says of a notice. `deadline` in epoch milliseconds; `own`: its cloud told it, and not we. */
+export interface GuestWord {
+  readonly notice: { readonly kind: "reclaim" | "rebalance" | "maintenance"; readonly deadline: number; readonly own: boolean } | null;
+}
+
+/** What an agent that is listened to says whenever it changes, and every ten seconds. */
+export interface GuestLine extends GuestWord {
+  readonly phase: GuestReport["phase"];
+  readonly step: string | null;
+}
+
+/** What a watch hears of the agents; without one they are asked when there is a reason to. */
+export interface Ear {
+  /** Undefined while the agent of that machine cannot be heard. */
+  word(provider: string, providerId: string): GuestWord | undefined;
 }
 
 export type SnapshotOutcome =
@@ -27,6 +48,11 @@ export type SnapshotOutcome =
 /** The way into a machine. Undefined means: not reachable now. */
 export interface GuestDoor {
   report(reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined>;
+  /**
+   * Listens to the agent for as long as the signal lets it and the connection lasts. `unable`: this agent cannot be listened to
+   * (it is older than that), and is to be asked instead. Absent: nobody can.
+   */
+  listen?(reach: Reach, signal: AbortSignal, onLine: (line: GuestLine) => void): Promise<"ended" | "unable">;
   snapshot(reach: Reach, reason: CheckpointReason, deadlineSeconds: number | null, signal: AbortSignal): Promise<SnapshotOutcome>;
   /** Tells the agent of a notice that the provider's API told us; deduplicated there. */
   tellNotice(reach: Reach, deadlineSeconds: number, signal: AbortSignal): Promise<void>;
@@ -41,6 +67,8 @@ export interface GuestDoor {
   releaseVolume(reach: Reach, signal: AbortSignal): Promise<void>;
   /** The sealed checkpoints on the machine's volume, newest first. */
   sealed(reach: Reach, signal: AbortSignal): Promise<readonly Checkpoint[]>;
+  /** What its agent was told at boot, without the values of its environment; undefined when it cannot be reached now. */
+  settings?(reach: Reach, signal: AbortSignal): Promise<GuestSettings | undefined>;
   /** Our public key, one line as in `authorized_keys`; made at the first call. */
   publicKey(signal: AbortSignal): Promise<string>;
   /** Whether the workload's own readiness (`--ready-http`, `--ready-cmd`) holds; true when it has none. */
@@ -64,10 +92,12 @@ export interface Fleet {
   ownerIsDead(owner: string): boolean;
   /** In which order offers in different currencies are tried; the bundled rate when left out. */
   readonly exchange?: ExchangeRate;
+  /** What the agents say, where somebody listens to them. */
+  readonly ear?: Ear;
   /** Why the step under way is done, as it was decided: stamped on every event that it writes. */
   readonly because?: string;
-  /** All living records as a pass has read them, for what is decided by looking at the neighbours; read anew where left out. */
-  readonly records?: readonly InstanceRecord[];
+  /** All living records as a pass has read them, for what is decided by looking at the others; read anew where left out. */
+  readonly neighbours?: Neighbourhood;
   /** A line of progress for people. */
   say(text: string): void;
 }

@@ -52,31 +52,29 @@ export function expectedRunMs(reclaims: readonly Reclaim[]): number {
   return (USUAL_RUN_MS + runs.reduce((sum, ranMs) => sum + ranMs, 0)) / (runs.length + 1);
 }
 
-/** A spot pool from which a machine of ours is being taken, or was a moment ago. */
-interface Tremor {
-  readonly pool: string;
-  readonly instance: string;
-  readonly at: number;
+/** All living records, and what they say of each other's pools. */
+export interface Neighbourhood {
+  readonly records: readonly InstanceRecord[];
+  /** Spot pools from which machines of ours are being taken, or were a moment ago, with the instances that had them. */
+  readonly shaken: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** Every reclaim from a spot pool that is under way or was heard of in the last minutes, of whichever instance of ours. */
-function tremors(records: readonly Pick<InstanceRecord, "name" | "outlook">[], now: number): readonly Tremor[] {
-  return records.flatMap(({ name, outlook }) =>
-    outlook.reclaims
-      .filter((reclaim) => isSpot(reclaim) && now - reclaim.at < SHAKEN_MS)
-      .map(({ pool, at }) => ({ pool, instance: name, at })),
-  );
+/** Looks over all records at once: machines of one type and zone are not independent. Pure. */
+export function neighbourhoodOf(records: readonly InstanceRecord[], now: number): Neighbourhood {
+  const shaken = new Map<string, Set<string>>();
+  for (const { name, outlook } of records)
+    for (const reclaim of outlook.reclaims) {
+      // A moment that is still to come was written by a clock that has been set back since.
+      if (!isSpot(reclaim) || Math.abs(now - reclaim.at) >= SHAKEN_MS) continue;
+      const names = shaken.get(reclaim.pool) ?? new Set<string>();
+      shaken.set(reclaim.pool, names.add(name));
+    }
+  return { records, shaken };
 }
 
-/** The pools that are shaken now: machines of one type and zone are not independent. */
-export function shakenPools(records: readonly Pick<InstanceRecord, "name" | "outlook">[], now: number): ReadonlySet<string> {
-  return new Set(tremors(records, now).map(({ pool }) => pool));
-}
-
-/** An instance of ours that is being taken back from the very pool this one runs in; null when there is none. */
-export function shakenNeighbour(record: InstanceRecord, records: readonly InstanceRecord[], now: number): string | null {
-  if (record.billing !== "spot" || record.providerId === null) return null;
-  const pool = offerKey(record);
-  const others = records.filter(({ id }) => id !== record.id);
-  return tremors(others, now).find((tremor) => tremor.pool === pool)?.instance ?? null;
+/** An instance of ours that is being taken back from the very pool that this one runs in; null when there is none. */
+export function shakenNeighbour(record: InstanceRecord, { shaken }: Pick<Neighbourhood, "shaken">): string | null {
+  if (shaken.size === 0 || record.billing !== "spot" || record.providerId === null) return null;
+  for (const name of shaken.get(offerKey(record)) ?? []) if (name !== record.name) return name;
+  return null;
 }

@@ -9,10 +9,12 @@ import { BUNDLED_RATE, priceText } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Provider, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, VolumeRecord } from "../state/records.ts";
-import { launching, noteNoRoom, overrunEvent, requireRoom, withinBudgets } from "./budget-guard.ts";
+import { overrunEvent } from "./budget-events.ts";
+import { launching, noteNoRoom, requireRoom, withinBudgets } from "./budget-guard.ts";
 import { didNothing, problemOf } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { removeFreshVolume } from "./fresh-volume.ts";
+import { neighbourhoodOf } from "./history.ts";
 import { askMarket, type MarketAnswer } from "./market.ts";
 import { noteWaiting } from "./no-capacity.ts";
 import { asOffered, chooseOffers, offerKey, type Preferences, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
@@ -70,7 +72,12 @@ export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], sig
   if (tie === null && market.offers.length === 0 && spec.gpu !== null)
     requireKnownGpu(spec, (await askMarket(providers, {}, signal)).offers);
   const blocked = await fleet.state.blockedOffers(fleet.clock.now());
-  const reckoned = preferencesOf(spec, record, fleet.records ?? (await fleet.state.instances()), fleet.clock.now());
+  const reckoned = preferencesOf(
+    spec,
+    record,
+    fleet.neighbours ?? neighbourhoodOf(await fleet.state.instances(), fleet.clock.now()),
+    fleet.clock.now(),
+  );
   const prefer = {
     ...reckoned,
     before: reckoned.before + (known.before ?? 0),
@@ -315,7 +322,7 @@ async function promise(
         offer: offerKey(offer),
         price: priceText(offer.price),
       }),
-      ...warned.map((overrun) => overrunEvent(fleet, { name: record.name, provider: offer.provider }, overrun)),
+      ...warned.map((overrun) => overrunEvent(now, { name: record.name, provider: offer.provider }, overrun)),
     ],
   });
   return { record: changed, intent };

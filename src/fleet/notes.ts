@@ -101,6 +101,12 @@ export async function noteGone(fleet: Fleet, record: InstanceRecord, seen: Obser
   );
 }
 
+/** Its price is above what is allowed since then, or no longer. */
+export async function noteDear(fleet: Fleet, record: InstanceRecord, since: number | null): Promise<void> {
+  const told = eventOf(fleet, record, "action", { action: since === null ? "price-fell" : "price-rose" });
+  await changeRecord(fleet, record, { outlook: { ...record.outlook, dearSince: since } }, { events: [told] });
+}
+
 /** Writes down what follows from the time that has passed. */
 export async function noteWish(
   fleet: Fleet,

@@ -1,10 +1,15 @@
+import { BUNDLED_RATE } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Capabilities, MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import { type CloudView, isUp, type Observation } from "./decide.ts";
 import { problemOf } from "./faults.ts";
-import { call, type Fleet } from "./fleet.ts";
+import { call, type Fleet, type GuestWord } from "./fleet.ts";
+import { secondMouth, viewAsHeard, wantsWord } from "./hearing.ts";
+import { shakenNeighbour } from "./history.ts";
 import { closedIntervals, openedInterval } from "./ledger.ts";
+import { priceCap } from "./offer-choice.ts";
+import { type Near, NOTHING_NEAR } from "./stay.ts";
 
 /** A provider's whole account, fetched once for many records; a string says why it could not be. */
 export type Listing = readonly ProviderInstance[] | string;
@@ -18,8 +23,11 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const { capabilities } = provider;
   const launchIntent = (await fleet.state.pendingIntents({ instanceId: record.id })).find((intent) => intent.kind === "launch") ?? null;
   const answer = launchIntent === null ? await lookAt(fleet, record, signal, listing) : await lookFor(fleet, launchIntent, signal);
+  const { machine } = capabilities;
+  const now = fleet.clock.now();
+  const heard = record.providerId === null ? undefined : fleet.ear?.word(record.provider, record.providerId);
   const base = {
-    now: fleet.clock.now(),
+    now,
     launchIntent,
     foundByToken: launchIntent !== null && answer.kind === "here" ? answer.instance : null,
     listSettlesMs: capabilities.listSettlesMs,
@@ -27,17 +35,38 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     pollMs: capabilities.pollMs,
     // On demand there is no request that could bring it back.
     waitsForCapacity: capabilities.restartsReclaimed && record.spec.onReclaim === "wait" && record.billing === "spot",
-    machine: capabilities.machine,
+    machine,
     attachVolume: provider.volumes?.attach === undefined ? null : await volumeToAttach(fleet, record),
-    cloud: answer,
+    cloud: viewAsHeard(record, answer, heard, now),
+    near: await nearOf(fleet, record, answer),
   };
-  const asksGuest = launchIntent === null && record.desired === "running" && needsGuest(record, answer, capabilities.machine);
+  const asksWord = heard === undefined && wantsWord(record, answer, machine);
+  const asksGuest = launchIntent === null && record.desired === "running" && (asksWord || needsGuest(record, base.cloud, machine));
   const reach = asksGuest && answer.kind === "here" ? answer.instance.reach : null;
-  if (reach === null) return { ...base, guest: null, ready: false };
+  const mouthOf = (word: GuestWord | undefined) =>
+    answer.kind === "here" ? secondMouth(record.notice, answer.instance.notice, word) : null;
+  if (reach === null) return { ...base, guest: null, ready: false, mouth: mouthOf(heard) };
   const guest = (await fleet.guest.report(reach, signal).catch(() => undefined)) ?? null;
+  const cloud = viewAsHeard(record, answer, heard ?? guest?.word, now);
   const started = guest !== null && (guest.phase === "running" || guest.phase === "exited");
   const asksReady = started && !isUp(record);
-  return { ...base, guest, ready: asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false)) };
+  const mouth = mouthOf(heard ?? guest?.word);
+  return { ...base, cloud, guest, mouth, ready: asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false)) };
+}
+
+/** What is around it, once it serves: a neighbour in trouble, its price and what that may be. */
+async function nearOf(fleet: Fleet, record: InstanceRecord, cloud: CloudView): Promise<Near> {
+  if (cloud.kind !== "here" || !isUp(record)) return NOTHING_NEAR;
+  const near = nearFromAfar(fleet, record, cloud.instance);
+  if (near.neighbour === null) return near;
+  const [newest] = await fleet.state.checkpoints({ instance: record.name });
+  return { ...near, sealedAt: newest?.createdAt ?? null };
+}
+
+/** The same without asking anybody. */
+export function nearFromAfar({ neighbours, exchange }: Fleet, record: InstanceRecord, { price }: ProviderInstance): Near {
+  const cap = record.spec.maxPrice === null || price === null ? null : priceCap(record.spec, price.currency, exchange ?? BUNDLED_RATE);
+  return { neighbour: neighbours === undefined ? null : shakenNeighbour(record, neighbours), sealedAt: null, cap };
 }
 
 /** Until it is up its agent is asked; later only where the agent has nobody but us to hear or to tell. */

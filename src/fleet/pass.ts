@@ -4,12 +4,14 @@ import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
 import { isSettled } from "./decide.ts";
 import { step, whileOurs } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
+import { neighbourhoodOf } from "./history.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
 import { listAll } from "./listings.ts";
 import { type Silent, silentOf } from "./look.ts";
 import type { Listing } from "./observe.ts";
 import { noPace, type Pace } from "./pace.ts";
 import { quietTest } from "./quiet.ts";
+import { settleReaps } from "./reap-settle.ts";
 import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
 import { settleVolumes } from "./volume-removal.ts";
 import { settleSnapshots } from "./volume-snapshots.ts";
@@ -26,6 +28,8 @@ export interface PassReport {
   /** Machines and volumes of ours that no record explained; each was ended. */
   readonly strays: readonly Stray[];
   readonly volumes: readonly { readonly volume: string; readonly why: string }[];
+  /** What a `reap` began to end, and nobody has confirmed. */
+  readonly reaps: readonly { readonly what: string; readonly why: string }[];
   /** Providers that did not answer. */
   readonly silent: readonly Silent[];
 }
@@ -47,8 +51,9 @@ export async function reconcile(
   const promised = await fleet.state.promisedProviders(fleet.clock.now() - LATE_MS);
   const listings = await listAll([...found.map((record) => record.provider), ...promised], fleet, pace, signal);
   const records = await watchBudgets(fleet, found, listings, pace.budgets, signal);
+  const among: Fleet = { ...fleet, neighbours: neighbourhoodOf(records, fleet.clock.now()) };
   // What is under way is looked at in every pass; what rests, or could not go on, when its provider's account is listed.
-  const isQuiet = await quietTest(fleet, listings);
+  const isQuiet = await quietTest(among, listings);
   const items = await Promise.all(
     records.map(async (record): Promise<readonly PassItem[]> => {
       const { id, name: instance } = record;
@@ -61,7 +66,7 @@ export async function reconcile(
       if (!listings.has(record.provider) && isStuck) return [{ instance, outcome: "stuck", why: stuck.why, problem: stuck.problem }];
       if (!listings.has(record.provider) && isSettled(record)) return [];
       if (pace.underway?.has(id) === true) return [stillAtIt(instance)];
-      const work = settle(fleet, record, listings.get(record.provider), signal, limitMs);
+      const work = settle(among, record, listings.get(record.provider), signal, limitMs);
       const item = pace.underway === null ? await work : await orLater(fleet, pace.underway, record, work, limitMs);
       const now = item.outcome === "stuck" ? await fleet.state.instance(id) : undefined;
       if (now === undefined) pace.stuck.delete(id);
@@ -71,8 +76,9 @@ export async function reconcile(
   );
   // What is still being worked on may be making the very machine or volume that would look like nobody's.
   const isCalm = pace.underway === null || pace.underway.size === 0;
-  const strays = isCalm ? await endStrays(fleet, listings, signal) : [];
+  const strays = isCalm ? await endStrays(fleet, listings, records, signal) : [];
   const volumes = isCalm ? [...(await settleVolumes(fleet, signal)), ...(await settleSnapshots(fleet, signal))] : [];
+  const reaps = isCalm ? await settleReaps(fleet, signal) : [];
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
   // Volumes are listed only where one of ours may have arrived too late.
   const givenUp = new Set(await fleet.state.volumesGivenUp(fleet.clock.now() - LATE_MS));
@@ -83,7 +89,7 @@ export async function reconcile(
   );
   for (const volume of await fleet.state.volumes())
     if (await isSyncDue(fleet, volume, listings.has(volume.provider))) await syncCheckpoints(fleet, volume, signal).catch(() => null);
-  return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, silent: silentOf(listings) };
+  return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, reaps, silent: silentOf(listings) };
 }
 
 /** A pass waits so much longer than its limit for one record; then the next pass begins without it. */
@@ -134,9 +140,6 @@ async function settle(
   return held ?? { instance: first.name, outcome: "busy", why: "another process works on it", problem: null };
 }
 
-function messageOf(problem: unknown): string {
-  return problem instanceof Error ? problem.message : String(problem);
-}
 async function settleHeld(
   fleet: Fleet,
   first: InstanceRecord,
@@ -166,3 +169,6 @@ async function settleHeld(
   }
 }
 
+function messageOf(problem: unknown): string {
+  return problem instanceof Error ? problem.message : String(problem);
+}

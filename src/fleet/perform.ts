@@ -5,10 +5,12 @@ import { clearRemains, discard, endNow, refuseParking, refuseStopped, sealFirst 
 import type { Fleet } from "./fleet.ts";
 import { adoptLaunch, launch, refuseLaunch } from "./launch.ts";
 import { afterLoss } from "./loss.ts";
+import { moveAway, takePrecaution } from "./move.ts";
 import { stillWaiting } from "./no-capacity.ts";
-import { noteGone, noteHibernated, noteReady, noteStopped, noteUnknown, noteWish } from "./notes.ts";
-import { noteNotice, noteWithdrawn, tellNotice } from "./notices.ts";
+import { noteDear, noteGone, noteHibernated, noteReady, noteStopped, noteUnknown, noteWish } from "./notes.ts";
+import { noteMouth, noteNotice, noteWithdrawn, tellNotice } from "./notices.ts";
 import { hibernateNow, restoreNow } from "./sleep.ts";
+import { lookForSpot } from "./spot-return.ts";
 
 /** After a request that takes a while, the first look is worth this wait, in milliseconds. */
 const ASKED_MS = 100;
@@ -115,6 +117,8 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return noteNotice(fleet, record, action.instance, signal);
     case "note-withdrawn":
       return noteWithdrawn(fleet, record, seen, signal);
+    case "note-mouth":
+      return noteMouth(fleet, record, action.second);
     case "note-unknown":
       return noteUnknown(fleet, record, action.instance);
     case "note-stopped":
@@ -127,6 +131,16 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return noteHibernated(fleet, record, action.parked, seen, signal);
     case "let-expire":
       return noteWish(fleet, record, "let-expire", { desired: "gone", skipSnapshot: false, reason: "its time is up" });
+    case "precaution":
+      return takePrecaution(fleet, record, action.instance, signal);
+    case "note-dear":
+      return noteDear(fleet, record, action.since);
+    case "leave-dear":
+      return noteWish(fleet, record, "leave-dear", { desired: "hibernated", skipSnapshot: false, reason: fleet.because ?? null });
+    case "look-for-spot":
+      return lookForSpot(fleet, record, signal);
+    case "move":
+      return moveAway(fleet, record, action.instance, signal);
     case "give-up-waking":
       return noteWish(fleet, record, "give-up-waking", {
         desired: "hibernated",

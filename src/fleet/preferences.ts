@@ -1,5 +1,5 @@
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
-import { burntZones, shakenPools } from "./history.ts";
+import { burntZones, type Neighbourhood } from "./history.ts";
 import { NO_PREFERENCES, offerKey, type Preferences } from "./offer-choice.ts";
 import { onDemandFrom } from "./waiting.ts";
 
@@ -7,7 +7,7 @@ import { onDemandFrom } from "./waiting.ts";
 export function preferencesOf(
   spec: InstanceSpec,
   record: InstanceRecord | undefined,
-  records: readonly InstanceRecord[],
+  { records, shaken }: Neighbourhood,
   now: number,
 ): Preferences {
   const siblings = spec.fleet === null ? [] : records.filter((other) => isSibling(other, spec, record));
@@ -15,7 +15,7 @@ export function preferencesOf(
   return {
     burnt: record === undefined ? NO_PREFERENCES.burnt : burntZones(record.outlook.reclaims, now),
     // Whoever asks for a first machine is shown the best price; a replacement is to last.
-    shaken: record === undefined || record.generation === 1 ? NO_PREFERENCES.shaken : shakenPools([...records, record], now),
+    shaken: record === undefined || record.generation === 1 ? NO_PREFERENCES.shaken : new Set(shaken.keys()),
     beside: countPools(siblings.filter(({ providerId }) => providerId !== null)),
     before: siblings.filter((other) => other.providerId === null && other.state === "requested" && other.name < spec.name).length,
     onDemand: fallback !== null && now >= fallback,

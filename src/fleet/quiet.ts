@@ -2,7 +2,9 @@ import type { Capabilities, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, LedgerRecord, State } from "../state/records.ts";
 import { decide, isUp } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
-import { isBilled, type Listing, needsGuest } from "./observe.ts";
+import { asHeard, secondMouth, wantsWord } from "./hearing.ts";
+import { isBilled, type Listing, nearFromAfar, needsGuest } from "./observe.ts";
+import type { Near } from "./stay.ts";
 
 /** Tells of each record whether a pass has nothing to do with it. */
 export type QuietTest = (record: InstanceRecord) => boolean;
@@ -25,10 +27,14 @@ export async function quietTest(fleet: Fleet, listings: ReadonlyMap<string, List
     const instance = cloud?.machines.get(record.providerId ?? "");
     if (cloud === undefined || instance === undefined || !isUp(record) || promised.has(record.id)) return false;
     const { capabilities } = cloud;
+    const word = fleet.ear?.word(record.provider, instance.providerId);
+    if (word === undefined && wantsWord(record, { kind: "here", instance }, capabilities.machine)) return false;
     if (needsGuest(record, { kind: "here", instance }, capabilities.machine)) return false;
+    if (secondMouth(record.notice, instance.notice, word) !== null) return false;
     const [open, ...more] = billed.get(record.id) ?? [];
     if (more.length > 0 || open?.providerId !== instance.providerId || !isBilled(instance, capabilities)) return false;
-    return decide(record, seenFromAfar(now, instance, capabilities)).action.do === "rest";
+    const heard = asHeard(record, instance, word, now);
+    return decide(record, seenFromAfar(now, heard, capabilities, nearFromAfar(fleet, record, heard))).action.do === "rest";
   };
 }
 
@@ -58,7 +64,7 @@ async function openIntervals(state: State): Promise<ReadonlyMap<string, readonly
 }
 
 /** What can be seen of a machine that is up without asking it: enough for one that rests. */
-function seenFromAfar(now: number, instance: ProviderInstance, capabilities: Capabilities): Parameters<typeof decide>[1] {
+function seenFromAfar(now: number, instance: ProviderInstance, capabilities: Capabilities, near: Near): Parameters<typeof decide>[1] {
   return {
     now,
     cloud: { kind: "here", instance },
@@ -72,5 +78,6 @@ function seenFromAfar(now: number, instance: ProviderInstance, capabilities: Cap
     attachVolume: null,
     guest: null,
     ready: false,
+    near,
   };
 }

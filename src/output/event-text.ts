@@ -42,6 +42,8 @@ function actionText(word: (key: string) => string): string {
   switch (word("action")) {
     case "launch":
       return `got ${word("type")} in ${word("zone")}`;
+    case "heard":
+      return heardText(word);
     case "controller":
       return `process ${word("pid")} on ${word("host")} acts from now on`;
     case "launch-refused":
@@ -56,6 +58,20 @@ function actionText(word: (key: string) => string): string {
       return `volume ${word("volume")} made`;
     case "volume-remove":
       return `volume ${word("volume")} deleted`;
+    case "wait":
+      return `waits: ${word("because")}`;
+    case "precaution":
+      return `seals: ${word("because")}`;
+    case "stays":
+      return `stays where it is: ${word("why")}`;
+    case "spot-back":
+      return `spot is on offer again (${word("pool")})`;
+    case "spot-gone":
+      return "spot is not on offer any more";
+    case "price-rose":
+    case "price-fell":
+    case "leave-dear":
+      return word("because");
     case "give-up-waking":
       return "was not serving by its cap: back to sleep";
     case "end-stray":
@@ -63,6 +79,11 @@ function actionText(word: (key: string) => string): string {
     default:
       return word("action");
   }
+}
+
+function heardText(word: (key: string) => string): string {
+  const [who, other] = word("mouth") === "guest" ? ["the agent", "the provider"] : ["the provider", "the agent"];
+  return word("withdrew") === "true" ? `${who} took the notice back; ${other} still says it` : `${who} says the notice too`;
 }
 
 function painted(state: string, painter: Painter): string {

@@ -1,4 +1,5 @@
 import type { Observation } from "../../src/fleet/decide.ts";
+import { NOTHING_NEAR } from "../../src/fleet/stay.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import type { Offer } from "../../src/model/offer.ts";
 import type { ProviderInstance } from "../../src/providers/provider.ts";
@@ -84,6 +85,7 @@ export function seen(set: Partial<Observation> = {}): Observation {
     attachVolume: null,
     guest: null,
     ready: false,
+    near: NOTHING_NEAR,
     ...set,
   };
 }
