@@ -25,17 +25,37 @@ export async function newPlace(kind: DatabaseKind): Promise<string> {
 
 /** An empty state. Leases go by the `now` of each call on both: on PostgreSQL the server's clock is set to it first. */
 export async function emptyState(kind: DatabaseKind): Promise<State> {
-  if (kind === "SQLite") {
-    const state = await openState(":memory:");
+  const [state] = await emptyStates(kind, 1);
+  if (state === undefined) throw new Error("no state");
+  return state;
+}
+
+/** The same for so many who share one database. */
+export async function emptyStates(kind: DatabaseKind, count: number): Promise<readonly State[]> {
+  const { place, at } = kind === "SQLite" ? await onSqlite(count) : await onPostgres();
+  const states: State[] = [];
+  for (let index = 0; index < count; index++) {
+    const state = await openAt(place);
     onTestFinished(() => state.close());
-    return state;
+    states.push(kind === "SQLite" ? state : byItsCallers(state, at));
   }
+  return states;
+}
+
+async function onSqlite(count: number) {
+  return { place: count === 1 ? ":memory:" : await newPlace("SQLite"), at: async () => undefined };
+}
+
+async function onPostgres() {
   const { schema, url } = await emptySchema();
   await makeClock(schema);
-  const state = await openAt(url);
-  onTestFinished(() => state.close());
+  return { place: url, at: (now: number) => setClock(schema, now) };
+}
+
+/** The server's clock follows whoever asks. */
+function byItsCallers(state: State, at: (now: number) => Promise<void>): State {
   const after = async <Result>(now: number, ask: () => Promise<Result>): Promise<Result> => {
-    await setClock(schema, now);
+    await at(now);
     return ask();
   };
   return {

@@ -1,9 +1,12 @@
 // A process of its own that commits until it is told how often, or killed. Bundled by processes.test.ts.
 import { openState } from "../../src/state/open.ts";
+import { openPostgresState } from "../../src/state/open-postgres.ts";
+import { statePlace } from "../../src/state/state-place.ts";
 import { sampleEvent, sampleInstance, sampleIntent, sampleLedger, sampleVolume } from "./sample-records.ts";
 
 const [path = "", writer = "", rounds = "0"] = process.argv.slice(2);
-const state = await openState(path);
+const place = statePlace("", path.includes("://") ? { SPOT_STATE_URL: path } : {});
+const state = place.kind === "postgres" ? await openPostgresState(place) : await openState(path);
 process.send?.("open");
 
 for (let round = 0; round < Number(rounds); round++) {
