@@ -11,6 +11,7 @@ import { eventText } from "../output/event-text.ts";
 import { instancesView } from "../output/instances-view.ts";
 import { eventJson } from "../output/json.ts";
 import { liveFrame } from "../output/live-frame.ts";
+import { notePasses } from "../platform/service-pulse.ts";
 import { stripControl } from "../platform/terminal.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { refreshSshConfig } from "./config/ssh-blocks.ts";
@@ -40,9 +41,11 @@ export const watch: CommandModule = {
     let said: readonly string[] = [];
     const pace = ownPace(clock);
     const seat = context.options["act"] === true ? controllerSeat(fleet) : null;
+    const note = seat === null ? null : notePasses(context.world, "watch --act");
     let seq = await firstSeq(context, fleet);
     while (!signal.aborted) {
       const troubles = await onePass(context, fleet, names, pace, seat);
+      await note?.(troubles.join("; ") || null);
       const events = await fleet.state.events({ afterSeq: seq, ...(names.length === 0 ? {} : { instances: names }) });
       seq = events.at(-1)?.seq ?? seq;
       recent.push(...events);
