@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bootScript } from "../guest/boot-script.ts";
-import type { GuestCheckpoint, GuestStatus } from "../guest/protocol.ts";
+import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
 import {
   guestExec,
   guestNotice,
@@ -12,6 +12,7 @@ import {
   guestSnapshot,
   guestStatus,
   guestVolume,
+  streamAgentVerb,
   type VerbOptions,
 } from "../guest/run-verb.ts";
 import { sshAccess } from "../guest/ssh-access.ts";
@@ -25,13 +26,16 @@ import type { World } from "../platform/world.ts";
 import type { Capabilities, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import { checkpointEveryMs } from "./checkpoint-interval.ts";
-import type { GuestDoor, GuestReport } from "./fleet.ts";
+import type { GuestDoor, GuestLine, GuestReport, GuestWord } from "./fleet.ts";
 
 /** How long one readiness probe may take, in milliseconds: on this machine, and by ssh, where it may have to connect first. */
 const PROBE_MS = 5_000;
 const FAR_PROBE_MS = 15_000;
 /** A snapshot under a deadline is waited for so much longer: it may have sealed at the last moment. */
 const AFTER_DEADLINE_MS = 30_000;
+/** What an agent that does not know a verb ends with. */
+const NO_SUCH_VERB = 2;
+const LONGEST_LINE = 65_536;
 
 /** The real way in: the agent's verbs, over whatever reach a machine has. `say`: for what must not go unheard. */
 export function createGuestDoor(world: World, say = (text: string) => world.stderr.write(`warning: ${text}\n`)): GuestDoor {
@@ -46,6 +50,16 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
         alarm(error);
         // A machine whose agent has not started yet, or is gone already, has nothing to say.
         if (error instanceof Problem) return undefined;
+        throw error;
+      }
+    },
+    async listen(reach, signal, onLine) {
+      try {
+        return await listen(reach, options(signal), onLine);
+      } catch (error) {
+        alarm(error);
+        // A connection that cannot be made is one that has ended; whoever listens tries again.
+        if (error instanceof Problem && !signal.aborted) return "ended";
         throw error;
       }
     },
@@ -94,7 +108,28 @@ function reportOf(status: GuestStatus): GuestReport {
     restoredFrom: status.restoredFrom,
     lastSealSeconds: status.lastSealSeconds,
     noticeDeadline: status.notice?.deadline ?? null,
+    ...(status.notice?.own === undefined && status.notice !== null ? {} : { word: wordOf(status.notice) }),
   };
+}
+
+function wordOf(notice: GuestStatus["notice"]): GuestWord {
+  return { notice: notice === null ? null : { kind: notice.kind, deadline: notice.deadline * 1000, own: notice.own === true } };
+}
+
+/** Hears a machine's agent until the connection ends; lines that are none of its own are passed over. */
+async function listen(reach: Reach, options: VerbOptions, onLine: (line: GuestLine) => void): Promise<"ended" | "unable"> {
+  const program = await streamAgentVerb(reach, ["listen"], options);
+  let rest = "";
+  program.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    const lines = `${rest}${chunk}`.split("\n");
+    rest = (lines.pop() ?? "").slice(-LONGEST_LINE);
+    for (const line of lines) {
+      const heard = parseHeard(line);
+      if (heard !== undefined) onLine({ phase: heard.phase, step: heard.step, ...wordOf(heard.notice) });
+    }
+  });
+  const { code } = await program.done;
+  return code === NO_SUCH_VERB ? "unable" : "ended";
 }
 
 function checkpointOf({ instance, volume, createdAt, ...checkpoint }: GuestCheckpoint): Checkpoint {

@@ -19,6 +19,7 @@ const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
   "note-ready",
   "note-notice",
   "note-withdrawn",
+  "note-mouth",
   "note-gone",
   "note-hibernated",
   "note-stopped",
@@ -56,7 +57,10 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
   const failures: unknown[] = [];
   await eachOf(mostUrgentFirst(loud, listings), AT_ONCE, (record) =>
     // One whose credentials are refused keeps nobody from the others.
-    lookAt(fleet, record, signal, listings.get(record.provider)).catch((error: unknown) => void failures.push(error)),
+    lookAt(fleet, record, signal, listings.get(record.provider)).then(
+      () => undefined,
+      (error: unknown) => void failures.push(error),
+    ),
   );
   if (failures.length > 0) throw failures[0];
   return silentOf(listings);
@@ -75,17 +79,32 @@ function mostUrgentFirst(records: readonly InstanceRecord[], listings: ReadonlyM
   });
 }
 
-/** Looks at one record, by this list or by asking for this very machine, and writes down what is only to be written down. */
-export async function lookAt(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing?: Listing): Promise<void> {
+/** Whether that step only writes down what was seen. */
+export function isWriting(action: Action["do"]): boolean {
+  return PASSIVE.has(action);
+}
+
+/**
+ * Looks at one record, by this list or by asking for this very machine, and writes down what is only to be written down.
+ * @returns the step that is to be done; undefined when somebody else works on it, or has changed it meanwhile.
+ */
+export async function lookAt(
+  fleet: Fleet,
+  record: InstanceRecord,
+  signal: AbortSignal,
+  listing?: Listing,
+): Promise<Action["do"] | undefined> {
   signal.throwIfAborted();
-  await whileHolding(fleet, instanceLease(record.id), signal, async (held) => {
+  return whileHolding(fleet, instanceLease(record.id), signal, async (held) => {
     const seen = await observe(held.fleet, record, held.signal, listing);
     await followLedger(held.fleet, record, seen);
     const { action, why } = decide(record, seen);
     if (isPassive(record, action)) await perform({ ...held.fleet, because: why }, record, action, seen, held.signal);
+    return action.do;
   }).catch((error: unknown) => {
     signal.throwIfAborted();
     // What a cloud does not answer now, and what another process has taken over, is looked at the next time.
     if (!(error instanceof RecordMoved) && !(error instanceof LeaseLost) && !isFault(error, "unavailable", "rate-limited")) throw error;
+    return undefined;
   });
 }

@@ -1,7 +1,9 @@
+import type { SecondMouth } from "../model/notice.ts";
 import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import type { Observation } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
+import { mouthsOf } from "./hearing.ts";
 import { reclaimOf, withoutReclaim, withReclaim } from "./history.ts";
 import { offerKey } from "./offer-choice.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
@@ -28,10 +30,28 @@ export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance:
   fleet.say(`${record.name}: ${notice.kind} notice, ${Math.max(0, Math.round((notice.deadline - fleet.clock.now()) / 1000))} s left`);
   if (notice.kind === "rebalance" && record.spec.onRebalance === "checkpoint" && instance.reach !== null)
     await fleet.guest.snapshot(instance.reach, "notice", null, signal).catch(() => undefined);
-  // The agent usually heard it first; where it cannot hear, this is how it learns. A machine that is
-  // already going away may not answer, and that must not keep us from the rest.
-  if (isReclaim && instance.reach !== null)
+  // Where the agent has not heard it first, this is how it learns. A machine that is already going away may not answer, and
+  // that must not keep us from the rest.
+  const word = record.providerId === null ? undefined : fleet.ear?.word(record.provider, record.providerId);
+  const knows = notice.source === "guest" || word?.notice?.own === true;
+  if (isReclaim && !knows && instance.reach !== null)
     await fleet.guest.tellNotice(instance.reach, Math.floor(notice.deadline / 1000), signal).catch(() => undefined);
+}
+
+/** Both mouths spoke of the same reclaim, or one of them no longer does: no second notice, and said all the same. */
+export async function noteMouth(fleet: Fleet, record: InstanceRecord, { mouth, now }: SecondMouth): Promise<void> {
+  const { notice } = record;
+  if (notice === null) return;
+  const { [mouth]: before, ...others } = { ...mouthsOf(notice), [mouth]: fleet.clock.now() };
+  const heard = now === "says" ? { ...others, [mouth]: before } : others;
+  const { kind, deadline } = notice;
+  const withdrew = now === "withdrew" ? { withdrew: true } : {};
+  await changeRecord(
+    fleet,
+    record,
+    { notice: { ...notice, heard } },
+    { events: [eventOf(fleet, record, "action", { action: "heard", mouth, kind, deadline, heard, ...withdrew })] },
+  );
 }
 
 /** The same once more, for an agent that has nobody else to hear it from and did not answer the first time. */
@@ -50,5 +70,7 @@ export async function noteWithdrawn(fleet: Fleet, record: InstanceRecord, seen: 
     { events: [eventOf(fleet, record, "notice", { withdrawn: true })] },
   );
   const reach = seen.cloud.kind === "here" ? seen.cloud.instance.reach : null;
-  if (seen.machine.notices === "controller" && reach !== null) await fleet.guest.tellWithdrawn(reach, signal).catch(() => undefined);
+  // Its own cloud's word is not ours to take back: only what we told it is forgotten.
+  const told = seen.machine.notices === "controller" || record.notice?.source === "api";
+  if (told && reach !== null) await fleet.guest.tellWithdrawn(reach, signal).catch(() => undefined);
 }

@@ -7,8 +7,18 @@ const seconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const id = v.pipe(v.string(), v.regex(/^c-[0-9A-Za-z-]{1,64}$/));
 
+/** `own`: the cloud told the agent itself; false where the notice is what we told it. Older agents do not say. */
+const guestNotice = v.nullable(
+  v.object({ kind: v.picklist(["reclaim", "rebalance", "maintenance"]), deadline: seconds, own: v.optional(v.boolean()) }),
+);
+
+const phase = v.picklist(["preparing", "restoring", "running", "exited", "stopping", "expired"]);
+const step = v.nullable(v.pipe(v.string(), v.maxLength(64)));
+
+const heardSchema = v.object({ phase, step, notice: guestNotice });
+
 const statusSchema = v.object({
-  phase: v.picklist(["preparing", "restoring", "running", "exited", "stopping", "expired"]),
+  phase,
   awaits: v.nullable(v.literal("volume")),
   workloadPid: v.nullable(count),
   exitCode: v.nullable(count),
@@ -17,7 +27,7 @@ const statusSchema = v.object({
   step: v.nullable(v.pipe(v.string(), v.maxLength(64))),
   lastCheckpoint: v.nullable(id),
   lastSealSeconds: v.nullable(seconds),
-  notice: v.nullable(v.object({ kind: v.picklist(["reclaim", "rebalance", "maintenance"]), deadline: seconds })),
+  notice: guestNotice,
   heartbeatAt: v.nullable(seconds),
   ttlEndsAt: v.nullable(seconds),
 });
@@ -58,6 +68,9 @@ const readySchema = v.object({ ready: v.boolean() });
  * before the workload can start. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
  */
 export type GuestStatus = v.InferOutput<typeof statusSchema>;
+
+/** What the agent says to whoever listens. Times are epoch seconds. */
+export type GuestHeard = v.InferOutput<typeof heardSchema>;
 
 /** A volume that is mounted; `formatted` when it was blank and has its file system since now. `device` is a path. */
 export type VolumeResult = v.InferOutput<typeof volumeSchema>;
@@ -103,6 +116,12 @@ export function parseGuestError(stdout: string): string | undefined {
 /** @throws Problem when it is not a status. */
 export function parseGuestStatus(stdout: string): GuestStatus {
   return parsed("status", statusSchema, stdout);
+}
+
+/** One line of `listen`; undefined when it is none. */
+export function parseHeard(line: string): GuestHeard | undefined {
+  const result = v.safeParse(heardSchema, lastLine(line));
+  return result.success ? result.output : undefined;
 }
 
 /** @throws Problem when it is neither a sealed checkpoint nor `{"empty":true}`. */

@@ -38,7 +38,12 @@ export function instanceJson(record: ListedRecord, cost: CostSoFar | undefined):
     notice:
       record.notice === null
         ? null
-        : { ...record.notice, seenAt: isoTime(record.notice.seenAt), deadline: isoTime(record.notice.deadline) },
+        : {
+            ...record.notice,
+            seenAt: isoTime(record.notice.seenAt),
+            deadline: isoTime(record.notice.deadline),
+            heard: record.notice.heard === undefined ? undefined : heardJson(record.notice.heard),
+          },
     volumes: record.volumes,
     fleet: record.fleet,
     ttlEndsAt: isoTime(record.ttlEndsAt),
@@ -65,13 +70,19 @@ export function checkpointJson(checkpoint: Checkpoint): Readonly<Record<string, 
   return { ...checkpoint, createdAt: isoTime(checkpoint.createdAt), verifiedAt: isoTime(checkpoint.verifiedAt) };
 }
 
+/** Since when each mouth has said a notice: the provider's list (`api`), the agent (`guest`). */
+function heardJson(heard: unknown): unknown {
+  if (typeof heard !== "object" || heard === null) return heard;
+  return Object.fromEntries(Object.entries(heard).map(([mouth, at]) => [mouth, typeof at === "number" ? isoTime(at) : at]));
+}
+
 /** One event as `spot.event/1` promises it; times inside its own fields become ISO texts too. */
 export function eventJson(event: FleetEvent): Readonly<Record<string, unknown>> {
   const { data, ...head } = event;
   const own = Object.fromEntries(
     Object.entries(data).map(([key, value]) => [
       key,
-      (key === "deadline" || key === "seenAt") && typeof value === "number" ? isoTime(value) : value,
+      key === "heard" ? heardJson(value) : (key === "deadline" || key === "seenAt") && typeof value === "number" ? isoTime(value) : value,
     ]),
   );
   return { schema: "spot.event/1", ...own, ...head, at: isoTime(event.at) };
