@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { controllerText, livingController } from "../fleet/controller.ts";
-import { reconcile as onePass, type PassItem } from "../fleet/pass.ts";
+import { reconcile as onePass, type PassItem, type PassReport } from "../fleet/pass.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import { mayBillGpu } from "../model/instance.ts";
 import { Problem } from "../model/problem.ts";
 import { listView } from "../output/list-view.ts";
+import { notePasses } from "../platform/service-pulse.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { durationOption, openFleet } from "./fleet-context.ts";
 
@@ -27,6 +28,7 @@ export const reconcile: CommandModule = {
     if (controller !== undefined)
       context.progress.note(`${controllerText(controller)}, acts on this fleet; this pass works on what nobody else works on`);
     const report = await onePass(fleet, { signal: context.world.signal, limitMs: limitOf(context) });
+    await notePasses(context.world, "reconcile")(troubleOf(report));
     context.progress.stop();
     const lines: Line[] = [
       ...report.items.map(({ instance, outcome, why }) => ({ what: instance, outcome, why })),
@@ -36,6 +38,7 @@ export const reconcile: CommandModule = {
         why: "it carried our token and no record explained it",
       })),
       ...report.volumes.map(({ volume, why }) => ({ what: `volume ${volume}`, outcome: "open", why })),
+      ...report.reaps.map(({ what, why }) => ({ what, outcome: "open", why })),
       ...report.silent.map(({ provider, why }) => ({ what: provider, outcome: "silent", why })),
     ];
     const view = listView<Line>({
@@ -54,9 +57,19 @@ export const reconcile: CommandModule = {
       ],
       empty: "Nothing to reconcile: no living records, nothing open.",
     });
-    return { view, exit: await exitOf(context, report.items, report.volumes.length + report.silent.length) };
+    return { view, exit: await exitOf(context, report.items, report.volumes.length + report.reaps.length + report.silent.length) };
   },
 };
+
+/** What did not work, for `spot service status`. */
+function troubleOf({ items, volumes, silent }: PassReport): string | null {
+  const stuck = items.filter(({ outcome }) => outcome === "stuck").map(({ instance, why }) => `${instance}: ${why ?? "stuck"}`);
+  const open = [
+    ...volumes.map(({ volume, why }) => `volume ${volume}: ${why}`),
+    ...silent.map(({ provider, why }) => `${provider}: ${why}`),
+  ];
+  return [...stuck, ...open].join("; ") || null;
+}
 
 /** A little less than `--timeout`, so that what is left open can still be reported. */
 function limitOf(context: CommandContext): number {
