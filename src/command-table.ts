@@ -156,6 +156,26 @@ export const COMMANDS: CommandTable = {
     group: CARE,
     load: () => import("./commands/reconcile.ts").then((module) => module.reconcile),
   },
+  orphans: {
+    summary: "what carries our tag and has no record",
+    group: CARE,
+    load: () => import("./commands/orphans.ts").then((module) => module.orphans),
+  },
+  reap: {
+    summary: "end exactly what spot orphans --save wrote down",
+    group: CARE,
+    load: () => import("./commands/reap.ts").then((module) => module.reap),
+  },
+  adopt: {
+    summary: "take orphans over into our records; --all rebuilds a lost state",
+    group: CARE,
+    load: () => import("./commands/adopt.ts").then((module) => module.adopt),
+  },
+  forget: {
+    summary: "drop a record and leave its machine as it is",
+    group: CARE,
+    load: () => import("./commands/forget.ts").then((module) => module.forget),
+  },
   offers: {
     summary: "what can be rented, at what price, with what risk",
     group: PRICES,
@@ -170,6 +190,27 @@ export const COMMANDS: CommandTable = {
     summary: "what was paid, against the same hours on demand",
     group: PRICES,
     load: () => import("./commands/cost.ts").then((module) => module.cost),
+  },
+  budget: {
+    summary: "caps on spending, and what happens at them",
+    group: PRICES,
+    commands: {
+      set: {
+        summary: "set or change a cap",
+        group: "",
+        load: () => import("./commands/budget/set.ts").then((module) => module.budgetSet),
+      },
+      show: {
+        summary: "where the spending stands, and when a cap is reached",
+        group: "",
+        load: () => import("./commands/budget/show.ts").then((module) => module.budgetShow),
+      },
+      rm: {
+        summary: "take a cap away",
+        group: "",
+        load: () => import("./commands/budget/rm.ts").then((module) => module.budgetRm),
+      },
+    },
   },
   demo: {
     summary: "the whole story in a minute, without an account",

@@ -5,6 +5,7 @@ import { suggestion } from "../model/nearest.ts";
 import { usageProblem } from "../model/problem.ts";
 import { costView } from "../output/cost-view.ts";
 import { SUMMARY_KEYS, type SummaryKey, summarize } from "../pricing/summary.ts";
+import { nearestBudget } from "./budget/nearest.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { openFleet } from "./fleet-context.ts";
 
@@ -25,7 +26,7 @@ export const cost: CommandModule = {
       for (const { provider, why } of silent) context.progress.warn(`${provider} did not say what it billed: ${why}`);
     }
     const ledger = await fleet.state.ledger(since === null ? {} : { since });
-    return { view: costView(summarize(ledger, by, { since: since ?? 0, now }), by) };
+    return { view: costView(summarize(ledger, by, { since: since ?? 0, now }), by, await nearestBudget(context)) };
   },
 };
 

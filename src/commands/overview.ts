@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { instancesView } from "../output/instances-view.ts";
 import type { InstanceRecord } from "../state/records.ts";
+import { nearestBudget } from "./budget/nearest.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { instanceRows } from "./fleet-context.ts";
 
@@ -11,6 +12,7 @@ export const overview: CommandModule = {
     const records = await (await context.state()).instances();
     const list = instancesView(await instanceRows(context, records));
     const next = nextCommands(records);
+    const budget = await nearestBudget(context);
     return {
       view: {
         ...list,
@@ -18,7 +20,7 @@ export const overview: CommandModule = {
           const table = await list.render(painter, width, options);
           const widest = Math.max(...next.map(([command]) => command.length));
           const lines = next.map(([command, why]) => `  ${painter.cyan(command.padEnd(widest))}  ${painter.dim(why)}`);
-          return `${table}\n\n${lines.join("\n")}`;
+          return [table, ...(budget === null ? [] : [painter.dim(budget)]), lines.join("\n")].join("\n\n");
         },
       },
     };

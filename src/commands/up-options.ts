@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { BudgetWish } from "../fleet/fleet-file-budget.ts";
 import { flagFault, specsFromInput } from "../fleet/spec.ts";
 import { mergeInput, type SpecInput } from "../fleet/spec-input.ts";
 import { newId } from "../model/ids.ts";
@@ -94,11 +95,17 @@ function pairs(flag: string, values: unknown): Readonly<Record<string, string>> 
   );
 }
 
+/** What one `up` is to bring up, and the budgets that its fleet file sets. */
+export interface Wanted {
+  readonly specs: readonly InstanceSpec[];
+  readonly budgets: readonly BudgetWish[];
+}
+
 /**
  * Everything that one `up` is to bring up: from a fleet file, from flags, or both, flags first.
  * @throws Problem (usage) at the first thing that is wrong.
  */
-export async function specsOf(context: CommandContext): Promise<readonly InstanceSpec[]> {
+export async function specsOf(context: CommandContext): Promise<Wanted> {
   const { world, options } = context;
   const flags = flagInput(context);
   const { knownProviders } = await import("../providers/registry.ts");
@@ -117,11 +124,15 @@ export async function specsOf(context: CommandContext): Promise<readonly Instanc
     const { name, ...rest } = flags;
     // A folder on the command line is meant from here, one in the file from where the file lies.
     const overrides = rest.workdir === undefined ? rest : { ...rest, workdir: resolve(world.cwd, rest.workdir) };
-    const { specs } = await loadFleetFile(file, resolve(world.cwd, file), { ...common, overrides: mergeInput(above, overrides), below });
+    const { specs, budgets } = await loadFleetFile(file, resolve(world.cwd, file), {
+      ...common,
+      overrides: mergeInput(above, overrides),
+      below,
+    });
     const chosen = name === undefined ? specs : specs.filter((spec) => spec.name === name);
-    if (chosen.length > 0) return chosen;
+    if (chosen.length > 0) return { specs: chosen, budgets };
     throw notFoundProblem(`instance in ${file}`, name ?? "", specs.map((spec) => `spot up -f ${file} --name ${spec.name}`).slice(0, 3));
   }
   const named = flags.name === undefined ? { ...flags, name: `spot-${newId("x", world.rng).slice(2, 6)}` } : flags;
-  return specsFromInput(mergeInput(mergeInput(below, above), named), { ...common, fault: flagFault, fleet: null });
+  return { specs: specsFromInput(mergeInput(mergeInput(below, above), named), { ...common, fault: flagFault, fleet: null }), budgets: [] };
 }

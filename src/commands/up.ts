@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { launching, withinBudgets } from "../fleet/budget-guard.ts";
 import { checkpointEveryMs } from "../fleet/checkpoint-interval.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { planLaunch } from "../fleet/launch.ts";
@@ -9,10 +10,11 @@ import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import type { Offer } from "../model/offer.ts";
 import { Problem } from "../model/problem.ts";
 import { instancesView } from "../output/instances-view.ts";
-import { planView } from "../output/plan-view.ts";
+import { type PlanLine, planView } from "../output/plan-view.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { durationOption, instanceRows, openFleet } from "./fleet-context.ts";
+import { applyBudgets, warningsBefore } from "./up-limits.ts";
 import { configureUp, specsOf } from "./up-options.ts";
 
 const LIMIT_MS = 15 * 60_000;
@@ -22,10 +24,10 @@ export const up: CommandModule = {
     configureUp(command);
   },
   async run(context: CommandContext): Promise<CommandResult> {
-    const specs = await specsOf(context);
+    const { specs, budgets } = await specsOf(context);
     const fleet = await openFleet(context);
     const known: InstanceRecord[] = [];
-    const wanted: { readonly spec: InstanceSpec; readonly offer: Offer }[] = [];
+    const wanted: PlanLine[] = [];
     for (const spec of specs) {
       const existing = await sameLiving(fleet, spec);
       // Those that are planned here do not know of each other yet.
@@ -33,29 +35,28 @@ export const up: CommandModule = {
       if (existing === undefined) wanted.push({ spec, offer: await bestOffer(context, fleet, spec, before) });
       else known.push(existing);
     }
-    const plan = planView(wanted);
+    const warnings = await warningsBefore(context, fleet, wanted, budgets);
+    const plan = planView(wanted, warnings);
     if (context.options["dryRun"] === true) {
       context.progress.note("nothing was rented: this is what it would be now");
       return { view: plan };
     }
     if (wanted.length > 0) await agree(context, plan);
+    await applyBudgets(context, fleet, budgets);
+    const claims = await claimAll(context, fleet, wanted);
     const settled = await Promise.all([
       ...known.map((record) => finish(context, fleet, record, false)),
-      ...wanted.map(({ spec, offer }) => create(context, fleet, spec, offer)),
+      ...claims.map((claim) => bringClaimUp(context, fleet, claim)),
     ]);
     for (const provider of new Set(wanted.map(({ offer }) => offer.provider))) await sayWhoIsAwake(context, fleet, provider, wanted);
     context.progress.stop();
-    return { view: instancesView(await instanceRows(context, settled)), exit: exitOf(context, settled) };
+    const view = instancesView(await instanceRows(context, settled));
+    return { view: warnings.length === 0 ? view : { ...view, beside: { warnings } }, exit: exitOf(context, settled) };
   },
 };
 
 /** Where a machine neither hears its notice nor ends its own billing, something of the user's must: say so while they look. */
-async function sayWhoIsAwake(
-  context: CommandContext,
-  fleet: Fleet,
-  provider: string,
-  wanted: readonly { readonly spec: InstanceSpec; readonly offer: Offer }[],
-): Promise<void> {
+async function sayWhoIsAwake(context: CommandContext, fleet: Fleet, provider: string, wanted: readonly PlanLine[]): Promise<void> {
   const { noticeSeconds, machine, endsAtTtl } = (await fleet.provider(provider)).capabilities;
   const specs = wanted.filter(({ offer }) => offer.provider === provider).map(({ spec }) => spec);
   const hasTtl = !machine.endsItself && specs.some((spec) => spec.ttlMs !== null);
@@ -137,13 +138,28 @@ async function bestOffer(context: CommandContext, fleet: Fleet, spec: InstanceSp
   });
 }
 
-async function create(context: CommandContext, fleet: Fleet, spec: InstanceSpec, offer: Offer): Promise<InstanceRecord> {
-  const record = newRecord(fleet, spec, offer);
-  if (await claimName(fleet, record)) return finish(context, fleet, record, true);
+interface Claim extends PlanLine {
+  readonly record: InstanceRecord;
+  /** Nobody else had the name. */
+  readonly isOurs: boolean;
+}
+
+/** Takes the names, all of them together where there is room for all of them in the budgets. @throws Problem (exit 3) otherwise. */
+async function claimAll(context: CommandContext, fleet: Fleet, wanted: readonly PlanLine[]): Promise<readonly Claim[]> {
+  const claims = wanted.map((line) => ({ ...line, record: newRecord(fleet, line.spec, line.offer) }));
+  const asked = claims.map(({ record }) => launching(record, record.price, record.createdAt));
+  return withinBudgets(fleet, asked, context.world.signal, (held) =>
+    Promise.all(claims.map(async (claim) => ({ ...claim, isOurs: await claimName(held, claim.record) }))),
+  );
+}
+
+async function bringClaimUp(context: CommandContext, fleet: Fleet, claim: Claim): Promise<InstanceRecord> {
+  if (claim.isOurs) return finish(context, fleet, claim.record, true);
   // Somebody else took the name between our look and now: theirs is as good, if it is the same.
-  const other = await sameLiving(fleet, spec);
-  if (other === undefined) return create(context, fleet, spec, offer);
-  return finish(context, fleet, other, false);
+  const other = await sameLiving(fleet, claim.spec);
+  if (other !== undefined) return finish(context, fleet, other, false);
+  const again = await claimAll(context, fleet, [claim]);
+  return (await Promise.all(again.map((one) => bringClaimUp(context, fleet, one))))[0] ?? claim.record;
 }
 
 async function finish(context: CommandContext, fleet: Fleet, record: InstanceRecord, ours: boolean): Promise<InstanceRecord> {

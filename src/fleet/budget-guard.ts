@@ -1,11 +1,11 @@
 import { EXIT } from "../model/exit-codes.ts";
 import { isOver } from "../model/instance.ts";
-import { type Money, moneyJson, moneyText } from "../model/money.ts";
+import { type Money, moneyText } from "../model/money.ts";
 import { Problem } from "../model/problem.ts";
 import { type Commitment, LEAST_MS, type Overrun, overruns } from "../pricing/budget-room.ts";
 import { scopeName } from "../pricing/budget-scope.ts";
 import { BUNDLED_RATE } from "../pricing/currency.ts";
-import type { BudgetRecord, InstanceRecord, NewEvent } from "../state/records.ts";
+import type { BudgetRecord, InstanceRecord } from "../state/records.ts";
 import type { Fleet } from "./fleet.ts";
 import { whileHolding } from "./lease.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
@@ -125,29 +125,6 @@ export function overrunProblem(overrun: Overrun): Problem {
         : "nothing was rented; a shorter --ttl (an hour is counted without one), a cheaper machine or a higher cap makes room",
     next: ["spot budget show", `spot budget set AMOUNT${flags}`],
   });
-}
-
-/** Said once for a launch that passes a cap that only warns. */
-export function overrunEvent(fleet: Fleet, record: Pick<InstanceRecord, "name" | "provider">, overrun: Overrun): NewEvent {
-  const { budget, burn, percent } = overrun.standing;
-  return {
-    at: fleet.clock.now(),
-    type: "budget",
-    instance: record.name,
-    provider: record.provider,
-    data: {
-      budget: budget.scope,
-      what: overrun.why,
-      percent,
-      spent: moneyJson(overrun.spent),
-      held: moneyJson(overrun.held),
-      asked: moneyJson(overrun.asked),
-      cap: moneyJson(budget.cap),
-      burn: { ...moneyJson(burn), per: "hour" },
-      atCap: budget.atCap,
-      message: overrunText(overrun),
-    },
-  };
 }
 
 /**

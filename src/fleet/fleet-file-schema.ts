@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { AT_CAP } from "../pricing/budget-scope.ts";
 import { BILLING_MODES, REBALANCE_POLICIES, RECLAIM_POLICIES } from "./spec.ts";
 import { LARGEST_VOLUME_GB, MOST_INSTANCES } from "./spec-fields.ts";
 
@@ -43,6 +44,16 @@ const entries = {
 export const fleetFileSchema = v.strictObject(
   {
     fleet: v.string("a text, the name of the fleet"),
+    budget: v.optional(
+      v.union(
+        [
+          v.string(),
+          v.number(),
+          v.strictObject({ amount: v.optional(textOrNumber), perDay: v.optional(textOrNumber), atCap: v.optional(text) }),
+        ],
+        "a budget (expected an amount, or amount, perDay and atCap)",
+      ),
+    ),
     defaults: v.optional(v.strictObject(entries, "a map of settings")),
     instances: v.pipe(
       v.array(
@@ -144,6 +155,18 @@ export const fleetFileJsonSchema: JsonSchema = {
   ...object(
     {
       fleet: described("Name of the fleet.", name),
+      budget: described("What the fleet may spend: an amount in total, or a map. 250 is USD, or 1800CNY.", {
+        oneOf: [
+          { type: ["string", "number"] },
+          object({
+            amount: described("In total.", stringOrNumber),
+            perDay: described("For each calendar day in UTC.", stringOrNumber),
+            atCap: described("At the cap: rent nothing more (refuse, the default), put to sleep what runs as well, or only say so.", {
+              enum: AT_CAP,
+            }),
+          }),
+        ],
+      }),
       defaults: described("What holds for every instance that does not say otherwise.", object(settings)),
       instances: {
         type: "array",

@@ -6,6 +6,7 @@ import { suggestion } from "../model/nearest.ts";
 import { type Problem, usageProblem } from "../model/problem.ts";
 import { readFileIfThere } from "../platform/files.ts";
 import type { InstanceSpec } from "../state/records.ts";
+import { type BudgetWish, budgetWishes } from "./fleet-file-budget.ts";
 import { type FleetFileInput, fleetFileSchema } from "./fleet-file-schema.ts";
 import { flagFault, specsFromInput } from "./spec.ts";
 import { type InputPath, type InputSource, mergeInput, type SpecInput, shown } from "./spec-input.ts";
@@ -13,6 +14,8 @@ import { type InputPath, type InputSource, mergeInput, type SpecInput, shown } f
 export interface FleetFile {
   readonly fleet: string;
   readonly specs: readonly InstanceSpec[];
+  /** What the fleet may spend; none where the file says nothing of it. */
+  readonly budgets: readonly BudgetWish[];
 }
 
 export interface FleetFileOptions extends Pick<InputSource, "providers" | "providersOf" | "knownProviders"> {
@@ -111,6 +114,7 @@ const NESTED: Readonly<Record<string, readonly string[]>> = {
   volume: ["name", "size", "mount"],
   checkpoint: ["hook", "every"],
   ready: ["http", "cmd"],
+  budget: ["amount", "perDay", "atCap"],
 };
 
 function knownKeys(path: InputPath): readonly string[] {
@@ -137,6 +141,7 @@ export function parseFleetFile(file: string, text: string, folder: string, optio
   if (!parsed.success) throw firstIssue(places, parsed.issues[0]);
   const content = parsed.output;
   fleetName(places, content.fleet);
+  const budgets = budgetWishes(content, (path, what) => positioned(places, offsetOf(places.document, path), `${pathText(path)}: ${what}`));
   // First by themselves, so that what is wrong with a flag is said of the flag and not of a line in the file.
   specsFromInput({ name: "flags", ...options.overrides }, { ...options, folder, fleet: null, fault: flagFault });
   const specs: InstanceSpec[] = [];
@@ -150,7 +155,7 @@ export function parseFleetFile(file: string, text: string, folder: string, optio
       specs.push(spec);
     }
   }
-  return { fleet: content.fleet, specs };
+  return { fleet: content.fleet, specs, budgets };
 }
 
 function fleetName(places: Places, name: string): void {

@@ -12,8 +12,8 @@ function basisOf(row: SummaryRow): Basis {
   return row.billed.micros === 0n ? "estimated" : "mixed";
 }
 
-/** The ledger, as `spot.cost/1`: what was paid, what on-demand would have cost, and what is estimated. */
-export function costView(summary: Summary, by: string): View {
+/** The ledger, as `spot.cost/1`: what was paid, what on-demand would have cost, and what is estimated. `budget`: one more sentence. */
+export function costView(summary: Summary, by: string, budget: string | null): View {
   return listView<SummaryRow>({
     schema: "spot.cost/1",
     items: summary.rows,
@@ -56,7 +56,7 @@ export function costView(summary: Summary, by: string): View {
       { key: "basis", header: "BASIS", value: basisOf, drop: 1 },
     ],
     empty: "Nothing was paid for yet.",
-    ...(summary.totals.length === 0 ? {} : { footer: totalText(summary.totals) }),
+    ...(summary.totals.length === 0 ? {} : { footer: [totalText(summary.totals), ...(budget === null ? [] : [budget])].join(" ") }),
   });
 }
 

@@ -22,8 +22,8 @@ function noticeText({ noticeSeconds, noticeUpToSeconds = 0 }: Offer): string {
 const HOURS_A_MONTH = 730;
 const MS_PER_HOUR = 3_600_000;
 
-/** What `up` would rent, priced. The question carries the price, as every confirmation does. */
-export function planView(lines: readonly PlanLine[]): View & { readonly question: string } {
+/** What `up` would rent, priced. The question carries the price, as every confirmation does; scripts find the warnings beside it. */
+export function planView(lines: readonly PlanLine[], warnings: readonly string[] = []): View & { readonly question: string } {
   const total = totals(lines);
   const price = total.map(({ hour, month }) => `${moneyText(hour)}/hour (${moneyText(month)}/month)`).join(" + ");
   const view = listView<PlanLine>({
@@ -73,7 +73,11 @@ export function planView(lines: readonly PlanLine[]): View & { readonly question
       ? {}
       : { footer: `Together ${price} while ${lines.length === 1 ? "it runs" : "they run"}${volumesText(lines)}.` }),
   });
-  return { ...view, question: `Rent ${lines.length === 1 ? (lines[0]?.spec.name ?? "it") : `${lines.length} instances`} at ${price}?` };
+  return {
+    ...view,
+    ...(warnings.length === 0 ? {} : { beside: { warnings } }),
+    question: `Rent ${lines.length === 1 ? (lines[0]?.spec.name ?? "it") : `${lines.length} instances`} at ${price}?`,
+  };
 }
 
 function savedText({ offer }: PlanLine): string {

@@ -6,6 +6,9 @@ export interface BudgetScope {
   readonly perDay: boolean;
 }
 
+/** What may happen at a cap, the default first. */
+export const AT_CAP = ["refuse", "hibernate", "warn"] as const;
+
 /** As a record keeps it and a person types it: `total`, `day`, `fleet:NAME` or `fleet:NAME:day`. */
 export function scopeText({ fleet, perDay }: BudgetScope): string {
   if (fleet === null) return perDay ? "day" : "total";
