@@ -55,9 +55,9 @@ host all all 127.0.0.1/32 trust
 
 const SETTINGS = `fsync = off
 full_page_writes = off
-synchronous_commit = off
 shared_buffers = 16MB
 max_connections = 150
+deadlock_timeout = 50ms
 log_min_messages = error
 `;
 
@@ -65,7 +65,7 @@ log_min_messages = error
  * Makes and starts a server whose files, socket and log lie in `folder`.
  * @returns its port, which is also the one of its socket.
  */
-export async function startPostgres(folder: string): Promise<number> {
+export async function startPostgres(folder: string, tls?: { readonly certificate: string; readonly key: string }): Promise<number> {
   const who = whoRunsIt();
   chmodSync(folder, 0o755);
   const data = join(folder, "data");
@@ -82,6 +82,16 @@ export async function startPostgres(folder: string): Promise<number> {
   appendFileSync(join(data, "postgresql.conf"), SETTINGS);
   const port = await freePort();
   appendFileSync(join(data, "postgresql.conf"), `port = ${port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '${sockets}'\n`);
+  if (tls !== undefined) {
+    for (const [name, text] of [
+      ["server.crt", tls.certificate],
+      ["server.key", tls.key],
+    ] as const) {
+      writeFileSync(join(data, name), text, { mode: 0o600 });
+      if (who !== undefined) chownSync(join(data, name), who.uid, who.gid);
+    }
+    appendFileSync(join(data, "postgresql.conf"), "ssl = on\n");
+  }
   await controlPostgres(folder, "start");
   return port;
 }

@@ -21,6 +21,8 @@ export interface PostgresLimits {
   readonly connectMs: number;
   /** What the server allows one statement, waiting for a lock included. */
   readonly statementMs: number;
+  /** How much longer than the server we wait ourselves: only who does not answer at all is given up by us. */
+  readonly answerMs: number;
   /** The server ends a transaction in which nothing was said for so long: whoever began it stands still or is unreachable. */
   readonly silentTransactionMs: number;
   /** Once the command was told to stop, nothing is waited for longer than this. */
@@ -31,12 +33,11 @@ export const USUAL_LIMITS: PostgresLimits = {
   connections: 4,
   connectMs: 10_000,
   statementMs: 20_000,
+  answerMs: 5_000,
   silentTransactionMs: 10_000,
   graceMs: 3_000,
 };
 
-/** How much longer than the server we wait ourselves: only who does not answer at all is given up here. */
-const ANSWER_MS = 5_000;
 const IDLE_MS = 10_000;
 const CLOSING_MS = 1_000;
 
@@ -181,7 +182,7 @@ export function openPostgres(target: PostgresTarget, signal: AbortSignal | undef
       (client) => isWanted || client.release(true),
       () => undefined,
     );
-    return limited(coming, within(limits.connectMs + ANSWER_MS), () => {
+    return limited(coming, within(limits.connectMs + limits.answerMs), () => {
       isWanted = false;
     });
   };
@@ -196,7 +197,7 @@ export function openPostgres(target: PostgresTarget, signal: AbortSignal | undef
         return {
           wasIdle,
           async query(text, values) {
-            const answer = await limited(client.query(text, [...values]), within(limits.statementMs + ANSWER_MS), () => {
+            const answer = await limited(client.query(text, [...values]), within(limits.statementMs + limits.answerMs), () => {
               isSpoilt = true;
               cut(client);
             });

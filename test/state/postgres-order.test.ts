@@ -118,13 +118,13 @@ describe.skipIf(!hasPostgres())("several at once on PostgreSQL", () => {
   test("changes that wait for each other are both made", async () => {
     const place = await emptySchema();
     const [one, two] = [await opened(place.url), await opened(place.url)];
-    const [a, b] = [sampleVolume("a"), sampleVolume("b")];
-    await one.commit({ volumes: [a, b] });
+    const [a, b, between] = [sampleVolume("a"), sampleVolume("b"), sampleVolume("between")];
+    await one.commit({ volumes: [a, b, between] });
     const owner = await ownersConnection();
-    // Each has one of the two rows, and then wants the other.
-    await owner.query(`BEGIN; SELECT 1 FROM ${place.schema}.volumes FOR UPDATE`);
-    const first = one.commit({ volumes: [a, b], events: [sampleEvent()] });
-    const second = two.commit({ volumes: [b, a], events: [sampleEvent()] });
+    // Each has changed one row and will want the other's.
+    await owner.query(`BEGIN; SELECT 1 FROM ${place.schema}.volumes WHERE name = 'between' FOR UPDATE`);
+    const first = one.commit({ volumes: [a, between, b], events: [sampleEvent()] });
+    const second = two.commit({ volumes: [b, between, a], events: [sampleEvent()] });
     await until("both wait", async () => (await waiting(place)) === 2);
     await owner.query("COMMIT");
     expect(await Promise.all([first, second])).toEqual(["committed", "committed"]);
