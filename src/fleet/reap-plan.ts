@@ -63,7 +63,6 @@ const KINDS = [
   "key-pair",
   "security-group",
   "firewall-rule",
-  "environment",
 ] as const satisfies readonly Orphan["kind"][];
 
 const rowSchema = v.pipe(

@@ -37,7 +37,6 @@ const STAGES: readonly (readonly Orphan["kind"][])[] = [
   ["root-disk", "volume", "trashed-volume"],
   ["snapshot"],
   ["startup-script", "firewall-rule", "security-group", "key-pair"],
-  ["environment"],
 ];
 const AT_ONCE = 8;
 /** An ending that was accepted and shows no effect is asked for again after this long. */

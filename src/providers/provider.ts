@@ -201,8 +201,7 @@ export type LeftoverKind =
   | "startup-script"
   | "key-pair"
   | "security-group"
-  | "firewall-rule"
-  | "environment";
+  | "firewall-rule";
 
 /** Something that a launch of ours made besides its machine. Times are epoch milliseconds. */
 export interface Leftover {

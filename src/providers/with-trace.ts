@@ -23,7 +23,7 @@ export function withTrace(provider: Provider, clock: Clock, line: (text: string)
         throw error;
       }
     };
-  const { volumes, hibernation, billing } = provider;
+  const { volumes, hibernation, billing, leftovers } = provider;
   return {
     ...provider,
     offers: traced("offers", provider.offers),
@@ -59,6 +59,9 @@ export function withTrace(provider: Provider, clock: Clock, line: (text: string)
             restore: traced("hibernation.restore", hibernation.restore),
           },
         }),
+    ...(leftovers === undefined
+      ? {}
+      : { leftovers: { list: traced("leftovers.list", leftovers.list), remove: traced("leftovers.remove", leftovers.remove) } }),
     ...(billing === undefined ? {} : { billing: { billed: traced("billing.billed", billing.billed) } }),
   };
 }

@@ -18,7 +18,7 @@ export interface Network {
   forget(): void;
 }
 
-const GROUP_NAME = "spot-fleet";
+export const GROUP_NAME = "spot-fleet";
 const SSH_PORT = 22;
 const ANYWHERE = "0.0.0.0/0";
 

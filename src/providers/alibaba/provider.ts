@@ -7,6 +7,7 @@ import { destroyInstance } from "./destroy.ts";
 import { disksOf } from "./disks.ts";
 import { NOTICE_SECONDS } from "./instances.ts";
 import { launchInstance } from "./launch.ts";
+import { leftoversOf } from "./leftovers.ts";
 import { LIST_SETTLES_MS, machinesOf } from "./machines.ts";
 import { network } from "./network.ts";
 import { allOffers } from "./offers.ts";
@@ -97,5 +98,6 @@ export async function alibabaProvider(world: AlibabaWorld): Promise<Provider> {
       return place === undefined ? "gone" : destroyInstance(ecs, machines, place, context);
     },
     volumes: volumeOperations(ecs, regions, disks),
+    leftovers: leftoversOf(ecs, regions),
   };
 }

@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { tightGzip } from "../../model/tight-gzip.ts";
 import { ProviderError } from "../errors.ts";
 import { scriptWithEnv } from "../startup-script.ts";
 import { PROVIDER } from "./codes.ts";
@@ -12,9 +13,11 @@ const MOST_BYTES = 16_384;
  * @throws ProviderError `invalid-request` when it is too long all the same.
  */
 export function userData(bootScript: string, env: Readonly<Record<string, string>>): string {
-  const script = scriptWithEnv(bootScript, env);
+  const plain = scriptWithEnv(bootScript, env);
   // cloud-init runs as a script what begins like one.
-  const packed = gzipSync(script.startsWith("#!") ? script : `#!/bin/sh\n${script}`, { level: 9 });
+  const script = plain.startsWith("#!") ? plain : `#!/bin/sh\n${plain}`;
+  const quick = gzipSync(script, { level: 9 });
+  const packed = quick.length <= MOST_BYTES ? quick : tightGzip(script);
   if (packed.length <= MOST_BYTES) return packed.toString("base64");
   throw new ProviderError(
     PROVIDER,

@@ -10,6 +10,7 @@ import { endMachine } from "./destroy.ts";
 import { type Placed, placed, placedId } from "./ids.ts";
 import { isFromPersistent, toInstance, toWaiting } from "./instances.ts";
 import { launchMachine } from "./launch.ts";
+import { leftoversOf } from "./leftovers.ts";
 import { machineTypes } from "./machine-types.ts";
 import { machines as machinesOf } from "./machines.ts";
 import { noticeShelf } from "./notice-shelf.ts";
@@ -172,5 +173,8 @@ export async function awsProvider(world: AwsWorld): Promise<Provider> {
     },
     destroy: (providerId, context) => endMachine({ api, machines, requests }, providerId, context),
     volumes: volumesOf(api, regions, machines, snapshotsOf(api, regions)),
+    leftovers: leftoversOf(api, regions, requests, (request, context) =>
+      endMachine({ api, machines, requests }, placedId(request), context),
+    ),
   };
 }

@@ -2,7 +2,7 @@
 export const TOKEN_TAG = "spot-fleet-token";
 export const NAME_TAG = "spot-fleet-name";
 /** On a root disk: it goes with its machine, so that the machine's own token would only mislead. */
-const MACHINE_TAG = "spot-fleet-machine";
+export const OWN_MACHINE_TAG = "spot-fleet-machine";
 /** On an instance whose spot request is persistent: it is cancelled before the instance is ended. */
 const REQUEST_TAG = "spot-fleet-request";
 
@@ -46,7 +46,7 @@ export function tagsOf({ name, token, labels }: Marks, waits = false): Tag[] {
 
 /** For what lives and dies with a machine: its root disk, its network interface. */
 export function partTags({ name, token, labels }: Marks): Tag[] {
-  return [nameTag(name), { Key: MACHINE_TAG, Value: token }, ...labelTags(labels)];
+  return [nameTag(name), { Key: OWN_MACHINE_TAG, Value: token }, ...labelTags(labels)];
 }
 
 function tagged(tags: readonly Tag[] | undefined, key: string): string | null {
@@ -55,6 +55,11 @@ function tagged(tags: readonly Tag[] | undefined, key: string): string | null {
 
 export function tokenIn(tags: readonly Tag[] | undefined): string | null {
   return tagged(tags, TOKEN_TAG) || null;
+}
+
+/** Of a machine's own disk: the token of its machine. */
+export function machineTokenIn(tags: readonly Tag[] | undefined): string | null {
+  return tagged(tags, OWN_MACHINE_TAG) || null;
 }
 
 /** Ours, else the one that its owner gave it. */

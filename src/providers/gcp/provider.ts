@@ -3,6 +3,7 @@ import { gcpApi } from "./api.ts";
 import { PROVIDER } from "./codes.ts";
 import { destroyInstance } from "./destroy.ts";
 import { launchInstance } from "./launch.ts";
+import { leftoversOf } from "./leftovers.ts";
 import { longNotice } from "./long-notice.ts";
 import { machinesOf } from "./machines.ts";
 import { marketOf } from "./market.ts";
@@ -59,5 +60,6 @@ export async function gcpProvider(world: GcpWorld): Promise<Provider> {
     get: (providerId, context) => machines.get(providerId, context),
     destroy: (providerId, context) => destroyInstance(api, machines, providerId, context),
     volumes: volumeOperations(api, market),
+    leftovers: leftoversOf(api),
   };
 }

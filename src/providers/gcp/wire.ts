@@ -117,6 +117,7 @@ export const snapshotList = listOf("compute#snapshotList", snapshotSchema);
 export const zoneList = listOf("compute#zoneList", v.object({ name, status: text }));
 
 export const firewallSchema = v.object({ name, targetTags: texts });
+export const firewallList = listOf("compute#firewallList", firewallSchema);
 
 const deprecated = v.fallback(v.nullable(v.object({ state: text })), null);
 export const machineTypeAggregate = aggregated(

@@ -5,6 +5,7 @@ import { PROVIDER, takesVolumes } from "./codes.ts";
 import { hibernationOf } from "./hibernation.ts";
 import { dataVolumes, toInstance } from "./instances.ts";
 import { launchVm } from "./launch.ts";
+import { leftoversOf } from "./leftovers.ts";
 import { MACHINES, type Machines, machines as machinesOf } from "./machines.ts";
 import { allOffers } from "./offers.ts";
 import { places as placesOf } from "./places.ts";
@@ -93,5 +94,6 @@ export async function hyperstackProvider(world: HyperstackWorld): Promise<Provid
     destroy: async (providerId, context) => (isId(providerId) ? end(api, machines, endedByUs, providerId, context) : "gone"),
     volumes: volumesOf(api, machines, places, book),
     hibernation: hibernationOf(api, machines),
+    leftovers: leftoversOf(api),
   };
 }

@@ -4,6 +4,7 @@ import { NEVER_WAS } from "./codes.ts";
 import { destroyInstance } from "./destroy.ts";
 import { findInstance, listInstances, toInstance } from "./instances.ts";
 import { launchInstance } from "./launch.ts";
+import { leftoversOf } from "./leftovers.ts";
 import { listOffers } from "./offers.ts";
 import { volumeOperations } from "./volumes.ts";
 import type { WireInstance } from "./wire.ts";
@@ -60,5 +61,6 @@ export async function verdaProvider(world: VerdaWorld): Promise<Provider> {
       return how;
     },
     volumes: volumeOperations(client),
+    leftovers: leftoversOf(client),
   };
 }

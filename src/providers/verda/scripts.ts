@@ -6,7 +6,7 @@ import { isSuccess, madeId, type VerdaClient } from "./client.ts";
 import { listInstances } from "./instances.ts";
 import { NAME_LENGTH, scriptList, type WireScript } from "./wire.ts";
 
-const PREFIX = "spot-";
+export const SCRIPT_PREFIX = "spot-";
 /** A launch makes its script first and its machine right after; so long nobody may take it for a leftover. */
 const IN_USE_MS = 3_600_000;
 /** Leftovers that one launch clears away; it does not wait for more of them. */
@@ -27,7 +27,9 @@ export async function deleteScript(client: VerdaClient, id: string, context: Cal
  */
 async function deleteLeftovers(client: VerdaClient, scripts: readonly WireScript[], context: CallContext): Promise<void> {
   const before = client.now() + client.clockOffsetMs() - IN_USE_MS;
-  const old = scripts.filter(({ name, created_at: at }) => name.startsWith(PREFIX) && tokenOf(name) !== null && at !== null && at < before);
+  const old = scripts.filter(
+    ({ name, created_at: at }) => name.startsWith(SCRIPT_PREFIX) && tokenOf(name) !== null && at !== null && at < before,
+  );
   if (old.length === 0) return;
   const used = new Set((await listInstances(client, context)).map((instance) => instance.startup_script_id));
   const unused = old.filter(({ id }) => !used.has(id)).slice(0, MOST_LEFTOVERS);
@@ -36,7 +38,7 @@ async function deleteLeftovers(client: VerdaClient, scripts: readonly WireScript
 
 /** Puts the boot script there under the launch's own name, unless it is there already. @returns Verda's id of it. */
 export async function keepScript(client: VerdaClient, spec: LaunchSpec, context: CallContext): Promise<string> {
-  const name = taggedName(`${PREFIX}${spec.name}`, spec.token, NAME_LENGTH);
+  const name = taggedName(`${SCRIPT_PREFIX}${spec.name}`, spec.token, NAME_LENGTH);
   const script = startupScript(spec.bootScript, spec.env);
   const list = () => client.read(scriptList, "/scripts", context);
   const mine = (scripts: readonly WireScript[]) => scripts.find((one) => one.name === name && one.script === script)?.id;

@@ -68,7 +68,7 @@ async function remove(
  * Deletes for good. The action is known to both of the vendor's SDKs by the same word, the method DELETE by two different
  * ones; so the action comes first, and whatever lies in the trash after it is deleted there with both.
  */
-async function removePermanently(client: VerdaClient, id: string, context: CallContext): Promise<void> {
+export async function removePermanently(client: VerdaClient, id: string, context: CallContext): Promise<void> {
   const volume = await findVolume(client, id, context);
   if (volume !== undefined) {
     const owner = attachedTo(volume);

@@ -63,6 +63,7 @@ export const CALLS: Readonly<Record<string, string>> = {
     Permissions[IpProtocol PortRange SourceCidrIp SourceGroupId Policy Priority NicType Description]`,
   DeleteSecurityGroup: "RegionId! SecurityGroupId!",
   ImportKeyPair: `RegionId! KeyPairName! PublicKeyBody! ResourceGroupId ${TAG}`,
+  DeleteKeyPairs: "RegionId! KeyPairNames!",
   DescribeKeyPairs: `RegionId! KeyPairName KeyPairFingerPrint IncludePublicKey? ResourceGroupId ${TAG} ${PAGES}`,
   DescribeImages: `RegionId! ImageId ImageName ImageFamily ImageOwnerAlias OSType Architecture Status InstanceType Usage IsPublic?
     IsSupportCloudinit? IsSupportIoOptimized? ActionType ShowExpired? DryRun? ${TAG} ${PAGES}`,

@@ -151,6 +151,21 @@ export function importKeyPair(site: Site, found: Parameters): unknown {
   return { KeyPairName: name, KeyPairFingerPrint: fingerprint };
 }
 
+/** Names as JSON in one text; one that is not there is no error. */
+export function deleteKeyPairs(site: Site, found: Parameters): unknown {
+  const region = regionNamed(found);
+  let names: unknown;
+  try {
+    names = JSON.parse(found.text("KeyPairNames") ?? "");
+  } catch {
+    throw invalid("KeyPairNames");
+  }
+  if (!Array.isArray(names)) throw invalid("KeyPairNames");
+  const kept = site.keyPairs.filter((one) => one.region !== region || !names.includes(one.name));
+  site.keyPairs.splice(0, site.keyPairs.length, ...kept);
+  return {};
+}
+
 export function keyPairJson(site: Site, key: KeyPair, includesKey: boolean): unknown {
   return {
     KeyPairName: key.name,

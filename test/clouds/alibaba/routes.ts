@@ -7,6 +7,7 @@ import { availableResource, price, spotAdvice, spotPriceHistory } from "./market
 import {
   authorizeSecurityGroup,
   createSecurityGroup,
+  deleteKeyPairs,
   deleteSecurityGroup,
   importKeyPair,
   keyPairJson,
@@ -269,6 +270,7 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
   AuthorizeSecurityGroup: authorizeSecurityGroup,
   DeleteSecurityGroup: deleteSecurityGroup,
   ImportKeyPair: importKeyPair,
+  DeleteKeyPairs: deleteKeyPairs,
   DescribeKeyPairs: describeKeyPairs,
   DescribeImages: describeImages,
   DescribeInstanceTypes: (_site, found) => instanceTypes(found),

@@ -159,6 +159,17 @@ const ROUTES: readonly Route[] = [
   { method: "POST", path: /^\/v1\/core\/environments$/, handle: createEnvironment },
   { method: "GET", path: /^\/v1\/core\/keypairs$/, handle: list("keypairs", "nothing", (site) => site.keypairs, keypairJson) },
   { method: "POST", path: /^\/v1\/core\/keypairs$/, handle: createKeypair },
+  {
+    method: "DELETE",
+    // In the singular, as it is documented.
+    path: /^\/v1\/core\/keypair\/(\d+)$/,
+    handle(site, _request, id) {
+      const at = site.keypairs.findIndex((one) => one.id === Number(id));
+      if (at < 0) throw notFound(`Keypair ${id} does not exist.`);
+      site.keypairs.splice(at, 1);
+      return ok("Keypair deleted");
+    },
+  },
   { method: "GET", path: new RegExp(`^${vms}$`), handle: list("instances", "page", livingVms, vmJson) },
   {
     method: "POST",
