@@ -91,7 +91,8 @@ test("at a cap that says so everything of its scope sleeps, the dearest first, a
   expect(await on.state.lastSeq()).toBe(before);
 
   await expect(on.clock.run(restore(on.start().fleet, "dear"))).rejects.toMatchObject({ code: "SPOT_E_BUDGET", exit: 3 });
-  expect((await on.state.instanceByName("dear"))?.desired).toBe("hibernated");
+  // Refused before anything was written, not tried and taken back.
+  expect(await on.state.lastSeq()).toBe(before);
   await on.state.commit({ budgets: [budget("60", { scope: "fleet:night", atCap: "hibernate" })] });
   await on.clock.run(restore(on.start().fleet, "dear"));
   await pass(on);
