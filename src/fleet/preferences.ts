@@ -1,5 +1,5 @@
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
-import { burntZones, type Neighbourhood } from "./history.ts";
+import { burntZones, type Neighbourhood, neighbourhoodOf } from "./history.ts";
 import { NO_PREFERENCES, offerKey, type Preferences } from "./offer-choice.ts";
 import { onDemandFrom } from "./waiting.ts";
 
@@ -15,11 +15,17 @@ export function preferencesOf(
   return {
     burnt: record === undefined ? NO_PREFERENCES.burnt : burntZones(record.outlook.reclaims, now),
     // Whoever asks for a first machine is shown the best price; a replacement is to last.
-    shaken: record === undefined || record.generation === 1 ? NO_PREFERENCES.shaken : new Set(shaken.keys()),
+    shaken:
+      record === undefined || record.generation === 1 ? NO_PREFERENCES.shaken : new Set([...shaken.keys(), ...ownTremors(record, now)]),
     beside: countPools(siblings.filter(({ providerId }) => providerId !== null)),
     before: siblings.filter((other) => other.providerId === null && other.state === "requested" && other.name < spec.name).length,
     onDemand: fallback !== null && now >= fallback,
   };
+}
+
+/** Its own reclaim may be younger than what is known of the neighbours. */
+function ownTremors(record: InstanceRecord, now: number): Iterable<string> {
+  return neighbourhoodOf([record], now).shaken.keys();
 }
 
 function isSibling(other: InstanceRecord, spec: InstanceSpec, record: InstanceRecord | undefined): boolean {

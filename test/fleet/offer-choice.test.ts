@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { chooseOffers, offerKey, priceCap, refusal, whyNothingFits } from "../../src/fleet/offer-choice.ts";
+import { chooseOffers, isBurnt, NO_PREFERENCES, offerKey, priceCap, refusal, whyNothingFits } from "../../src/fleet/offer-choice.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import { exchangeRateFrom } from "../../src/pricing/currency.ts";
 import { paperSpec } from "../simulation/paper-world.ts";
@@ -102,4 +102,83 @@ test.each([
   ["every offer that fits has just said that it has no capacity", [{}], null],
 ] as const)("%s", (expected, sets, tie) => {
   expect(whyNothingFits(sets.map(offer), paperSpec({ maxPrice: "2" }), tie)).toBe(expected);
+});
+
+const zones = ["north-a", "north-b", "north-c"];
+const anyOffer = fc
+  .record({
+    zone: fc.constantFrom(...zones),
+    type: fc.constantFrom("h100.1", "h100.2"),
+    billing: fc.constantFrom("spot" as const, "on-demand" as const),
+    cents: fc.integer({ min: 1, max: 500 }),
+    stock: fc.constantFrom(0, 3),
+  })
+  .map(({ cents, ...rest }) => offer({ ...rest, price: usd((cents / 100).toFixed(2)) }));
+const anyPreferences = fc
+  .record({
+    burnt: fc.subarray(zones),
+    shaken: fc.subarray(zones),
+    beside: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 3, maxLength: 3 }),
+    before: fc.integer({ min: 0, max: 5 }),
+    onDemand: fc.boolean(),
+  })
+  .map(({ burnt, shaken, beside, before, onDemand }) => ({
+    burnt: new Map(burnt.map((name) => [`paper/north/${name}`, 1])),
+    shaken: new Set(shaken.map((name) => `paper/north/${name}/h100.1/spot`)),
+    beside: new Map(zones.map((name, index) => [`paper/north/${name}/h100.1/spot`, beside[index] ?? 0])),
+    before,
+    onDemand,
+  }));
+
+test("a burnt zone's spot is never chosen, and whatever else fits is", () => {
+  fc.assert(
+    fc.property(fc.array(anyOffer), anyPreferences, fc.constantFrom("spot" as const, "auto" as const), (offers, prefer, billing) => {
+      const spec = paperSpec({ billing, fleet: "f" });
+      const chosen = chooseOffers(offers, spec, null, nobody, undefined, prefer);
+      expect(chosen.filter((one) => isBurnt(one, prefer))).toEqual([]);
+      const fitting = offers.filter((one) => refusal(one, spec, null, undefined, prefer.onDemand) === null && !isBurnt(one, prefer));
+      expect(new Set(chosen)).toEqual(new Set(fitting));
+      // On demand comes last, and only where it is allowed.
+      const first = chosen.findIndex((one) => one.billing === "on-demand");
+      if (first >= 0) expect(chosen.slice(first).every((one) => one.billing === "on-demand")).toBe(true);
+      if (billing === "spot" && !prefer.onDemand) expect(first).toBe(-1);
+    }),
+  );
+});
+
+test("a shaken pool counts as twice as dear, and is taken where nothing else is about as cheap", () => {
+  const a = offer({ zone: "north-a", price: usd("1") });
+  const b = offer({ zone: "north-b", price: usd("1.9") });
+  const c = offer({ zone: "north-c", price: usd("2.1") });
+  const prefer = { ...NO_PREFERENCES, shaken: new Set([offerKey(a)]) };
+  expect(chooseOffers([c, b, a], paperSpec(), null, nobody, undefined, prefer)).toEqual([b, a, c]);
+  expect(chooseOffers([a], paperSpec(), null, nobody, undefined, prefer)).toEqual([a]);
+});
+
+test("a fleet is spread over the pools that are at most a tenth dearer than the best, and others choose as if one after another", () => {
+  const a = offer({ zone: "north-a", price: usd("1") });
+  const b = offer({ zone: "north-b", price: usd("1.1") });
+  const c = offer({ zone: "north-c", price: usd("1.11") });
+  const choose = (set: Partial<typeof NO_PREFERENCES>, fleet: string | null = "f") =>
+    chooseOffers([a, b, c], paperSpec({ fleet }), null, nobody, undefined, { ...NO_PREFERENCES, ...set });
+  const beside = new Map([[offerKey(a), 1]]);
+  expect(choose({})).toEqual([a, b, c]);
+  expect(choose({ beside })).toEqual([b, a, c]);
+  expect(
+    choose({
+      beside: new Map([
+        [offerKey(a), 1],
+        [offerKey(b), 1],
+      ]),
+    }),
+  ).toEqual([a, b, c]);
+  expect([0, 1, 2, 3].map((before) => choose({ before })[0]?.zone)).toEqual(["north-a", "north-b", "north-a", "north-b"]);
+  expect(choose({ beside }, null)).toEqual([a, b, c]);
+});
+
+test("who was taken back too often is told so", () => {
+  const prefer = { ...NO_PREFERENCES, burnt: new Map([["paper/north/north-a", 1]]) };
+  expect(whyNothingFits([offer()], paperSpec(), null, undefined, prefer)).toBe(
+    "it was taken back too often in north-a, and nothing else that fits has capacity",
+  );
 });

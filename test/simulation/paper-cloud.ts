@@ -31,6 +31,7 @@ export interface PaperMachine {
   readonly name: string;
   readonly token: string;
   readonly zone: PaperZone;
+  readonly billing: "spot" | "on-demand";
   readonly createdAt: number;
   readonly volumeIds: readonly string[];
   state: InstanceState;
@@ -57,6 +58,7 @@ export interface PaperZone {
   readonly zone: string;
   stock: number;
   price: Money;
+  onDemandStock: number;
 }
 
 /** An account at a provider that exists on paper only, and its whole truth. */
@@ -86,22 +88,29 @@ const GPU: Gpu = { model: "H100", count: 1, vramGb: 80 };
 /** A snapshot takes its time. */
 const SNAPSHOT_MS = 10_000;
 const usd = (micros: number): Money => ({ micros: BigInt(micros), currency: "USD" });
+const ON_DEMAND = usd(3_000_000);
 const OVER: readonly InstanceState[] = ["gone", "failed"];
 
 export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = "paper"): PaperCloud {
   const settings = { ...PAPER, ...set };
   let serial = 0;
   const zones: PaperZone[] = [
-    { region: "north", zone: "north-a", stock: 3, price: usd(1_000_000) },
-    { region: "north", zone: "north-b", stock: 3, price: usd(1_200_000) },
-    { region: "south", zone: "south-a", stock: 3, price: usd(1_500_000) },
+    { region: "north", zone: "north-a", stock: 3, price: usd(1_000_000), onDemandStock: 9 },
+    { region: "north", zone: "north-b", stock: 3, price: usd(1_200_000), onDemandStock: 9 },
+    { region: "south", zone: "south-a", stock: 3, price: usd(1_500_000), onDemandStock: 9 },
   ];
   const machines = new Map<string, PaperMachine>();
   const volumes = new Map<string, PaperVolume>();
   const snapshots = new Map<string, ProviderSnapshot>();
 
+  const give = ({ zone, billing }: PaperMachine, count: number) => {
+    if (billing === "spot") zone.stock += count;
+    else zone.onDemandStock += count;
+  };
+  const left = ({ zone, billing }: Pick<PaperMachine, "zone" | "billing">) => (billing === "spot" ? zone.stock : zone.onDemandStock);
+  const priceOf = ({ zone, billing }: Pick<PaperMachine, "zone" | "billing">) => (billing === "spot" ? zone.price : ON_DEMAND);
   const end = (machine: PaperMachine, endedBy: "provider" | "guest" | "user", at: number) => {
-    if (machine.state !== "hibernated" && machine.state !== "failed") machine.zone.stock++;
+    if (machine.state !== "hibernated" && machine.state !== "failed") give(machine, 1);
     Object.assign(machine, { state: "gone", next: null, notice: null, endedBy: machine.endedBy ?? endedBy, endedAt: at });
   };
   const enter = (machine: PaperMachine, next: NonNullable<PaperMachine["next"]>) => {
@@ -110,7 +119,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       end(machine, next.endedBy ?? "user", next.at);
       return;
     }
-    if (next.state === "hibernated" || next.state === "failed") machine.zone.stock++;
+    if (next.state === "hibernated" || next.state === "failed") give(machine, 1);
     machine.state = next.state;
     if (next.state === "failed") machine.reason = "start failed";
     if (next.state === "running") Object.assign(machine, { runningSince: next.at, sealedAt: null });
@@ -155,15 +164,17 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     if (twin !== undefined) return twin;
     const zone = zones.find((candidate) => candidate.zone === spec.offer.zone);
     if (zone === undefined) throw fault({ kind: "invalid-request" }, `no zone ${spec.offer.zone}`);
-    if (zone.stock <= 0) throw fault({ kind: "no-capacity", scope: "zone" }, `${zone.zone} is sold out`);
-    if (spec.maxPrice !== null && spec.maxPrice.micros < zone.price.micros) refuse("price-too-low", "the price rose");
+    const billing = spec.offer.billing === "on-demand" ? "on-demand" : "spot";
+    if (left({ zone, billing }) <= 0) throw fault({ kind: "no-capacity", scope: "zone" }, `${zone.zone} is sold out`);
+    if (spec.maxPrice !== null && spec.maxPrice.micros < priceOf({ zone, billing }).micros) refuse("price-too-low", "the price rose");
     for (const { providerVolumeId } of spec.volumes) {
       const volume = volumes.get(providerVolumeId);
       if (volume === undefined) refuse("invalid-request", `no volume ${providerVolumeId}`);
       if (volume?.spec.region !== zone.region) refuse("invalid-request", "the volume lies in another region");
       if (holderOf(providerVolumeId) !== undefined) refuse("conflict", "the volume is attached elsewhere");
     }
-    zone.stock--;
+    if (billing === "spot") zone.stock--;
+    else zone.onDemandStock--;
     const isFailing = cloud.failingStarts > 0;
     if (isFailing) cloud.failingStarts--;
     const machine: PaperMachine = {
@@ -171,6 +182,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       name: spec.name,
       token: spec.token,
       zone,
+      billing,
       createdAt: clock.now(),
       volumeIds: spec.volumes.map((volume) => volume.providerVolumeId),
       state: "provisioning",
@@ -196,8 +208,8 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     zone: machine.zone.zone,
     type: "h100.1",
     gpu: GPU,
-    billing: "spot",
-    price: machine.zone.price,
+    billing: machine.billing,
+    price: priceOf(machine),
     createdAt: machine.createdAt,
     protectedUntil: null,
     notice: machine.notice === null ? null : { kind: "reclaim", source: "api", seenAt: clock.now(), deadline: machine.notice.deadline },
@@ -216,7 +228,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     if (machine === undefined || machine.state === "gone") return "gone";
     if (machine.state === "terminating") return "accepted";
     noteUnsealed(machine);
-    if (machine.state === "hibernated" || machine.state === "failed") machine.zone.stock--;
+    if (machine.state === "hibernated" || machine.state === "failed") give(machine, -1);
     machine.state = "terminating";
     machine.next = { at: clock.now() + settings.changeMs, state: "gone", endedBy: "user" };
     return "accepted";
@@ -232,8 +244,8 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
   const restore = (machineId: string): void => {
     const machine = found(machineId);
     if (machine.state !== "hibernated") refuse("conflict", `it is ${machine.state}`);
-    if (machine.zone.stock <= 0) throw fault({ kind: "no-capacity", scope: "zone" }, "no hardware to come back to");
-    machine.zone.stock--;
+    if (left(machine) <= 0) throw fault({ kind: "no-capacity", scope: "zone" }, "no hardware to come back to");
+    give(machine, -1);
     machine.state = "restoring";
     machine.next = { at: clock.now() + settings.changeMs, state: "running" };
   };
@@ -254,25 +266,27 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
   });
 
   const offers = (): readonly Offer[] =>
-    zones.map((zone) => ({
-      provider: id,
-      region: zone.region,
-      zone: zone.zone,
-      type: "h100.1",
-      gpu: GPU,
-      vcpus: 16,
-      memoryGb: 128,
-      billing: "spot",
-      price: zone.price,
-      onDemandPrice: usd(3_000_000),
-      // What is said about stock is as old as the last price sheet: a launch may still be refused.
-      stock: "unknown",
-      noticeSeconds: 120,
-      protectionSeconds: 0,
-      interruptionsPerHour: null,
-      source: "live",
-      observedAt: clock.now(),
-    }));
+    zones.flatMap((zone) =>
+      (["spot", "on-demand"] as const).map((billing) => ({
+        provider: id,
+        region: zone.region,
+        zone: zone.zone,
+        type: "h100.1",
+        gpu: GPU,
+        vcpus: 16,
+        memoryGb: 128,
+        billing,
+        price: priceOf({ zone, billing }),
+        onDemandPrice: ON_DEMAND,
+        // What is said about stock is as old as the last price sheet: a launch may still be refused.
+        stock: "unknown" as const,
+        noticeSeconds: 120,
+        protectionSeconds: 0,
+        interruptionsPerHour: null,
+        source: "live" as const,
+        observedAt: clock.now(),
+      })),
+    );
 
   const provider: Provider = {
     id,
@@ -390,7 +404,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       } else if (what === "hibernate" && machine.state === "running") {
         machine.sealedAt = clock.now();
         hibernate(machineId);
-      } else if (what === "restore" && machine.state === "hibernated" && machine.zone.stock > 0) restore(machineId);
+      } else if (what === "restore" && machine.state === "hibernated" && left(machine) > 0) restore(machineId);
     },
   };
   return cloud;
