@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import { syncRecordCheckpoints } from "../fleet/checkpoint-sync.ts";
 import { reachOf } from "../fleet/reach.ts";
+import { noteUnfit } from "../fleet/unfit.ts";
 import { CHECKPOINT_REASONS, type CheckpointReason } from "../model/checkpoint.ts";
+import { unfitText } from "../model/checkpoint-fit.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { suggestion } from "../model/nearest.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
@@ -43,6 +45,16 @@ export const snapshot: CommandModule = {
         hint: "the checkpoints sealed before are untouched",
         next: [`spot checkpoints ls ${record.name}`, `spot logs ${record.name} --tail 20`],
       });
+    if (sealed.kind === "does-not-fit") {
+      await noteUnfit(fleet, record, sealed.fit);
+      throw new Problem({
+        code: "SPOT_E_CHECKPOINT_UNFIT",
+        message: `${record.name}: ${unfitText(sealed.fit)}`,
+        exit: EXIT.verification,
+        hint: "under a notice a checkpoint is begun only when it can be done in time; a smaller one may fit",
+        next: [`spot checkpoints ls ${record.name}`],
+      });
+    }
     if (sealed.kind === "nothing-to-seal") {
       const what = `${record.name}: nothing to seal, its checkpoint folder is empty`;
       if (context.machine) context.progress.note(what);

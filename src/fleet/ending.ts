@@ -1,3 +1,4 @@
+import { unfitText } from "../model/checkpoint-fit.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
 import type { ProviderInstance } from "../providers/provider.ts";
@@ -11,6 +12,7 @@ import { offerKey } from "./offer-choice.ts";
 import { promiseOnce } from "./promise.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
 import { keptRoot } from "./root-volume.ts";
+import { noteUnfit } from "./unfit.ts";
 
 /** A machine that never came up is passed over for as long as one without capacity. */
 const BLOCK_MS = 180_000;
@@ -19,7 +21,8 @@ const SEAL_MARGIN_SECONDS = 1;
 
 /**
  * The checkpoint before the machine sleeps or ends. When it fails, nothing is ended: the work is worth more than the
- * minutes that it costs to look.
+ * minutes that it costs to look. Where it cannot be done before a reclaim, one goes on without: the machine ends anyway, and
+ * the last sealed checkpoint stands. Without a notice there is always time.
  * @returns whether everything that the workload wrote is sealed on a volume.
  */
 export async function sealFirst(
@@ -33,11 +36,16 @@ export async function sealFirst(
   if (instance.reach === null) throw unsealed(record, reason, "its cloud does not say how it is reached");
   fleet.say(`${record.name}: sealing a checkpoint`);
   const notice = instance.notice ?? record.notice;
-  const deadline = notice === null ? null : Math.floor(notice.deadline / 1000) - SEAL_MARGIN_SECONDS;
+  // A mere hint ends nothing.
+  const presses = notice !== null && notice.kind !== "rebalance";
+  const deadline = presses ? Math.floor(notice.deadline / 1000) - SEAL_MARGIN_SECONDS : null;
   const sealed = await fleet.guest.snapshot(instance.reach, reason, deadline, signal);
   await syncRecordCheckpoints(fleet, record, signal, instance.reach);
   if (sealed.kind === "failed") throw unsealed(record, reason, sealed.why);
-  return true;
+  if (sealed.kind !== "does-not-fit") return true;
+  await noteUnfit(fleet, record, sealed.fit);
+  fleet.say(`${record.name}: ${unfitText(sealed.fit)}`);
+  return false;
 }
 
 function unsealed(record: InstanceRecord, reason: "hibernate" | "down", why: string): Problem {

@@ -1,5 +1,6 @@
 import type { GuestSettings } from "../guest/settings.ts";
 import type { Checkpoint, CheckpointReason } from "../model/checkpoint.ts";
+import type { CheckpointFit } from "../model/checkpoint-fit.ts";
 import type { Rng } from "../model/ids.ts";
 import { type Clock, deadline } from "../platform/clock.ts";
 import type { ExchangeRate } from "../pricing/currency.ts";
@@ -19,6 +20,11 @@ export interface GuestReport {
   readonly restoredFrom: string | null;
   readonly lastSealSeconds: number | null;
   readonly noticeDeadline: number | null;
+  /** When its supervisor last looked around, and what the machine's clock said when it told us. */
+  readonly heartbeatAt?: number | null;
+  readonly saidAt?: number | null;
+  /** Whether a checkpoint fitted the notice, when that was last asked. */
+  readonly fit?: CheckpointFit | null;
   /** Absent from an agent that does not say which mouth its notice has from whom. */
   readonly word?: GuestWord;
 }
@@ -43,6 +49,8 @@ export interface Ear {
 export type SnapshotOutcome =
   | { readonly kind: "sealed"; readonly id: string; readonly step: string | null; readonly files: number; readonly bytes: number }
   | { readonly kind: "nothing-to-seal" }
+  /** It was not begun: it would not have been done by the deadline, and the last sealed one stands. */
+  | { readonly kind: "does-not-fit"; readonly fit: CheckpointFit }
   | { readonly kind: "failed"; readonly why: string };
 
 /** The way into a machine. Undefined means: not reachable now. */

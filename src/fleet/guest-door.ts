@@ -15,6 +15,7 @@ import {
   streamAgentVerb,
   type VerbOptions,
 } from "../guest/run-verb.ts";
+import { guestSettings } from "../guest/settings.ts";
 import { sshAccess } from "../guest/ssh-access.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { Problem } from "../model/problem.ts";
@@ -27,6 +28,7 @@ import type { Capabilities, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import { checkpointEveryMs } from "./checkpoint-interval.ts";
 import type { GuestDoor, GuestLine, GuestReport, GuestWord } from "./fleet.ts";
+import { orderText } from "./spec-order.ts";
 
 /** How long one readiness probe may take, in milliseconds: on this machine, and by ssh, where it may have to connect first. */
 const PROBE_MS = 5_000;
@@ -69,6 +71,7 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
       try {
         const result = await guestSnapshot(reach, reason, until, { ...options(signal), ...limit });
         if (result.kind === "empty") return { kind: "nothing-to-seal" };
+        if (result.kind === "does-not-fit") return result;
         const { id, step, files, bytes } = result.checkpoint;
         return { kind: "sealed", id, step, files, bytes };
       } catch (error) {
@@ -83,6 +86,15 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
     },
     releaseVolume: (reach, signal) => guestRelease(reach, options(signal)),
     sealed: async (reach, signal) => (await guestSealed(reach, options(signal))).map(checkpointOf),
+    async settings(reach, signal) {
+      try {
+        return await guestSettings(reach, options(signal));
+      } catch (error) {
+        alarm(error);
+        if (error instanceof Problem) return undefined;
+        throw error;
+      }
+    },
     publicKey: (signal) => ensureSshKey(ssh, signal),
     isReady: (reach, spec, signal) => isReady(reach, spec, options(signal)),
     bootScript: (record, cloud) => bootScriptFor(world, record, cloud),
@@ -108,6 +120,9 @@ function reportOf(status: GuestStatus): GuestReport {
     restoredFrom: status.restoredFrom,
     lastSealSeconds: status.lastSealSeconds,
     noticeDeadline: status.notice?.deadline ?? null,
+    heartbeatAt: status.heartbeatAt,
+    saidAt: status.saidAt,
+    fit: status.fit,
     ...(status.notice?.own === undefined && status.notice !== null ? {} : { word: wordOf(status.notice) }),
   };
 }
@@ -117,7 +132,11 @@ function wordOf(notice: GuestStatus["notice"]): GuestWord {
 }
 
 /** Hears a machine's agent until the connection ends; lines that are none of its own are passed over. */
-async function listen(reach: Reach, options: VerbOptions, onLine: (line: GuestLine) => void): Promise<"ended" | "unable"> {
+async function listen(
+  reach: Reach,
+  options: VerbOptions,
+  onLine: (line: GuestLine) => void,
+): Promise<"ended" | "unable"> {
   const program = await streamAgentVerb(reach, ["listen"], options);
   let rest = "";
   program.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -195,6 +214,8 @@ async function bootScriptFor(
       checkpointEverySeconds: everyMs === null ? null : everyMs / 1000,
       ttlEndsAt: record.ttlEndsAt === null ? null : Math.floor(record.ttlEndsAt / 1000),
       idleSeconds: spec.idleMs === null ? null : spec.idleMs / 1000,
+      order: orderText(spec),
+      asksReadyHttp: spec.readyHttp !== null,
     },
     source,
   );

@@ -7,15 +7,21 @@
 # when they are there.
 #
 # What stands between `# [only WORD...]` and `# [end]` is sent only to machines of which one of the words is true: what they
-# are, who tells them of a notice, how their volume comes (boot-script.ts). Only functions and their variables stand there.
+# are, who tells them of a notice, how their volume comes, what was ordered (boot-script.ts). Only functions and their variables
+# stand there. Variables and functions whose names have an underscore get short names on the way (agent-text.ts): no text that
+# somebody reads, and no file, has such a name in it.
 #
 # Every verb prints one line of JSON on stdout and talks on stderr, except where it says otherwise. One that could not do
 # its work prints {"error":TEXT} and exits 7.
 #   run                          boot: put the newest checkpoint back, start the workload, listen for notices
-#   snapshot REASON [DEADLINE]   run the checkpoint hook and seal a checkpoint on the volume
+#   snapshot REASON [DEADLINE [soft]]
+#                                run the checkpoint hook and seal a checkpoint on the volume; one that does not fit the deadline
+#                                is not begun: {"error":TEXT,"fit":{...}}. `soft`: the deadline is the hook's alone
 #   notice DEADLINE [KIND]       the controller heard of a reclaim first; same as having heard it here
 #   notice none                  the controller takes back what it told
 #   status                       what goes on
+#   listen                       what a watch wants to hear of it: a line whenever that changes, and every ten seconds, until
+#                                standard input ends
 #   stop [SECONDS]               end the workload: SIGTERM, then SIGKILL
 #   volume DEVICE [GB]           the volume has come under this name: mount it; format it only when it is blank
 #   volume serial:TEXT [GB]      the same; it is the one disk that says this serial number
@@ -49,6 +55,11 @@ WAIT_SECONDS=50
 MOST_TRIES=5
 # How long a hook may take when no deadline presses.
 HOOK_SECONDS=300
+# Bytes a second that a seal is reckoned with before one was measured: what Compute Engine gives a balanced disk of 180 GB. Most
+# disks are faster (EC2's gp3: 125 MB/s), and a checkpoint that is tried too boldly costs the last seconds of the workload.
+FIRST_PACE=50000000
+# A smaller checkpoint says nothing of the disk: it is over in the time that the programs take to start.
+TELLING_BYTES=8388608
 
 # Our tools speak plain bytes; the workload gets its own locale back.
 USER_LC_ALL=${LC_ALL-unset}
@@ -320,7 +331,7 @@ discard() {
 load_settings() {
   SPOT_SET_MACHINE=process SPOT_SET_NOTICES=local SPOT_SET_ENDS_ITSELF=yes SPOT_SET_VOLUME_COMES=mounted
   SPOT_SET_INSTANCE='' SPOT_SET_VOLUME_NAME='' SPOT_SET_VOLUME_MOUNT='' SPOT_SET_WORKDIR=''
-  SPOT_SET_HOOK='' SPOT_SET_EVERY='' SPOT_SET_TTL_ENDS_AT='' SPOT_SET_IDLE='' SPOT_SET_NOTICE_SECONDS=''
+  SPOT_SET_HOOK='' SPOT_SET_EVERY='' SPOT_SET_TTL_ENDS_AT='' SPOT_SET_IDLE='' SPOT_SET_IDLE_BY='' SPOT_SET_NOTICE_SECONDS=''
   if [ ! -r "$LIB/settings.env" ]; then
     say "no settings at $LIB/settings.env"
     return 1
@@ -330,6 +341,7 @@ load_settings() {
   VOLUME=
   if [ -n "$SPOT_SET_VOLUME_MOUNT" ]; then VOLUME=$ROOT$SPOT_SET_VOLUME_MOUNT; fi
   SEALED=$VOLUME/spot/checkpoints
+  PACES=$VOLUME/spot/pace
 }
 
 # refuse TEXT: the reason why nothing was sealed or mounted; the caller returns 7 with it.
@@ -594,14 +606,15 @@ seal() {
     sealed='{"empty":true}'
     return 0
   fi
-  if cmp -s "$WORK/before" "$LIB/sealed.list" && get_sealed && [ -f "$SEALED/$sealed_id/MANIFEST" ]; then
+  if get_sealed && cmp -s "$WORK/before" "$LIB/sealed.list"; then
     sealed="{$sealed_json,\"unchanged\":true}"
     return 0
   fi
+  seal_needs=$(space_needed "$WORK/before")
+  fits || return
   mkdir -p "$SEALED" || refuse "$SEALED could not be made: $(mkdir -p "$SEALED" 2>&1)" || return
   for seal_old in "$SEALED"/.partial-*; do discard "$seal_old"; done
   space_left
-  seal_needs=$(space_needed "$WORK/before")
   [ "$space_free" -ge "$seal_needs" ] || full "$seal_needs" || return
   new_id
   PARTIAL=$SEALED/.partial-$id
@@ -646,6 +659,7 @@ remember_sealed() {
   printf '%s\n%s\n' "$id" "$sealed_json" >"$LIB/sealed.last.tmp" && mv -f "$LIB/sealed.last.tmp" "$LIB/sealed.last"
   cp "$WORK/before" "$LIB/sealed.list.tmp" && mv -f "$LIB/sealed.list.tmp" "$LIB/sealed.list"
   put last-checkpoint "$id"
+  put needs "$(space_needed "$WORK/before")"
 }
 
 # Keeps what the next deadline is planned with, and says it.
@@ -654,25 +668,47 @@ seal_record() {
   ticks
   seal_took=$((ticks - seal_began))
   put last-seal-ticks "$seal_took"
+  # It belongs to the disk, which outlives the machine. A full one loses it.
+  if [ "$seal_needs" -ge "$TELLING_BYTES" ]; then
+    { tail -n 2 "$PACES"; echo $((seal_needs * 100 / (seal_took + 1))); } >"$WORK/paces" 2>/dev/null
+    cp "$WORK/paces" "$PACES.tmp" 2>/dev/null && mv -f "$PACES.tmp" "$PACES"
+  fi
   sealed="{$sealed_json,\"unchanged\":false}"
   say "sealed $id ($1, $((seal_took / 100)).$(printf %02d $((seal_took % 100))) s)"
 }
 
-# Sets $sealed_id and $sealed_json to the last seal's.
+# Sets $sealed_id and $sealed_json to the last seal's, while it stands on the volume; to nothing otherwise.
 get_sealed() {
   sealed_id='' sealed_json=''
-  [ -r "$LIB/sealed.last" ] || return 1
-  { IFS= read -r sealed_id && IFS= read -r sealed_json; } <"$LIB/sealed.last"
+  if [ -r "$LIB/sealed.last" ]; then { IFS= read -r sealed_id && IFS= read -r sealed_json; } <"$LIB/sealed.last"; fi
+  [ -n "$sealed_json" ] && [ -f "$SEALED/$sealed_id/MANIFEST" ] && return
+  sealed_id=
+  return 1
 }
 
-# Seconds that a seal is expected to take: the last one's, or a guess from the size.
+# expect_seal: sets $needed to the seconds that a seal of $seal_needs bytes is reckoned with, at $pace: the slowest of the last
+# three that were measured. Half of it is margin, a second what the programs take.
 expect_seal() {
-  get last-seal-ticks
-  if is_number "$value"; then
-    seal_seconds=$((value / 100 + 1))
-  else
-    seal_seconds=$(($(du -sk "$CKPT" 2>/dev/null | cut -f 1) / 100000 + 2))
-  fi
+  pace=$(grep -x '[1-9][0-9]\{0,14\}' "$PACES" 2>/dev/null | sort -n | head -n 1)
+  : "${pace:=$FIRST_PACE}"
+  needed=$((seal_needs * 3 / 2 / pace + 1))
+}
+
+# fits: whether what is to be sealed fits the time until $fit_until, which is empty where nothing presses. The first checkpoint
+# of all is begun in any case: there is nothing to lose. So is one whose deadline is over: a clock may be wrong.
+fits() {
+  begins=true
+  [ -n "$fit_until" ] || return 0
+  now
+  fit_left=$((fit_until - now)) fit=true
+  expect_seal
+  if [ "$needed" -gt "$fit_left" ]; then fit=false; fi
+  if get_sealed && [ "$fit" = false ] && [ "$fit_left" -gt 0 ]; then begins=false; fi
+  json_text "$sealed_id"
+  fit=$(printf '{"bytes":%s,"bytesPerSecond":%s,"neededSeconds":%s,"leftSeconds":%s,"fits":%s,"begun":%s,"stands":%s}' \
+    "$seal_needs" "$pace" "$needed" "$fit_left" "$fit" "$begins" "$json")
+  put fit "$fit"
+  [ "$begins" = true ] || refuse "$((seal_needs / 1000000)) MB need $needed s, $fit_left s are left: not started; $sealed_id stands"
 }
 
 # ---------------------------------------------------------------- processes: the workload, the hook
@@ -770,7 +806,12 @@ run_hook() {
     fi
     nap 0.1
   done
-  wait "$hook_shell"
+  # One that hangs in the kernel outlives its end.
+  hook_waits=0
+  while kill -0 "$hook_shell" 2>/dev/null && [ "$hook_waits" -lt 20 ]; do
+    hook_waits=$((hook_waits + 1))
+    nap 0.1
+  done
   hook_code=
   [ -s "$WORK/hook.code" ] && read -r hook_code <"$WORK/hook.code"
   tail -c 16384 "$RUN/hook.log" >&2
@@ -1179,7 +1220,7 @@ answer_notice() {
   responder=
   answered=$notice
   if [ -z "$notice" ]; then
-    rm -f "$RUN/notice.json" "$RUN/notice"
+    rm -f "$RUN/notice.json" "$RUN/notice" "$RUN/fit"
     say 'the notice was withdrawn'
     return 0
   fi
@@ -1199,12 +1240,15 @@ answer_notice() {
   esac
 }
 
-# plan DEADLINE: sets $left (seconds to it) and $reserve (what a seal and its margin need of them).
+# plan DEADLINE: sets $left (seconds to it) and $reserve (what a seal and its margin need of them), by what was sealed last.
 plan() {
   now
   left=$(($1 - now))
+  get needs
+  is_number "$value" || value=$(du -sk "$CKPT" 2>/dev/null | awk '{ printf "%.0f", $1 * 1024 }')
+  seal_needs=${value:-0}
   expect_seal
-  reserve=$((seal_seconds + seal_seconds / 2 + 1))
+  reserve=$((needed + 1))
   if [ "$left" -gt 60 ]; then reserve=$((reserve + 3)); fi
 }
 
@@ -1216,7 +1260,8 @@ plan_hook() {
   if [ "$hook_share" -lt 1 ]; then hook_share=1; fi
 }
 
-# _respond DEADLINE: the hook inside its share, then a seal, then another whenever there is newer data and time for it.
+# _respond DEADLINE: the hook inside its share, then a seal, then another whenever there is newer data and time for it. What
+# does not fit is looked at again and again: the workload may make it smaller.
 verb__respond() {
   load_settings && begin_work || return 7
   plan_hook "$1"
@@ -1225,7 +1270,7 @@ verb__respond() {
     say 'this instance has no volume: nothing outlives it'
     return 0
   fi
-  next_seal=0
+  next_seal=0 fit_until=$1 begins=true
   while [ -f "$RUN/notice.json" ]; do
     plan "$1"
     # Whoever is late, or whose clock is wrong, tries once all the same.
@@ -1238,9 +1283,10 @@ verb__respond() {
       seal_until=$1
       if [ "$left" -le 0 ]; then seal_until=$((now + 10)); fi
       if lock seal "$seal_until"; then
-        seal notice || say "not sealed: $refusal"
+        fit_before=$begins
+        seal notice || [ "$fit_before" = false ] || say "not sealed: $refusal"
         unlock seal
-        case $sealed in *'"unchanged":false'*)
+        case $begins$sealed in false* | *'"unchanged":false'*)
           plan "$1"
           next_seal=$((now + 2))
           if [ "$next_seal" -lt $((now + left / 4)) ]; then next_seal=$((now + left / 4)); fi
@@ -1248,19 +1294,23 @@ verb__respond() {
         esac
       fi
     fi
-    # A seal that cannot be finished would only cost the disk.
-    [ "$left" -lt "$reserve" ] && break
+    [ "$left" -ge "$reserve" ] || [ "$begins" = false ] || break
     nap 0.5
   done
 }
 
 # ---------------------------------------------------------------- run
 
+# command_of FOLDER: sets $command_line to that of a process below /proc, without the zeros between its words.
+command_of() {
+  command_line=
+  { IFS= read -r command_line <"$1/cmdline"; } 2>/dev/null
+}
+
 # runs_agent PID: a shell reads no NULs, so the words stick together. Any fork of this one would look like an agent itself,
 # and in a container that was started again the old number may well be given to it.
 runs_agent() {
-  command_line=
-  if [ -r "/proc/$1/cmdline" ]; then IFS= read -r command_line 2>/dev/null <"/proc/$1/cmdline" || :; fi
+  command_of "/proc/$1"
   case $command_line in *"$LIB/agent.shrun") ;; *) return 1 ;; esac
 }
 
@@ -1356,7 +1406,7 @@ supervise() {
     if [ -z "$over" ] && [ ! -f "$RUN/released" ]; then
       if time_is_up; then
         finish 'its time is up'
-      elif [ -n "$ended_at" ] && is_number "$SPOT_SET_IDLE" && [ $((now - ended_at)) -ge "$SPOT_SET_IDLE" ]; then
+      elif is_number "$SPOT_SET_IDLE" && is_idle; then
         finish 'it has been idle'
       elif [ -z "$begun" ]; then
         begin || return
@@ -1373,6 +1423,84 @@ time_is_up() {
   ttl=${value:-$SPOT_SET_TTL_ENDS_AT}
   is_number "$ttl" && [ "$now" -ge "$ttl" ]
 }
+
+# [only idle]
+# Below so many percent a GPU does nothing that somebody waits for: a desktop or a monitor of its own shows as one or two.
+IDLE_PERCENT=5
+# A GPU that was seen idle fewer times may have been seen between two bursts.
+IDLE_SAMPLES=3
+
+# is_idle: whether nothing has been going on for the idle time. Time is added up in small steps, so that neither a clock that is
+# set nor a machine that slept makes it pass; `date` has no say.
+idle_ticks=0 idle_samples=0 idle_before='' look_again='' gpu='' gpu_looker='' people=0
+is_idle() {
+  ticks
+  idle_step=$((ticks - ${idle_before:-$ticks})) idle_before=$ticks
+  case $idle_step in -* | ?????*) idle_step=0 look_again=$ticks ;; esac
+  if [ "$ticks" -ge "${look_again:-0}" ]; then look_around; fi
+  if something_goes_on; then
+    idle_ticks=0 idle_samples=0
+    return 1
+  fi
+  idle_ticks=$((idle_ticks + idle_step))
+  [ "$idle_ticks" -ge "${SPOT_SET_IDLE}00" ] && { [ -z "$gpu" ] || [ "$idle_samples" -ge "$IDLE_SAMPLES" ]; }
+}
+
+# A workload that runs is something, unless it was ordered that the GPU alone tells; then it is something wherever no GPU tells.
+something_goes_on() {
+  if [ -z "$ended_at" ] && { [ -z "$gpu" ] || [ "$SPOT_SET_IDLE_BY" != gpu ]; }; then return 0; fi
+  if [ "${gpu:-0}" -ge "$IDLE_PERCENT" ] || [ "$people" -gt 0 ]; then return 0; fi
+  for idle_lock in seal hook volume; do
+    if idle_owner=$(readlink "$RUN/$idle_lock.lock") && kill -0 "$idle_owner" 2>/dev/null; then return 0; fi
+  done
+  return 1
+}
+
+# look_around: at the GPUs and at who is here, some four times in the idle time, and every 15 s at least.
+look_around() {
+  look_again=$((SPOT_SET_IDLE * 25))
+  if [ "$look_again" -gt 1500 ]; then look_again=1500; fi
+  if [ "$look_again" -lt 100 ]; then look_again=100; fi
+  look_again=$((ticks + look_again))
+  # nvidia-smi takes seconds, and hangs on a GPU that is lost: somebody else asks it, and has until the next look.
+  get gpu
+  gpu=$value
+  rm -f "$RUN/gpu"
+  if is_number "$gpu"; then idle_samples=$((idle_samples + 1)); else gpu=; fi
+  if ! kill -0 "${gpu_looker:-none}" 2>/dev/null; then
+    (sample=$(nvidia-smi --query-gpu=utilization.gpu --format=csv,noheader,nounits | sort -n | tail -n 1) && put gpu "$sample") 2>/dev/null &
+    gpu_looker=$!
+  fi
+  count_people
+  idle_since=null
+  if [ "$idle_ticks" -gt 0 ]; then idle_since=$((now - idle_ticks / 100)); fi
+  idle_workload=running
+  if [ -n "$ended_at" ]; then idle_workload=over; fi
+  put idle "$(printf '{"since":%s,"gpuUtil":%s,"logins":%s,"workload":"%s","basis":["exit","logins"%s]}' \
+    "$idle_since" "${gpu:-null}" "$people" "$idle_workload" "${gpu:+,\"gpu\"}")"
+}
+
+# count_people: who is logged in, works in `exec`, or came by SSH for anything but a verb of ours. The people of a machine that is
+# only a process are another's.
+count_people() {
+  people=0
+  for person in "$RUN"/sessions/*; do
+    if kill -0 "${person##*/}" 2>/dev/null; then people=$((people + 1)); else rm -f "$person"; fi
+  done
+  [ "$SPOT_SET_MACHINE" != process ] || return 0
+  people=$((people + $(who 2>/dev/null | wc -l)))
+  for person in "$ROOT"/proc/[0-9]*; do
+    command_of "$person"
+    case $command_line in sshd*@notty) ;; *) continue ;; esac
+    person_runs=
+    { read -r person_runs <"$person/task/${person##*/}/children"; } 2>/dev/null
+    for person_runs in $person_runs; do
+      command_of "$ROOT/proc/$person_runs"
+      case $command_line in *agent.sh*) ;; ?*) people=$((people + 1)) ;; esac
+    done
+  done
+}
+# [end]
 
 # seal_aside REASON: in a process of its own, one at a time.
 seal_aside() {
@@ -1440,9 +1568,10 @@ finish() {
 # answers the notice is not run twice.
 seal_at_the_end() {
   now
-  end_until=$((now + 60))
-  if [ -n "$asked" ] && [ "$SPOT_SET_NOTICES" = gcp ]; then end_until=$((now + 25)); fi
+  end_until=$((now + 60)) end_how=soft
+  if [ -n "$asked" ] && [ "$SPOT_SET_NOTICES" = gcp ]; then end_until=$((now + 25)) end_how=; fi
   if presses; then
+    end_how=
     if [ "${notice#* }" -lt "$end_until" ]; then end_until=${notice#* }; fi
     if [ "$end_until" -lt $((now + 25)) ]; then end_until=$((now + 25)); fi
     plan "$end_until"
@@ -1453,7 +1582,7 @@ seal_at_the_end() {
       return
     fi
   fi
-  sh "$AGENT" snapshot down "$end_until" >/dev/null
+  sh "$AGENT" snapshot down "$end_until" $end_how >/dev/null
 }
 
 leave() {
@@ -1466,7 +1595,9 @@ leave() {
 # fail TEXT: as every verb reports it.
 fail() {
   say "$1"
-  printf '{"error":%s}\n' "$(json_string "$1")"
+  fail_fit=
+  if [ "${begins-}" = false ]; then fail_fit=",\"fit\":$fit"; fi
+  printf '{"error":%s%s}\n' "$(json_string "$1")" "$fail_fit"
   exit 7
 }
 
@@ -1496,14 +1627,16 @@ verb_snapshot() {
   require_running
   begin_work || fail "no space to work in: $RUN"
   now
-  snapshot_until=$((now + 3600))
+  snapshot_until=$((now + 3600)) fit_until=
   hook_share=$HOOK_SECONDS
   if is_number "${2-}"; then
     snapshot_until=$2
+    [ "${3-}" = soft ] || fit_until=$2
     plan_hook "$2"
   fi
   if [ "$1" != exit ]; then run_hook "$1" "${2:-$((now + hook_share))}" "$hook_share"; fi
   lock seal "$snapshot_until" || fail 'another checkpoint is being sealed'
+  begins=true
   seal "$1" || fail "$refusal"
   printf '%s\n' "$sealed"
 }
@@ -1528,11 +1661,29 @@ json_number() { if is_number "$1"; then json=$1; else json=null; fi; }
 # json_text TEXT: a string, or null when there is none. Only for texts that need no escapes.
 json_text() { if [ -n "$1" ]; then json=\"$1\"; else json=null; fi; }
 
+json_as_is() { json=${1:-null}; }
+
 # field NAME FUNCTION KEY: appends to $fields.
 field() {
   get "$3"
   "$2" "$value"
   fields="${fields:+$fields,}\"$1\":$json"
+}
+
+# field_notice: `own`: the cloud's metadata service says so itself; else the controller told it, and nobody knows more.
+field_notice() {
+  get notice
+  json=null
+  if [ -n "$value" ]; then
+    said=$value own=true
+    get told
+    if [ "$value" = "$said" ]; then
+      get heard
+      if [ "$value" != "$said" ]; then own=false; fi
+    fi
+    json="{\"kind\":\"${said% *}\",\"deadline\":${said#* },\"own\":$own}"
+  fi
+  fields="$fields,\"notice\":$json"
 }
 
 verb_status() {
@@ -1557,13 +1708,39 @@ verb_status() {
   get last-seal-ticks
   if is_number "$value"; then json=$((value / 100)).$(printf %02d $((value % 100))); else json=null; fi
   fields="$fields,\"lastSealSeconds\":$json"
-  get notice
-  if [ -n "$value" ]; then json="{\"kind\":\"${value% *}\",\"deadline\":${value#* }}"; else json=null; fi
-  fields="$fields,\"notice\":$json"
+  field_notice
+  field fit json_as_is fit
+  field idle json_as_is idle
   field heartbeatAt json_number heartbeat
   json_number "$SPOT_SET_TTL_ENDS_AT"
-  printf '{%s,"ttlEndsAt":%s}\n' "$fields" "$json"
+  now
+  printf '{%s,"ttlEndsAt":%s,"saidAt":%s}\n' "$fields" "$json" "$now"
 }
+
+# [only local aws gcp alibaba]
+verb_listen() {
+  require_running
+  # What runs in a shell's background gets no standard input of its own accord.
+  exec 3<&0
+  (cat <&3; kill "$$") >/dev/null 2>&1 &
+  listen_said='' listen_at=0
+  while get agent-pid && kill -0 "$value" 2>/dev/null; do
+    fields=
+    field phase json_text phase
+    read_step "$CKPT"
+    json_text "$step"
+    fields="$fields,\"step\":$json"
+    field_notice
+    ticks
+    if [ "$fields" != "$listen_said" ] || [ $((ticks - listen_at)) -ge 1000 ]; then
+      printf '{%s}\n' "$fields"
+      listen_said=$fields listen_at=$ticks
+    fi
+    nap 1
+  done
+  fail 'the agent is not running'
+}
+# [end]
 
 # end_workload SECONDS: SIGTERM, and SIGKILL to what is left after that time.
 end_workload() {
@@ -1765,6 +1942,7 @@ verb_pack() {
   exec tar -cf - -C "$SEALED/$1" MANIFEST data >&3 3>&-
 }
 
+# [only ready]
 verb_ready_http() {
   load_settings || fail 'the agent has no settings'
   if ! is_number "${1-}" || [ "$1" -lt 1 ] || [ "$1" -gt 65535 ]; then fail "not a port: ${1-}"; fi
@@ -1784,11 +1962,14 @@ answers_http() {
   fi
   http GET "http://127.0.0.1:$1$2" 'Accept: */*' >/dev/null
 }
+# [end]
 
 verb_exec() {
   [ "${1-}" = -- ] && shift
   case ${1-} in '' | -*) fail "not a program's name: ${1-}" ;; esac
   load_settings || fail 'the agent has no settings'
+  # As long as it runs, somebody is here.
+  { mkdir -p "$RUN/sessions" && : >"$RUN/sessions/$$"; } 2>/dev/null
   restore_locale
   if [ -r "$RUN/environment" ]; then
     # The terminal is the one of whoever asks.
@@ -1807,11 +1988,11 @@ verb=${1-}
 [ $# -gt 0 ] && shift
 http_head=$RUN/.http-${verb##*/}
 case $verb in
-  run | snapshot | notice | status | stop | volume | release | sealed | verify | pack | exec) "verb_$verb" "$@" ;;
+  run | snapshot | notice | status | listen | stop | volume | release | sealed | verify | pack | exec) "verb_$verb" "$@" ;;
   ready-http) verb_ready_http "$@" ;;
   _workload | _hook | _respond | _links | _listen) "verb_$verb" "$@" ;;
   *)
-    say "not a verb: $verb (run, snapshot, notice, status, stop, volume, release, sealed, verify, pack, ready-http, exec)"
+    say "not a verb: $verb (run, snapshot, notice, status, listen, stop, volume, release, sealed, verify, pack, ready-http, exec)"
     exit 2
     ;;
 esac

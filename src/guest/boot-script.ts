@@ -1,5 +1,6 @@
 import { usageProblem } from "../model/problem.ts";
 import type { MachineKind } from "../providers/provider.ts";
+import { forMachine, withShortNames } from "./agent-text.ts";
 
 /** What the agent inside one machine is told at boot. */
 export interface AgentSettings {
@@ -25,8 +26,14 @@ export interface AgentSettings {
    * the agent takes the least that is usual there.
    */
   readonly noticeSeconds?: number | null;
-  /** How long the machine stays up after the workload has ended; null means until somebody ends it. */
+  /** How long the machine may be idle before it ends; null means until somebody ends it. */
   readonly idleSeconds: number | null;
+  /** `gpu`: a workload that runs and leaves the GPUs alone is idle too. Absent or `exit`: only one that is over. */
+  readonly idleBy?: "exit" | "gpu";
+  /** False: nobody will ask it whether a port of its own answers (`ready-http`), and it gets no program for that. */
+  readonly asksReadyHttp?: boolean;
+  /** What else was ordered, for whoever takes the machine over without our records (`fleet/spec-order.ts`); null for nothing. */
+  readonly order?: string | null;
   /**
    * Our public key, one line as in `authorized_keys`. A container lets it in as root; elsewhere the cloud does that, and it is
    * not looked at. Null for none.
@@ -79,8 +86,11 @@ function settingsText(settings: AgentSettings): string {
     TTL_ENDS_AT: settings.ttlEndsAt === null ? null : Math.floor(settings.ttlEndsAt),
     NOTICE_SECONDS: (settings.noticeSeconds ?? 0) > 0 ? Math.floor(settings.noticeSeconds ?? 0) : null,
     IDLE: settings.idleSeconds === null ? null : Math.max(0, Math.round(settings.idleSeconds)),
+    // Where there is no workload, nothing but the GPU can tell that nobody needs the machine.
+    IDLE_BY: settings.command.length === 0 ? "gpu" : (settings.idleBy ?? null),
   };
-  const lines = Object.entries(values).map(([name, value]) => {
+  const all = settings.order == null ? values : { ...values, ORDER: settings.order };
+  const lines = Object.entries(all).map(([name, value]) => {
     const text = value === null ? "" : String(value);
     refuseNul(name, text);
     return `SPOT_SET_${name}=${shellWord(text)}`;
@@ -103,23 +113,16 @@ function writeFileLines(path: string, text: string): readonly string[] {
   return [`cat >"$spot_lib/${path}.new" <<'${mark}'`, lines, mark];
 }
 
-/**
- * Clouds take only so much: of what stands between `# [only WORD...]` and `# [end]` a machine gets what has a word for it, and
- * it gets no comments, no blank lines and no indentation (half of the text). No text of the agent's spans lines that begin with
- * a `#` or with spaces that mean something.
- */
-function forMachine(shell: string, { kind, notices, volumes }: MachineKind): string {
-  const words = new Set<string>([kind, notices, volumes]);
-  const [first = "", ...lines] = shell.split("\n");
-  const kept = [first];
-  let wanted = true;
-  for (const line of lines.map((text) => text.trimStart())) {
-    const only = /^# \[only ([a-z ]+)\]$/.exec(line)?.[1];
-    if (only !== undefined) wanted = only.split(" ").some((word) => words.has(word));
-    else if (line === "# [end]") wanted = true;
-    else if (wanted && line !== "" && !line.startsWith("#")) kept.push(line);
-  }
-  return `${kept.join("\n")}\n`;
+/** What the agent's `# [only WORD...]` are asked of: what the machine is, and what was ordered. */
+function wordsOf({ machine, asksReadyHttp, idleSeconds }: AgentSettings): ReadonlySet<string> {
+  const { kind, notices, volumes } = machine;
+  return new Set([kind, notices, volumes, ...(asksReadyHttp === false ? [] : ["ready"]), ...(idleSeconds === null ? [] : ["idle"])]);
+}
+
+/** The agent as that machine gets it: as it is on the embedded cloud, elsewhere as short as it can be made. */
+export function agentFor(settings: AgentSettings, agentSource: string): string {
+  if (settings.machine.kind === "process") return agentSource;
+  return withShortNames(forMachine(agentSource, wordsOf(settings)));
 }
 
 /**
@@ -234,7 +237,7 @@ export function bootScript(settings: AgentSettings, agentSource: string): string
     "spot_umask=$(umask)",
     "umask 077",
     ...writeFileLines("settings.env", settingsText(settings)),
-    ...writeFileLines("agent.sh", settings.machine.kind === "process" ? agentSource : forMachine(agentSource, settings.machine)),
+    ...writeFileLines("agent.sh", agentFor(settings, agentSource)),
     // An agent that systemd has started already from an earlier machine's disk has the wrong settings.
     "spot_how=start",
     'if [ -f "$spot_lib/settings.env" ] && ! cmp -s "$spot_lib/settings.env.new" "$spot_lib/settings.env"; then spot_how=restart; fi',

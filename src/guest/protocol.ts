@@ -17,6 +17,24 @@ const step = v.nullable(v.pipe(v.string(), v.maxLength(64)));
 
 const heardSchema = v.object({ phase, step, notice: guestNotice });
 
+const fitSchema = v.object({
+  bytes: count,
+  bytesPerSecond: count,
+  neededSeconds: count,
+  leftSeconds: v.pipe(v.number(), v.integer()),
+  fits: v.boolean(),
+  begun: v.boolean(),
+  stands: v.nullable(id),
+});
+
+const idleSchema = v.object({
+  since: v.nullable(seconds),
+  gpuUtil: v.nullable(count),
+  logins: count,
+  workload: v.picklist(["running", "over"]),
+  basis: v.array(v.picklist(["exit", "gpu", "logins"])),
+});
+
 const statusSchema = v.object({
   phase,
   awaits: v.nullable(v.literal("volume")),
@@ -30,6 +48,10 @@ const statusSchema = v.object({
   notice: guestNotice,
   heartbeatAt: v.nullable(seconds),
   ttlEndsAt: v.nullable(seconds),
+  // Older agents say none of these.
+  fit: v.optional(v.nullable(fitSchema), null),
+  idle: v.optional(v.nullable(idleSchema), null),
+  saidAt: v.optional(v.nullable(seconds), null),
 });
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
@@ -66,11 +88,25 @@ const readySchema = v.object({ ready: v.boolean() });
 /**
  * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's. `awaits`: what has to be told
  * before the workload can start. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
+ * `saidAt`: what the machine's clock said meanwhile. `idle`: what the idle time is counted by, null where none was ordered.
  */
 export type GuestStatus = v.InferOutput<typeof statusSchema>;
 
 /** What the agent says to whoever listens. Times are epoch seconds. */
 export type GuestHeard = v.InferOutput<typeof heardSchema>;
+
+/**
+ * Whether a checkpoint fitted the time that a notice left, when that was last asked. `bytes` is all that would have been sealed,
+ * `bytesPerSecond` the slowest of the last seals, `neededSeconds` with a margin. Not `begun`: `stands` is what remains; it is
+ * null while nothing is sealed, and then one is begun in any case.
+ */
+export type GuestFit = v.InferOutput<typeof fitSchema>;
+
+/**
+ * What the agent counts the idle time by. `since` in epoch seconds, null while something goes on; `gpuUtil` in percent, the
+ * busiest GPU's, null where none can be asked; `logins` counts terminals, SSH sessions of people and `spot exec`.
+ */
+export type GuestIdle = v.InferOutput<typeof idleSchema>;
 
 /** A volume that is mounted; `formatted` when it was blank and has its file system since now. `device` is a path. */
 export type VolumeResult = v.InferOutput<typeof volumeSchema>;
@@ -85,7 +121,10 @@ export type VerifiedCheckpoint = v.InferOutput<typeof verifiedSchema>;
 export type SealedSnapshot = v.InferOutput<typeof sealedSchema>;
 
 /** `empty`: the workload has written nothing that could be sealed. */
-export type SnapshotResult = { readonly kind: "sealed"; readonly checkpoint: SealedSnapshot } | { readonly kind: "empty" };
+export type SnapshotResult =
+  | { readonly kind: "sealed"; readonly checkpoint: SealedSnapshot }
+  | { readonly kind: "empty" }
+  | { readonly kind: "does-not-fit"; readonly fit: GuestFit };
 
 /** The one line of JSON that a verb prints last. */
 function lastLine(stdout: string): unknown {
@@ -122,6 +161,12 @@ export function parseGuestStatus(stdout: string): GuestStatus {
 export function parseHeard(line: string): GuestHeard | undefined {
   const result = v.safeParse(heardSchema, lastLine(line));
   return result.success ? result.output : undefined;
+}
+
+/** Why a checkpoint was not begun, when that is the answer. */
+export function parseUnfit(stdout: string): GuestFit | undefined {
+  const result = v.safeParse(v.object({ error: v.string(), fit: fitSchema }), lastLine(stdout));
+  return result.success ? result.output.fit : undefined;
 }
 
 /** @throws Problem when it is neither a sealed checkpoint nor `{"empty":true}`. */

@@ -17,6 +17,7 @@ import {
   parseReady,
   parseSealed,
   parseSnapshotResult,
+  parseUnfit,
   parseVerified,
   parseVolumeResult,
   type SnapshotResult,
@@ -185,7 +186,9 @@ export async function guestStatus(reach: Reach, options: VerbOptions): Promise<G
  */
 export async function guestSnapshot(reach: Reach, reason: string, deadline: number | null, options: VerbOptions): Promise<SnapshotResult> {
   const until = deadline === null ? [] : [String(Math.floor(deadline / SECOND))];
-  return parseSnapshotResult(await ask(reach, ["snapshot", reason, ...until], options));
+  const result = await runAgentVerb(reach, ["snapshot", reason, ...until], options);
+  const unfit = parseUnfit(result.stdout);
+  return unfit === undefined ? parseSnapshotResult(requireSuccess("snapshot", result)) : { kind: "does-not-fit", fit: unfit };
 }
 
 /** Tells the agent of a notice that the provider's API gave. `deadline` in epoch milliseconds. */

@@ -1,6 +1,8 @@
+import { unfitText } from "../model/checkpoint-fit.ts";
 import { durationText } from "../model/duration.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { safeLine, stripControl } from "../platform/terminal.ts";
+import { plainPainter } from "./painter.ts";
 import type { Painter } from "./view.ts";
 
 /** One event as a line for people: time, instance, what happened. */
@@ -8,6 +10,11 @@ export function eventText(event: FleetEvent, painter: Painter): string {
   const time = painter.dim(new Date(event.at).toISOString().slice(11, 19));
   const who = painter.bold(stripControl(event.instance ?? event.provider ?? "").padEnd(12));
   return `${time}  ${who}  ${sentence(event, painter)}`.trimEnd();
+}
+
+/** What happened, without colours and without the time and the name. */
+export function eventSentence(event: FleetEvent): string {
+  return sentence(event, plainPainter);
 }
 
 function sentence(event: FleetEvent, painter: Painter): string {
@@ -24,6 +31,7 @@ function sentence(event: FleetEvent, painter: Painter): string {
         `${word("kind")} notice, ${secondsLeft(event)} left, said by the ${word("source") === "guest" ? "agent" : "provider"}`,
       );
     case "checkpoint":
+      if (data["skipped"] === true) return painter.yellow(`checkpoint: ${skippedText(data)}`);
       return `${painter.cyan(`sealed${word("step") === "" ? "" : ` step ${word("step")}`} (${word("reason")})`)} ${painter.dim(word("checkpoint"))}`;
     case "intent":
       return painter.dim(`intends: ${[word("intent"), word("offer"), word("volume")].filter((text) => text !== "").join(" ")}`);
@@ -36,6 +44,12 @@ function sentence(event: FleetEvent, painter: Painter): string {
     default:
       return `${event.type} ${JSON.stringify(data)}`;
   }
+}
+
+function skippedText(data: FleetEvent["data"]): string {
+  const number = (key: string) => (typeof data[key] === "number" ? data[key] : 0);
+  const stands = typeof data["stands"] === "string" ? safeLine(data["stands"]) : null;
+  return unfitText({ bytes: number("bytes"), neededSeconds: number("neededSeconds"), leftSeconds: number("leftSeconds"), stands });
 }
 
 function actionText(word: (key: string) => string): string {

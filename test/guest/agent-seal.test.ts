@@ -41,7 +41,7 @@ async function running(machine: Machine): Promise<void> {
 async function snapshot(machine: Machine): Promise<SealedSnapshot> {
   const result = await machine.verb("snapshot", "manual");
   const parsed = parseSnapshotResult(result.stdout);
-  if (parsed.kind === "empty") throw new Error("nothing was sealed");
+  if (parsed.kind !== "sealed") throw new Error("nothing was sealed");
   return parsed.checkpoint;
 }
 

@@ -1,4 +1,5 @@
-import { gunzipSync } from "node:zlib";
+import { readFileSync } from "node:fs";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { userData } from "../../src/providers/aws/boot.ts";
 import { maxPriceOf } from "../../src/providers/aws/launch.ts";
@@ -166,6 +167,15 @@ describe("user data", () => {
 
   test("begins like a script, whatever the script begins with", () => {
     expect(gunzipSync(Buffer.from(userData("echo up", {}), "base64")).toString()).toBe("#!/bin/sh\necho up");
+  });
+
+  test("is packed tighter where that makes it fit", () => {
+    const source = readFileSync(new URL("../../src/guest/agent.sh", import.meta.url), "utf8");
+    let length = 40_000;
+    while (gzipSync(source.slice(0, length), { level: 9 }).length <= 16_400) length += 500;
+    const packed = Buffer.from(userData(source.slice(0, length), {}), "base64");
+    expect(packed.length).toBeLessThanOrEqual(16_384);
+    expect(gunzipSync(packed).toString()).toBe(source.slice(0, length));
   });
 
   onMoto("what is too long is refused with its size, before anything is sent", async () => {
