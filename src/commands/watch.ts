@@ -1,140 +1,115 @@
 import type { Command } from "commander";
-import { controllerSeat, controllerText, type Seat } from "../fleet/controller.ts";
+import { bell } from "../fleet/bell.ts";
+import { controllerSeat } from "../fleet/controller.ts";
+import { openEar } from "../fleet/ear.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { look } from "../fleet/look.ts";
-import { ownPace, type Pace } from "../fleet/pace.ts";
-import { reconcile } from "../fleet/pass.ts";
-import { parseDuration } from "../model/duration.ts";
+import { ownPace } from "../fleet/pace.ts";
+import { seqBefore } from "../fleet/tail.ts";
 import type { FleetEvent } from "../model/event.ts";
-import { usageProblem } from "../model/problem.ts";
-import { eventText } from "../output/event-text.ts";
-import { instancesView } from "../output/instances-view.ts";
-import { eventJson } from "../output/json.ts";
-import { liveFrame } from "../output/live-frame.ts";
+import { follower } from "../platform/clock.ts";
 import { notePasses } from "../platform/service-pulse.ts";
-import { stripControl } from "../platform/terminal.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
-import { refreshSshConfig } from "./config/ssh-blocks.ts";
-import { instanceRows, namedInstance, openFleet } from "./fleet-context.ts";
+import { openFleet } from "./fleet-context.ts";
+import { guardClock } from "./watch/clock-guard.ts";
+import { hooksOf, readWatchOptions, type WatchedName, type WatchOptions, watchedNames, webhooksOf } from "./watch/options.ts";
+import { tellOn } from "./watch/telling.ts";
+import { hearOn, type Watching } from "./watch/watching.ts";
 
-/** Between two looks; a short notice needs a short one. */
-const POLL_MS = 1_000;
-/** One pass of `--act` may work this long on what is not settled before the next look. */
-const PASS_LIMIT_MS = 2_000;
-const EVENTS_SHOWN = 12;
+const collect = (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value];
 
 export const watch: CommandModule = {
   configure(command: Command) {
     command
-      .argument("[names...]", "only these instances")
+      .argument("[names...]", "only these: instances, volumes or providers")
       .option("--act", "also respond: checkpoint, replace, finish what was begun")
-      .option("--since <when>", "replay from an event's seq, a duration back (10m) or an ISO date");
+      .option("--since <when>", "replay from an event's seq, a duration back (10m) or an ISO date")
+      .option("--exec <command>", "run it by sh for each event: JSON on stdin, SPOT_EVENT_* in its environment")
+      .option("--exec-timeout <duration>", "end it after so long, and soon after a notice's deadline in any case (default: 60s)")
+      .option("--webhook <url>", "post each event there; slack+https://… for Slack; may be given several times", collect)
+      .option("--webhook-format <format>", "json (signed, for programs) or slack (a text, for people)")
+      .option("--on <types>", "for --exec and --webhook: only events of these types (default: notice)")
+      .addHelpText(
+        "after",
+        `
+Types of events: intent, state, notice, checkpoint, action, price, budget, warning.
+A webhook is signed when SPOT_WEBHOOK_SECRET is set. docs/watch.md has the envelope and how to check it.
+
+Examples:
+  $ spot watch --since 1h -o ndjson | jq -c 'select(.type == "notice")'
+  $ spot watch --act --exec 'notify-send "$SPOT_EVENT_INSTANCE will be taken back"'
+  $ spot watch --webhook slack+https://hooks.slack.com/services/T/B/X --on notice,warning`,
+      );
   },
   async run(context: CommandContext): Promise<CommandResult> {
-    const names = context.args;
-    for (const name of names) await namedInstance(context, name, true);
+    const options = readWatchOptions(context);
+    const names = await watchedNames(context);
     // What happens is told by the events; a second voice would only repeat it.
-    const fleet: Fleet = { ...(await openFleet(context)), say: () => {} };
-    const { signal, clock, stdout } = context.world;
-    const live = stdout.isTTY && !context.machine ? liveFrame(stdout) : null;
-    const recent: FleetEvent[] = [];
-    let said: readonly string[] = [];
-    const pace = ownPace(clock);
-    const seat = context.options["act"] === true ? controllerSeat(fleet) : null;
-    const note = seat === null ? null : notePasses(context.world, "watch --act");
-    let seq = await firstSeq(context, fleet);
-    while (!signal.aborted) {
-      const troubles = await onePass(context, fleet, names, pace, seat);
-      await note?.(troubles.join("; ") || null);
-      const events = await fleet.state.events({ afterSeq: seq, ...(names.length === 0 ? {} : { instances: names }) });
-      seq = events.at(-1)?.seq ?? seq;
-      recent.push(...events);
-      // A machine that was replaced is found by plain ssh at once, not only when the watch ends.
-      if (events.length > 0) await refreshSshConfig(context);
-      if (live !== null) await live.draw(await frame(context, names, recent.slice(-EVENTS_SHOWN), troubles));
-      else {
-        for (const event of events) context.emit(eventJson(event), eventText(event, context.painter));
-        for (const trouble of troubles) if (!said.includes(trouble)) context.progress.warn(trouble);
-        said = troubles;
-      }
-      // What was written while we worked is shown at once, before the next pause.
-      if (events.length === 0) await clock.sleep(POLL_MS, signal).catch(() => undefined);
-    }
-    // Whoever stands by acts at once; what we still have under way ends with the lease.
-    await seat?.leave();
-    await Promise.all(pace.underway?.values() ?? []);
+    const base: Fleet = { ...(await openFleet(context)), say: () => {} };
+    const from = await seqBefore(base.state, options.since, context.world.clock.now());
+    await watchOn(context, base, names, options, from);
     // Ctrl-C is how a watch ends; the program's own exit code says so.
     return {};
   },
 };
 
-/**
- * One look, or with `--act` one pass. What goes wrong is returned to be shown and is tried again: a watch that ends at
- * the first hiccup watches nothing.
- */
-async function onePass(
-  context: CommandContext,
-  fleet: Fleet,
-  names: readonly string[],
-  pace: Pace,
-  seat: Seat | null,
-): Promise<readonly string[]> {
-  const { signal } = context.world;
+/** All that a watch does, side by side: what takes long in one of them keeps nobody else waiting. */
+async function watchOn(
+  outer: CommandContext,
+  base: Fleet,
+  names: readonly WatchedName[],
+  options: WatchOptions,
+  from: number,
+): Promise<void> {
+  const { own, done } = follower(outer.world.signal);
+  const context: CommandContext = { ...outer, world: { ...outer.world, signal: own.signal } };
+  const { clock, rng, signal } = context.world;
+  const pace = ownPace(clock, rng);
+  const passBell = bell(clock);
+  const ear = openEar(base, { pace, signal, wake: passBell.ring });
+  const fleet: Fleet = { ...base, ear };
+  const seat = context.options["act"] === true ? controllerSeat(fleet) : null;
+  const note = seat === null ? null : notePasses(context.world, "watch --act");
+  const instances = names.every(({ kind }) => kind === "instance") ? names.map(({ name }) => name) : [];
+  const watching: Watching = {
+    context,
+    fleet,
+    pace,
+    ear,
+    seat,
+    note,
+    names: instances,
+    passBell,
+    newsBell: bell(clock),
+    troubles: [],
+    acting: "watching",
+    talk: [],
+  };
+  const hooks = hooksOf(watching, options);
+  const webhooks = await webhooksOf(watching, options, names, from);
+  const offer = (event: FleetEvent) => hooks?.offer(event);
+  const parts = [
+    hearOn(watching),
+    tellOn(watching, { from, names: names.map(({ name }) => name), offer }),
+    guardClock(watching),
+    ...webhooks,
+  ];
   try {
-    if (seat === null) {
-      return (await look(fleet, signal, names, pace)).map(({ provider, why }) => `${provider} does not answer: ${why}`);
-    }
-    const turn = await seat.take(signal);
-    // The one who acts writes down what it hears, and that is what is shown: the clouds are asked once, not by everybody.
-    if (turn.kind === "stands-by") return turn.controller === undefined ? [] : [`standing by: ${controllerText(turn.controller)} acts`];
-    const report = await reconcile(turn.held.fleet, { signal: turn.held.signal, limitMs: PASS_LIMIT_MS, pace });
-    return [
-      ...report.items.filter((item) => item.outcome === "stuck").map((item) => `${item.instance}: ${item.why ?? "stuck"}`),
-      ...report.silent.map(({ provider, why }) => `${provider} does not answer: ${why}`),
-    ];
-  } catch (error) {
-    return signal.aborted ? [] : [error instanceof Error ? error.message : String(error)];
-  }
-}
-
-async function firstSeq(context: CommandContext, fleet: Fleet): Promise<number> {
-  const text = context.options["since"];
-  if (typeof text !== "string") return fleet.state.lastSeq();
-  if (/^\d+$/.test(text)) return Number(text);
-  const since = sinceTime(text, context.world.clock.now());
-  const [first] = await fleet.state.events({ since, limit: 1 });
-  return first === undefined ? fleet.state.lastSeq() : first.seq - 1;
-}
-
-function sinceTime(text: string, now: number): number {
-  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(date)) return date;
-  try {
-    return now - parseDuration(text);
-  } catch {
-    throw usageProblem(
-      `--since: ${JSON.stringify(text)} is neither a seq, a duration nor a date`,
-      "for example 120, 10m or 2026-01-31T08:00:00Z",
+    // The first that cannot go on ends the others.
+    await Promise.all(
+      parts.map(async (part) => {
+        try {
+          await part;
+        } finally {
+          own.abort();
+        }
+      }),
     );
+  } finally {
+    own.abort();
+    await Promise.allSettled(parts);
+    // Whoever stands by acts at once; what we still have under way ends with the lease.
+    await seat?.leave();
+    await Promise.all([ear.close(), hooks?.close(), ...(pace.underway?.values() ?? [])]);
+    done();
   }
-}
-
-async function frame(
-  context: CommandContext,
-  names: readonly string[],
-  events: readonly FleetEvent[],
-  troubles: readonly string[],
-): Promise<string> {
-  const { painter, world } = context;
-  const records = await (await context.state()).instances(names.length === 0 ? {} : { names });
-  const table = await instancesView(await instanceRows(context, records)).render(painter, world.stdout.columns);
-  const acting = context.options["act"] === true ? "watching and acting" : "watching only; --act responds";
-  const head = painter.dim(`${new Date(world.clock.now()).toISOString().slice(0, 19)}Z  ${acting}  Ctrl-C ends`);
-  return [
-    head,
-    "",
-    table,
-    ...troubles.map((trouble) => painter.yellow(stripControl(trouble))),
-    ...(events.length === 0 ? [] : ["", ...events.map((event) => eventText(event, painter))]),
-  ].join("\n");
 }

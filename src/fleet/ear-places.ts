@@ -1,6 +1,6 @@
 import type { Reach } from "../providers/provider.ts";
+import type { InstanceRecord } from "../state/records.ts";
 import { isUp } from "./decide.ts";
-import type { Fleet } from "./fleet.ts";
 import type { OwnPace } from "./pace.ts";
 
 /** One machine whose agent can be heard. */
@@ -54,7 +54,7 @@ export function whoIsHeard(machines: readonly Heard[], listenedTo: ReadonlySet<s
 }
 
 /** The machines of ours that are up, can be reached, and whose agents hear of notices themselves. */
-export async function heardMachines(fleet: Fleet, { latest }: OwnPace, names: readonly string[]): Promise<readonly Heard[]> {
+export function heardMachines(records: readonly InstanceRecord[], { latest }: OwnPace): readonly Heard[] {
   const doors = new Map<string, Reach>();
   for (const [provider, { listing, provider: of }] of latest) {
     if (of.capabilities.machine.notices === "controller") continue;
@@ -62,7 +62,6 @@ export async function heardMachines(fleet: Fleet, { latest }: OwnPace, names: re
       if (reach !== null && (state === "running" || state === "reclaiming")) doors.set(keyOf({ provider, providerId }), reach);
   }
   if (doors.size === 0) return [];
-  const records = await fleet.state.instances(names.length === 0 ? {} : { names });
   return records.flatMap((record): readonly Heard[] => {
     const { id, provider, providerId, notice, billing } = record;
     const reach = providerId === null ? undefined : doors.get(keyOf({ provider, providerId }));

@@ -1,5 +1,6 @@
 import { eachOf } from "../checkpoints/bounded.ts";
 import { follower } from "../platform/clock.ts";
+import type { InstanceRecord } from "../state/records.ts";
 import { type Book, type Gate, gate, lossBook, noteBook } from "./ear-books.ts";
 import { type Heard, heardMachines, keyOf, type Places, whoIsHeard } from "./ear-places.ts";
 import type { Ear, Fleet, GuestLine, GuestWord } from "./fleet.ts";
@@ -35,8 +36,8 @@ interface Turn {
 
 /** The ear of a watch at the agents of its machines. */
 export interface OpenEar extends Ear {
-  /** To be called after each pass: whoever is new is listened to, whoever is gone is not. */
-  follow(): Promise<void>;
+  /** To be called after a pass, with the living records: whoever is new is listened to, whoever is gone is not. */
+  follow(records: readonly InstanceRecord[]): void;
   /** Every connection is given up and made anew: they may all be dead. */
   reset(): void;
   /** How many agents are listened to now, and how many are asked in turns. */
@@ -48,8 +49,6 @@ export interface OpenEar extends Ear {
 export interface EarOptions {
   readonly pace: OwnPace;
   readonly signal: AbortSignal;
-  /** Only these instances; all of them when empty. */
-  readonly names: readonly string[];
   /** Called when there is something that the next pass should not wait for. */
   readonly wake: () => void;
   /** How many may be listened to; 64 unless told. */
@@ -98,8 +97,8 @@ export function openEar(fleet: Fleet, options: EarOptions): OpenEar {
   let asking = false;
   return {
     word,
-    async follow() {
-      const machines = await heardMachines(fleet, pace, options.names);
+    follow(records) {
+      const machines = heardMachines(records, pace);
       take(hearing, whoIsHeard(machines, new Set(listeners.keys()), hearing.mute, options.streams ?? STREAMS));
       if (asking || turns.size === 0) return;
       asking = true;

@@ -63,6 +63,12 @@ export const noPace = (): Pace => ({
   budgets: { at: 0 },
 });
 
+/** A provider that is not asked as often, or more often, than it should be. */
+export interface PaceWarning {
+  readonly provider: string;
+  readonly message: string;
+}
+
 /** The pace of a watch, and what else it wants to know and to change. */
 export interface OwnPace extends Pace {
   /** The last answers, by provider. */
@@ -71,12 +77,12 @@ export interface OwnPace extends Pace {
   hasten(provider: string): void;
   /** The providers with machines under notice: they are listed more often. */
   hurry(providers: ReadonlySet<string>): void;
-  /** Everything is due at once: nobody knows what happened meanwhile. */
+  /** Everything is due at once, and what was listed is as if it had not been: nobody knows what happened meanwhile. */
   forget(): void;
   /** Whether any of the providers that were ever listed is due now. */
   isAnyDue(): boolean;
   /** What a person should know of it: who wants to be left alone for longer than a notice lets us. */
-  warnings(): readonly string[];
+  warnings(): readonly PaceWarning[];
 }
 
 interface Beat {
@@ -102,12 +108,13 @@ function intervalMs(beat: Beat, isUrgent: boolean): number {
   return Math.min(mostSilenceMs(capabilities), Math.max(backed, beat.retryAfterMs ?? 0));
 }
 
-function warningOf({ provider, retryAfterMs, failures }: Beat): string | null {
+function warningOf({ provider, retryAfterMs, failures }: Beat): PaceWarning | null {
   const { noticeSeconds } = provider.capabilities;
   const most = mostSilenceMs(provider.capabilities);
   if (failures === 0 || retryAfterMs === null || retryAfterMs <= most) return null;
   const why = noticeSeconds > 0 ? `a notice there lasts ${durationText(noticeSeconds * 1000)}` : "a loss is to be seen in time";
-  return `${provider.id} wants no question for ${durationText(retryAfterMs)}; ${why}, so it is asked again after ${durationText(most)}`;
+  const message = `${provider.id} wants no question for ${durationText(retryAfterMs)}; ${why}, so it is asked again after ${durationText(most)}`;
+  return { provider: provider.id, message };
 }
 
 /** Each provider at its own pace, from now on. `rng` spreads the questions; without it every interval is exact. */
@@ -147,7 +154,10 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     hurry(providers) {
       urgent = providers;
     },
-    forget: () => beats.clear(),
+    forget() {
+      beats.clear();
+      latest.clear();
+    },
     isAnyDue: () => lists.size > 0 || [...beats.values()].some(isTime),
     warnings: () => [...beats.values()].flatMap((beat) => warningOf(beat) ?? []),
     stuck: new Map(),
