@@ -185,7 +185,7 @@ async function launchOffer(
   signal: AbortSignal,
 ): Promise<{ readonly record: InstanceRecord; readonly done: boolean; readonly quota?: "region" | "provider" }> {
   const { spec } = record;
-  const volume = spec.volume === null ? null : await volumeAt(fleet, provider, spec.volume, offer, signal);
+  const volume = spec.volume === null ? null : await volumeAt(fleet, provider, { ...spec.volume, fleet: spec.fleet }, offer, signal);
   if (volume === "impossible") return { record, done: false };
   const promised = await withinBudgets(fleet, [launching(record, offer.price, fleet.clock.now())], signal, (held, warned) =>
     promise(held, record, offer, volume, warned),
@@ -252,7 +252,7 @@ async function passOver(fleet: Fleet, offers: readonly Offer[], { provider, regi
 async function volumeAt(
   fleet: Fleet,
   provider: Provider,
-  wanted: NonNullable<InstanceRecord["spec"]["volume"]>,
+  wanted: NonNullable<InstanceRecord["spec"]["volume"]> & { readonly fleet: string | null },
   offer: Offer,
   signal: AbortSignal,
 ): Promise<VolumeRecord | "impossible"> {

@@ -43,7 +43,10 @@ export async function keptRoot(
     createdAt: at,
     pricePerHour: there?.pricePerHour ?? null,
   };
-  return { volume, ledger: volume.pricePerHour === null ? [] : [diskInterval(volume, rootVolumeId, volume.pricePerHour, at)] };
+  return {
+    volume,
+    ledger: volume.pricePerHour === null ? [] : [diskInterval(volume, rootVolumeId, volume.pricePerHour, at, record.fleet)],
+  };
 }
 
 function freeName(wanted: string, taken: ReadonlySet<string>): string {
@@ -53,12 +56,18 @@ function freeName(wanted: string, taken: ReadonlySet<string>): string {
   }
 }
 
-function diskInterval(volume: VolumeRecord, providerId: string, rate: LedgerRecord["rate"], from: number): LedgerRecord {
+function diskInterval(
+  volume: VolumeRecord,
+  providerId: string,
+  rate: LedgerRecord["rate"],
+  from: number,
+  fleet: string | null,
+): LedgerRecord {
   return {
     id: `${volume.id}/${from}`,
     instanceId: null,
     instance: volume.name,
-    fleet: null,
+    fleet,
     provider: volume.provider,
     providerId,
     kind: "disk",
@@ -81,7 +90,7 @@ export async function refreshRoot(fleet: Fleet, record: InstanceRecord, signal: 
   if (there === undefined) return;
   const at = fleet.clock.now();
   const { sizeGb, pricePerHour } = there;
-  const ledger = pricePerHour === null ? [] : [diskInterval(volume, volume.providerId, pricePerHour, at)];
+  const ledger = pricePerHour === null ? [] : [diskInterval(volume, volume.providerId, pricePerHour, at, record.fleet)];
   await fleet.state.commit({ volumes: [{ ...volume, sizeGb, pricePerHour }], ledger });
 }
 

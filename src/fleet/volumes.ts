@@ -12,6 +12,8 @@ import { whileHolding } from "./lease.ts";
 interface VolumeOrder {
   readonly name: string;
   readonly sizeGb: number;
+  /** Whose cost it is. */
+  readonly fleet?: string | null;
 }
 
 type Place = Pick<Offer, "region" | "zone">;
@@ -124,7 +126,7 @@ async function createVolume(
     createdAt: now,
     status: "pending",
     closedAt: null,
-    detail: { volumeId: record.id, name: record.name, sizeGb: record.sizeGb },
+    detail: { volumeId: record.id, name: record.name, sizeGb: record.sizeGb, fleet: wanted.fleet ?? null },
   };
   const promised = await fleet.state.commit({
     volumes: [record],
@@ -139,7 +141,7 @@ async function createVolume(
       retryable: true,
     });
   try {
-    const made = await call(signal, (context) => operations.create({ ...wanted, ...place, token }, context));
+    const made = await call(signal, (context) => operations.create({ name: wanted.name, sizeGb: wanted.sizeGb, ...place, token }, context));
     return await recordVolume(fleet, record, intent, made);
   } catch (error) {
     if (didNothing(error)) await dropVolume(fleet, record, intent, error.message);
@@ -178,7 +180,7 @@ async function recordVolume(fleet: Fleet, record: VolumeRecord, intent: IntentRe
               id: `${record.id}/${at}`,
               instanceId: null,
               instance: record.name,
-              fleet: null,
+              fleet: fleetOf(intent),
               provider: record.provider,
               providerId: made.providerId,
               kind: "disk",
@@ -192,6 +194,10 @@ async function recordVolume(fleet: Fleet, record: VolumeRecord, intent: IntentRe
           ],
   });
   return volume;
+}
+
+function fleetOf({ detail }: IntentRecord): string | null {
+  return typeof detail["fleet"] === "string" ? detail["fleet"] : null;
 }
 
 async function dropVolume(fleet: Fleet, record: VolumeRecord, intent: IntentRecord, why: string): Promise<void> {

@@ -82,6 +82,12 @@ test("at a cap that says so everything of its scope sleeps, the dearest first, a
     dear: "hibernated",
     other: "running",
   });
+  const disks = (await on.state.ledger()).filter(({ kind }) => kind === "disk");
+  expect(disks.map(({ instance, fleet }) => [instance, fleet])).toEqual([
+    ["cheap", "night"],
+    ["dear", "night"],
+    ["other", null],
+  ]);
   const [first, second] = (await on.state.events({})).filter(({ data }) => data["action"] === "wish");
   expect([first?.instance, second?.instance]).toEqual(["dear", "cheap"]);
   const asleep = await on.state.instanceByName("dear");
