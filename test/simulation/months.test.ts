@@ -5,8 +5,10 @@ import { playMonths } from "./months.ts";
 const SEEDS = [1, 2, 3, 4, 5, 6];
 
 test.each(SEEDS)("weeks of reclaims, outages, kills and crossing commands leave nothing unseen (seed %i)", async (seed) => {
-  const { broken, days, machines, kills, commands } = await playMonths(seed, 40);
-  process.stdout.write(`  seed ${seed}: ${days} days, ${machines} machines, ${commands} commands, ${kills} of them killed\n`);
+  const { broken, days, machines, kills, commands, stops, takeovers } = await playMonths(seed, 40);
+  process.stdout.write(
+    `  seed ${seed}: ${days} days, ${machines} machines, ${commands} commands, ${kills} of them killed, stopped ${stops} times, control changed hands ${takeovers} times\n`,
+  );
   expect(broken, `seed ${seed}`).toEqual([]);
   expect(machines).toBeGreaterThan(0);
 });

@@ -3,7 +3,7 @@ import { reconcile } from "../../src/fleet/pass.ts";
 import type { Rng } from "../../src/model/ids.ts";
 import { seededRng } from "../../src/platform/rng.ts";
 import type { InstanceSpec } from "../../src/state/records.ts";
-import { type FaultMode, type FaultPlan, Killed, NO_FAULT } from "./faulty-process.ts";
+import { type FaultMode, type FaultPlan, Killed, NO_FAULT, STOPS } from "./faulty-process.ts";
 import { brokenWhenQuiet, unknownSpenders } from "./invariants.ts";
 import { type PaperWorld, paperSpec, paperWorld, untilQuiet } from "./paper-world.ts";
 import { down, hibernate, restore, up, watchAndAct } from "./scenarios.ts";
@@ -16,10 +16,14 @@ export interface Months {
   readonly machines: number;
   readonly kills: number;
   readonly commands: number;
+  /** How often control changed hands. */
+  readonly takeovers: number;
+  /** How often a process was stopped for longer than its lease. */
+  readonly stops: number;
 }
 
 const MINUTE_MS = 60_000;
-const ALL_MODES: readonly FaultMode[] = ["crash-before", "crash-after", "crash-late", "refused", "lost"];
+const ALL_MODES: readonly FaultMode[] = ["crash-before", "crash-after", "crash-late", "refused", "lost", ...STOPS];
 
 const SPECS: readonly InstanceSpec[] = [
   paperSpec({ name: "train", onReclaim: "replace", volume: { name: "train", sizeGb: 10, mount: "/data" } }),
@@ -30,7 +34,7 @@ const SPECS: readonly InstanceSpec[] = [
 interface Play {
   readonly world: PaperWorld;
   readonly rng: Rng;
-  readonly kills: { count: number; commands: number };
+  readonly kills: { count: number; commands: number; stops: number };
   readonly broken: string[];
 }
 
@@ -51,18 +55,32 @@ export async function playMonths(seed: number, steps: number): Promise<Months> {
     latencyMs: pick(rng, [5, 40, 400]),
   } as const;
   const world = await paperWorld(settings, seed);
-  const play: Play = { world, rng, kills: { count: 0, commands: 0 }, broken: [] };
+  const play: Play = { world, rng, kills: { count: 0, commands: 0, stops: 0 }, broken: [] };
   const start = world.clock.now();
   try {
     for (let step = 1; step <= steps && play.broken.length === 0; step++) {
       const story = await act(play);
-      play.broken.push(...(await unknownSpenders(world)).map((what) => `step ${step} (${story}): ${what}`));
+      const wrong = [...(await unknownSpenders(world)), ...world.trespasses];
+      play.broken.push(...wrong.map((what) => `step ${step} (${story}): ${what}`));
       if (step % 5 === 0) await heal(play, `step ${step} (${story})`);
     }
     const days = Math.round((world.clock.now() - start) / 86_400_000);
-    return { broken: play.broken, days, machines: world.cloud.machines.size, kills: play.kills.count, commands: play.kills.commands };
+    const { count: kills, commands: began, stops } = play.kills;
+    const machines = world.cloud.machines.size;
+    return { broken: play.broken, days, machines, kills, commands: began, stops, takeovers: await takeovers(world) };
   } finally {
     await world.state.close();
+  }
+}
+
+async function takeovers({ state }: PaperWorld): Promise<number> {
+  let count = 0;
+  for (let afterSeq = 0; ; ) {
+    const events = await state.events({ afterSeq });
+    count += events.filter(({ data }) => data["action"] === "controller" && data["was"] !== null).length;
+    const last = events.at(-1);
+    if (last === undefined) return count;
+    afterSeq = last.seq;
   }
 }
 
@@ -87,7 +105,7 @@ async function act(play: Play): Promise<string> {
     return `${minutes} min pass`;
   }
   if (dice < 0.4) return happening(play);
-  return commands(play);
+  return dice < 0.6 ? controllers(play) : commands(play);
 }
 
 /** What the market does, or somebody at the cloud's own console. */
@@ -137,32 +155,71 @@ function command(rng: Rng): readonly [string, Command] {
   return ["watch --act", (fleet) => watchAndAct(fleet, 2 * MINUTE_MS)];
 }
 
+/**
+ * Two or three processes that would act, each of them stopped again and again for longer than its lease, or killed, while
+ * machines are reclaimed and somebody types commands.
+ */
+async function controllers(play: Play): Promise<string> {
+  const { world, rng } = play;
+  const minutes = 3 + Math.floor(rng.next() * 5);
+  const told: string[] = [];
+  const works: Promise<void>[] = [];
+  for (let index = rng.next() < 0.7 ? 2 : 3; index > 0; index--) {
+    const plan: FaultPlan =
+      rng.next() < 0.2
+        ? { at: 1 + Math.floor(rng.next() * 60), mode: pick(rng, ALL_MODES) }
+        : {
+            at: 1 + Math.floor(rng.next() * 60),
+            every: 10 + Math.floor(rng.next() * 60),
+            mode: pick(rng, STOPS),
+            aimed: rng.next() < 0.6,
+            stopMs: 12_000 + rng.next() * 90_000,
+          };
+    works.push(
+      runProcess(play, "watch --act", (fleet) => watchAndAct(fleet, minutes * MINUTE_MS), plan, Math.floor(rng.next() * 20_000), told),
+    );
+  }
+  if (rng.next() < 0.5) works.push(runProcess(play, ...command(rng), NO_FAULT, Math.floor(rng.next() * minutes * MINUTE_MS), told));
+  const market = async () => {
+    for (let count = 3; count > 0; count--) {
+      await world.clock.sleep((rng.next() * minutes * MINUTE_MS) / 3);
+      told.push(await happening(play));
+    }
+  };
+  await world.clock.run(Promise.all([...works, market()]));
+  return `for ${minutes} min: ${told.join("; ")}`;
+}
+
+/** One process from its beginning to its end, however it ends. */
+async function runProcess(play: Play, name: string, run: Command, plan: FaultPlan, delayMs: number, told: string[]): Promise<void> {
+  const { world, kills, broken } = play;
+  const process = world.start(plan);
+  const fault = plan.at === 0 ? "" : `, effect ${plan.at} ${plan.mode}${plan.every === undefined ? "" : ` and every ${plan.every}`}`;
+  told.push(`${name} after ${delayMs} ms${fault}`);
+  kills.commands++;
+  try {
+    await world.clock.sleep(delayMs);
+    await run(process.fleet);
+  } catch (error) {
+    // A command may fail, but never by a mistake of its own.
+    if (!(error instanceof Killed) && (error instanceof TypeError || error instanceof RangeError)) broken.push(`${name}: ${error.message}`);
+  } finally {
+    if (process.isDead()) kills.count++;
+    kills.stops += process.stops();
+    world.bury(process);
+  }
+}
+
 /** One to three processes at once, each perhaps killed, or with a call that goes wrong. */
-async function commands({ world, rng, kills, broken }: Play): Promise<string> {
+async function commands(play: Play): Promise<string> {
+  const { world, rng } = play;
   const many = rng.next() < 0.5 ? 1 : rng.next() < 0.7 ? 2 : 3;
   const told: string[] = [];
   const works: Promise<void>[] = [];
   for (let index = 0; index < many; index++) {
     const [name, run] = command(rng);
     const plan: FaultPlan = rng.next() < 0.6 ? { at: 1 + Math.floor(rng.next() ** 2 * 80), mode: pick(rng, ALL_MODES) } : NO_FAULT;
-    const process = world.start(plan);
-    const delayMs = Math.floor(rng.next() * 3_000);
-    told.push(`${name} after ${delayMs} ms${plan.at === 0 ? "" : `, effect ${plan.at} ${plan.mode}`}`);
-    kills.commands++;
-    const work = async () => {
-      try {
-        await world.clock.sleep(delayMs);
-        await run(process.fleet);
-      } catch (error) {
-        // A command may fail, but never by a mistake of its own.
-        if (!(error instanceof Killed) && (error instanceof TypeError || error instanceof RangeError))
-          broken.push(`${name}: ${error.message}`);
-      } finally {
-        if (process.isDead()) kills.count++;
-        world.bury(process);
-      }
-    };
-    works.push(work());
+    works.push(runProcess(play, name, run, plan, Math.floor(rng.next() * 3_000), told));
   }
   await world.clock.run(Promise.all(works));
   return told.join("; ");

@@ -8,6 +8,7 @@ import { sampleSpec } from "../state/sample-records.ts";
 import { type FaultPlan, type FaultyProcess, faultyProcess, NO_FAULT } from "./faulty-process.ts";
 import { type PaperCloud, type PaperSettings, paperCloud } from "./paper-cloud.ts";
 import { paperGuest } from "./paper-guest.ts";
+import { trespassWitness } from "./trespass.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
 /** A cloud on paper, a database in memory, and any number of processes of ours, one after the other or side by side. */
@@ -19,6 +20,8 @@ export interface PaperWorld {
   start(plan?: FaultPlan): FaultyProcess;
   /** A process ended or was killed: its leases are those of a dead owner. */
   bury(process: FaultyProcess): void;
+  /** What a process did under a lease that another one had by then. Must stay empty. */
+  readonly trespasses: readonly string[];
 }
 
 export async function paperWorld(settings: Partial<PaperSettings> = {}, seed = 1): Promise<PaperWorld> {
@@ -28,6 +31,8 @@ export async function paperWorld(settings: Partial<PaperSettings> = {}, seed = 1
   const rng = seededRng(seed);
   const guest = paperGuest(clock, cloud);
   const buried = new Set<string>();
+  const trespasses: string[] = [];
+  const witness = trespassWitness(state, cloud, clock.now, trespasses);
   const processes: FaultyProcess[] = [];
   return {
     clock,
@@ -45,11 +50,12 @@ export async function paperWorld(settings: Partial<PaperSettings> = {}, seed = 1
         ownerIsDead: (owner) => buried.has(owner) || processes.some((other) => other.fleet.owner === owner && other.isDead()),
         say: () => undefined,
       };
-      const process = faultyProcess(base, clock, plan);
+      const process = faultyProcess(base, clock, plan, witness);
       processes.push(process);
       return process;
     },
     bury: (process) => buried.add(process.fleet.owner),
+    trespasses,
   };
 }
 

@@ -1,4 +1,6 @@
+import { controllerSeat, type Seat } from "../../src/fleet/controller.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
+import { LeaseLost } from "../../src/fleet/held-leases.ts";
 import { planLaunch } from "../../src/fleet/launch.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
@@ -49,12 +51,26 @@ export async function restore(fleet: Fleet, name = "train", capMs = LIMIT_MS): P
   await wakeUp(fleet, record, { signal: never(), capMs, sleepLimitMs: LIMIT_MS });
 }
 
-/** What `spot watch --act` does, for so long. */
+/** What `spot watch --act` does, for so long: it acts, or stands by while another one does. */
 export async function watchAndAct(fleet: Fleet, ms: number): Promise<void> {
   const end = fleet.clock.now() + ms;
-  while (fleet.clock.now() < end) {
-    await reconcile(fleet, { signal: never(), limitMs: 2_000 });
-    await fleet.clock.sleep(5_000);
+  const seat = controllerSeat(fleet);
+  try {
+    while (fleet.clock.now() < end) {
+      await onePass(seat);
+      await fleet.clock.sleep(5_000);
+    }
+  } finally {
+    await seat.leave();
+  }
+}
+
+async function onePass(seat: Seat): Promise<void> {
+  try {
+    const turn = await seat.take(never());
+    if (turn.kind === "acts") await reconcile(turn.held.fleet, { signal: turn.held.signal, limitMs: 2_000 });
+  } catch (error) {
+    if (!(error instanceof LeaseLost)) throw error;
   }
 }
 
