@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Fleet } from "../fleet/fleet.ts";
 import { parseDuration } from "../model/duration.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
@@ -16,7 +17,7 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
     import("./lease-owner.ts"),
     import("./exchange-rate.ts"),
   ]);
-  return {
+  const fleet: Fleet = {
     state,
     provider: (id) => context.provider(id),
     guest: createGuestDoor(world, (text) => context.progress.warn(text)),
@@ -26,6 +27,10 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
     exchange: await exchangeRate(context),
     say: (text) => context.progress.step(text),
   };
+  // Two homes on one computer have a key each.
+  if ((world.env["SPOT_STATE_URL"] ?? "") !== "")
+    await import("../fleet/peers.ts").then(({ introduce }) => introduce(fleet, `${hostname()}:${world.home}`, world.signal));
+  return fleet;
 }
 
 /** The record of that name. @throws Problem (exit 9) when there is none, or only gone ones unless `orGone`. */

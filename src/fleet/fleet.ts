@@ -1,3 +1,4 @@
+import type { GuestPeers } from "../guest/peers-at-boot.ts";
 import type { GuestSettings } from "../guest/settings.ts";
 import type { Checkpoint, CheckpointReason } from "../model/checkpoint.ts";
 import type { CheckpointFit } from "../model/checkpoint-fit.ts";
@@ -81,8 +82,8 @@ export interface GuestDoor {
   publicKey(signal: AbortSignal): Promise<string>;
   /** Whether the workload's own readiness (`--ready-http`, `--ready-cmd`) holds; true when it has none. */
   isReady(reach: Reach, spec: InstanceSpec, signal: AbortSignal): Promise<boolean>;
-  /** The script that a machine of this cloud runs at boot. */
-  bootScript(record: InstanceRecord, cloud: Pick<Capabilities, "machine" | "noticeSeconds">): Promise<string>;
+  /** The script that a machine of this cloud runs at boot. `peers`: who else it lets in. */
+  bootScript(record: InstanceRecord, cloud: Pick<Capabilities, "machine" | "noticeSeconds">, peers?: GuestPeers): Promise<string>;
 }
 
 /** Everything that the fleet's decisions need, as parameters. */

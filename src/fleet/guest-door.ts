@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bootScript } from "../guest/boot-script.ts";
+import type { GuestPeers } from "../guest/peers-at-boot.ts";
 import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
 import {
   guestExec,
@@ -97,7 +98,7 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
     },
     publicKey: (signal) => ensureSshKey(ssh, signal),
     isReady: (reach, spec, signal) => isReady(reach, spec, options(signal)),
-    bootScript: (record, cloud) => bootScriptFor(world, record, cloud),
+    bootScript: (record, cloud, peers) => bootScriptFor(world, record, cloud, peers),
   };
 }
 
@@ -132,11 +133,7 @@ function wordOf(notice: GuestStatus["notice"]): GuestWord {
 }
 
 /** Hears a machine's agent until the connection ends; lines that are none of its own are passed over. */
-async function listen(
-  reach: Reach,
-  options: VerbOptions,
-  onLine: (line: GuestLine) => void,
-): Promise<"ended" | "unable"> {
+async function listen(reach: Reach, options: VerbOptions, onLine: (line: GuestLine) => void): Promise<"ended" | "unable"> {
   const program = await streamAgentVerb(reach, ["listen"], options);
   let rest = "";
   program.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -192,6 +189,7 @@ async function bootScriptFor(
   world: World,
   record: InstanceRecord,
   { machine, noticeSeconds }: Pick<Capabilities, "machine" | "noticeSeconds">,
+  peers: GuestPeers | undefined,
 ): Promise<string> {
   const { spec } = record;
   const everyMs = checkpointEveryMs(spec, noticeSeconds);
@@ -204,6 +202,7 @@ async function bootScriptFor(
       machine,
       noticeSeconds,
       authorizedKey,
+      ...(peers === undefined ? {} : { peers }),
       instance: record.name,
       volumeName: volume?.name ?? null,
       volumeMount: volume?.mount ?? null,
@@ -214,6 +213,7 @@ async function bootScriptFor(
       checkpointEverySeconds: everyMs === null ? null : everyMs / 1000,
       ttlEndsAt: record.ttlEndsAt === null ? null : Math.floor(record.ttlEndsAt / 1000),
       idleSeconds: spec.idleMs === null ? null : spec.idleMs / 1000,
+      idleBy: spec.idleBy,
       order: orderText(spec),
       asksReadyHttp: spec.readyHttp !== null,
     },

@@ -18,6 +18,7 @@ import { neighbourhoodOf } from "./history.ts";
 import { askMarket, type MarketAnswer } from "./market.ts";
 import { noteWaiting } from "./no-capacity.ts";
 import { asOffered, chooseOffers, offerKey, type Preferences, priceCap, type Tie, whyNothingFits } from "./offer-choice.ts";
+import { peerKeys } from "./peers.ts";
 import { preferencesOf } from "./preferences.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
 import { isRootThere, rootOf } from "./root-volume.ts";
@@ -192,8 +193,10 @@ async function launchOffer(
   );
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
-    const bootScript = await fleet.guest.bootScript(promised.record, provider.capabilities);
     const sshKey = provider.capabilities.machine.kind === "process" ? null : await fleet.guest.publicKey(signal);
+    const peers = sshKey === null ? [] : await peerKeys(fleet, sshKey);
+    const beside = sshKey === null || peers.length === 0 ? undefined : { ourKey: sshKey, keys: peers };
+    const bootScript = await fleet.guest.bootScript(promised.record, provider.capabilities, beside);
     const instance = await call(signal, (context) =>
       provider.launch(
         {
@@ -207,6 +210,7 @@ async function launchOffer(
           env: {},
           bootScript,
           sshKey,
+          ...(peers.length === 0 ? {} : { peerKeys: peers }),
           ports: spec.ports,
           registryAuth: spec.registryAuth,
           rootVolumeId: root?.providerId ?? null,

@@ -1,6 +1,7 @@
 import { usageProblem } from "../model/problem.ts";
 import type { MachineKind } from "../providers/provider.ts";
 import { forMachine, withShortNames } from "./agent-text.ts";
+import { type GuestPeers, peersAtBoot } from "./peers-at-boot.ts";
 
 /** What the agent inside one machine is told at boot. */
 export interface AgentSettings {
@@ -39,6 +40,8 @@ export interface AgentSettings {
    * not looked at. Null for none.
    */
   readonly authorizedKey: string | null;
+  /** Of a shared state: who else comes in. Absent: nobody. */
+  readonly peers?: GuestPeers;
 }
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -208,13 +211,14 @@ spot_let_in || echo 'spot: the public key could not be written: nobody can come 
 }
 
 function startLines(settings: AgentSettings): readonly string[] {
+  const beside = settings.peers === undefined ? [] : peersAtBoot(settings.peers);
   switch (settings.machine.kind) {
     case "process":
       return ['exec sh "$spot_lib/agent.sh" run'];
     case "container":
-      return [...(settings.authorizedKey === null ? [] : letInLines(settings.authorizedKey)), CONTAINER_START];
+      return [...(settings.authorizedKey === null ? [] : letInLines(settings.authorizedKey)), ...beside, CONTAINER_START];
     case "vm":
-      return [VM_START];
+      return [...beside, VM_START];
   }
 }
 

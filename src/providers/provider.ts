@@ -41,6 +41,8 @@ export interface LaunchSpec {
   readonly bootScript: string;
   /** Our public key, one line as in `authorized_keys`; null where nobody comes in by SSH. */
   readonly sshKey: string | null;
+  /** Of others who shall come in beside us, for a cloud that takes several; elsewhere the boot script sees to it. */
+  readonly peerKeys?: readonly string[];
   /** Ports of the machine that shall be reachable from outside, where the cloud has to be told. */
   readonly ports: readonly { readonly port: number; readonly protocol: "http" | "tcp" }[];
   /** Id or name of the registry credentials that the cloud keeps for a private image; null for none. */

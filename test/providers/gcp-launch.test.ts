@@ -15,6 +15,15 @@ async function faultOf(work: Promise<unknown>): Promise<ProviderError> {
 }
 
 describe("what a launch sends", () => {
+  test("the keys of other computers beside ours, all under the one login", async () => {
+    const { provider, spec, bodies } = await gcpBench();
+    await provider.launch(await spec("t-peer", { peerKeys: ["ssh-ed25519 PEER"] }), context);
+    const [body] = bodies("POST", INSERT) as { metadata: { items: { key: string; value: string }[] } }[];
+    const login = body?.metadata.items.find(({ key }) => key === "ssh-keys")?.value ?? "";
+    const [user] = login.split(":");
+    expect(login).toBe(`${user}:${SSH_KEY.trim()}\n${user}:ssh-ed25519 PEER`);
+  });
+
   test("a Spot VM with a data disk, a port, labels and a time limit, field by field", async () => {
     const { provider, fake, spec, bodies, sent } = await gcpBench();
     const disk = await provider.volumes?.create(

@@ -72,7 +72,7 @@ function scheduling({ offer, ttlSeconds }: LaunchSpec) {
   };
 }
 
-function metadataOf({ bootScript, env, sshKey }: LaunchSpec, login: string) {
+function metadataOf({ bootScript, env, sshKey, peerKeys = [] }: LaunchSpec, login: string) {
   const script = scriptWithEnv(bootScript, env);
   const bytes = Buffer.byteLength(script);
   if (bytes > LONGEST_SCRIPT_BYTES)
@@ -89,7 +89,10 @@ function metadataOf({ bootScript, env, sshKey }: LaunchSpec, login: string) {
     // Where a project uses OS Login, keys in metadata would be ignored.
     { key: "enable-oslogin", value: "FALSE" },
   ];
-  return { items: sshKey === null ? items : [...items, { key: "ssh-keys", value: `${login}:${sshKey.trim()}` }] };
+  if (sshKey === null) return { items };
+  // All of them here: the guest agent of Compute Engine writes them when it comes to it, maybe after our script has run.
+  const keys = [sshKey.trim(), ...peerKeys].map((key) => `${login}:${key}`);
+  return { items: [...items, { key: "ssh-keys", value: keys.join("\n") }] };
 }
 
 /** The body of `instances.insert`. */
