@@ -25,7 +25,16 @@ export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance:
       ...(hibernates ? { desired: "hibernated" as const } : {}),
       ...(isReclaim && taken !== null ? { outlook: withReclaim(record.outlook, taken) } : {}),
     },
-    { events: [eventOf(fleet, record, "notice", { ...notice, policy: record.spec.onReclaim, pool: offerKey(record) })] },
+    {
+      events: [
+        eventOf(fleet, record, "notice", {
+          ...notice,
+          policy: record.spec.onReclaim,
+          pool: offerKey(record),
+          providerId: record.providerId,
+        }),
+      ],
+    },
   );
   fleet.say(`${record.name}: ${notice.kind} notice, ${Math.max(0, Math.round((notice.deadline - fleet.clock.now()) / 1000))} s left`);
   if (notice.kind === "rebalance" && record.spec.onRebalance === "checkpoint" && instance.reach !== null)
@@ -67,7 +76,7 @@ export async function noteWithdrawn(fleet: Fleet, record: InstanceRecord, seen: 
     fleet,
     record,
     { notice: null, state: "running", outlook: withoutReclaim(record.outlook, record.providerId) },
-    { events: [eventOf(fleet, record, "notice", { withdrawn: true })] },
+    { events: [eventOf(fleet, record, "notice", { withdrawn: true, providerId: record.providerId })] },
   );
   const reach = seen.cloud.kind === "here" ? seen.cloud.instance.reach : null;
   // Its own cloud's word is not ours to take back: only what we told it is forgotten.

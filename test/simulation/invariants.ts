@@ -1,5 +1,6 @@
 import { mayBillGpu } from "../../src/model/instance.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
+import { brokenDecisions } from "./decision-invariants.ts";
 import type { PaperMachine } from "./paper-cloud.ts";
 import type { PaperWorld } from "./paper-world.ts";
 
@@ -41,7 +42,12 @@ export async function brokenWhenQuiet(world: PaperWorld): Promise<readonly strin
   const names = living.map((record) => record.name);
   if (new Set(names).size !== names.length) broken.push(`two living records of one name: ${names}`);
   for (const intent of await state.pendingIntents()) broken.push(`the ${intent.kind} intent ${intent.id} is still open`);
-  broken.push(...(await brokenLedger(world)), ...(await brokenVolumes(world)), ...(await brokenEvents(world)));
+  broken.push(
+    ...(await brokenLedger(world)),
+    ...(await brokenVolumes(world)),
+    ...(await brokenEvents(world)),
+    ...(await brokenDecisions(world)),
+  );
   return broken;
 }
 

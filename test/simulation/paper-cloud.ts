@@ -399,8 +399,8 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       settle();
       const machine = found(machineId);
       if (what === "destroy" && machine.state !== "gone") {
-        destroy(machineId);
         machine.sealedAt = clock.now();
+        destroy(machineId);
       } else if (what === "hibernate" && machine.state === "running") {
         machine.sealedAt = clock.now();
         hibernate(machineId);

@@ -91,6 +91,10 @@ export interface Scenario {
   act(fleet: Fleet, other: Fleet): Promise<void>;
   /** How the one instance may end up, once all is quiet. */
   readonly ends: readonly string[];
+  /** How many records there are, where it is not one. */
+  readonly records?: number;
+  /** What the undisturbed play must have shown besides; returns what it did not. */
+  shows?(world: PaperWorld): Promise<readonly string[]>;
 }
 
 async function running(_world: PaperWorld, fleet: Fleet): Promise<void> {

@@ -1,0 +1,120 @@
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { type PaperWorld, paperSpec } from "./paper-world.ts";
+import type { Scenario } from "./scenarios.ts";
+import { up, watchAndAct } from "./scenarios.ts";
+
+const MINUTE_MS = 60_000;
+const FALLBACK = paperSpec({ fallbackAfterMs: 20_000, returnToSpot: true });
+
+function sellOut({ cloud }: PaperWorld): void {
+  for (const zone of cloud.zones) zone.stock = 0;
+}
+
+function restock({ cloud }: PaperWorld): void {
+  for (const zone of cloud.zones) zone.stock = 3;
+}
+
+/** Events of a kind of action, for what must have been shown. */
+export async function acted({ state }: PaperWorld, action: string): Promise<number> {
+  return (await state.events({ limit: 100_000 })).filter(({ data }) => data["action"] === action).length;
+}
+
+async function billings({ cloud }: PaperWorld): Promise<string> {
+  return cloud
+    .living()
+    .map(({ billing }) => billing)
+    .join();
+}
+
+async function onDemand(world: PaperWorld, fleet: Fleet): Promise<void> {
+  sellOut(world);
+  await up(fleet, FALLBACK);
+  restock(world);
+  await fleet.clock.sleep(40 * MINUTE_MS);
+}
+
+/** Scenarios of the policies: what happens without anybody asking for it. */
+export const POLICY_SCENARIOS: readonly Scenario[] = [
+  {
+    name: "fallback to on-demand after a reclaim",
+    cloud: {},
+    prepare: async (world, fleet) => {
+      await up(fleet, FALLBACK);
+      await fleet.clock.sleep(2 * MINUTE_MS);
+      sellOut(world);
+      for (const machine of world.cloud.living()) world.cloud.reclaim(machine.id, 100);
+      for (const zone of world.cloud.zones) zone.stock = -1;
+    },
+    act: (fleet) => watchAndAct(fleet, 40_000),
+    ends: ["running"],
+    shows: async (world) => ((await billings(world)) === "on-demand" ? [] : [`it runs on ${await billings(world)}`]),
+  },
+  {
+    name: "up with a fallback where there is no spot",
+    cloud: {},
+    prepare: async (world) => sellOut(world),
+    act: async (fleet) => void (await up(fleet, FALLBACK)),
+    ends: ["running", "gone", "nothing"],
+    shows: async (world) => ((await billings(world)) === "on-demand" ? [] : [`it runs on ${await billings(world)}`]),
+  },
+  {
+    name: "return to spot",
+    cloud: {},
+    prepare: onDemand,
+    act: (fleet) => watchAndAct(fleet, 10_000),
+    ends: ["running"],
+    shows: async (world) => ((await billings(world)) === "spot" ? [] : [`it runs on ${await billings(world)}`]),
+  },
+  {
+    name: "return to spot that is refused after all",
+    cloud: {},
+    prepare: async (world, fleet) => {
+      await onDemand(world, fleet);
+      sellOut(world);
+    },
+    act: (fleet) => watchAndAct(fleet, 10_000),
+    ends: ["running"],
+    shows: async (world) => ((await billings(world)) === "on-demand" ? [] : [`it runs on ${await billings(world)}`]),
+  },
+  {
+    name: "a neighbour's notice",
+    cloud: {},
+    records: 2,
+    prepare: async (world, fleet) => {
+      await up(fleet, paperSpec());
+      await up(fleet, paperSpec({ name: "other", volume: { name: "other", sizeGb: 10, mount: "/data" } }));
+      await fleet.clock.sleep(2 * MINUTE_MS);
+      const other = world.cloud.living().find(({ name }) => name === "other");
+      if (other !== undefined) world.cloud.reclaim(other.id, 2 * MINUTE_MS);
+    },
+    act: (fleet) => watchAndAct(fleet, 10_000),
+    ends: ["running"],
+    shows: async (world) => ((await acted(world, "precaution")) === 1 ? [] : [`${await acted(world, "precaution")} precautions`]),
+  },
+  {
+    name: "a price above the limit, another pool below it",
+    cloud: {},
+    prepare: async (world, fleet) => {
+      await up(fleet, paperSpec({ maxPrice: "1.3" }));
+      await watchAndAct(fleet, 1_000);
+      for (const zone of world.cloud.zones) if (zone.zone === "north-a") zone.price = { micros: 1_400_000n, currency: "USD" };
+      await watchAndAct(fleet, 1_000);
+      await fleet.clock.sleep(11 * MINUTE_MS);
+    },
+    act: (fleet) => watchAndAct(fleet, 10_000),
+    ends: ["running"],
+    shows: async ({ cloud }) => (cloud.living().every(({ zone }) => zone.zone === "north-b") ? [] : ["it did not move"]),
+  },
+  {
+    name: "a price above the limit, to hibernate",
+    cloud: { hibernates: "park" },
+    prepare: async (world, fleet) => {
+      await up(fleet, paperSpec({ maxPrice: "1.3", onReclaim: "hibernate" }));
+      for (const zone of world.cloud.zones) zone.price = { micros: 1_400_000n, currency: "USD" };
+      await watchAndAct(fleet, 1_000);
+      await fleet.clock.sleep(11 * MINUTE_MS);
+    },
+    act: (fleet) => watchAndAct(fleet, 10_000),
+    ends: ["hibernated"],
+  },
+];

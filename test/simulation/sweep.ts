@@ -1,0 +1,58 @@
+import { type EffectKind, type FaultMode, MODES, NO_FAULT } from "./faulty-process.ts";
+import { brokenWhenQuiet, unknownSpenders } from "./invariants.ts";
+import { paperWorld, untilQuiet } from "./paper-world.ts";
+import type { Scenario } from "./scenarios.ts";
+
+interface Outcome {
+  readonly trace: readonly { readonly kind: EffectKind; readonly name: string }[];
+  readonly broken: readonly string[];
+}
+
+/** Plays one scenario, lets its n-th effect fail, restarts, reconciles until all is quiet, and looks for damage. */
+async function play(scenario: Scenario, at: number, mode: FaultMode): Promise<Outcome> {
+  const world = await paperWorld(scenario.cloud);
+  try {
+    const before = world.start();
+    await world.clock.run(scenario.prepare(world, before.fleet));
+    world.bury(before);
+    const process = world.start(at === 0 ? NO_FAULT : { at, mode });
+    // However it ends, killed, with an error or well: what counts is what is left.
+    const beside = world.start();
+    await world.clock.run(scenario.act(process.fleet, beside.fleet).catch(() => undefined));
+    world.bury(process);
+    world.bury(beside);
+    const broken = [...(await unknownSpenders(world))];
+    broken.push(...(await untilQuiet(world)), ...(await brokenWhenQuiet(world)), ...world.trespasses);
+    const unsealed = world.cloud.unsealedEnds;
+    if (unsealed.length > 0) broken.push(`ended without a checkpoint: ${unsealed}`);
+    const records = await world.state.instances({ includeGone: true });
+    const record = records.find(({ name }) => name === "train");
+    const end = record?.state ?? "nothing";
+    if (!scenario.ends.includes(end)) broken.push(`the instance ended up ${end} (${record?.reason})`);
+    if (records.length > (scenario.records ?? 1)) broken.push("more than one record");
+    if (at === 0) broken.push(...((await scenario.shows?.(world)) ?? []));
+    return { trace: process.trace, broken };
+  } finally {
+    await world.state.close();
+  }
+}
+
+/**
+ * In the sweep, the whole story is told for each damage: scenario, effect, way to fail, what was found. `stride`: only every
+ * so-manyth point.
+ */
+export async function sweep(scenario: Scenario, stride = 1): Promise<{ readonly points: number; readonly damage: readonly string[] }> {
+  const { trace, broken } = await play(scenario, 0, "refused");
+  const damage = broken.map((what) => `${scenario.name}, undisturbed: ${what}`);
+  let points = 0;
+  let seen = 0;
+  for (const [index, { kind, name }] of trace.entries()) {
+    for (const mode of MODES[kind]) {
+      if (seen++ % stride !== 0) continue;
+      points++;
+      const played = await play(scenario, index + 1, mode);
+      damage.push(...played.broken.map((what) => `${scenario.name}, effect ${index + 1} (${name}), ${mode}: ${what}`));
+    }
+  }
+  return { points, damage };
+}
