@@ -4,6 +4,7 @@ import type { Orphan } from "../fleet/orphans.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { notFoundProblem, Problem, usageProblem } from "../model/problem.ts";
 import { adoptView } from "../output/orphans-view.ts";
+import { safeLine } from "../platform/terminal.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { openFleet } from "./fleet-context.ts";
 import { type Search, searchOrphans } from "./orphan-providers.ts";
@@ -81,12 +82,17 @@ function withVolumes(row: Orphan, orphans: readonly Orphan[]): readonly Orphan[]
 
 function sayWhatIsMissing({ progress }: CommandContext, results: readonly Adopted[]): void {
   for (const { row, name, outcome, why, missing } of results) {
-    if (outcome === "skipped") progress.warn(`${row.kind} ${row.name} (${row.provider} ${row.providerId}) was not taken over: ${why}`);
-    else if (row.kind === "machine" && missing.length > 0) progress.note(`${name}: not known: ${missing.join("; ")}`);
+    if (outcome === "skipped") progress.warn(`${lineOf(row)} was not taken over: ${safeLine(why ?? "")}`);
+    else if (row.kind === "machine" && missing.length > 0) progress.note(`${name}: not known: ${safeLine(missing.join("; "))}`);
   }
   const free = results.filter(({ row, outcome }) => outcome === "adopted" && row.kind === "volume" && row.attachedTo === null);
   for (const { name } of free)
     progress.note(
       `volume ${name} has no machine: if an instance slept on it, its name and its order are lost; spot up --volume ${name} goes on from its checkpoints`,
     );
+}
+
+/** What a thing is called, in one line that can steer nothing. */
+function lineOf({ kind, name, provider, providerId }: Orphan): string {
+  return safeLine(`${kind} ${name} (${provider} ${providerId})`);
 }

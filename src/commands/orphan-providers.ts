@@ -1,5 +1,6 @@
 import { askProviders, type Found, orphansAmong, providersInState } from "../fleet/orphan-search.ts";
 import type { Orphan } from "../fleet/orphans.ts";
+import { safeLine } from "../platform/terminal.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -31,6 +32,6 @@ export async function searchOrphans(context: CommandContext, options: { readonly
   const { resources, silent } = await askProviders(providers, context.world.signal, options);
   const orphans = await orphansAmong(await context.state(), resources);
   context.progress.stop();
-  for (const { provider, what, why } of silent) context.progress.warn(`${provider} did not tell its ${what}: ${why}`);
+  for (const { provider, what, why } of silent) context.progress.warn(`${provider} did not tell its ${what}: ${safeLine(why)}`);
   return { orphans, silent };
 }

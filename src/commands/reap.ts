@@ -6,6 +6,7 @@ import { readPlan } from "../fleet/reap-plan.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
 import { costText, reapView } from "../output/orphans-view.ts";
+import { safeLine } from "../platform/terminal.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { durationOption, openFleet } from "./fleet-context.ts";
 
@@ -68,15 +69,17 @@ function question(rows: readonly Orphan[], volumes: boolean): string {
 
 function sayWhatStays(context: CommandContext, results: readonly Reaped[]): void {
   for (const { row, outcome } of results)
-    if (outcome === "kept")
-      context.progress.note(`${row.kind} ${row.name} (${row.provider} ${row.providerId}) is kept, and goes on billing: --volumes`);
+    if (outcome === "kept") context.progress.note(`${lineOf(row)} is kept, and goes on billing: --volumes`);
   for (const { row, outcome, why } of results)
     if (outcome === "unconfirmed" || outcome === "failed")
-      context.progress.warn(
-        `${row.kind} ${row.name} (${row.provider} ${row.providerId}) may go on billing: ${why}; spot reconcile goes on with it`,
-      );
+      context.progress.warn(`${lineOf(row)} may go on billing: ${safeLine(why ?? "")}; spot reconcile goes on with it`);
 }
 
 function exitOf(results: readonly Reaped[]): ExitCode {
   return results.some(({ outcome }) => outcome === "unconfirmed" || outcome === "failed") ? EXIT.partial : EXIT.done;
+}
+
+/** What a thing is called, in one line that can steer nothing. */
+function lineOf({ kind, name, provider, providerId }: Orphan): string {
+  return safeLine(`${kind} ${name} (${provider} ${providerId})`);
 }

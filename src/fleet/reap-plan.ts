@@ -3,7 +3,7 @@ import { INSTANCE_STATES } from "../model/instance.ts";
 import { type Money, moneyFromDecimal, moneyToDecimal } from "../model/money.ts";
 import { usageProblem } from "../model/problem.ts";
 import { readFileIfThere, writeFileAtomic } from "../platform/files.ts";
-import { safeJson, stripControl } from "../platform/terminal.ts";
+import { safeJson, safeLine } from "../platform/terminal.ts";
 import { type Orphan, WHYS } from "./orphans.ts";
 
 /** What is to be ended, as it was when somebody looked. */
@@ -31,11 +31,11 @@ export function orphanJson(orphan: Orphan) {
     kind: orphan.kind,
     class: orphan.class,
     providerId: orphan.providerId,
-    name: stripControl(orphan.name),
+    name: safeLine(orphan.name),
     region: orphan.region,
     zone: orphan.zone,
     state: orphan.state,
-    rawState: stripControl(orphan.rawState),
+    rawState: safeLine(orphan.rawState),
     token: orphan.token,
     createdAt: iso(orphan.createdAt),
     price: moneyJson(orphan.price),
