@@ -183,7 +183,7 @@ test("status says whether it lives, since when, who controls, and when the last 
       lingers: false,
       lastPass: { at: expect.stringMatching(/Z$/), by: "reconcile", pid: world.pid },
       lastError: null,
-      controller: { host: "tower", pid: 4711, expiresAt: expect.stringMatching(/Z$/) },
+      controller: { host: "tower", pid: 4711, since: expect.stringMatching(/Z$/), expiresAt: expect.stringMatching(/Z$/) },
       log: expect.stringMatching(/^journalctl --user -u spot-/),
       also: [],
     },

@@ -16,7 +16,12 @@ export interface ServiceStatus {
   readonly pulse: Pulse | null;
   readonly everyMs: number | null;
   readonly lingers: boolean | null;
-  readonly controller: { readonly host: string; readonly pid: number | null; readonly expiresAt: number } | null;
+  readonly controller: {
+    readonly host: string;
+    readonly pid: number | null;
+    readonly since: number | null;
+    readonly expiresAt: number;
+  } | null;
   readonly now: number;
 }
 
@@ -53,7 +58,7 @@ export function statusView(status: ServiceStatus): View {
       lingers,
       lastPass: pulse === null ? null : { at: iso(pulse.at), by: pulse.by, pid: pulse.pid },
       lastError: state.trouble ?? pulse?.trouble ?? null,
-      controller: controller === null ? null : { host: controller.host, pid: controller.pid, expiresAt: iso(controller.expiresAt) },
+      controller: controller === null ? null : { ...controller, since: iso(controller.since), expiresAt: iso(controller.expiresAt) },
       log: keeper?.log ?? null,
       also,
     },

@@ -1,9 +1,9 @@
+import { controllerOf } from "../../fleet/controller.ts";
 import { EXIT, type ExitCode } from "../../model/exit-codes.ts";
 import { cronEveryMs } from "../../platform/service-cron.ts";
 import { STILL } from "../../platform/service-plan.ts";
 import { type Pulse, readPulse } from "../../platform/service-pulse.ts";
 import { lingers } from "../../platform/service-systemd.ts";
-import type { World } from "../../platform/world.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { installedKeepers, keepersOf, keeperWorld } from "./keepers.ts";
 import { type ServiceHealth, type ServiceStatus, statusView } from "./status-view.ts";
@@ -12,7 +12,6 @@ import { type ServiceHealth, type ServiceStatus, statusView } from "./status-vie
 const SILENT_MS = 5 * 60_000;
 /** A pass under cron begins on the minute and may take one. */
 const CRON_SLACK_MS = 3 * 60_000;
-const CONTROLLER = "controller";
 
 /** `spot service status`: whether it is installed, runs, and when it last looked after the fleet. */
 export const serviceStatus: CommandModule = {
@@ -35,7 +34,7 @@ export const serviceStatus: CommandModule = {
       pulse,
       everyMs,
       lingers: keeper?.kind === "systemd" ? await lingers(outside) : null,
-      controller: await controllerOf(context, world),
+      controller: await holderOf(context, now),
       now,
     };
     return { view: statusView(status), exit: EXIT_OF[health] };
@@ -71,23 +70,14 @@ export function healthOf({
 }
 
 /** Who may act for this fleet now; null when nobody does. A state that cannot be read has its own command to say so. */
-async function controllerOf(context: CommandContext, world: World): Promise<ServiceStatus["controller"]> {
+async function holderOf(context: CommandContext, now: number): Promise<ServiceStatus["controller"]> {
   try {
-    const holder = await (await context.state()).leaseHolder(CONTROLLER, world.clock.now());
-    return holder === undefined ? null : { ...ownerParts(holder.owner), expiresAt: holder.expiresAt };
+    const found = await controllerOf(await context.state(), now);
+    if (found === undefined || found.leftMs <= 0) return null;
+    const { host, pid, since, leftMs } = found;
+    return { host, pid: pid === 0 ? null : pid, since: since === 0 ? null : since, expiresAt: now + leftMs };
   } catch (error) {
     context.progress.warn(`the state cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     return null;
   }
-}
-
-/** An owner is `[host, pid, start, id]` as JSON (`openFleet`); anything else is shown as it is. */
-function ownerParts(owner: string): { readonly host: string; readonly pid: number | null } {
-  try {
-    const [host, pid]: readonly unknown[] = JSON.parse(owner);
-    if (typeof host === "string" && typeof pid === "number") return { host, pid };
-  } catch {
-    // Of another version.
-  }
-  return { host: owner, pid: null };
 }
