@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { asOwner, emptySchema, hasPostgres, postgresServer, schemaUrl } from "../postgres.ts";
@@ -46,6 +47,10 @@ describe.skipIf(!hasPostgres())("with SPOT_STATE_URL", () => {
       .map((line) => JSON.parse(line));
     expect(events.filter(({ instance }) => instance === "trainer").length).toBeGreaterThan(3);
     expect(events.map(({ seq }) => seq)).toEqual(events.map(({ seq }) => seq).toSorted((a, b) => a - b));
+    // Whoever works on the fleet has said by which key it comes into machines, and nothing else of it.
+    const [peer, ...more] = await asOwner("postgres", `SELECT host, public_key FROM ${schema}.peers`);
+    expect([peer?.["host"], more]).toEqual([`${hostname()}:${world.home}`, []]);
+    expect(peer?.["public_key"]).toMatch(/^ssh-ed25519 [A-Za-z0-9+/=]+$/);
     await must(world, "down", "trainer", "--yes");
     expect(await data(world, "ls")).toEqual([]);
     expect(await machines(world)).toBe(0);

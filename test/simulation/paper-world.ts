@@ -24,10 +24,22 @@ export interface PaperWorld {
   readonly trespasses: readonly string[];
 }
 
-export async function paperWorld(settings: Partial<PaperSettings> = {}, seed = 1): Promise<PaperWorld> {
-  const clock = virtualClock();
+/** Where the state of a world lies. `busy`: something real is being waited for, so that virtual time must not pass. */
+export interface PaperStore {
+  readonly state: State;
+  readonly busy?: () => boolean;
+}
+
+const inMemory = async (): Promise<PaperStore> => ({ state: await openState(":memory:") });
+
+export async function paperWorld(
+  settings: Partial<PaperSettings> = {},
+  seed = 1,
+  store: () => Promise<PaperStore> = inMemory,
+): Promise<PaperWorld> {
+  const { state, busy } = await store();
+  const clock = virtualClock(undefined, busy);
   const cloud = paperCloud(clock, settings);
-  const state = await openState(":memory:");
   const rng = seededRng(seed);
   const guest = paperGuest(clock, cloud);
   const buried = new Set<string>();

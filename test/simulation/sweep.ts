@@ -1,6 +1,6 @@
 import { type EffectKind, type FaultMode, MODES, NO_FAULT } from "./faulty-process.ts";
 import { brokenWhenQuiet, unknownSpenders } from "./invariants.ts";
-import { paperWorld, untilQuiet } from "./paper-world.ts";
+import { type PaperStore, paperWorld, untilQuiet } from "./paper-world.ts";
 import type { Scenario } from "./scenarios.ts";
 
 interface Outcome {
@@ -9,8 +9,8 @@ interface Outcome {
 }
 
 /** Plays one scenario, lets its n-th effect fail, restarts, reconciles until all is quiet, and looks for damage. */
-async function play(scenario: Scenario, at: number, mode: FaultMode): Promise<Outcome> {
-  const world = await paperWorld(scenario.cloud);
+async function play(scenario: Scenario, at: number, mode: FaultMode, store?: () => Promise<PaperStore>): Promise<Outcome> {
+  const world = await paperWorld(scenario.cloud, 1, store);
   try {
     const before = world.start();
     await world.clock.run(scenario.prepare(world, before.fleet));
@@ -41,8 +41,12 @@ async function play(scenario: Scenario, at: number, mode: FaultMode): Promise<Ou
  * In the sweep, the whole story is told for each damage: scenario, effect, way to fail, what was found. `stride`: only every
  * so-manyth point.
  */
-export async function sweep(scenario: Scenario, stride = 1): Promise<{ readonly points: number; readonly damage: readonly string[] }> {
-  const { trace, broken } = await play(scenario, 0, "refused");
+export async function sweep(
+  scenario: Scenario,
+  stride = 1,
+  store?: () => Promise<PaperStore>,
+): Promise<{ readonly points: number; readonly damage: readonly string[] }> {
+  const { trace, broken } = await play(scenario, 0, "refused", store);
   const damage = broken.map((what) => `${scenario.name}, undisturbed: ${what}`);
   let points = 0;
   let seen = 0;
@@ -50,7 +54,7 @@ export async function sweep(scenario: Scenario, stride = 1): Promise<{ readonly 
     for (const mode of MODES[kind]) {
       if (seen++ % stride !== 0) continue;
       points++;
-      const played = await play(scenario, index + 1, mode);
+      const played = await play(scenario, index + 1, mode, store);
       damage.push(...played.broken.map((what) => `${scenario.name}, effect ${index + 1} (${name}), ${mode}: ${what}`));
     }
   }

@@ -4,7 +4,8 @@ import { openState } from "../../src/state/open.ts";
 import { openPostgresState } from "../../src/state/open-postgres.ts";
 import type { State } from "../../src/state/records.ts";
 import { statePlace } from "../../src/state/state-place.ts";
-import { asOwner, emptySchema, hasPostgres } from "../postgres.ts";
+import { asOwner, emptySchema, hasPostgres, ownersConnection } from "../postgres.ts";
+import type { PaperStore } from "../simulation/paper-world.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 export type DatabaseKind = "SQLite" | "PostgreSQL";
@@ -50,6 +51,34 @@ async function onPostgres() {
   const { schema, url } = await emptySchema();
   await makeClock(schema);
   return { place: url, at: (now: number) => setClock(schema, now) };
+}
+
+/** Empty states in PostgreSQL for one simulated world after the other; leases go by virtual time. */
+export async function postgresStore(): Promise<() => Promise<PaperStore>> {
+  const { schema, url } = await emptySchema();
+  await makeClock(schema);
+  const state = await openAt(url);
+  onTestFinished(() => state.close());
+  const owner = await ownersConnection();
+  const tables = await owner.query<{ name: string }>(
+    `SELECT tablename AS name FROM pg_tables WHERE schemaname = '${schema}' AND tablename NOT IN ('schema_migrations', 'test_clock')`,
+  );
+  const names = tables.rows.map(({ name }) => `${schema}.${name}`).join(", ");
+  let asked = 0;
+  const counted = byItsCallers(state, async (now) => void (await owner.query(`UPDATE ${schema}.test_clock SET ms = ${now}`)));
+  const watched = Object.fromEntries(
+    Object.entries(counted).map(([name, ask]: [string, (...args: unknown[]) => Promise<unknown>]) => [
+      name,
+      (...args: unknown[]) => {
+        asked++;
+        return ask(...args).finally(() => asked--);
+      },
+    ]),
+  ) as unknown as State;
+  return async () => {
+    await owner.query(`TRUNCATE ${names} RESTART IDENTITY`);
+    return { state: { ...watched, close: async () => undefined }, busy: () => asked > 0 };
+  };
 }
 
 /** The server's clock follows whoever asks. */
