@@ -76,7 +76,13 @@ export function controllerSeat(fleet: Fleet): Seat {
       const held = living === undefined ? await hold(fleet, CONTROLLER, signal) : undefined;
       if (held === undefined) return { kind: "stands-by", controller: await controllerOf(fleet.state, fleet.clock.now()) };
       ours = held;
-      await noteChange(held, before);
+      try {
+        await noteChange(held, before);
+      } catch (error) {
+        // Nobody would know who acts.
+        await leave();
+        throw error;
+      }
       return { kind: "acts", held };
     },
     leave,

@@ -64,7 +64,13 @@ export interface FaultPlan {
 
 export const NO_FAULT: FaultPlan = { at: 0, mode: "refused" };
 
-type Effect = <Result>(kind: EffectKind, name: string, run: () => Promise<Result>, args?: readonly unknown[]) => Promise<Result>;
+/** `isOut`: a request was handed over already, and nothing takes it back. */
+type Effect = <Result>(
+  kind: EffectKind,
+  name: string,
+  run: (isOut?: boolean) => Promise<Result>,
+  args?: readonly unknown[],
+) => Promise<Result>;
 
 export function faultyProcess(base: Fleet, clock: VirtualClock, plan: FaultPlan, witness?: Witness): FaultyProcess {
   const trace: { readonly kind: EffectKind; readonly name: string }[] = [];
@@ -112,7 +118,10 @@ export function faultyProcess(base: Fleet, clock: VirtualClock, plan: FaultPlan,
         await run();
         throw kill();
       case "crash-late":
-        void clock.sleep(LATE_MS).then(run).catch(swallow);
+        void clock
+          .sleep(LATE_MS)
+          .then(() => run())
+          .catch(swallow);
         throw kill();
       case "refused":
         throw kind === "write" ? new Error("the disk is full") : new ProviderError("paper", { kind: "unavailable" }, "refused");
@@ -123,7 +132,7 @@ export function faultyProcess(base: Fleet, clock: VirtualClock, plan: FaultPlan,
       case "stopped-before": {
         stop();
         await awake();
-        return run();
+        return run(true);
       }
       case "stopped-after": {
         stop();
@@ -159,6 +168,12 @@ export function faultyProcess(base: Fleet, clock: VirtualClock, plan: FaultPlan,
 
 function swallow(): void {}
 
+/** A call's context with a signal that nobody fires; everything else as it is. */
+function beyondRecall(argument: unknown): unknown {
+  const isContext = typeof argument === "object" && argument !== null && "signal" in argument;
+  return isContext ? { ...argument, signal: new AbortController().signal } : argument;
+}
+
 function faultyState(base: Fleet, effect: Effect, witness: Witness | undefined): State {
   const { state } = base;
   const commit: State["commit"] = async (change) => {
@@ -182,7 +197,7 @@ function faultyProvider(provider: Provider, effect: Effect): Provider {
     (kind: EffectKind) =>
     <Args extends readonly unknown[], Result>(name: string, send: (...args: Args) => Promise<Result>) =>
     (...args: Args) =>
-      effect(kind, name, () => send(...args), args);
+      effect(kind, name, (isOut) => send(...(isOut === true ? (args.map(beyondRecall) as unknown as Args) : args)), args);
   const call = through("call");
   const read = through("read");
   return {
