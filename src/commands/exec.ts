@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { insideEnv, reachOf } from "../fleet/reach.ts";
 import { agentLine } from "../guest/run-verb.ts";
@@ -49,6 +52,7 @@ export async function runHere(
 ): Promise<number> {
   const name = world.env["TERM"];
   const env = { ...insideEnv(reach, record), ...(name === undefined ? {} : { TERM: name }) };
+  const leave = await signIn(world, reach);
   try {
     return await runOnStreams(argv, screens, { cwd: record.spec.workdir ?? reach.cwd, env });
   } catch (error) {
@@ -58,5 +62,18 @@ export async function runHere(
       exit: EXIT.failed,
       cause: error,
     });
+  } finally {
+    await leave();
   }
+}
+
+/** Tells the machine's agent that somebody is here, so that it does not end meanwhile for being idle; best effort. */
+async function signIn({ pid }: World, { env }: Extract<Reach, { readonly kind: "process" }>): Promise<() => Promise<void>> {
+  const run = join(env["SPOT_ROOT"] ?? "", "run/spot");
+  const mine = join(run, "sessions", String(pid));
+  if (existsSync(run))
+    await mkdir(join(run, "sessions"), { recursive: true })
+      .then(() => writeFile(mine, ""))
+      .catch(() => undefined);
+  return () => rm(mine, { force: true }).catch(() => undefined);
 }

@@ -26,7 +26,8 @@ export function configureUp(command: Command): void {
     .option("--image <image>", "the image to boot, where the cloud has images")
     .option("--volume <name[:size][:mount]>", "the disk that outlives it; none for no disk (default: NAME, 10 GB, /data)")
     .option("--ttl <duration>", "ends by itself after this time")
-    .option("--idle <duration>", "ends by itself when its workload has been over for so long")
+    .option("--idle <duration>", "ends by itself when for so long its workload is over, no GPU works and nobody is logged in")
+    .option("--idle-by <sign>", "exit, or gpu: a workload that runs while every GPU stays below 5 % counts as idle too (default: exit)")
     .option("--env <key=value>", "for the workload; may be given several times", collect)
     .option(
       "--on-reclaim <policy>",
@@ -68,6 +69,7 @@ function flagInput(context: CommandContext): SpecInput {
     ...given("volume", text("volume")),
     ...given("ttl", text("ttl")),
     ...given("idle", text("idle")),
+    ...given("idleBy", text("idleBy")),
     ...given("onReclaim", text("onReclaim")),
     ...given("onRebalance", text("onRebalance")),
     ...given("fallbackAfter", text("fallbackAfter")),

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { AT_CAP } from "../pricing/budget-scope.ts";
-import { BILLING_MODES, REBALANCE_POLICIES, RECLAIM_POLICIES } from "./spec.ts";
+import { BILLING_MODES, IDLE_SIGNS, REBALANCE_POLICIES, RECLAIM_POLICIES } from "./spec.ts";
 import { LARGEST_VOLUME_GB, MOST_INSTANCES } from "./spec-fields.ts";
 
 // Messages are what the value was expected to be; fleet-file.ts says the rest: place, value, "is not".
@@ -27,6 +27,7 @@ const entries = {
   ),
   ttl: v.optional(textOrNumber),
   idle: v.optional(textOrNumber),
+  idleBy: v.optional(text),
   env: v.optional(scalars),
   onReclaim: v.optional(text),
   onRebalance: v.optional(text),
@@ -109,7 +110,8 @@ const settings: Readonly<Record<string, JsonSchema>> = {
     ],
   }),
   ttl: described("Ends by itself after this time.", duration),
-  idle: described("Ends by itself when its workload has been over for so long.", duration),
+  idle: described("Ends by itself when for so long its workload is over, no GPU works and nobody is logged in.", duration),
+  idleBy: described("gpu: a workload that runs counts as idle too while no GPU works; exit by default.", { enum: IDLE_SIGNS }),
   env: described("Variables for the workload.", map),
   onReclaim: described("What follows a reclaim; replace by default.", { enum: RECLAIM_POLICIES }),
   onRebalance: described("What follows a hint that a reclaim is likelier than usual; it is only logged by default.", {

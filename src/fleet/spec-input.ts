@@ -13,6 +13,7 @@ export interface SpecInput {
   readonly volume?: string | null | { readonly name?: string; readonly size?: string | number; readonly mount?: string };
   readonly ttl?: string | number;
   readonly idle?: string | number;
+  readonly idleBy?: string;
   readonly env?: Readonly<Record<string, string | number | boolean>>;
   readonly onReclaim?: string;
   readonly onRebalance?: string;

@@ -28,6 +28,7 @@ import {
 import type { InputPath, InputSource, SpecInput } from "./spec-input.ts";
 
 export const BILLING_MODES = ["spot", "on-demand", "auto"] as const;
+export const IDLE_SIGNS = ["exit", "gpu"] as const;
 export const REBALANCE_POLICIES = ["log", "checkpoint"] as const;
 export const RECLAIM_POLICIES = ["replace", "hibernate", "checkpoint", "wait", "let-go"] as const;
 const DEFAULT_VOLUME_GB = 10;
@@ -81,6 +82,7 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
     image: imageField(source, ["image"], input.image),
     ttlMs: durationField(source, ["ttl"], input.ttl),
     idleMs: durationField(source, ["idle"], input.idle),
+    idleBy: wordField(source, ["idleBy"], input.idleBy, IDLE_SIGNS, "exit"),
     env: envField(source, ["env"], input.env ?? {}),
     onReclaim: wordField(source, ["onReclaim"], input.onReclaim, RECLAIM_POLICIES, "replace"),
     onRebalance: wordField(source, ["onRebalance"], input.onRebalance, REBALANCE_POLICIES, "log"),
@@ -109,6 +111,7 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
 
 const FLAGS: Readonly<Record<string, string>> = {
   maxPrice: "--max-price",
+  idleBy: "--idle-by",
   onReclaim: "--on-reclaim",
   onRebalance: "--on-rebalance",
   fallbackAfter: "--fallback-after",
@@ -159,6 +162,7 @@ const LINES: readonly (readonly [string, (spec: InstanceSpec) => string])[] = [
   ["volume", (spec) => (spec.volume === null ? "none" : `${spec.volume.name}:${spec.volume.sizeGb}:${spec.volume.mount}`)],
   ["ttl", (spec) => time(spec.ttlMs)],
   ["idle", (spec) => time(spec.idleMs)],
+  ["idle by", (spec) => spec.idleBy],
   ["on reclaim", (spec) => spec.onReclaim],
   ["on rebalance", (spec) => spec.onRebalance],
   ["fallback after", (spec) => time(spec.fallbackAfterMs)],

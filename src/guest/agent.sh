@@ -1458,17 +1458,16 @@ something_goes_on() {
 
 # look_around: at the GPUs and at who is here, some four times in the idle time, and every 15 s at least.
 look_around() {
-  look_again=$((SPOT_SET_IDLE * 25))
-  if [ "$look_again" -gt 1500 ]; then look_again=1500; fi
-  if [ "$look_again" -lt 100 ]; then look_again=100; fi
-  look_again=$((ticks + look_again))
+  look_again=$((ticks + SPOT_SET_IDLE * 25))
+  if [ "$look_again" -gt $((ticks + 1500)) ]; then look_again=$((ticks + 1500)); fi
   # nvidia-smi takes seconds, and hangs on a GPU that is lost: somebody else asks it, and has until the next look.
   get gpu
   gpu=$value
   rm -f "$RUN/gpu"
   if is_number "$gpu"; then idle_samples=$((idle_samples + 1)); else gpu=; fi
   if ! kill -0 "${gpu_looker:-none}" 2>/dev/null; then
-    (sample=$(nvidia-smi --query-gpu=utilization.gpu --format=csv,noheader,nounits | sort -n | tail -n 1) && put gpu "$sample") 2>/dev/null &
+    # A GPU in parts says [N/A]: it is not known to be idle, unless another one works.
+    (sample=$(nvidia-smi --query-gpu=utilization.gpu --format=csv,noheader,nounits | tr '[' 9 | sort -n | tail -n 1) && put gpu "$sample") 2>/dev/null &
     gpu_looker=$!
   fi
   count_people

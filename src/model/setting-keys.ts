@@ -22,7 +22,7 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   { key: "region", what: "regions or zones, by comma", fallback: null },
   { key: "image", what: "the image to boot", fallback: null },
   { key: "ttl", what: "ends by itself after this time", fallback: null },
-  { key: "idle", what: "ends by itself when its workload has been over for so long", fallback: null },
+  { key: "idle", what: "ends by itself when for so long its workload is over, no GPU works and nobody is logged in", fallback: null },
   { key: "fxCny", what: "how many CNY one USD is, to rank offers; no amount is shown converted", fallback: null, ofInstance: false },
   { key: "onReclaim", what: "replace, hibernate, checkpoint, wait or let-go", fallback: "replace" },
 ];

@@ -23,6 +23,7 @@ const LATER = {
   endpoints: [],
   outlook: FRESH_OUTLOOK,
   forgottenAt: null,
+  account: null,
 } as const;
 
 export const stored = (money: Money | null): StoredMoney | null =>
@@ -32,19 +33,19 @@ const unstored = (money: StoredMoney | null): Money | null => (money === null ? 
 /** The record that a stored text stands for; completed in place, because a copy of a thousand is felt in `ls`. */
 export function fromBody(stored: StoredRecord): ListedRecord {
   // A record that was written before these were known lacks them.
-  const body = "forgottenAt" in stored && "outlook" in stored ? stored : Object.assign({ ...LATER }, stored);
+  const body = "forgottenAt" in stored && "outlook" in stored && "account" in stored ? stored : Object.assign({ ...LATER }, stored);
   return Object.assign(body, { price: unstored(body.price), onDemandPrice: unstored(body.onDemandPrice) });
 }
 
 /** A spec as any version of spot has stored it: the fields that came later are missing in the older ones. */
 export type StoredSpec = Omit<InstanceSpec, LaterField> & Partial<Pick<InstanceSpec, LaterField>>;
-type LaterField = "ports" | "registryAuth" | "onRebalance" | "fallbackAfterMs" | "returnToSpot";
+type LaterField = "ports" | "registryAuth" | "onRebalance" | "fallbackAfterMs" | "returnToSpot" | "idleBy";
 
 /** The spec that a stored text stands for. Every spec that is read from the database passes here. */
 export function fromStoredSpec(stored: StoredSpec): InstanceSpec {
   // Completed in place, like the records.
-  const { ports = [], registryAuth = null, onRebalance = "log", fallbackAfterMs = null, returnToSpot = false } = stored;
-  return Object.assign(stored, { ports, registryAuth, onRebalance, fallbackAfterMs, returnToSpot });
+  const { ports = [], registryAuth = null, onRebalance = "log", fallbackAfterMs = null, returnToSpot = false, idleBy = "exit" } = stored;
+  return Object.assign(stored, { ports, registryAuth, onRebalance, fallbackAfterMs, returnToSpot, idleBy });
 }
 
 export function newestFirst(a: ListedRecord, b: ListedRecord): number {

@@ -1,3 +1,4 @@
+import type { Account } from "../model/account.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { EventType, FleetEvent } from "../model/event.ts";
 import type { Gpu } from "../model/gpu.ts";
@@ -19,6 +20,8 @@ export interface InstanceSpec {
   readonly volume: { readonly name: string; readonly sizeGb: number; readonly mount: string } | null;
   readonly ttlMs: number | null;
   readonly idleMs: number | null;
+  /** `gpu`: a workload that runs and leaves the GPUs alone is idle too, and not only one that is over. */
+  readonly idleBy: "exit" | "gpu";
   readonly env: Readonly<Record<string, string>>;
   readonly onReclaim: "replace" | "hibernate" | "checkpoint" | "wait" | "let-go";
   /** How long spot may be refused before on-demand is rented instead, in milliseconds; null: never. */
@@ -96,6 +99,8 @@ export interface InstanceRecord {
   readonly forgottenAt: number | null;
   /** What deciding remembers of it from one look to the next. */
   readonly outlook: Outlook;
+  /** Whose it is at its cloud, as the credentials said when it was rented; null when nobody could tell. */
+  readonly account: Account | null;
   /** Why it is where it is, for people. */
   readonly reason: string | null;
   /** When the state last changed. */

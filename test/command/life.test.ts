@@ -73,6 +73,8 @@ test("up, again up, look around, down: one machine, and then none", async () => 
   expect(await machines(world)).toBe(1);
 
   expect((await spot(world, "exec", "trainer", "--", "sh", "-c", 'test "$SPOT_INSTANCE" = trainer && exit 7')).code).toBe(7);
+  // Its agent counts whoever is in, and only as long.
+  expect((await spot(world, "exec", "trainer", "--", "sh", "-c", 'test -n "$(ls "$SPOT_ROOT/run/spot/sessions")"')).code).toBe(0);
   expect(await logUntil(world, /from 0/)).toContain("from 0\n");
   expect((await must(world, "show", "trainer")).stdout).toContain("on reclaim  replace");
   expect((await must(world, "wait", "trainer", "--for", "running")).code).toBe(0);
