@@ -20,6 +20,7 @@ providerConformance({
   name: "alibaba",
   hibernate: "park",
   volumes: true,
+  leftovers: ["key-pair", "security-group"],
   notices: true,
   snapshots: true,
   moreThanOnePage: 105,

@@ -26,6 +26,7 @@ else
     name: "aws",
     hibernate: "park",
     volumes: true,
+    leftovers: ["key-pair", "security-group"],
     snapshots: true,
     notices: true,
     tellsStock: false,

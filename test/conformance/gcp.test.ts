@@ -26,6 +26,7 @@ providerConformance({
   name: "gcp",
   hibernate: "park",
   volumes: true,
+  leftovers: ["firewall-rule"],
   snapshots: true,
   notices: false,
   // The API has no field for it: whether there is one, the launch says.

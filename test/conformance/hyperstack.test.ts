@@ -26,6 +26,7 @@ providerConformance({
   name: "hyperstack",
   hibernate: "native",
   volumes: true,
+  leftovers: ["key-pair"],
   notices: false,
   looksTwice: true,
   moreThanOnePage: 205,

@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Offer } from "../../src/model/offer.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { isFault } from "../../src/providers/errors.ts";
-import type { Provider, ProviderInstance, VolumeOperations } from "../../src/providers/provider.ts";
+import type { LeftoverKind, Provider, ProviderInstance, VolumeOperations } from "../../src/providers/provider.ts";
 import type { FakeRequest, FakeServer } from "../clouds/fake-server.ts";
 import { type Bench, benchOf, eventually } from "./bench.ts";
+import { orphans } from "./orphans.ts";
 import { badDays, type WireRow } from "./wire.ts";
 
 /** What the suite must be able to do to the cloud behind a provider. */
@@ -50,6 +51,8 @@ export interface ConformanceCase {
   readonly volumes: boolean;
   /** Whether its volumes can be snapshotted. */
   readonly snapshots?: true;
+  /** What a launch leaves besides its machine, as `Provider.leftovers` tells it; left out where it leaves nothing. */
+  readonly leftovers?: readonly LeftoverKind[];
   /** Whether this cloud announces a reclaim before it comes. */
   readonly notices: boolean;
   /** More instances than fit on one page of the provider's list. */
@@ -80,6 +83,7 @@ export function providerConformance(subject: ConformanceCase): void {
     if (subject.volumes) volumes(current);
     if (subject.snapshots === true) snapshots(current);
     if (subject.hibernate === "native") hibernation(current);
+    if (subject.volumes) orphans(current, subject);
   });
   badDays(subject);
 }
@@ -407,7 +411,7 @@ function volumes(current: () => Bench): void {
 }
 
 /** Attaches a volume once the cloud is ready for it, and once more without harm. */
-async function attached({ provider, context }: Bench, volume: string, providerId: string): Promise<void> {
+export async function attached({ provider, context }: Bench, volume: string, providerId: string): Promise<void> {
   await eventually(async () => {
     try {
       await provider.volumes?.attach?.(volume, providerId, context);

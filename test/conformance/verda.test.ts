@@ -14,6 +14,7 @@ providerConformance({
   name: "verda",
   hibernate: "park",
   volumes: true,
+  leftovers: ["startup-script"],
   notices: false,
   // One page holds them all.
   moreThanOnePage: 205,
