@@ -71,6 +71,7 @@ test("the demo sees neither credentials nor settings of whoever watches", () => 
     VERDA_CLIENT_SECRET: "canary",
     SPOT_PROVIDER: "ppio",
     SPOT_CONTEXT: "work",
+    SPOT_STATE_URL: "postgres://me:canary@db/fleet",
     SPOT_GPU: "T4",
   };
   expect(stageEnvironment(env)).toEqual({ PATH: "/bin", SPOT_PROVIDER: "local" });

@@ -5,6 +5,7 @@ import { type FollowedProgram, startFollowing } from "../../platform/followed-pr
 import { runProgram } from "../../platform/process.ts";
 import { settingVariable } from "../../platform/settings.ts";
 import { credentialVariables } from "../../providers/credentials.ts";
+import { STATE_URL } from "../../state/state-place.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Where the demo plays: a home of its own, so that nobody's fleet is touched, and real `spot` commands in it. */
@@ -69,7 +70,7 @@ export function createStage(context: CommandContext, home: string, signal: Abort
 
 /** Without the settings and the credentials of whoever watches: the demo plays on the embedded cloud, whatever is configured. */
 export function stageEnvironment(env: CommandContext["world"]["env"]): Readonly<Record<string, string | undefined>> {
-  const theirs = new Set([...SETTING_KEYS.map(({ key }) => settingVariable(key)), ...credentialVariables()]);
+  const theirs = new Set([...SETTING_KEYS.map(({ key }) => settingVariable(key)), ...credentialVariables(), STATE_URL]);
   const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !theirs.has(name)));
   return { ...kept, SPOT_PROVIDER: "local" };
 }
