@@ -35,6 +35,8 @@ export interface WebhookOptions {
   readonly from: number;
   readonly accepts: (event: FleetEvent) => boolean;
   readonly signal: AbortSignal;
+  /** How often the log is read, in milliseconds; 250 unless told. */
+  readonly readEveryMs?: number;
   /** What did not go well, for the log of events. */
   readonly warn: (event: NewEvent) => void;
 }
@@ -63,7 +65,7 @@ interface Delivery extends WebhookOptions {
  * misses waits in the log and not in memory.
  */
 export async function deliver(options: WebhookOptions): Promise<void> {
-  const { clock, signal, from } = options;
+  const { clock, signal, from, readEveryMs = READ_EVERY_MS } = options;
   const delivery: Delivery = {
     ...options,
     chains: new Map(),
@@ -84,7 +86,7 @@ export async function deliver(options: WebhookOptions): Promise<void> {
       await save(delivery).catch(() => undefined);
       savedAt = clock.monotonic();
     }
-    await clock.sleep(READ_EVERY_MS, signal).catch(() => undefined);
+    await clock.sleep(readEveryMs, signal).catch(() => undefined);
   }
   await Promise.race([Promise.all(delivery.work), clock.sleep(FAREWELL_MS)]);
   delivery.last.abort();
