@@ -1,6 +1,7 @@
 import { mayMove } from "../model/instance.ts";
 import type { Notice, SecondMouth } from "../model/notice.ts";
 import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
+import type { Problem } from "../model/problem.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import type { GuestReport } from "./fleet.ts";
 import { decideStay, type Near, type StayAction } from "./stay.ts";
@@ -10,8 +11,8 @@ import { waitsForMs } from "./waiting.ts";
 export type CloudView =
   /** The record has no machine. */
   | { readonly kind: "none" }
-  /** The provider did not answer: nothing is known, and nothing is concluded. */
-  | { readonly kind: "silent"; readonly why: string }
+  /** The provider did not answer: nothing is known, and nothing is concluded. `problem`: nor is waiting any use. */
+  | { readonly kind: "silent"; readonly why: string; readonly problem?: Problem }
   /** The provider says that it is over. */
   | { readonly kind: "gone"; readonly instance: ProviderInstance | null }
   | { readonly kind: "here"; readonly instance: ProviderInstance };

@@ -26,6 +26,7 @@ const RETRY_MS = 2_000;
 export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing?: Listing): Promise<StepOutcome> {
   try {
     const seen = await observe(fleet, record, signal, listing);
+    if (seen.cloud.kind === "silent" && seen.cloud.problem !== undefined) throw seen.cloud.problem;
     await followLedger(fleet, record, seen);
     const { action, why } = decide(record, seen);
     const ms = await perform({ ...fleet, because: why }, record, action, seen, signal);

@@ -1,3 +1,4 @@
+import type { Account } from "../model/account.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { gpuFromName, isAskedGpu } from "../model/gpu-names.ts";
 import { newId } from "../model/ids.ts";
@@ -9,6 +10,7 @@ import { BUNDLED_RATE, priceText } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Provider, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, VolumeRecord } from "../state/records.ts";
+import { accountFor } from "./account.ts";
 import { overrunEvent } from "./budget-events.ts";
 import { launching, noteNoRoom, requireRoom, withinBudgets } from "./budget-guard.ts";
 import { didNothing, problemOf } from "./faults.ts";
@@ -188,8 +190,9 @@ async function launchOffer(
   const { spec } = record;
   const volume = spec.volume === null ? null : await volumeAt(fleet, provider, { ...spec.volume, fleet: spec.fleet }, offer, signal);
   if (volume === "impossible") return { record, done: false };
+  const account = await accountFor(fleet, offer.provider, signal);
   const promised = await withinBudgets(fleet, [launching(record, offer.price, fleet.clock.now())], signal, (held, warned) =>
-    promise(held, record, offer, volume, warned),
+    promise(held, record, offer, { volume, warned, account }),
   );
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
@@ -292,8 +295,11 @@ async function promise(
   fleet: Fleet,
   record: InstanceRecord,
   offer: Offer,
-  volume: VolumeRecord | null,
-  warned: readonly Overrun[],
+  {
+    volume,
+    warned,
+    account,
+  }: { readonly volume: VolumeRecord | null; readonly warned: readonly Overrun[]; readonly account: Account | null },
 ): Promise<{ readonly record: InstanceRecord; readonly intent: IntentRecord }> {
   const now = fleet.clock.now();
   const intent: IntentRecord = {
@@ -330,6 +336,7 @@ async function promise(
     ],
   });
   return { record: changed, intent };
+    account,
 }
 
 /** Records the machine that a launch made, whether its answer came back or it was found by its token. */

@@ -1,7 +1,9 @@
 import { BUNDLED_RATE } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Capabilities, MachineKind, ProviderInstance } from "../providers/provider.ts";
-import type { InstanceRecord, IntentRecord } from "../state/records.ts";
+import type { InstanceRecord, IntentRecord, LedgerRecord } from "../state/records.ts";
+import { inItsAccount } from "./account.ts";
+import { heirOf } from "./ahead.ts";
 import { type CloudView, isUp, type Observation } from "./decide.ts";
 import { problemOf } from "./faults.ts";
 import { call, type Fleet, type GuestWord } from "./fleet.ts";
@@ -21,8 +23,12 @@ export type Listing = readonly ProviderInstance[] | string;
 export async function observe(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing?: Listing): Promise<Observation> {
   const provider = await fleet.provider(record.provider);
   const { capabilities } = provider;
-  const launchIntent = (await fleet.state.pendingIntents({ instanceId: record.id })).find((intent) => intent.kind === "launch") ?? null;
-  const answer = launchIntent === null ? await lookAt(fleet, record, signal, listing) : await lookFor(fleet, launchIntent, signal);
+  const launches = (await fleet.state.pendingIntents({ instanceId: record.id })).filter((intent) => intent.kind === "launch");
+  const launchIntent = launches.find(({ detail }) => detail["successor"] !== true) ?? null;
+  const aheadIntent = launches.find(({ detail }) => detail["successor"] === true) ?? null;
+  const open = launchIntent ?? aheadIntent;
+  const found = open === null ? await lookAt(fleet, record, signal, listing) : await lookFor(fleet, open, signal);
+  const answer = await inItsAccount(fleet, record, found, record.providerId !== null || open !== null, signal);
   const { machine } = capabilities;
   const now = fleet.clock.now();
   const heard = record.providerId === null ? undefined : fleet.ear?.word(record.provider, record.providerId);

@@ -51,6 +51,7 @@ export function newRecord(fleet: Fleet, spec: InstanceSpec, offer: Offer): Insta
     outlook: { ...FRESH_OUTLOOK, needsSince: now },
     forgottenAt: null,
     reason: null,
+    account: null,
     changedAt: now,
     version: 1,
   };

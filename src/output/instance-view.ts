@@ -1,3 +1,4 @@
+import { accountText } from "../model/account.ts";
 import { bytesText } from "../model/bytes.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { durationText } from "../model/duration.ts";
@@ -50,6 +51,7 @@ export function instanceView(
                 label: "where",
                 value: `${record.provider} ${record.region}${record.zone === record.region ? "" : ` ${record.zone}`}${record.providerId === null ? "" : `, ${record.providerId}`}`,
               },
+              { label: "account", value: record.account === null ? null : accountText(record.account) },
               { label: "machines", value: record.generation > 1 ? `${record.generation} so far` : null },
               {
                 label: "up",

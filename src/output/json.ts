@@ -56,6 +56,7 @@ export function instanceJson(record: ListedRecord, cost: CostSoFar | undefined):
     dataKeptUntil: isoTime(record.dataKeptUntil),
     labels: record.labels,
     generation: record.generation,
+    account: record.account,
     reason: record.reason,
   };
 }

@@ -1,3 +1,4 @@
+import type { Account } from "../model/account.ts";
 import type { Gpu } from "../model/gpu.ts";
 import type { Billing, InstanceState } from "../model/instance.ts";
 import type { Money } from "../model/money.ts";
@@ -189,8 +190,30 @@ export interface Provider {
   /** Present exactly when `capabilities.hibernate` is `native`. */
   readonly hibernation?: HibernationOperations;
   readonly billing?: BillingOperations;
+  /** Present where there are credentials. */
+  readonly credentials?: CredentialOperations;
   /** Present where a launch of ours leaves, or may leave, something behind that is neither machine, volume nor snapshot. */
   readonly leftovers?: LeftoverOperations;
+}
+
+/** How long the credentials that are used now are good. */
+export interface CredentialExpiry {
+  /** Epoch milliseconds; null when they do not expire, or when nobody says. */
+  readonly expiresAt: number | null;
+  /** They last, or are renewed without anybody doing anything. False with no `expiresAt`: nobody knows. */
+  readonly renews: boolean;
+  /** What they are, for people: a clause without a full stop. */
+  readonly why: string;
+}
+
+export interface CredentialOperations {
+  /**
+   * Whose they are; null where the cloud does not tell. Asked of the cloud once for each set of credentials, so that a
+   * change of them is noticed at once, and asking again costs nothing.
+   */
+  account(context: CallContext): Promise<Account | null>;
+  /** Asks nobody but whoever gives the credentials. */
+  expiry(context: CallContext): Promise<CredentialExpiry>;
 }
 
 export type LeftoverKind =

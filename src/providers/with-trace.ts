@@ -23,7 +23,7 @@ export function withTrace(provider: Provider, clock: Clock, line: (text: string)
         throw error;
       }
     };
-  const { volumes, hibernation, billing, leftovers } = provider;
+  const { volumes, hibernation, billing, leftovers, credentials } = provider;
   return {
     ...provider,
     offers: traced("offers", provider.offers),
@@ -62,6 +62,14 @@ export function withTrace(provider: Provider, clock: Clock, line: (text: string)
     ...(leftovers === undefined
       ? {}
       : { leftovers: { list: traced("leftovers.list", leftovers.list), remove: traced("leftovers.remove", leftovers.remove) } }),
+    ...(credentials === undefined
+      ? {}
+      : {
+          credentials: {
+            account: traced("credentials.account", credentials.account),
+            expiry: traced("credentials.expiry", credentials.expiry),
+          },
+        }),
     ...(billing === undefined ? {} : { billing: { billed: traced("billing.billed", billing.billed) } }),
   };
 }

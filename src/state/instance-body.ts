@@ -33,7 +33,10 @@ const unstored = (money: StoredMoney | null): Money | null => (money === null ? 
 /** The record that a stored text stands for; completed in place, because a copy of a thousand is felt in `ls`. */
 export function fromBody(stored: StoredRecord): ListedRecord {
   // A record that was written before these were known lacks them.
-  const body = "forgottenAt" in stored && "outlook" in stored && "account" in stored ? stored : Object.assign({ ...LATER }, stored);
+  const body =
+    "forgottenAt" in stored && "outlook" in stored && "account" in stored && "idleMs" in stored
+      ? stored
+      : Object.assign({ ...LATER }, stored);
   return Object.assign(body, { price: unstored(body.price), onDemandPrice: unstored(body.onDemandPrice) });
 }
 

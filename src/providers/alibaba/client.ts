@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type * as v from "valibot";
+import * as v from "valibot";
 import { readCredentials } from "../../platform/secrets.ts";
 import type { World } from "../../platform/world.ts";
 import { type CloudAnswer, type CloudHttp, type CloudRequest, cloudHttp, type Effect, parsed } from "../cloud-http.ts";
@@ -25,6 +25,10 @@ export interface Ecs {
   read<Schema extends v.GenericSchema>(call: EcsCall<Schema>, context: CallContext): Promise<v.InferOutput<Schema>>;
   /** Sent once, but for a refusal that says that the signature was too old: then nothing was done. */
   change<Schema extends v.GenericSchema>(call: EcsCall<Schema>, context: CallContext): Promise<v.InferOutput<Schema>>;
+  /** The number of the account whose the keys are (STS, GetCallerIdentity); null where the endpoint is moved and STS is not. */
+  account(context: CallContext): Promise<string | null>;
+  /** Whether the keys are temporary ones (STS). @throws ProviderError `auth` when there are none. */
+  isTemporary(): Promise<boolean>;
   /** Epoch milliseconds by our clock, and by the cloud's. */
   now(): number;
   theirNow(): number;
@@ -37,6 +41,9 @@ export interface Ecs {
 const VERSION = "2014-05-26";
 const FORM = "application/x-www-form-urlencoded";
 const CENTRAL = "https://ecs.aliyuncs.com";
+const STS = "https://sts.aliyuncs.com";
+const STS_VERSION = "2015-04-01";
+const callerSchema = v.object({ AccountId: v.pipe(v.string(), v.regex(/^\d{6,20}$/)) });
 
 interface Credentials {
   readonly id: string;
@@ -72,14 +79,20 @@ export function isoTime(at: number): string {
 }
 
 /** What is signed of a request: parameters travel as a form, so there is one text of them, and no long URL. */
-function signedHeaders(request: CloudRequest, baseUrl: string, { id, secret, securityToken }: Credentials, theirNow: number) {
+function signedHeaders(
+  request: CloudRequest,
+  baseUrl: string,
+  { id, secret, securityToken }: Credentials,
+  theirNow: number,
+  version = VERSION,
+) {
   const url = new URL(baseUrl);
   const body = new URLSearchParams(request.form).toString();
   const headers: Record<string, string> = {
     ...request.headers,
     host: url.host,
     "content-type": FORM,
-    "x-acs-version": VERSION,
+    "x-acs-version": version,
     "x-acs-date": isoTime(theirNow),
     "x-acs-signature-nonce": randomUUID(),
     "x-acs-content-sha256": sha256Hex(body),
@@ -155,5 +168,26 @@ export function ecsClient(world: AlibabaWorld): Ecs {
       throw new ProviderError(PROVIDER, { kind: "unavailable" }, "stopped while waiting for the cloud", null, error);
     });
   };
-  return { read: call("read"), change: call("change"), now: () => clock.now(), theirNow, clockOffsetMs, sleep };
+  const account = async ({ signal }: CallContext): Promise<string | null> => {
+    const baseUrl = env["SPOT_ALIBABA_STS_URL"]?.trim() || (moved === null ? STS : null);
+    if (baseUrl === null) return null;
+    const http = cloudHttp({
+      provider: PROVIDER,
+      baseUrl,
+      clock,
+      env,
+      headers: async (_signal, request) => signedHeaders(request, baseUrl, await credentials.read(), theirNow(), STS_VERSION),
+      secrets: credentials.secrets,
+    });
+    try {
+      const headers = { "x-acs-action": "GetCallerIdentity" };
+      const answer = await http.send({ method: "POST", path: "/", form: {}, headers, effect: "read", signal });
+      if (answer.status !== 200) throw refusalOf(answer, theirNow());
+      return parsed(PROVIDER, callerSchema, answer).AccountId;
+    } finally {
+      await http.close();
+    }
+  };
+  const isTemporary = async () => (await credentials.read()).securityToken !== null;
+  return { account, isTemporary, read: call("read"), change: call("change"), now: () => clock.now(), theirNow, clockOffsetMs, sleep };
 }

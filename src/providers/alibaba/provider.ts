@@ -3,6 +3,7 @@ import { keptAnswers } from "../kept-answers.ts";
 import type { Capabilities, Provider } from "../provider.ts";
 import { type AlibabaWorld, ecsClient } from "./client.ts";
 import { PROVIDER } from "./codes.ts";
+import { credentialsOf } from "./credentials.ts";
 import { destroyInstance } from "./destroy.ts";
 import { disksOf } from "./disks.ts";
 import { NOTICE_SECONDS } from "./instances.ts";
@@ -98,6 +99,7 @@ export async function alibabaProvider(world: AlibabaWorld): Promise<Provider> {
       return place === undefined ? "gone" : destroyInstance(ecs, machines, place, context);
     },
     volumes: volumeOperations(ecs, regions, disks),
+    credentials: credentialsOf(ecs),
     leftovers: leftoversOf(ecs, regions),
   };
 }

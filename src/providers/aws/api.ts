@@ -1,7 +1,7 @@
 import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import { ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
-import { type AwsWorld, credentialChain, SILENT } from "./chain.ts";
+import { type AwsWorld, credentialChain, type Identity, SILENT } from "./chain.ts";
 import { PROVIDER } from "./codes.ts";
 import { awsWire, type Wire } from "./wire.ts";
 
@@ -27,7 +27,9 @@ export interface Api {
   /** @throws ProviderError `unavailable` when the signal fires. */
   sleep(ms: number, context: CallContext): Promise<void>;
   /** Where a service is to be asked instead of where AWS has it; undefined where nobody moved it. */
-  endpoint(service: "EC2" | "PRICING" | "SQS"): string | undefined;
+  endpoint(service: "EC2" | "PRICING" | "SQS" | "STS"): string | undefined;
+  /** The keys that are used now. @throws ProviderError as the chain does. */
+  identity(signal: AbortSignal): Promise<Identity>;
   /** The settings of a client of another service of the SDK's. */
   clientOf(service: "ec2" | "sqs", region: string): EC2ClientConfig;
 }
@@ -94,6 +96,7 @@ export function awsApi(world: AwsWorld): Api {
       });
     },
     endpoint,
+    identity: (signal) => chain.identity(signal),
     clientOf,
   };
 }

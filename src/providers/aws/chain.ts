@@ -17,6 +17,8 @@ export interface Identity {
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
   readonly expiration?: Date;
+  /** Where the SDK had them from: its own names, each with a letter. */
+  readonly $source?: Readonly<Record<string, unknown>>;
 }
 
 export interface Chain {
@@ -101,7 +103,14 @@ function fromEnvironment(env: AwsWorld["env"]): Identity | undefined {
   const [accessKeyId, secretAccessKey] = [given(env, "AWS_ACCESS_KEY_ID"), given(env, "AWS_SECRET_ACCESS_KEY")];
   if (accessKeyId === undefined || secretAccessKey === undefined || given(env, "AWS_PROFILE") !== undefined) return undefined;
   const sessionToken = given(env, "AWS_SESSION_TOKEN");
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+  const expires = given(env, "AWS_CREDENTIAL_EXPIRATION");
+  return {
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken === undefined ? {} : { sessionToken }),
+    // As `aws configure export-credentials` says it.
+    ...(expires === undefined || Number.isNaN(Date.parse(expires)) ? {} : { expiration: new Date(expires) }),
+  };
 }
 
 /**

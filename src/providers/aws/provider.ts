@@ -2,6 +2,7 @@ import type { Instance, SpotInstanceRequest } from "@aws-sdk/client-ec2";
 import type { Gpu } from "../../model/gpu.ts";
 import { keptAnswers } from "../kept-answers.ts";
 import type { CallContext, Capabilities, Provider, ProviderInstance } from "../provider.ts";
+import { credentialsOf } from "./account.ts";
 import { advisor } from "./advisor.ts";
 import { type Api, awsApi } from "./api.ts";
 import type { AwsWorld } from "./chain.ts";
@@ -172,6 +173,7 @@ export async function awsProvider(world: AwsWorld): Promise<Provider> {
       return machine === undefined ? undefined : get(machine, context);
     },
     destroy: (providerId, context) => endMachine({ api, machines, requests }, providerId, context),
+    credentials: credentialsOf(api),
     volumes: volumesOf(api, regions, machines, snapshotsOf(api, regions)),
     leftovers: leftoversOf(api, regions, requests, (request, context) =>
       endMachine({ api, machines, requests }, placedId(request), context),

@@ -7,7 +7,7 @@ import { gate } from "./gate.ts";
 
 /** One action of one service in one region. */
 export interface Ask {
-  readonly service: "ec2" | "pricing" | "sqs";
+  readonly service: "ec2" | "pricing" | "sqs" | "sts";
   readonly region: string;
   /** `https://ec2.us-east-1.amazonaws.com` */
   readonly origin: string;

@@ -60,6 +60,11 @@ export async function gcpProvider(world: GcpWorld): Promise<Provider> {
     get: (providerId, context) => machines.get(providerId, context),
     destroy: (providerId, context) => destroyInstance(api, machines, providerId, context),
     volumes: volumeOperations(api, market),
+    credentials: {
+      account: async (context) => ({ id: await api.project(context), name: null }),
+      // A person's credentials, a service account's key, a machine's own: each gives a new token as long as it is there.
+      expiry: async () => ({ expiresAt: null, renews: true, why: "Google credentials, whose tokens are renewed by themselves" }),
+    },
     leftovers: leftoversOf(api),
   };
 }

@@ -1,4 +1,5 @@
 import { isFault, ProviderError } from "../errors.ts";
+import { LASTING_KEY } from "../lasting-key.ts";
 import type { CallContext, Capabilities, Provider, ProviderInstance } from "../provider.ts";
 import { type Api, type HyperstackWorld, hyperstackApi } from "./api.ts";
 import { PROVIDER, takesVolumes } from "./codes.ts";
@@ -94,6 +95,7 @@ export async function hyperstackProvider(world: HyperstackWorld): Promise<Provid
     destroy: async (providerId, context) => (isId(providerId) ? end(api, machines, endedByUs, providerId, context) : "gone"),
     volumes: volumesOf(api, machines, places, book),
     hibernation: hibernationOf(api, machines),
+    credentials: LASTING_KEY,
     leftovers: leftoversOf(api),
   };
 }

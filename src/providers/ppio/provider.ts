@@ -1,4 +1,5 @@
 import { isFault, ProviderError } from "../errors.ts";
+import { LASTING_KEY } from "../lasting-key.ts";
 import type { CallContext, Capabilities, Provider, ProviderInstance } from "../provider.ts";
 import { tokenOf } from "../tagged-name.ts";
 import { type PpioApi, type PpioWorld, ppioApi } from "./api.ts";
@@ -128,6 +129,7 @@ function provider(vendor: Vendor, world: PpioWorld): Provider {
     },
     destroy: (providerId, context) => destroy(api, providerId, memory, context),
     volumes: ppioVolumes(api),
+    credentials: LASTING_KEY,
   };
 }
 

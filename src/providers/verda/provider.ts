@@ -1,3 +1,4 @@
+import { LASTING_KEY } from "../lasting-key.ts";
 import type { Capabilities, Provider, ProviderInstance } from "../provider.ts";
 import { type VerdaWorld, verdaClient } from "./client.ts";
 import { NEVER_WAS } from "./codes.ts";
@@ -61,6 +62,7 @@ export async function verdaProvider(world: VerdaWorld): Promise<Provider> {
       return how;
     },
     volumes: volumeOperations(client),
+    credentials: LASTING_KEY,
     leftovers: leftoversOf(client),
   };
 }

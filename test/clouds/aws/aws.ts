@@ -87,7 +87,7 @@ async function route(state: AwsState, request: FakeRequest): Promise<FakeAnswer>
     authenticated(state, request);
     return getProducts(state, request);
   }
-  if (service !== "sqs") return ec2(state, request);
+  if (service !== "sqs" && service !== "sts") return ec2(state, request);
   authenticated(state, request);
   const { status, headers, text } = await forwarded(state, request)();
   return { status, headers: { "content-type": headers["content-type"] ?? "application/x-amz-json-1.0" }, body: text };
