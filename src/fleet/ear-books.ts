@@ -59,6 +59,8 @@ export function noteBook({ fleet, pace, signal, wake }: Book): (machine: Heard) 
     const listed = pace.latest.get(machine.provider)?.listing.find(({ providerId }) => providerId === machine.providerId);
     if (listed === undefined) return true;
     const done = await lookAt(fleet, record, signal, [listed]);
+    // Whoever acts goes on from here, and not only when the account is listed the next time.
+    if (done === "note-notice") pace.hasten(machine.provider);
     wake();
     return done !== undefined;
   }

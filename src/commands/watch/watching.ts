@@ -59,6 +59,7 @@ export async function hearOn(watching: Watching): Promise<void> {
   const { signal } = watching.context.world;
   let seen = -1;
   let isBusy = true;
+  let followed = "";
   let passedAt = fleet.clock.monotonic();
   const said = new Set<string>();
   while (!signal.aborted) {
@@ -69,7 +70,7 @@ export async function hearOn(watching: Watching): Promise<void> {
         seen = seq;
         passedAt = fleet.clock.monotonic();
         isBusy = await onePass(watching);
-        await follow(watching);
+        followed = await follow(watching, followed);
         newsBell.ring();
       }
     } catch (error) {
@@ -113,12 +114,22 @@ async function onePass(watching: Watching): Promise<boolean> {
 
 const silentText = ({ provider, why }: { readonly provider: string; readonly why: string }) => `${provider} does not answer: ${why}`;
 
-/** Listens to the agents of what is there now, and quickens where a notice is pending. Whoever stands by leaves it to the one who acts. */
-async function follow({ fleet, ear, pace, names, acting }: Watching): Promise<void> {
-  if (acting.startsWith("standing by")) return ear.reset();
+/**
+ * Listens to the agents of what is there now, and quickens where a notice is pending. Whoever stands by leaves it to the one who
+ * acts. `before` is what the last call has returned.
+ */
+async function follow({ fleet, ear, pace, names, acting }: Watching, before: string): Promise<string> {
+  if (acting.startsWith("standing by")) {
+    ear.reset();
+    return "";
+  }
+  // Ten thousand records are not read anew every second to find that they are the same.
+  const key = [await fleet.state.lastSeq(), pace.latest.size, Math.floor(fleet.clock.monotonic() / IDLE_MS)].join();
+  if (key === before) return before;
   const records = await fleet.state.instances(names.length === 0 ? {} : { names });
   ear.follow(records);
   pace.hurry(new Set(records.filter((record) => isPending(record, fleet.clock.now())).map(({ provider }) => provider)));
+  return key;
 }
 
 function isPending({ notice, desired }: InstanceRecord, now: number): boolean {
