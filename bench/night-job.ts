@@ -159,6 +159,13 @@ export function nightJobs(clock: Clock, cloud: PaperCloud, pace: Pace) {
     guest,
     /** To be called whenever a machine may have begun to run. */
     started: (machine: PaperMachine) => void runOf(machine),
+    /** When a machine that is on its way will serve or be looked at again; undefined when that is now. */
+    servesAt(machineId: string): number | undefined {
+      const machine = cloud.machine(machineId);
+      if (machine?.state === "provisioning") return machine.next?.at;
+      const run = runs.get(machineId);
+      return machine?.state === "running" && run !== undefined && clock.now() < run.servesFrom ? run.servesFrom : undefined;
+    },
     warned: (machine: PaperMachine) => runOf(machine)?.asleep?.abort(),
     /** To be called at the moment at which a machine stops working. */
     ended(machine: PaperMachine, at: number) {

@@ -11,8 +11,12 @@ export interface Market {
   /** Plays the traces to their end. */
   play(): Promise<void>;
   readonly reclaims: () => number;
-  /** When a notice, a loss or new capacity comes next, in epoch milliseconds. */
+  /** When a notice or a loss comes next, in epoch milliseconds. */
   happensAfter(now: number): number;
+  /** Whether a machine can be had now in one of these regions or zones. */
+  hasCapacity(places: readonly string[]): boolean;
+  /** When there is new capacity in one of these regions or zones, in epoch milliseconds. */
+  risesAfter(places: readonly string[], now: number): number;
 }
 
 interface Watched {
@@ -128,8 +132,18 @@ export function nightMarket(
   };
 
   const moments = zones
-    .flatMap(({ changes }) => changes.slice(1).flatMap(({ at }) => [start + at - noticeMs, start + at]))
+    .flatMap(({ changes }) =>
+      changes.flatMap(({ at, count }, index) => (count < (changes[index - 1]?.count ?? count) ? [start + at - noticeMs, start + at] : [])),
+    )
     .sort((a, b) => a - b);
+  const isIn = (places: readonly string[], { region, zone }: Pick<PaperZone, "region" | "zone">) =>
+    places.includes(region) || places.includes(zone);
+  const rises = zones
+    .flatMap(({ zone, changes }) => {
+      const rising = changes.filter(({ count }, index) => count > (changes[index - 1]?.count ?? count));
+      return rising.map(({ at }) => ({ zone, region: regionOf(zone), at: start + at }));
+    })
+    .sort((a, b) => a.at - b.at);
   const { provider } = cloud;
   return {
     cloud,
@@ -154,6 +168,8 @@ export function nightMarket(
       await Promise.all(made.map((zone, index) => playZone(zone, zones[index]?.nodes ?? 1, zones[index]?.changes ?? [])));
     },
     reclaims: () => reclaimed.size,
+    hasCapacity: (places) => made.some((zone) => zone.stock > 0 && isIn(places, zone)),
+    risesAfter: (places, now) => rises.find((rise) => rise.at > now && isIn(places, rise))?.at ?? Number.POSITIVE_INFINITY,
     happensAfter: (now) => moments.find((moment) => moment > now) ?? Number.POSITIVE_INFINITY,
   };
 }

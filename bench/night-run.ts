@@ -5,7 +5,9 @@ import { noLeases } from "../src/fleet/held-leases.ts";
 import { ownPace } from "../src/fleet/pace.ts";
 import { wakeUp } from "../src/fleet/park.ts";
 import { reconcile } from "../src/fleet/pass.ts";
+import { RAREST_LOOK_MS } from "../src/fleet/policy.ts";
 import { claimName, newRecord } from "../src/fleet/up.ts";
+import { onDemandFrom } from "../src/fleet/waiting.ts";
 import { costOf } from "../src/model/money.ts";
 import { seededRng } from "../src/platform/rng.ts";
 import { openState } from "../src/state/open.ts";
@@ -13,7 +15,7 @@ import type { InstanceSpec, State } from "../src/state/records.ts";
 import { virtualClock } from "../test/simulation/virtual-clock.ts";
 import { sampleSpec } from "../test/state/sample-records.ts";
 import { nightJobs, type Pace, type Tally } from "./night-job.ts";
-import { nightMarket } from "./night-market.ts";
+import { type Market, nightMarket } from "./night-market.ts";
 import { capacityOf, changesIn, readTraces } from "./night-traces.ts";
 
 export interface Policy {
@@ -60,6 +62,8 @@ export interface Night extends Tally {
   readonly strays: number;
 }
 
+type Jobs = ReturnType<typeof nightJobs>;
+
 const never = () => new AbortController().signal;
 /** `spot restore --cap 1m` */
 const WAKE_CAP_MS = 60_000;
@@ -71,7 +75,7 @@ async function night(task: Task, fromMs: number): Promise<Night> {
   const { policy, noticeMs, provisionMs, pace, lengthMs, passMs } = task;
   const clock = virtualClock();
   const zones = readTraces(task.root, task.set).map((trace) => ({ ...trace, changes: changesIn(trace, fromMs, lengthMs) }));
-  let jobs: ReturnType<typeof nightJobs> | undefined;
+  let jobs: Jobs | undefined;
   const market = nightMarket(clock, zones, { noticeMs, provisionMs }, () => {
     if (jobs === undefined) throw new Error("the jobs come first");
     return jobs;
@@ -105,14 +109,14 @@ async function night(task: Task, fromMs: number): Promise<Night> {
     const ours = ownPace(clock, watch.rng);
     while (clock.now() < until) {
       await reconcile(watch, { signal: over.signal, limitMs: 2_000, pace: ours });
-      const wanted = await nextPass(state, market.happensAfter(clock.now()), clock.now());
+      const wanted = await nextPass(state, market, jobs as Jobs, clock.now(), () => watch.rng.next());
       // Passes are made on a grid, as a watch makes them: those between two that could do nothing are left out.
       const slots = Math.max(1, Math.ceil((wanted - clock.now()) / passMs));
       await clock.sleep(Math.min(slots * passMs, Math.max(1, until - clock.now())));
     }
     const had = zones.map(({ changes }) => capacityOf(changes, lengthMs));
     const sum = (key: "capacityMs" | "falls") => had.reduce((total, zone) => total + zone[key], 0);
-    const kept = await morning(market, jobs as NonNullable<typeof jobs>, state, specs.length, task, until);
+    const kept = await morning(market, jobs as Jobs, state, specs.length, task, until);
     const result = { ...kept, capacityMs: sum("capacityMs"), falls: sum("falls") };
     over.abort();
     await Promise.all([...(ours.underway?.values() ?? []), market_, ...woken]);
@@ -125,15 +129,22 @@ async function night(task: Task, fromMs: number): Promise<Night> {
   }
 }
 
-/** When a pass can do something again: at once while anything is on its way, else when something happens or is looked for. */
-async function nextPass(state: State, happens: number, now: number): Promise<number> {
+/**
+ * When a pass can do something again: when a machine that is on its way is there, when something happens, or when capacity is
+ * looked for. Looks that the cloud could only refuse are left out: where an instance may be there is no capacity, and once
+ * there is some, it is found as late as by a look that falls anywhere into the longest pause between two.
+ */
+async function nextPass(state: State, market: Market, jobs: Jobs, now: number, chance: () => number): Promise<number> {
   const due = (await state.instances()).map((record) => {
-    const { outlook, billing } = record;
+    const { outlook, billing, providerId } = record;
     if (record.desired === "hibernated" && record.state === "hibernated") return Number.POSITIVE_INFINITY;
     if (isUp(record)) return billing === "on-demand" ? now + ON_DEMAND_LOOK_MS : Number.POSITIVE_INFINITY;
-    return record.providerId === null && outlook.waiting !== null ? outlook.waiting.nextLook : now;
+    if (providerId !== null) return jobs.servesAt(providerId) ?? now;
+    if (outlook.waiting === null || market.hasCapacity(record.spec.regions)) return outlook.waiting?.nextLook ?? now;
+    const found = market.risesAfter(record.spec.regions, now) + chance() * RAREST_LOOK_MS;
+    return Math.min(found, onDemandFrom(record) ?? Number.POSITIVE_INFINITY);
   });
-  return Math.min(happens, ...due);
+  return Math.min(market.happensAfter(now), ...due);
 }
 
 function specOf({ onReclaim, within, fallbackAfterMs }: Policy, pace: Pace, zone: string, node: number): InstanceSpec {
@@ -171,8 +182,8 @@ const clock = (fleet: Fleet) => fleet.clock.now();
 const dollars = (micros: bigint) => Number(micros) / 1e6;
 
 async function morning(
-  { cloud, reclaims }: ReturnType<typeof nightMarket>,
-  jobs: ReturnType<typeof nightJobs>,
+  { cloud, reclaims }: Market,
+  jobs: Jobs,
   state: State,
   instances: number,
   { lengthMs }: Task,

@@ -10,6 +10,10 @@ function xml(text: string): string {
 
 const string = (text: string) => `<string>${xml(text)}</string>`;
 
+/** A watch that is told to end finishes its step first. */
+const LOOK_MS = 200;
+const MOST_LOOKS = 500;
+
 /** A shell that reads the user's file and becomes the program: launchd reads no such file itself. */
 const READ_FIRST = 'set -a; . "$1"; set +a; shift; exec "$@"';
 
@@ -47,11 +51,17 @@ export function launchdPlist(name: string, { node, program, environment, envFile
 }
 
 /** launchd's agents of this user, on macOS. */
-export function launchdKeeper({ userHome, tag, run, uid, logFile }: KeeperWorld): Keeper {
+export function launchdKeeper({ userHome, tag, run, uid, logFile, clock }: KeeperWorld): Keeper {
   const name = `spot-fleet.watch${tag}`;
   const path = join(userHome, "Library", "LaunchAgents", `${name}.plist`);
   const domain = `gui/${uid}`;
   const loaded = async () => (await run(["launchctl", "print", `${domain}/${name}`])).code === 0;
+  /** It answers before the program has ended, and until then another one of that name is refused. */
+  const unload = async () => {
+    if (!(await loaded())) return;
+    await run.change(["launchctl", "bootout", `${domain}/${name}`]);
+    for (let looks = 0; looks < MOST_LOOKS && (await loaded()); looks++) await clock.sleep(LOOK_MS);
+  };
   return {
     kind: "launchd",
     name,
@@ -69,12 +79,12 @@ export function launchdKeeper({ userHome, tag, run, uid, logFile }: KeeperWorld)
     async put(text) {
       await mkdir(dirname(path), { recursive: true });
       // What is loaded stays as it was read: it is unloaded before the file changes.
-      if (await loaded()) await run.change(["launchctl", "bootout", `${domain}/${name}`]);
+      await unload();
       await writeFileAtomic(path, text, 0o644);
       await run.change(["launchctl", "bootstrap", domain, path]);
     },
     async remove() {
-      if (await loaded()) await run.change(["launchctl", "bootout", `${domain}/${name}`]);
+      await unload();
       await rm(path, { force: true });
     },
     async state() {

@@ -48,10 +48,12 @@ esac`,
 case "$1" in
   print)
     case "$2" in
-      */*/*) [ -e "$memory/loaded" ] || exit 113; printf 'gui = {\\n\\tstate = running\\n\\tpid = 815\\n\\truns = 3\\n\\tlast exit code = 0\\n}\\n' ;;
+      */*/*) [ -e "$memory/loaded" ] || exit 113
+        [ ! -e "$memory/leaving" ] || rm "$memory/leaving" "$memory/loaded"
+        printf 'gui = {\\n\\tstate = running\\n\\tpid = 815\\n\\truns = 3\\n\\tlast exit code = 0\\n}\\n' ;;
     esac ;;
   bootstrap) [ ! -e "$memory/loaded" ] || { echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; }; cp "$3" "$memory/loaded" ;;
-  bootout) rm "$memory/loaded" ;;
+  bootout) : >"$memory/leaving" ;;
 esac`,
 };
 
