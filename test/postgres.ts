@@ -97,3 +97,23 @@ export function schemaUrl(schema: string, parameters: string, authority = ""): s
   const options = encodeURIComponent(`-c search_path=${schema},pg_catalog`);
   return `postgres://spot@${authority}/postgres?options=${options}&${parameters}`;
 }
+
+/** How many transactions that have touched this schema wait for a lock. */
+export async function waiting({ schema }: Pick<TestSchema, "schema">): Promise<number> {
+  const rows = await asOwner(
+    "postgres",
+    `SELECT pid FROM pg_stat_activity AS a WHERE wait_event_type = 'Lock' AND EXISTS (
+      SELECT 1 FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE l.pid = a.pid AND n.nspname = '${schema}')`,
+  );
+  return rows.length;
+}
+
+/** Looks again and again, for a generous while. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (let looks = 0; looks < 600; looks++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`never came: ${what}`);
+}

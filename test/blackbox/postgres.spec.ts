@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { asOwner, emptySchema, hasPostgres, ownersConnection, postgresServer, schemaUrl } from "../postgres.ts";
+import { asOwner, emptySchema, hasPostgres, ownersConnection, postgresServer, schemaUrl, until, waiting } from "../postgres.ts";
 import { PACKAGE_ROOT, temporaryFolder } from "../world.ts";
 
 const SPOT = join(PACKAGE_ROOT, "bin", "spot");
@@ -44,8 +44,7 @@ describe.skipIf(!hasPostgres())("the bundle on a state in PostgreSQL", () => {
       said += String(chunk);
     });
     const ended = new Promise((resolve) => child.on("close", resolve));
-    const isWaiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%from "instances"%'`;
-    while ((await asOwner("postgres", isWaiting)).length === 0) expect(child.exitCode).toBe(null);
+    await until("it waits", async () => (await waiting({ schema })) === 1);
     child.kill("SIGINT");
     expect(await ended).toBe(130);
     expect(said).toContain("interrupted");

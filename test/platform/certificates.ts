@@ -25,8 +25,7 @@ export interface Certificate {
 }
 
 /** A certificate that signs itself, for an address or a name, e.g. `IP:127.0.0.1`. */
-export function selfSigned(subject: string): Certificate {
-  const folder = temporaryFolder("spot-cert-");
+export function selfSigned(subject: string, folder = temporaryFolder("spot-cert-")): Certificate {
   const [keyFile, certificateFile] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   const about = ["-subj", "/CN=spot test", "-addext", `subjectAltName=${subject}`];

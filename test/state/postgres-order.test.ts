@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { State } from "../../src/state/records.ts";
-import { asOwner, emptySchema, hasPostgres, ownersConnection, type TestSchema } from "../postgres.ts";
+import { asOwner, emptySchema, hasPostgres, ownersConnection, until, waiting } from "../postgres.ts";
 import { makeClock, openAt, setClock } from "./databases.ts";
 import { sampleEvent, sampleInstance, sampleIntent, sampleVolume } from "./sample-records.ts";
 import { writersOfThisFile } from "./writers.ts";
@@ -11,25 +11,6 @@ async function opened(url: string): Promise<State> {
   const state = await openAt(url);
   onTestFinished(() => state.close());
   return state;
-}
-
-/** How many transactions that have touched this schema wait for a lock. */
-async function waiting({ schema }: TestSchema): Promise<number> {
-  const rows = await asOwner(
-    "postgres",
-    `SELECT pid FROM pg_stat_activity AS a WHERE wait_event_type = 'Lock' AND EXISTS (
-      SELECT 1 FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE l.pid = a.pid AND n.nspname = '${schema}')`,
-  );
-  return rows.length;
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let looks = 0; looks < 600; looks++) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`never came: ${what}`);
 }
 
 describe.skipIf(!hasPostgres())("several at once on PostgreSQL", () => {

@@ -1,12 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Problem } from "../../src/model/problem.ts";
 import { type PostgresLimits, USUAL_LIMITS } from "../../src/platform/postgres.ts";
 import { openPostgresState } from "../../src/state/open-postgres.ts";
 import type { State } from "../../src/state/records.ts";
 import { type StatePlace, statePlace } from "../../src/state/state-place.ts";
 import { opensslAvailable, selfSigned } from "../platform/certificates.ts";
-import { asOwner, emptySchema, hasPostgres, ownersConnection, postgresServer, schemaUrl } from "../postgres.ts";
+import { asOwner, emptySchema, hasPostgres, ownersConnection, postgresServer, schemaUrl, until, waiting } from "../postgres.ts";
 import { controlPostgres, startPostgres, stopPostgres } from "../postgres-server.ts";
 import { temporaryFolder } from "../world.ts";
 import { sampleEvent, sampleInstance } from "./sample-records.ts";
@@ -71,6 +74,28 @@ describe.skipIf(!hasPostgres())("what goes wrong with a PostgreSQL is named", ()
     });
     const elsewhere = `postgres://spot@127.0.0.1:${port}/postgres?options=${encodeURIComponent("-c search_path=no_such_schema")}`;
     expect(await refusal(opened(elsewhere))).toMatchObject({ code: "SPOT_E_STATE_MISSING" });
+  });
+
+  test("a password can lie in PGPASSWORD or in a password file", async () => {
+    const { port } = await postgresServer();
+    await asOwner("postgres", "ALTER ROLE spot PASSWORD 'another'");
+    const url = `postgres://spot@127.0.0.1:${port}/by_password`;
+    const open = async (env: Readonly<Record<string, string>>) => {
+      const place = statePlace("", { SPOT_STATE_URL: url, ...env });
+      if (place.kind !== "postgres") throw new Error("no PostgreSQL");
+      const state = await openPostgresState(place);
+      await state.close();
+    };
+    await open({ PGPASSWORD: "another" });
+    const file = join(temporaryFolder(), "pgpass");
+    writeFileSync(file, `127.0.0.1:${port}:by_password:spot:another\n`, { mode: 0o600 });
+    const before = process.env["PGPASSFILE"];
+    process.env["PGPASSFILE"] = file;
+    onTestFinished(() => {
+      if (before === undefined) delete process.env["PGPASSFILE"];
+      else process.env["PGPASSFILE"] = before;
+    });
+    await open({});
   });
 
   test("nobody at that address, a name that is none, one who never answers", async () => {
@@ -141,13 +166,16 @@ describe.skipIf(!hasPostgres())("what goes wrong with a PostgreSQL is named", ()
     const state = await opened(url);
     const { port } = await postgresServer();
     const wire = await wireTo(port);
-    const far = await opened(schemaUrl(schema, "", `127.0.0.1:${wire.port}`), { silentTransactionMs: 1_500, answerMs: -15_000 });
+    const far = await opened(schemaUrl(schema, "", `127.0.0.1:${wire.port}`), {
+      silentTransactionMs: 1_500,
+      statementMs: 4_000,
+      answerMs: 1_000,
+    });
     await far.commit({ addInstance: sampleInstance("counter") });
     const owner = await ownersConnection();
     await owner.query(`BEGIN; LOCK TABLE ${schema}.events IN EXCLUSIVE MODE`);
     const stuck = refusal(far.commit({ addInstance: sampleInstance("far"), events: [sampleEvent()] }));
-    const isWaiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%insert into "events"%'`;
-    while ((await asOwner("postgres", isWaiting)).length === 0);
+    await until("it is inside", async () => (await waiting({ schema })) === 1);
     wire.fallSilent();
     await owner.query("ROLLBACK");
     expect(await state.commit({ events: [sampleEvent({ instance: "near" })] })).toBe("committed");
@@ -200,11 +228,23 @@ describe.skipIf(!hasPostgres())("a connection that is lost", () => {
     });
     expect((await beside.instances()).map(({ name }) => name)).toEqual(what === "answer" ? ["a"] : []);
   });
+});
 
-  test("because the server stops is named, and all is well again once it runs", async () => {
-    const folder = temporaryFolder("spot-pg-own-");
-    const port = await startPostgres(folder);
-    onTestFinished(() => stopPostgres(folder));
+describe.skipIf(!hasPostgres() || !opensslAvailable())("with a server of its own", () => {
+  const folder = mkdtempSync(join(tmpdir(), "spot-pg-own-"));
+  let port = 0;
+  let certificateFile = "";
+  beforeAll(async () => {
+    const made = selfSigned("DNS:db.example", folder);
+    certificateFile = made.certificateFile;
+    port = await startPostgres(folder, made);
+  });
+  afterAll(async () => {
+    await stopPostgres(folder);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("that it stops is named, and all is well again once it runs", async () => {
     const state = await opened(`postgres://spot@127.0.0.1:${port}/postgres`);
     await state.commit({ addInstance: sampleInstance("a") });
     await controlPostgres(folder, "restart");
@@ -215,11 +255,7 @@ describe.skipIf(!hasPostgres())("a connection that is lost", () => {
     expect(await state.commit({ addInstance: sampleInstance("b") })).toBe("committed");
   });
 
-  test.skipIf(!opensslAvailable())("to listeners: TLS is checked as sslmode says", async () => {
-    const folder = temporaryFolder("spot-pg-own-");
-    const { certificate, certificateFile, key } = selfSigned("DNS:db.example");
-    const port = await startPostgres(folder, { certificate, key });
-    onTestFinished(() => stopPostgres(folder));
+  test("TLS is checked as sslmode says", async () => {
     const asked = (parameters: string) => opened(by(`127.0.0.1:${port}`, "postgres", parameters));
     const ca = `&sslrootcert=${encodeURIComponent(certificateFile)}`;
     // Who signed it is unknown; it is signed by whom we trust but is another's; only the signer matters; nothing is asked.
@@ -227,6 +263,6 @@ describe.skipIf(!hasPostgres())("a connection that is lost", () => {
     expect(await refusal(asked(`sslmode=verify-full${ca}`))).toMatchObject({ code: "SPOT_E_STATE_TLS" });
     expect(await refusal(asked("sslmode=verify-ca"))).toMatchObject({ code: "SPOT_E_STATE_TLS" });
     for (const parameters of [`sslmode=verify-ca${ca}`, "sslmode=require", "sslmode=disable"])
-      expect(await (await asked(parameters)).instances()).toEqual([]);
+      expect(Array.isArray(await (await asked(parameters)).instances())).toBe(true);
   });
 });
