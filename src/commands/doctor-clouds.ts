@@ -1,3 +1,5 @@
+import { expiryText } from "../fleet/credential-expiry.ts";
+import { accountText } from "../model/account.ts";
 import { durationText } from "../model/duration.ts";
 import { deadline } from "../platform/clock.ts";
 import { fileMode } from "../platform/machine.ts";
@@ -6,7 +8,7 @@ import type { World } from "../platform/world.ts";
 import { cloudHttp } from "../providers/cloud-http.ts";
 import type { CloudAccess } from "../providers/credentials.ts";
 import { isFault } from "../providers/errors.ts";
-import type { Provider } from "../providers/provider.ts";
+import type { CredentialExpiry, Provider } from "../providers/provider.ts";
 import { bad, doubtful, type Finding, fine, said, type Verdict } from "./doctor-verdict.ts";
 
 /** A cloud that `doctor` asks. */
@@ -14,7 +16,7 @@ export interface AskedCloud {
   readonly access: CloudAccess;
   /** Variables without a value. */
   readonly missing: readonly string[];
-  provider(): Promise<Pick<Provider, "list">>;
+  provider(): Promise<Pick<Provider, "list" | "credentials">>;
 }
 
 type CloudWorld = Pick<World, "env" | "clock" | "signal">;
@@ -49,12 +51,33 @@ async function cloudVerdict(cloud: AskedCloud, world: CloudWorld, withinMs: numb
         isRefused ? `${login} (${access.obtain})` : `check the network and ${access.endpoint.variable}, then try again`,
       );
     }
-    const detail = `credentials accepted, ${listed.instances} instance${listed.instances === 1 ? "" : "s"}, answered in ${listed.ms} ms`;
-    if (clock === "") return fine(detail);
-    return doubtful(`${detail}; ${clock}`, "set this machine's clock: deadlines are reckoned with it");
+    const { account, expiry } = await identityOf(cloud, world, limit.signal);
+    const detail = `credentials accepted${account === null ? "" : `, account ${account}`}, ${listed.instances} instance${listed.instances === 1 ? "" : "s"}, answered in ${listed.ms} ms`;
+    if (clock !== "") return doubtful(`${detail}; ${clock}`, "set this machine's clock: deadlines are reckoned with it");
+    if (expiry?.renews === false)
+      return doubtful(
+        `${detail}; its credentials: ${expiryText(expiry, world.clock.now())}`,
+        "machines that outlast them cannot be ended: log in again in time, or use credentials that last",
+      );
+    return fine(detail);
   } finally {
     limit.done();
   }
+}
+
+/** What can be said about them; what cannot be said is no fault. */
+async function identityOf(
+  cloud: AskedCloud,
+  { signal: stop }: CloudWorld,
+  signal: AbortSignal,
+): Promise<{ readonly account: string | null; readonly expiry: CredentialExpiry | null }> {
+  const { credentials } = await cloud.provider();
+  const [account, expiry] = await Promise.all([
+    credentials?.account({ signal }).catch(() => null),
+    credentials?.expiry({ signal }).catch(() => null),
+  ]);
+  stop.throwIfAborted();
+  return { account: account == null ? null : accountText(account), expiry: expiry ?? null };
 }
 
 interface Listed {

@@ -13,6 +13,8 @@ test("provider ls says what each provider can do, and what is missing, without a
     configured: true,
     credentials: { from: "none needed", variables: [] },
     endpoint: null,
+    account: null,
+    expiry: null,
     capabilities: {
       noticeSeconds: expect.any(Number),
       protectionSeconds: expect.any(Number),

@@ -1,10 +1,13 @@
 import type { Command } from "commander";
+import { type Account, accountText } from "../../model/account.ts";
 import { durationText } from "../../model/duration.ts";
+import { isoTime } from "../../output/json.ts";
 import { listView } from "../../output/list-view.ts";
+import { deadline } from "../../platform/clock.ts";
 import type { World } from "../../platform/world.ts";
 import { type CredentialOrigin, searchCredentials } from "../../providers/credential-search.ts";
 import { CLOUD_ACCESS } from "../../providers/credentials.ts";
-import type { Capabilities } from "../../providers/provider.ts";
+import type { Capabilities, CredentialExpiry, Provider } from "../../providers/provider.ts";
 import { knownProviders } from "../../providers/registry.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 
@@ -21,13 +24,22 @@ interface ProviderRow {
   /** Null for the embedded cloud, which has no address. */
   readonly endpoint: { readonly url: string; readonly from: "default" | "environment"; readonly variable: string } | null;
   readonly capabilities: Capabilities;
+  /** Whose the credentials are and how long they last, where they are there and the cloud says; null otherwise. */
+  readonly account: Account | null;
+  readonly expiry: CredentialExpiry | null;
 }
 
-/** `spot provider ls`: what is configured and what each cloud can do. Asks no cloud. */
+/** `spot provider ls`: what is configured, whose it is, and what each cloud can do. Asks the configured clouds for no more than that. */
 export const providerLs: CommandModule = {
   configure(_command: Command) {},
   async run(context: CommandContext): Promise<CommandResult> {
-    const rows = await Promise.all(knownProviders().map(async (id) => rowOf(id, (await context.provider(id)).capabilities, context.world)));
+    const rows = await Promise.all(
+      knownProviders().map(async (id) => {
+        const provider = await context.provider(id);
+        const row = await rowOf(id, provider.capabilities, context.world);
+        return { ...row, ...(row.configured ? await identityOf(provider, context) : { account: null, expiry: null }) };
+      }),
+    );
     const view = listView<ProviderRow>({
       schema: "spot.providers/1",
       items: rows,
@@ -41,6 +53,8 @@ export const providerLs: CommandModule = {
           value: credentialsText,
           paint: (text, { configured }, painter) => (configured ? painter.green(text) : painter.dim(text)),
         },
+        { key: "account", header: "ACCOUNT", value: ({ account }) => (account === null ? "" : accountText(account)), drop: 2 },
+        { key: "expiry", header: "EXPIRES", value: ({ expiry }) => expiresText(expiry, context.world.clock.now()), drop: 3 },
         { key: "notice", header: "NOTICE", value: ({ capabilities }) => secondsText(capabilities.noticeSeconds), drop: 1 },
         { key: "protection", header: "PROTECTED", value: ({ capabilities }) => secondsText(capabilities.protectionSeconds), drop: 2 },
         { key: "hibernate", header: "HIBERNATION", value: ({ capabilities }) => HIBERNATION[capabilities.hibernate], drop: 3 },
@@ -53,9 +67,30 @@ export const providerLs: CommandModule = {
   },
 };
 
+const ANSWER_MS = 5_000;
 const HIBERNATION = { native: "native", park: "parks: disk kept, new machine" } as const;
 
-async function rowOf(provider: string, capabilities: Capabilities, world: World): Promise<ProviderRow> {
+/** One that does not answer in time, or may not, is shown without. */
+async function identityOf({ credentials }: Provider, { world }: CommandContext): Promise<Pick<ProviderRow, "account" | "expiry">> {
+  const limit = deadline(world.signal, ANSWER_MS);
+  const { signal } = limit;
+  const [account, expiry] = await Promise.all([
+    credentials?.account({ signal }).catch(() => null),
+    credentials?.expiry({ signal }).catch(() => null),
+  ]);
+  limit.done();
+  world.signal.throwIfAborted();
+  return { account: account ?? null, expiry: expiry ?? null };
+}
+
+function expiresText(expiry: CredentialExpiry | null, now: number): string {
+  if (expiry === null) return "";
+  if (expiry.expiresAt !== null)
+    return `${expiry.expiresAt <= now ? "expired" : durationText(expiry.expiresAt - now)}${expiry.renews ? ", renews" : ""}`;
+  return expiry.renews ? "never" : "?";
+}
+
+async function rowOf(provider: string, capabilities: Capabilities, world: World): Promise<Omit<ProviderRow, "account" | "expiry">> {
   const access = CLOUD_ACCESS.find((candidate) => candidate.provider === provider);
   if (access === undefined) {
     const credentials = { from: "none needed", variables: [] } as const;
@@ -100,10 +135,11 @@ function endpointText({ endpoint }: ProviderRow): string {
 
 const secondsText = (seconds: number) => (seconds === 0 ? "none" : durationText(seconds * 1000));
 
-function rowJson({ capabilities, ...row }: ProviderRow) {
+function rowJson({ capabilities, expiry, ...row }: ProviderRow) {
   const { noticeSeconds, protectionSeconds, hibernate, volumes, keepsRoot, retainsAddress, machine, whyNoStop } = capabilities;
   return {
     ...row,
+    expiry: expiry === null ? null : { ...expiry, expiresAt: isoTime(expiry.expiresAt) },
     capabilities: { noticeSeconds, protectionSeconds, hibernate, volumes, keepsRoot, retainsAddress, machine: machine.kind, whyNoStop },
   };
 }
