@@ -93,8 +93,9 @@ export function systemdKeeper({ configHome, tag, run }: KeeperWorld): Keeper {
       await run
         .change(["systemctl", "--user", "disable", "--now", name])
         .catch((error: unknown) => stillRuns(error, () => state(run, name)));
-      await rm(path, { force: true });
-      await systemctl("daemon-reload");
+      // Where no manager answers, what enabled it is taken away by hand.
+      for (const file of [path, join(dirname(path), "default.target.wants", name)]) await rm(file, { force: true });
+      await run.try(["systemctl", "--user", "daemon-reload"]);
       await run(["systemctl", "--user", "reset-failed", name]);
     },
     state: () => state(run, name),

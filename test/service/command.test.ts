@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { keeperWorld } from "../../src/commands/service/keepers.ts";
@@ -239,6 +239,19 @@ test("a unit that somebody has disabled by hand is removed all the same", async 
   for (const file of [`${name}.enabled`, `${name}.state`]) rmSync(fakes.memory(file));
   expect((await asked(fakes.world, "uninstall", "--yes")).code).toBe(0);
   expect(existsSync(unitOf(fakes))).toBe(false);
+});
+
+test("where the user's manager no longer answers, nothing of the unit stays that the next login would start", async () => {
+  const fakes = serviceFakes(["systemctl", "loginctl"]);
+  await asked(fakes.world, "install", "--yes");
+  const unit = unitOf(fakes);
+  const wants = join(unit, "..", "default.target.wants");
+  mkdirSync(wants);
+  symlinkSync(unit, join(wants, unit.split("/").at(-1) ?? ""));
+  fakes.remember("no-bus", "");
+  expect((await asked(fakes.world, "status")).code).toBe(1);
+  expect((await asked(fakes.world, "uninstall", "--yes")).code).toBe(0);
+  expect([existsSync(unit), readdirSync(wants)]).toEqual([false, []]);
 });
 
 test("cron: one marked block, every other line byte for byte as it was, also in another encoding", async () => {
