@@ -1,8 +1,10 @@
+import { durationText } from "../model/duration.ts";
 import { mayMove } from "../model/instance.ts";
 import type { Notice, SecondMouth } from "../model/notice.ts";
-import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { Problem } from "../model/problem.ts";
+import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
+import { isAwaited, isTimeAhead } from "./ahead.ts";
 import type { GuestReport } from "./fleet.ts";
 import { decideStay, type Near, type StayAction } from "./stay.ts";
 import { waitsForMs } from "./waiting.ts";
@@ -25,6 +27,12 @@ export interface Observation {
   readonly cloud: CloudView;
   /** The launch that has no recorded answer yet, if there is one. */
   readonly launchIntent: IntentRecord | null;
+  /** The launch of a machine that is to take over, as long as it has no recorded answer. */
+  readonly aheadIntent: IntentRecord | null;
+  /** The machine that is to take over, as the provider sees it; null when there is none, or nobody answered. */
+  readonly heir: ProviderInstance | null;
+  /** A volume can be attached to a machine that runs. */
+  readonly canAttach: boolean;
   /** A machine at the provider that carries that launch's token. */
   readonly foundByToken: ProviderInstance | null;
   /** How long after a launch its machine is sure to be listed, in milliseconds. */
@@ -53,6 +61,14 @@ export type Action =
   /** Everything is as wanted. */
   | { readonly do: "rest" }
   | { readonly do: "launch" }
+  /** A machine that is to take over, while the present one is being taken back. */
+  | { readonly do: "launch-ahead" }
+  | { readonly do: "adopt-ahead"; readonly instance: ProviderInstance }
+  | { readonly do: "abandon-ahead" }
+  /** The machine before it is gone. */
+  | { readonly do: "take-over" }
+  /** It is not needed after all. */
+  | { readonly do: "end-successor" }
   /** There was no capacity a moment ago. */
   | { readonly do: "await-capacity" }
   | { readonly do: "adopt-launch"; readonly instance: ProviderInstance }
@@ -110,8 +126,11 @@ const wait = (ms: number, why: string): Decision => step({ do: "wait", ms }, why
 /** The next step for one instance. Pure: the same observation always gives the same answer. */
 export function decide(record: InstanceRecord, seen: Observation): Decision {
   if (seen.launchIntent !== null) return decideLaunchAnswer(seen.launchIntent, seen);
+  if (seen.aheadIntent !== null) return decideAheadAnswer(seen.aheadIntent, seen);
   const { cloud } = seen;
   if (cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${cloud.why}`);
+  if (record.outlook.successor !== null && !isAwaited(record, cloud))
+    return step({ do: "end-successor" }, "the machine that was to take over is not needed");
   if (record.desired === "running" && record.wakeBy !== null && !isUp(record) && seen.now >= record.wakeBy)
     return step({ do: "give-up-waking" }, "it was not serving by its cap");
   switch (record.desired) {
@@ -134,6 +153,13 @@ function decideLaunchAnswer(intent: IntentRecord, seen: Observation): Decision {
   if (age >= 0 && age < seen.listSettlesMs)
     return wait(Math.min(LATER_MS, seen.listSettlesMs - age), "a launch without an answer may still appear");
   return step({ do: "abandon-launch" }, "the launch never arrived");
+}
+
+/** The same for a machine that is to take over. */
+function decideAheadAnswer(intent: IntentRecord, seen: Observation): Decision {
+  const { action, why } = decideLaunchAnswer(intent, seen);
+  if (action.do === "adopt-launch") return step({ do: "adopt-ahead", instance: action.instance }, why);
+  return action.do === "abandon-launch" ? step({ do: "abandon-ahead" }, why) : { action, why };
 }
 
 function decideEnding(record: InstanceRecord, cloud: KnownCloud, { now, pollMs }: Observation): Decision {
@@ -194,6 +220,7 @@ function isExpired(record: InstanceRecord, seen: Observation): boolean {
 function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observation): Decision {
   if (cloud.kind !== "gone" && isExpired(record, seen)) return step({ do: "let-expire" }, "its time is up");
   if (cloud.kind === "none") {
+    if (record.outlook.successor !== null) return step({ do: "take-over" }, "the machine that was rented ahead takes over");
     if (waitsForMs(record, seen.now) > 0) return step({ do: "await-capacity" }, record.outlook.waiting?.reason ?? "there is no capacity");
     return step({ do: "launch" }, whyLaunch(record));
   }
@@ -262,13 +289,21 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
     return step({ do: "note-notice", instance }, `the provider gave notice (${instance.notice.kind})`);
   if (instance.notice === null && record.notice !== null) return step({ do: "note-withdrawn" }, "the notice was withdrawn");
   if (seen.mouth != null)
-    return step({ do: "note-mouth", second: seen.mouth }, `the ${seen.mouth.mouth === "api" ? "provider" : "agent"} ${seen.mouth.now} the notice`);
+    return step(
+      { do: "note-mouth", second: seen.mouth },
+      `the ${seen.mouth.mouth === "api" ? "provider" : "agent"} ${seen.mouth.now} the notice`,
+    );
   if (isUntold(record, seen)) return step({ do: "tell-notice", instance }, "its agent has not heard of the notice");
   if (!isUp(record) && seen.attachVolume !== null && !instance.volumeIds.includes(seen.attachVolume))
     return step({ do: "attach-volume", instance, volumeId: seen.attachVolume }, "its volume is not attached");
   if (!isUp(record) && seen.guest?.awaitsVolume === true) return step({ do: "mount-volume", instance }, "its agent waits for the volume");
   if (!isUp(record) && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
   if (!isUp(record)) return wait(seen.pollMs, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
+  if (isTimeAhead(record, seen.canAttach, seen.now))
+    return step(
+      { do: "launch-ahead" },
+      `its machine goes in ${durationText((record.notice?.deadline ?? seen.now) - seen.now)}, and another takes as long to boot`,
+    );
   if (record.notice !== null) return step({ do: "rest" }, "running until the deadline");
   return decideStay(record, seen.near, instance, seen.now) ?? step({ do: "rest" }, "running");
 }

@@ -196,35 +196,8 @@ async function launchOffer(
   );
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
-    const sshKey = provider.capabilities.machine.kind === "process" ? null : await fleet.guest.publicKey(signal);
-    const peers = sshKey === null ? [] : await peerKeys(fleet, sshKey);
-    const beside = sshKey === null || peers.length === 0 ? undefined : { ourKey: sshKey, keys: peers };
-    const bootScript = await fleet.guest.bootScript(promised.record, provider.capabilities, beside);
-    const instance = await call(signal, (context) =>
-      provider.launch(
-        {
-          name: record.name,
-          token: promised.intent.token,
-          offer,
-          // Null where nobody named one: the price of the moment would be a limit, and the next rise of the market a reclaim.
-          maxPrice: priceCap(spec, offer.price.currency, fleet.exchange ?? BUNDLED_RATE),
-          image: spec.image,
-          volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
-          env: {},
-          bootScript,
-          sshKey,
-          ...(peers.length === 0 ? {} : { peerKeys: peers }),
-          ports: spec.ports,
-          registryAuth: spec.registryAuth,
-          rootVolumeId: root?.providerId ?? null,
-          ttlSeconds:
-            record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)) + TTL_SLACK_SECONDS,
-          labels: spec.labels,
-          ...(spec.onReclaim === "wait" ? { waitsForCapacity: true } : {}),
-        },
-        context,
-      ),
-    );
+    const parts = { token: promised.intent.token, volume, root };
+    const instance = await requestMachine(fleet, promised.record, provider, offer, parts, signal);
     return { record: await adoptLaunch(fleet, promised.record, promised.intent, instance), done: true };
   } catch (error) {
     if (!didNothing(error)) {
@@ -244,6 +217,48 @@ async function launchOffer(
     if (isFault(error, "no-capacity", "price-too-low")) return { record: closed, done: false };
     throw error;
   }
+}
+
+/** Asks for one machine. What it is to be is written down already, under this token. @throws ProviderError */
+export async function requestMachine(
+  fleet: Fleet,
+  record: InstanceRecord,
+  provider: Provider,
+  offer: Offer,
+  parts: { readonly token: string; readonly volume: VolumeRecord | null; readonly root: VolumeRecord | undefined },
+  signal: AbortSignal,
+): Promise<ProviderInstance> {
+  const { spec } = record;
+  const { token, volume, root } = parts;
+  const sshKey = provider.capabilities.machine.kind === "process" ? null : await fleet.guest.publicKey(signal);
+  const peers = sshKey === null ? [] : await peerKeys(fleet, sshKey);
+  const beside = sshKey === null || peers.length === 0 ? undefined : { ourKey: sshKey, keys: peers };
+  const bootScript = await fleet.guest.bootScript(record, provider.capabilities, beside);
+  return call(signal, (context) =>
+    provider.launch(
+      {
+        name: record.name,
+        token: token,
+        offer,
+        // Null where nobody named one: the price of the moment would be a limit, and the next rise of the market a reclaim.
+        maxPrice: priceCap(spec, offer.price.currency, fleet.exchange ?? BUNDLED_RATE),
+        image: spec.image,
+        volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
+        env: {},
+        bootScript,
+        sshKey,
+        ...(peers.length === 0 ? {} : { peerKeys: peers }),
+        ports: spec.ports,
+        registryAuth: spec.registryAuth,
+        rootVolumeId: root?.providerId ?? null,
+        ttlSeconds:
+          record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)) + TTL_SLACK_SECONDS,
+        labels: spec.labels,
+        ...(spec.onReclaim === "wait" ? { waitsForCapacity: true } : {}),
+      },
+      context,
+    ),
+  );
 }
 
 /** A quota or a balance that is used up is so for every offer of its provider, or of its region there: none of them is asked for one by one. */
@@ -279,7 +294,12 @@ async function volumeAt(
  * Looks for the machine of a launch whose answer got lost. It may have arrived at the very end of a long wait: only now
  * begins the time in which it is sure to be listed.
  */
-async function findLaunched(fleet: Fleet, provider: Provider, token: string, signal: AbortSignal): Promise<ProviderInstance | undefined> {
+export async function findLaunched(
+  fleet: Fleet,
+  provider: Provider,
+  token: string,
+  signal: AbortSignal,
+): Promise<ProviderInstance | undefined> {
   const until = fleet.clock.monotonic() + provider.capabilities.listSettlesMs;
   for (;;) {
     const listed = await call(signal, (context) => provider.list(context)).catch(() => []);
@@ -316,6 +336,7 @@ async function promise(
   const set = {
     state: "requested" as const,
     ...asOffered(offer),
+    account,
     providerId: null,
     parked: null,
     volumes: volume === null ? [] : [{ name: volume.name, id: volume.id, mount: record.spec.volume?.mount ?? "/data" }],
@@ -336,7 +357,6 @@ async function promise(
     ],
   });
   return { record: changed, intent };
-    account,
 }
 
 /** Records the machine that a launch made, whether its answer came back or it was found by its token. */

@@ -7,6 +7,7 @@ import { reclaimOf, withReclaim } from "./history.ts";
 import { offerKey } from "./offer-choice.ts";
 import { changeRecord, closings, eventOf } from "./record-change.ts";
 import { isRootThere, removeRoot, rootOf } from "./root-volume.ts";
+import { endSuccessor } from "./succession.ts";
 
 /** A machine that was gone before it ever came up is passed over for as long as one without capacity. */
 const BLOCK_MS = 180_000;
@@ -49,6 +50,11 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   const instance = seen.cloud.kind === "gone" || seen.cloud.kind === "here" ? seen.cloud.instance : null;
   const isOurs = (await fleet.state.pendingIntents({ instanceId: record.id })).some((intent) => intent.kind === "destroy");
   const next = consequence(record, isOurs ? "us" : (instance?.endedBy ?? null), now);
+  // It would be nobody's: it goes first, and then this is looked at once more.
+  if (next !== "replace" && record.outlook.successor !== null) {
+    await fleet.clock.sleep(await endSuccessor(fleet, record, signal), signal);
+    return;
+  }
   const why = instance?.reason ?? (record.notice === null ? "the provider no longer has it" : "reclaimed");
   // What the agent sealed before the end is the truth to go on from.
   await syncRecordCheckpoints(fleet, record, signal).catch(() => undefined);

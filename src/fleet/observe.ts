@@ -35,7 +35,10 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const base = {
     now,
     launchIntent,
-    foundByToken: launchIntent !== null && answer.kind === "here" ? answer.instance : null,
+    aheadIntent,
+    heir: open === null ? await lookAtHeir(fleet, record, signal, listing) : null,
+    canAttach: provider.volumes?.attach !== undefined,
+    foundByToken: open !== null && answer.kind === "here" ? answer.instance : null,
     listSettlesMs: capabilities.listSettlesMs,
     hibernates: capabilities.hibernate,
     pollMs: capabilities.pollMs,
@@ -47,7 +50,7 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     near: await nearOf(fleet, record, answer),
   };
   const asksWord = heard === undefined && wantsWord(record, answer, machine);
-  const asksGuest = launchIntent === null && record.desired === "running" && (asksWord || needsGuest(record, base.cloud, machine));
+  const asksGuest = open === null && record.desired === "running" && (asksWord || needsGuest(record, base.cloud, machine));
   const reach = asksGuest && answer.kind === "here" ? answer.instance.reach : null;
   const mouthOf = (word: GuestWord | undefined) =>
     answer.kind === "here" ? secondMouth(record.notice, answer.instance.notice, word) : null;
@@ -111,6 +114,25 @@ async function lookAt(fleet: Fleet, record: InstanceRecord, signal: AbortSignal,
   });
 }
 
+/** The machine that is to take over, where there is one. What nobody answers is left as it was. */
+async function lookAtHeir(
+  fleet: Fleet,
+  { provider: id, outlook }: InstanceRecord,
+  signal: AbortSignal,
+  listing: Listing | undefined,
+): Promise<ProviderInstance | null> {
+  const providerId = outlook.successor?.providerId ?? null;
+  if (providerId === null || typeof listing === "string") return null;
+  const listed = listing?.find((instance) => instance.providerId === providerId);
+  if (listed !== undefined) return listed;
+  const provider = await fleet.provider(id);
+  const view = await asking(signal, async () => {
+    const instance = await call(signal, (context) => provider.get(providerId, context));
+    return instance === undefined ? { kind: "gone", instance: null } : { kind: "here", instance };
+  });
+  return view.kind === "here" ? view.instance : null;
+}
+
 async function lookFor(fleet: Fleet, intent: IntentRecord, signal: AbortSignal): Promise<CloudView> {
   return asking(signal, async () => {
     const provider = await fleet.provider(intent.provider);
@@ -135,8 +157,16 @@ export function isBilled({ state }: ProviderInstance, { stoppedBillsGpu }: Pick<
 
 /** Keeps the ledger true to what the provider says: an interval is open exactly while a GPU is billed. */
 export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: Observation): Promise<void> {
-  if (seen.cloud.kind === "silent" || seen.launchIntent !== null) return;
-  const open = (await fleet.state.ledger({ instanceId: record.id, openOnly: true })).filter((entry) => entry.kind === "gpu");
+  if (seen.cloud.kind === "silent" || seen.launchIntent !== null || seen.aheadIntent !== null) return;
+  const { successor } = record.outlook;
+  const all = (await fleet.state.ledger({ instanceId: record.id, openOnly: true })).filter((entry) => entry.kind === "gpu");
+  const open = all.filter((entry) => successor === null || entry.providerId !== successor.providerId);
+  await followHeir(
+    fleet,
+    record,
+    seen,
+    all.filter((entry) => !open.includes(entry)),
+  );
   const { capabilities } = await fleet.provider(record.provider);
   const billed = seen.cloud.kind === "here" && isBilled(seen.cloud.instance, capabilities);
   const providerId = seen.cloud.kind === "here" ? seen.cloud.instance.providerId : null;
@@ -144,4 +174,14 @@ export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: O
   const opened = billed && providerId !== null && open.length === ended.length ? openedInterval(record, providerId, seen.now) : null;
   if (ended.length === 0 && opened === null) return;
   await fleet.state.commit({ ledger: [...closedIntervals(ended, seen.now), ...(opened === null ? [] : [opened])] });
+}
+
+/** The same for a machine that is to take over: it is paid for beside the other one. */
+async function followHeir(fleet: Fleet, record: InstanceRecord, { heir, now }: Observation, open: readonly LedgerRecord[]): Promise<void> {
+  const { successor } = record.outlook;
+  if (successor === null || heir === null) return;
+  const billed = isBilled(heir, (await fleet.provider(record.provider)).capabilities);
+  if (billed === open.length > 0) return;
+  const opened = billed ? openedInterval(heirOf(record, successor), heir.providerId, now) : null;
+  await fleet.state.commit({ ledger: [...closedIntervals(billed ? [] : open, now), ...(opened === null ? [] : [opened])] });
 }

@@ -37,7 +37,14 @@ export async function booksOf(state: State, resources: readonly Pick<Resource, "
   return {
     intents,
     owners,
-    machines: new Map(living.flatMap((one) => (one.providerId === null ? [] : [[placeKey(one.provider, one.providerId), one]]))),
+    machines: new Map(
+      living.flatMap((one) =>
+        // A machine that was rented ahead is its instance's as well.
+        [one.providerId, one.outlook.successor?.providerId ?? null].flatMap((id) =>
+          id === null ? [] : [[placeKey(one.provider, id), one] as const],
+        ),
+      ),
+    ),
     volumes: new Map(livingLast.flatMap((one) => (one.providerId === null ? [] : [[placeKey(one.provider, one.providerId), one]]))),
     inUse: new Set(living.map(({ provider }) => provider)),
   };

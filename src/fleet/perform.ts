@@ -11,6 +11,7 @@ import { noteDear, noteGone, noteHibernated, noteReady, noteStopped, noteUnknown
 import { noteMouth, noteNotice, noteWithdrawn, tellNotice } from "./notices.ts";
 import { hibernateNow, restoreNow } from "./sleep.ts";
 import { lookForSpot } from "./spot-return.ts";
+import { adoptAhead, endSuccessor, launchAhead, refuseAhead, takeOver } from "./succession.ts";
 
 /** After a request that takes a while, the first look is worth this wait, in milliseconds. */
 const ASKED_MS = 100;
@@ -34,6 +35,8 @@ export async function perform(
       return null;
     case "await-capacity":
       return stillWaiting(record);
+    case "end-successor":
+      return endSuccessor(fleet, record, signal);
     case "discard": {
       const askedMs = await untilNextLook(fleet, record, "destroy");
       await discard(fleet, record, seen, signal);
@@ -87,6 +90,7 @@ type Noted = Exclude<
       | "wait"
       | "rest"
       | "await-capacity"
+      | "end-successor"
       | "discard"
       | "attach-volume"
       | "mount-volume"
@@ -111,6 +115,16 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
     case "abandon-launch":
       if (seen.launchIntent !== null) await refuseLaunch(fleet, record, seen.launchIntent, null, "the launch never arrived", false);
       return;
+    case "launch-ahead":
+      return launchAhead(fleet, record, signal);
+    case "adopt-ahead":
+      if (seen.aheadIntent !== null) await adoptAhead(fleet, record, seen.aheadIntent, action.instance);
+      return;
+    case "abandon-ahead":
+      if (seen.aheadIntent !== null) await refuseAhead(fleet, record, seen.aheadIntent, "the launch never arrived", null);
+      return;
+    case "take-over":
+      return takeOver(fleet, record);
     case "note-ready":
       return noteReady(fleet, record, action.instance);
     case "note-notice":

@@ -53,3 +53,12 @@ export function ageGateMs(changeoverMs: number): number {
 export function breakEvenMs(changeoverMs: number, ratio: number): number {
   return ratio > 1 ? (2 * changeoverMs * ratio) / (ratio - 1) : Number.POSITIVE_INFINITY;
 }
+
+/** A machine that is rented ahead shall be ready so long before it is needed. */
+export const AHEAD_MARGIN_MS = 30 * 1000;
+/** With less than this left of a notice nothing is gained by renting ahead. */
+export const LEAST_AHEAD_MS = 15 * 1000;
+/** Renting ahead was refused: tried again after this long. */
+export const AHEAD_AGAIN_MS = 15 * 1000;
+/** From a launch until a machine serves, while none was measured. */
+export const USUAL_READY_MS = 2 * MINUTE_MS;

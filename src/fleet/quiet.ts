@@ -26,6 +26,8 @@ export async function quietTest(fleet: Fleet, listings: ReadonlyMap<string, List
     const cloud = known.get(record.provider);
     const instance = cloud?.machines.get(record.providerId ?? "");
     if (cloud === undefined || instance === undefined || !isUp(record) || promised.has(record.id)) return false;
+    // A machine that is to take over is watched.
+    if (record.outlook.successor !== null) return false;
     const { capabilities } = cloud;
     const word = fleet.ear?.word(record.provider, instance.providerId);
     if (word === undefined && wantsWord(record, { kind: "here", instance }, capabilities.machine)) return false;
@@ -34,19 +36,20 @@ export async function quietTest(fleet: Fleet, listings: ReadonlyMap<string, List
     const [open, ...more] = billed.get(record.id) ?? [];
     if (more.length > 0 || open?.providerId !== instance.providerId || !isBilled(instance, capabilities)) return false;
     const heard = asHeard(record, instance, word, now);
-    return decide(record, seenFromAfar(now, heard, capabilities, nearFromAfar(fleet, record, heard))).action.do === "rest";
+    return decide(record, seenFromAfar(now, heard, cloud, nearFromAfar(fleet, record, heard))).action.do === "rest";
   };
 }
 
 interface CloudBook {
+  readonly canAttach: boolean;
   readonly capabilities: Capabilities;
   readonly machines: ReadonlyMap<string, ProviderInstance>;
 }
 
 async function cloudOf(fleet: Fleet, id: string, listing: Listing): Promise<CloudBook | undefined> {
   if (typeof listing === "string") return undefined;
-  const { capabilities } = await fleet.provider(id);
-  return { capabilities, machines: new Map(listing.map((instance) => [instance.providerId, instance])) };
+  const { capabilities, volumes } = await fleet.provider(id);
+  return { capabilities, canAttach: volumes?.attach !== undefined, machines: new Map(listing.map((instance) => [instance.providerId, instance])) };
 }
 
 /** The instances with a promise that is still open. */
@@ -64,11 +67,14 @@ async function openIntervals(state: State): Promise<ReadonlyMap<string, readonly
 }
 
 /** What can be seen of a machine that is up without asking it: enough for one that rests. */
-function seenFromAfar(now: number, instance: ProviderInstance, capabilities: Capabilities, near: Near): Parameters<typeof decide>[1] {
+function seenFromAfar(now: number, instance: ProviderInstance, { capabilities, canAttach }: CloudBook, near: Near): Parameters<typeof decide>[1] {
   return {
     now,
     cloud: { kind: "here", instance },
     launchIntent: null,
+    aheadIntent: null,
+    heir: null,
+    canAttach,
     foundByToken: null,
     listSettlesMs: capabilities.listSettlesMs,
     hibernates: capabilities.hibernate,

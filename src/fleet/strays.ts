@@ -24,12 +24,17 @@ export function resourceLease(provider: string, providerId: string): string {
 export async function endStrays(
   fleet: Fleet,
   listings: ReadonlyMap<string, Listing>,
-  known: readonly Pick<InstanceRecord, "provider" | "providerId">[],
+  known: readonly Pick<InstanceRecord, "provider" | "providerId" | "outlook">[],
   signal: AbortSignal,
 ): Promise<readonly Stray[]> {
   const ended: Stray[] = [];
   // Most machines are somebody's, and nothing has to be looked up for them.
-  const theirs = new Set(known.map(({ provider, providerId }) => placeKey(provider, providerId ?? "")));
+  const theirs = new Set(
+    known.flatMap(({ provider, providerId, outlook }) => [
+      placeKey(provider, providerId ?? ""),
+      placeKey(provider, outlook.successor?.providerId ?? ""),
+    ]),
+  );
   for (const [id, listing] of listings) {
     if (typeof listing === "string") continue;
     const provider = await fleet.provider(id);

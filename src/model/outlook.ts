@@ -1,3 +1,6 @@
+import type { Gpu } from "./gpu.ts";
+import type { Billing } from "./instance.ts";
+
 /** A machine that its provider took back, or was about to. */
 export interface Reclaim {
   /** The provider's id of the machine: a notice and the loss that follows it are one. */
@@ -29,6 +32,23 @@ export interface SpotLook {
   readonly best: { readonly pool: string; readonly ratio: number } | null;
 }
 
+/** A machine that was rented ahead: it boots while the one before it still seals, and takes its place when that is gone. */
+export interface Successor {
+  /** Of the launch; the machine carries it. */
+  readonly token: string;
+  /** Null until the provider has said it. */
+  readonly providerId: string | null;
+  readonly provider: string;
+  readonly region: string;
+  readonly zone: string;
+  readonly type: string;
+  readonly gpu: Gpu;
+  readonly billing: Billing;
+  /** Per hour, as a spec writes prices; null when the provider does not say. */
+  readonly price: string | null;
+  readonly onDemandPrice: string | null;
+}
+
 /** What deciding remembers of an instance from one look to the next. Times are epoch milliseconds. */
 export interface Outlook {
   /** Since when it is in need of a machine; null while it has one that serves, or rests. */
@@ -43,6 +63,10 @@ export interface Outlook {
   readonly dearSince: number | null;
   /** When it was last told to seal because of a neighbour's notice. */
   readonly precautionAt: number | null;
+  /** The machine that is to take the place of the present one; it is paid for from its beginning. */
+  readonly successor: Successor | null;
+  /** When one was last asked for in vain. */
+  readonly refusedAheadAt: number | null;
 }
 
 export const FRESH_OUTLOOK: Outlook = {
@@ -53,4 +77,6 @@ export const FRESH_OUTLOOK: Outlook = {
   spot: null,
   dearSince: null,
   precautionAt: null,
+  successor: null,
+  refusedAheadAt: null,
 };

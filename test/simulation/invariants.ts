@@ -29,7 +29,7 @@ export async function brokenWhenQuiet(world: PaperWorld): Promise<readonly strin
   const living = records.filter((record) => record.state !== "gone");
   const machines = cloud.living();
   for (const machine of machines) {
-    const owners = living.filter((record) => record.providerId === machine.id);
+    const owners = living.filter(({ providerId, outlook }) => [providerId, outlook.successor?.providerId].includes(machine.id));
     if (owners.length !== 1) broken.push(`${machine.id} (${machine.state}) is the machine of ${owners.length} living records`);
   }
   for (const record of records) {

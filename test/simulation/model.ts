@@ -247,9 +247,11 @@ export const LIFE = (most: number) =>
       idempotent: fc.boolean(),
       listSettlesMs: fc.constantFrom(0, 3_000, 10_000),
       latencyMs: fc.constantFrom(5, 40, 400),
+      attaches: fc.boolean(),
     }),
     policies: fc.tuple(policy, policy, policy),
-    steps: fc.commands([...STEPS], { maxCommands: most, size: "max" }),
+    // People bring up more than they take down, and somebody watches most of the time.
+    steps: fc.commands([...STEPS, ...[0, 0, 0, 4, 4, 7, 7, 14].flatMap((index) => STEPS[index] ?? [])], { maxCommands: most, size: "max" }),
   });
 
 type Life = ReturnType<typeof LIFE> extends fc.Arbitrary<infer Value> ? Value : never;

@@ -5,7 +5,7 @@ import { playMonths } from "./months.ts";
 const SEEDS = [1, 2, 3, 4, 5, 6];
 
 test.each(SEEDS)("weeks of reclaims, outages, kills and crossing commands leave nothing unseen (seed %i)", async (seed) => {
-  const { broken, days, machines, kills, commands, stops, takeovers } = await playMonths(seed, 40);
+  const { broken, days, machines, kills, commands, stops, takeovers } = await playMonths(seed, 30);
   process.stdout.write(
     `  seed ${seed}: ${days} days, ${machines} machines, ${commands} commands, ${kills} of them killed, stopped ${stops} times, control changed hands ${takeovers} times\n`,
   );

@@ -25,15 +25,28 @@ export interface Months {
 const MINUTE_MS = 60_000;
 const ALL_MODES: readonly FaultMode[] = ["crash-before", "crash-after", "crash-late", "refused", "lost", ...STOPS];
 
-const SPECS: readonly InstanceSpec[] = [
-  paperSpec({ name: "train", onReclaim: "replace", volume: { name: "train", sizeGb: 10, mount: "/data" } }),
-  paperSpec({ name: "serve", onReclaim: "hibernate", volume: { name: "serve", sizeGb: 10, mount: "/data" } }),
-  paperSpec({ name: "batch", onReclaim: "let-go", volume: null }),
-];
+/** Three instances with the policies of this life. */
+function specsOf(rng: Rng): readonly InstanceSpec[] {
+  const policy = (onReclaim: InstanceSpec["onReclaim"]) => ({
+    onReclaim,
+    billing: pick(rng, ["spot", "spot", "auto"] as const),
+    fallbackAfterMs: pick(rng, [null, 2 * MINUTE_MS, 20 * MINUTE_MS]),
+    returnToSpot: rng.next() < 0.5,
+    maxPrice: pick(rng, [null, null, "3.1"]),
+    fleet: pick(rng, [null, "together"]),
+  });
+  const volume = (name: string) => ({ name, sizeGb: 10, mount: "/data" });
+  return [
+    paperSpec({ name: "train", volume: volume("train"), ...policy("replace") }),
+    paperSpec({ name: "serve", volume: volume("serve"), ...policy(pick(rng, ["hibernate", "checkpoint"] as const)) }),
+    paperSpec({ name: "batch", volume: null, ...policy(pick(rng, ["let-go", "replace"] as const)) }),
+  ];
+}
 
 interface Play {
   readonly world: PaperWorld;
   readonly rng: Rng;
+  readonly specs: readonly InstanceSpec[];
   readonly kills: { count: number; commands: number; stops: number };
   readonly broken: string[];
 }
@@ -53,9 +66,10 @@ export async function playMonths(seed: number, steps: number): Promise<Months> {
     listSettlesMs: pick(rng, [0, 3_000, 10_000]),
     provisionMs: pick(rng, [900, 5_000]),
     latencyMs: pick(rng, [5, 40, 400]),
+    attaches: rng.next() < 0.4,
   } as const;
   const world = await paperWorld(settings, seed);
-  const play: Play = { world, rng, kills: { count: 0, commands: 0, stops: 0 }, broken: [] };
+  const play: Play = { world, rng, specs: specsOf(rng), kills: { count: 0, commands: 0, stops: 0 }, broken: [] };
   const start = world.clock.now();
   try {
     for (let step = 1; step <= steps && play.broken.length === 0; step++) {
@@ -87,11 +101,15 @@ async function takeovers({ state }: PaperWorld): Promise<number> {
 /** The market has everything again, and after some passes everything must agree. */
 async function heal({ world, broken }: Play, story: string): Promise<void> {
   const { cloud } = world;
-  for (const zone of cloud.zones) zone.stock = Math.max(zone.stock, 3);
+  for (const zone of cloud.zones) {
+    zone.stock = Math.max(zone.stock, 6);
+    zone.onDemandStock = Math.max(zone.onDemandStock, 6);
+    zone.price = { micros: 1_000_000n, currency: "USD" };
+  }
   cloud.failingStarts = 0;
   cloud.outageUntil = 0;
-  // Offers that said no are passed over for three minutes.
-  await world.clock.pass(4 * MINUTE_MS);
+  // Offers that said no are passed over for three minutes, and zones that took an instance back too often for an hour.
+  await world.clock.pass(61 * MINUTE_MS);
   const damage = [...(await untilQuiet(world)), ...(await brokenWhenQuiet(world))];
   broken.push(...damage.map((what) => `${story}, then all is well again: ${what}`));
 }
@@ -128,10 +146,15 @@ async function happening({ world, rng }: Play): Promise<string> {
     cloud.console(machine.id, what);
     return `${what} of ${machine.id} at the console`;
   }
-  if (dice < 0.75) {
+  if (dice < 0.72) {
     const zone = pick(rng, cloud.zones);
     zone.stock = pick(rng, [0, 0, 1, 3]);
     return `stock of ${zone.zone} is ${zone.stock}`;
+  }
+  if (dice < 0.78) {
+    const zone = pick(rng, cloud.zones);
+    zone.price = { micros: BigInt(pick(rng, [500_000, 1_000_000, 2_900_000, 3_300_000])), currency: "USD" };
+    return `the price of ${zone.zone} is ${zone.price.micros}`;
   }
   if (dice < 0.9) {
     cloud.failingStarts = 1 + Math.floor(rng.next() * 3);
@@ -144,8 +167,8 @@ async function happening({ world, rng }: Play): Promise<string> {
 
 type Command = (fleet: Fleet) => Promise<unknown>;
 
-function command(rng: Rng): readonly [string, Command] {
-  const spec = pick(rng, SPECS);
+function command({ rng, specs }: Play): readonly [string, Command] {
+  const spec = pick(rng, specs);
   const dice = rng.next();
   if (dice < 0.3) return [`up ${spec.name}`, (fleet) => up(fleet, spec)];
   if (dice < 0.4) return [`down ${spec.name}`, (fleet) => down(fleet, spec.name)];
@@ -179,7 +202,7 @@ async function controllers(play: Play): Promise<string> {
       runProcess(play, "watch --act", (fleet) => watchAndAct(fleet, minutes * MINUTE_MS), plan, Math.floor(rng.next() * 20_000), told),
     );
   }
-  if (rng.next() < 0.5) works.push(runProcess(play, ...command(rng), NO_FAULT, Math.floor(rng.next() * minutes * MINUTE_MS), told));
+  if (rng.next() < 0.5) works.push(runProcess(play, ...command(play), NO_FAULT, Math.floor(rng.next() * minutes * MINUTE_MS), told));
   const market = async () => {
     for (let count = 3; count > 0; count--) {
       await world.clock.sleep((rng.next() * minutes * MINUTE_MS) / 3);
@@ -217,7 +240,7 @@ async function commands(play: Play): Promise<string> {
   const told: string[] = [];
   const works: Promise<void>[] = [];
   for (let index = 0; index < many; index++) {
-    const [name, run] = command(rng);
+    const [name, run] = command(play);
     const plan: FaultPlan = rng.next() < 0.6 ? { at: 1 + Math.floor(rng.next() ** 2 * 80), mode: pick(rng, ALL_MODES) } : NO_FAULT;
     works.push(runProcess(play, name, run, plan, Math.floor(rng.next() * 3_000), told));
   }

@@ -13,6 +13,8 @@ export interface PaperSettings {
   readonly listSettlesMs: number;
   readonly provisionMs: number;
   readonly changeMs: number;
+  /** Volumes are attached to machines that run already, and their agents wait for them. */
+  readonly attaches: boolean;
   /** How long one call takes. */
   readonly latencyMs: number;
 }
@@ -23,6 +25,7 @@ export const PAPER: PaperSettings = {
   listSettlesMs: 3_000,
   provisionMs: 900,
   changeMs: 500,
+  attaches: false,
   latencyMs: 40,
 };
 
@@ -33,7 +36,10 @@ export interface PaperMachine {
   readonly zone: PaperZone;
   readonly billing: "spot" | "on-demand";
   readonly createdAt: number;
-  readonly volumeIds: readonly string[];
+  volumeIds: readonly string[];
+  /** Its agent waits for a volume before it begins. */
+  readonly expectsVolume: boolean;
+  mounted: boolean;
   state: InstanceState;
   /** When it started to run for the last time. */
   runningSince: number | null;
@@ -122,7 +128,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     if (next.state === "hibernated" || next.state === "failed") give(machine, 1);
     machine.state = next.state;
     if (next.state === "failed") machine.reason = "start failed";
-    if (next.state === "running") Object.assign(machine, { runningSince: next.at, sealedAt: null });
+    if (next.state === "running") Object.assign(machine, { runningSince: next.at, sealedAt: null, mounted: false });
   };
   /** What has happened by now without anybody asking. */
   const settle = () => {
@@ -184,7 +190,9 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       zone,
       billing,
       createdAt: clock.now(),
-      volumeIds: spec.volumes.map((volume) => volume.providerVolumeId),
+      volumeIds: settings.attaches ? [] : spec.volumes.map((volume) => volume.providerVolumeId),
+      expectsVolume: settings.attaches && spec.bootScript.includes("volume"),
+      mounted: false,
       state: "provisioning",
       runningSince: null,
       next: { at: clock.now() + settings.provisionMs, state: isFailing ? "failed" : "running" },
@@ -250,6 +258,14 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     machine.next = { at: clock.now() + settings.changeMs, state: "running" };
   };
 
+  const attach = (volumeId: string, machineId: string): void => {
+    const machine = found(machineId);
+    const holder = holderOf(volumeId);
+    if (machine.state !== "running") refuse("conflict", `it is ${machine.state}`);
+    if (holder !== undefined && holder !== machine) refuse("conflict", "the volume is attached elsewhere");
+    machine.volumeIds = [volumeId];
+  };
+
   const volumeShown = (volume: PaperVolume): ProviderVolume => ({
     providerId: volume.id,
     name: volume.spec.name,
@@ -262,7 +278,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     pricePerHour: usd(100),
     usedBytes: null,
     localPath: null,
-    device: null,
+    device: settings.attaches && holderOf(volume.id) !== undefined ? "/dev/vdb" : null,
   });
 
   const offers = (): readonly Offer[] =>
@@ -301,7 +317,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       endsAtTtl: false,
       restartsReclaimed: false,
       listEvery: null,
-      machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
+      machine: { kind: "process", notices: "local", endsItself: true, volumes: settings.attaches ? "device" : "mounted" },
       retainsAddress: false,
       keepsRoot: false,
       stoppedBillsGpu: true,
@@ -337,6 +353,12 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
           if (holderOf(volumeId) !== undefined) refuse("conflict", "the volume is attached");
           volumes.delete(volumeId);
         }),
+      ...(settings.attaches
+        ? {
+            attach: (volumeId: string, machineId: string, { signal }: { readonly signal: AbortSignal }) =>
+              answer(signal, () => attach(volumeId, machineId)),
+          }
+        : {}),
       snapshots: {
         create: (volumeId, spec, { signal }) =>
           answer(signal, () => {

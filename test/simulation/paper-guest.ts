@@ -14,13 +14,14 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
     return machine?.state === "running" ? machine : undefined;
   };
   const isBooted = (machine: PaperMachine) => clock.now() - (machine.runningSince ?? clock.now()) >= BOOT_MS;
+  const isBegun = (machine: PaperMachine) => isBooted(machine) && (!machine.expectsVolume || machine.mounted);
   return {
     async report(reach) {
       const machine = inside(reach);
       if (machine === undefined) return undefined;
       return {
-        phase: isBooted(machine) ? "running" : "preparing",
-        awaitsVolume: false,
+        phase: isBegun(machine) ? "running" : "preparing",
+        awaitsVolume: isBooted(machine) && !isBegun(machine),
         exitCode: null,
         step: null,
         restoredFrom: null,
@@ -43,7 +44,10 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
       if (machine !== undefined) machine.sealedAt = clock.now();
     },
     tellWithdrawn: async () => undefined,
-    mountVolume: async () => undefined,
+    async mountVolume(reach) {
+      const machine = inside(reach);
+      if (machine !== undefined && machine.volumeIds.length > 0) machine.mounted = true;
+    },
     releaseVolume: async () => undefined,
     sealed: async () => {
       throw new Error("on paper, disks are not read");
@@ -51,8 +55,8 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
     publicKey: async () => "ssh-ed25519 AAAA paper",
     isReady: async (reach) => {
       const machine = inside(reach);
-      return machine !== undefined && isBooted(machine);
+      return machine !== undefined && isBegun(machine);
     },
-    bootScript: async () => "#!/bin/sh\n",
+    bootScript: async (record) => `#!/bin/sh\n${record.volumes.length > 0 ? "# waits for its volume\n" : ""}`,
   };
 }

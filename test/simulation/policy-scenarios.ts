@@ -1,7 +1,7 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { type PaperWorld, paperSpec } from "./paper-world.ts";
 import type { Scenario } from "./scenarios.ts";
-import { up, watchAndAct } from "./scenarios.ts";
+import { down, up, watchAndAct } from "./scenarios.ts";
 
 const MINUTE_MS = 60_000;
 const FALLBACK = paperSpec({ fallbackAfterMs: 20_000, returnToSpot: true });
@@ -32,6 +32,20 @@ async function onDemand(world: PaperWorld, fleet: Fleet): Promise<void> {
   restock(world);
   await fleet.clock.sleep(40 * MINUTE_MS);
 }
+
+/** It runs where volumes are attached to machines that run, and its notice leaves it 50 s. */
+async function goesSoon(world: PaperWorld, fleet: Fleet): Promise<void> {
+  await up(fleet, paperSpec());
+  await fleet.clock.sleep(2 * MINUTE_MS);
+  for (const machine of world.cloud.living()) world.cloud.reclaim(machine.id, 50_000);
+  await fleet.clock.sleep(15_000);
+}
+
+const happened = async (world: PaperWorld, ...actions: readonly string[]) => {
+  const missing: string[] = [];
+  for (const action of actions) if ((await acted(world, action)) !== 1) missing.push(`${action} ${await acted(world, action)} times`);
+  return missing;
+};
 
 /** Scenarios of the policies: what happens without anybody asking for it. */
 export const POLICY_SCENARIOS: readonly Scenario[] = [
@@ -116,5 +130,47 @@ export const POLICY_SCENARIOS: readonly Scenario[] = [
     },
     act: (fleet) => watchAndAct(fleet, 10_000),
     ends: ["hibernated"],
+  },
+  {
+    name: "a machine rented ahead takes over",
+    cloud: { attaches: true },
+    prepare: goesSoon,
+    act: (fleet) => watchAndAct(fleet, 50_000),
+    ends: ["running"],
+    shows: (world) => happened(world, "launch-ahead", "take-over"),
+  },
+  {
+    name: "a machine rented ahead, and the notice is withdrawn",
+    cloud: { attaches: true },
+    prepare: async (world, fleet) => {
+      await goesSoon(world, fleet);
+      void world.clock.sleep(20_000).then(() => {
+        for (const { id } of world.cloud.living()) world.cloud.withdraw(id);
+      });
+    },
+    act: (fleet) => watchAndAct(fleet, 30_000),
+    ends: ["running"],
+    shows: (world) => happened(world, "launch-ahead", "end-successor"),
+  },
+  {
+    name: "a machine rented ahead, and down meanwhile",
+    cloud: { attaches: true },
+    prepare: goesSoon,
+    act: async (fleet, other) => {
+      await Promise.allSettled([watchAndAct(fleet, 20_000), other.clock.sleep(14_000).then(() => down(other))]);
+    },
+    ends: ["gone", "running"],
+    shows: (world) => happened(world, "launch-ahead", "end-successor"),
+  },
+  {
+    name: "a machine rented ahead that never comes up",
+    cloud: { attaches: true },
+    prepare: async (world, fleet) => {
+      await goesSoon(world, fleet);
+      world.cloud.failingStarts = 1;
+    },
+    act: (fleet) => watchAndAct(fleet, 55_000),
+    ends: ["running"],
+    shows: (world) => happened(world, "take-over"),
   },
 ];

@@ -22,6 +22,8 @@ async function play(scenario: Scenario, at: number, mode: FaultMode, store?: () 
     world.bury(process);
     world.bury(beside);
     const broken = [...(await unknownSpenders(world))];
+    // A machine that runs out its notice is quiet, and yet its story is not over.
+    while (world.cloud.living().some(({ notice }) => notice !== null)) await world.clock.pass(10_000);
     broken.push(...(await untilQuiet(world)), ...(await brokenWhenQuiet(world)), ...world.trespasses);
     const unsealed = world.cloud.unsealedEnds;
     if (unsealed.length > 0) broken.push(`ended without a checkpoint: ${unsealed}`);
