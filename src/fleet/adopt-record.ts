@@ -37,7 +37,8 @@ export interface Facts {
   readonly before: InstanceRecord | undefined;
   /** What the cloud offers such a machine for. */
   readonly offer: { readonly price: Money; readonly onDemandPrice: Money | null; readonly gpu: Gpu } | undefined;
-  readonly volumes: readonly { readonly record: VolumeRecord; readonly isNew: boolean }[];
+  /** `isTaken`: another volume has its name already, so it has another one here. */
+  readonly volumes: readonly { readonly record: VolumeRecord; readonly isNew: boolean; readonly isTaken: boolean }[];
   /** The newest end of what was paid for this very machine before. */
   readonly paidUntil: number | null;
 }

@@ -1,5 +1,5 @@
 import type { Provider, ProviderInstance, ProviderVolume } from "../providers/provider.ts";
-import type { InstanceRecord, VolumeRecord } from "../state/records.ts";
+import type { InstanceRecord } from "../state/records.ts";
 import {
   adoptedInterval,
   adoptedRecord,
@@ -146,8 +146,9 @@ async function takeHeld(fleet: Fleet, row: Orphan, met: Met, survey: Survey, sig
     if (record === null) return skipped(row, whyNot(instance));
     if ((await commitMachine(fleet, facts, record, disks)) !== "committed") continue;
     await syncRecordCheckpoints(fleet, record, signal, instance.reach ?? undefined).catch(() => signal.throwIfAborted());
-    const renamed = volumes.filter(({ record: volume, isNew }) => isNew && !disks.some(({ name }) => name === volume.name));
-    const names = renamed.map(({ record: volume }) => `its volume is ${volume.name} here, since the name was taken`);
+    const names = volumes.flatMap(({ record: volume, isTaken }) =>
+      isTaken ? [`the checkpoints on its volume, which is ${volume.name} here, since its name was taken`] : [],
+    );
     return { row, outcome: "adopted", name: record.name, why: null, missing: [...missingOf(facts, record.spec), ...names] };
   }
   return skipped(row, "its names were taken again and again: another command works beside this one");
@@ -193,13 +194,14 @@ async function volumesFor(
   const living = await fleet.state.volumes();
   const taken = new Set(living.map(({ name }) => name));
   const ours = disks.filter(({ token }) => token !== null);
-  return ours.map((disk): { readonly record: VolumeRecord; readonly isNew: boolean } => {
+  return ours.map((disk): Facts["volumes"][number] => {
     const known = living.find((volume) => volume.provider === provider && volume.providerId === disk.providerId);
-    if (known !== undefined) return { record: known, isNew: false };
+    if (known !== undefined) return { record: known, isNew: false, isTaken: false };
     // A cloud may have cut its name short; the agent knows it whole, and checkpoints are found by it.
-    const name = freeName(ours.length === 1 && told !== null ? told : disk.name, "volume", taken);
+    const said = ours.length === 1 && told !== null ? told : disk.name;
+    const name = freeName(said, "volume", taken);
     taken.add(name);
-    return { record: adoptedVolume(fleet, provider, disk, name), isNew: true };
+    return { record: adoptedVolume(fleet, provider, disk, name), isNew: true, isTaken: name !== freeName(said, "volume", new Set()) };
   });
 }
 

@@ -78,6 +78,11 @@ export async function removePermanently(client: VerdaClient, id: string, context
       throw new ProviderError("verda", { kind: "unavailable" }, `volume ${id} was denied and is there`);
   }
   if (!(await liesInTrash(client, id, context))) return;
+  if (volume === undefined) {
+    // Somebody else put it there.
+    await remove(client, { method: "PUT", path: "/volumes", body: { id, action: "delete", is_permanent: true } }, context);
+    if (!(await liesInTrash(client, id, context))) return;
+  }
   const path = `/volumes/${encodeURIComponent(id)}`;
   await remove(client, { method: "DELETE", path, query: { force: true }, body: { is_permanent: true } }, context);
   if (!(await liesInTrash(client, id, context))) return;
