@@ -1,5 +1,7 @@
 import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
+import { signature } from "../../src/commands/watch/webhook-message.ts";
 import { webhookTarget } from "../../src/commands/watch/webhook-target.ts";
 import { type FakeAnswer, type FakeRequest, type FakeServer, fakeServer } from "../clouds/fake-server.ts";
 import { eventually } from "../guest/machine.ts";
@@ -54,6 +56,22 @@ test("an event is posted in a signed, versioned envelope; nothing secret is said
   });
   const { stdout, stderr } = await watch.stop();
   for (const word of [SECRET, "s3cret", "s3cret2"]) expect(stdout + stderr).not.toContain(word);
+});
+
+test("the verifier in docs/watch.md takes what is signed, and nothing else", async () => {
+  const page = readFileSync(new URL("../../docs/watch.md", import.meta.url), "utf8");
+  const [, code = ""] = /```js\n([\s\S]*?)```/.exec(page) ?? [];
+  const { isFromSpot } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const now = 1_800_000_000_000;
+  const header = signature(SECRET, "{}", now);
+  expect([isFromSpot(header, "{}", SECRET, now), isFromSpot(header, "{}", SECRET, now + 290_000)]).toEqual([true, true]);
+  const wrong = [
+    [header, "{ }", SECRET, now],
+    [header, "{}", "another", now],
+    [header, "{}", SECRET, now + 310_000],
+    [undefined, "{}", SECRET, now],
+  ];
+  expect(wrong.map((words) => isFromSpot(...words))).toEqual([false, false, false, false]);
 });
 
 test("a receiver that hangs, fails, redirects or is not there keeps neither the watch nor another receiver waiting", async () => {
