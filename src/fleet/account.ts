@@ -2,7 +2,7 @@ import { type Account, accountText } from "../model/account.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
 import type { Provider } from "../providers/provider.ts";
-import type { InstanceRecord } from "../state/records.ts";
+import type { InstanceRecord, VolumeRecord } from "../state/records.ts";
 import type { CloudView } from "./decide.ts";
 import { call, type Fleet } from "./fleet.ts";
 
@@ -68,4 +68,31 @@ function otherAccount(record: InstanceRecord, own: Account, now: Account): Cloud
     next: ["spot provider ls", `spot show ${record.name}`],
   });
   return { kind: "silent", why, problem };
+}
+
+/** @throws Problem when a volume is in another account than the credentials are of: what they show says nothing about it. */
+export async function requireAccount(
+  fleet: Fleet,
+  volume: Pick<VolumeRecord, "name" | "provider" | "account">,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, provider, account: own } = volume;
+  if (own === undefined) return;
+  const now = await presentAccount(await fleet.provider(provider), signal);
+  if (now === null || (now !== "unknown" && now.id === own)) return;
+  if (now === "unknown")
+    throw new Problem({
+      code: "SPOT_E_UNAVAILABLE",
+      message: `the volume ${name} belongs to account ${own} of ${provider}, which does not say now whose the credentials are`,
+      exit: EXIT.failed,
+      next: ["spot doctor"],
+      retryable: true,
+    });
+  throw new Problem({
+    code: "SPOT_E_OTHER_ACCOUNT",
+    message: `the volume ${name} belongs to account ${own} of ${provider}, and the credentials now are of ${accountText(now)}`,
+    exit: EXIT.credentials,
+    hint: "it was left as it is; use the credentials that it was made with",
+    next: ["spot provider ls", "spot volumes ls"],
+  });
 }

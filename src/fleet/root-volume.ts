@@ -1,6 +1,7 @@
 import { newId } from "../model/ids.ts";
 import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, LedgerRecord, VolumeRecord } from "../state/records.ts";
+import { requireAccount } from "./account.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { removeVolume } from "./volume-removal.ts";
 
@@ -42,6 +43,7 @@ export async function keptRoot(
     state: "available",
     createdAt: at,
     pricePerHour: there?.pricePerHour ?? null,
+    ...(record.account === null ? {} : { account: record.account.id }),
   };
   return {
     volume,
@@ -98,6 +100,7 @@ export async function refreshRoot(fleet: Fleet, record: InstanceRecord, signal: 
 export async function isRootThere(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
   const { volumes } = await fleet.provider(volume.provider);
   if (volumes === undefined) return false;
+  await requireAccount(fleet, volume, signal);
   const listed = await call(signal, (context) => volumes.list(context));
   if (listed.some((candidate) => candidate.providerId === volume.providerId)) return true;
   await removeVolume(fleet, volume, signal);

@@ -1,6 +1,7 @@
 import { newId } from "../model/ids.ts";
 import { isFault } from "../providers/errors.ts";
 import type { IntentRecord, VolumeRecord } from "../state/records.ts";
+import { requireAccount } from "./account.ts";
 import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { whileHolding } from "./lease.ts";
@@ -17,6 +18,7 @@ export async function removeVolume(fleet: Fleet, volume: VolumeRecord, signal: A
 async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
   const provider = await fleet.provider(volume.provider);
   const { providerId } = volume;
+  await requireAccount(fleet, volume, signal);
   if (providerId !== null) {
     const intent = await promiseRemoval(fleet, volume);
     try {
@@ -103,6 +105,7 @@ async function settleIntent(fleet: Fleet, volume: VolumeRecord, intent: IntentRe
   // Read again: whoever held the lease before us may have finished it.
   if ((await fleet.state.intentByToken(intent.token))?.status !== "pending") return;
   const provider = await fleet.provider(volume.provider);
+  await requireAccount(fleet, volume, signal);
   if (intent.kind === "volume-create") {
     await settleVolume(fleet, provider, volume, intent, signal);
     return;

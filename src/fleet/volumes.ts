@@ -4,6 +4,7 @@ import type { Offer } from "../model/offer.ts";
 import { Problem } from "../model/problem.ts";
 import type { Provider, ProviderVolume, VolumeOperations } from "../providers/provider.ts";
 import type { IntentRecord, VolumeRecord } from "../state/records.ts";
+import { accountFor, requireAccount } from "./account.ts";
 import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { whileHolding } from "./lease.ts";
@@ -67,7 +68,10 @@ export async function ensureVolume(
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
   const there = await volumeNamed(fleet, wanted.name);
-  if (there !== undefined && there.providerId !== null) return there;
+  if (there !== undefined && there.providerId !== null) {
+    await requireAccount(fleet, there, signal);
+    return there;
+  }
   return withVolume(fleet, wanted.name, signal, async (held, until) =>
     findOrCreate(held, await held.provider(provider.id), wanted, place, until),
   );
@@ -105,6 +109,7 @@ async function createVolume(
   const operations = operationsOf(provider);
   const now = fleet.clock.now();
   const token = newId("t", fleet.rng);
+  const account = await accountFor(fleet, provider.id, signal);
   const record: VolumeRecord = {
     id: newId("v", fleet.rng),
     name: wanted.name,
@@ -116,6 +121,7 @@ async function createVolume(
     state: "requested",
     createdAt: now,
     pricePerHour: null,
+    ...(account === null ? {} : { account: account.id }),
   };
   const intent: IntentRecord = {
     id: newId("n", fleet.rng),

@@ -142,6 +142,8 @@ export interface VolumeRecord {
 }
 
 /** One stretch of time at one rate. `to` is null while it runs. */
+  /** The id of the account that it is in; absent when nobody could tell. */
+  readonly account?: string;
 export interface LedgerRecord {
   readonly id: string;
   readonly instanceId: string | null;

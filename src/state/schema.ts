@@ -48,6 +48,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // The public keys of the computers that share this state: each of them comes into every new machine.
     "CREATE TABLE peers (host TEXT PRIMARY KEY, public_key TEXT NOT NULL, seen_at BIGINT NOT NULL)",
     "CREATE INDEX events_instance ON events (instance, seq)",
+    // Whose it is at its cloud; NULL when nobody could tell.
+    "ALTER TABLE volumes ADD COLUMN account TEXT",
+    // What was last heard of the agents that keep a TTL or an idle time; beside the records, which it must not change.
+    `CREATE TABLE guards (
+      instance_id TEXT PRIMARY KEY, provider_id TEXT NOT NULL, heartbeat_at BIGINT, asked_at BIGINT NOT NULL, silent_at BIGINT,
+      warned INTEGER NOT NULL)`,
     // Since when its owner has a lease; 0 for one that an older program took.
     "ALTER TABLE leases ADD COLUMN since BIGINT NOT NULL DEFAULT 0",
   ],

@@ -46,6 +46,7 @@ export interface Tables {
     created_at: number;
     price_micros: number | bigint | null;
     price_currency: string | null;
+    account: string | null;
   };
   checkpoints: {
     id: string;

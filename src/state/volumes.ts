@@ -17,6 +17,7 @@ function toRow(volume: VolumeRecord): Tables["volumes"] {
     created_at: volume.createdAt,
     price_micros: volume.pricePerHour && microsColumn(volume.pricePerHour),
     price_currency: volume.pricePerHour?.currency ?? null,
+    account: volume.account ?? null,
   };
 }
 
@@ -32,6 +33,7 @@ function fromRow(row: Tables["volumes"]): VolumeRecord {
     state: row.state as VolumeRecord["state"],
     createdAt: row.created_at,
     pricePerHour: moneyOrNull(row.price_micros, row.price_currency),
+    ...(row.account === null ? {} : { account: row.account }),
   };
 }
 

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { look } from "../../src/fleet/look.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import { removeVolume } from "../../src/fleet/volume-removal.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
 import type { CredentialOperations, Provider } from "../../src/providers/provider.ts";
 import { type PaperCloud, paperCloud } from "../simulation/paper-cloud.ts";
@@ -120,4 +121,21 @@ test("an instance whose account nobody ever knew is looked at as before", async 
   await on.clock.run(up(as("?", true), paperSpec()));
   expect((await on.state.instanceByName("train"))?.account).toBeNull();
   expect((await pass(on, as("ours"))).items).toMatchObject([{ outcome: "settled" }]);
+});
+
+test("a volume of another account is neither deleted, nor taken for deleted, nor given to a machine", async () => {
+  const { on, theirs, as } = await twoAccounts();
+  await on.clock.run(up(as("ours"), paperSpec()));
+  await on.clock.run(down(as("ours")));
+  const [volume] = await on.state.volumes();
+  if (volume === undefined) throw new Error("no volume");
+  expect(volume.account).toBe("ours");
+  const other = { code: "SPOT_E_OTHER_ACCOUNT", exit: EXIT.credentials };
+  await expect(on.clock.run(removeVolume(as("theirs"), volume, never()))).rejects.toMatchObject(other);
+  await expect(on.clock.run(removeVolume(as("?"), volume, never()))).rejects.toMatchObject({ code: "SPOT_E_UNAVAILABLE" });
+  await expect(on.clock.run(up(as("theirs"), paperSpec()))).rejects.toMatchObject(other);
+  expect(await on.state.volumes()).toEqual([volume]);
+  expect([on.cloud.volumes.size, theirs.living().length]).toEqual([1, 0]);
+  await on.clock.run(removeVolume(as("ours"), volume, never()));
+  expect([on.cloud.volumes.size, (await on.state.volumes()).length]).toEqual([0, 0]);
 });
