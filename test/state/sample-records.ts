@@ -62,6 +62,7 @@ export function sampleInstance(name: string, set: Partial<InstanceRecord> = {}):
     ssh: null,
     fleet: null,
     ttlEndsAt: null,
+    idleMs: null,
     labels: {},
     generation: 1,
     skipSnapshot: false,

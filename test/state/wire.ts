@@ -3,9 +3,9 @@ import { onTestFinished } from "vitest";
 
 export interface Wire {
   readonly port: number;
-  /** From now on: what the server answers to a message that holds this text does not arrive; the connection ends instead. */
+  /** What the server answers to the next message that holds this text does not arrive; the connection ends instead. */
   loseTheAnswerTo(text: string): void;
-  /** From now on: a message that holds this text does not arrive; the connection ends instead. */
+  /** The next message that holds this text does not arrive; the connection ends instead. */
   loseTheQuestion(text: string): void;
   /** From now on nothing is passed on in either direction, and nothing is closed. */
   fallSilent(): void;
@@ -35,7 +35,9 @@ export async function wireTo(port: number): Promise<Wire> {
     client.on("data", (chunk) => {
       if (rule === "silence") return;
       if (rule !== undefined && chunk.includes(rule.text)) {
-        if (rule.kind === "question") return end();
+        const { kind } = rule;
+        rule = undefined;
+        if (kind === "question") return end();
         isDeaf = true;
       }
       far.write(chunk);
