@@ -84,6 +84,14 @@ async function runs({ world, lived }: Real, plan: FaultPlan, work: (fleet: Fleet
 
 const told = ({ at, mode }: FaultPlan) => (at === 0 ? "" : ` (effect ${at} ${mode})`);
 
+/** Something has befallen its machine that nobody has answered yet: a command that ended well may still be overtaken by it. */
+async function isTroubled({ world }: Real, name: string): Promise<boolean> {
+  const record = await world.state.instanceByName(name);
+  if (record?.providerId == null || record.state === "gone") return false;
+  const machine = world.cloud.machine(record.providerId);
+  return machine === undefined || machine.state === "gone" || machine.notice !== null;
+}
+
 /** A command that somebody types: its end is certain when it ended well, and one of two otherwise. */
 function typed(verb: string, name: string, plan: FaultPlan, to: End, work: (fleet: Fleet, spec: InstanceSpec) => Promise<unknown>): Step {
   return stepOf(`${verb} ${name}${told(plan)}`, async (model, real) => {
@@ -92,7 +100,11 @@ function typed(verb: string, name: string, plan: FaultPlan, to: End, work: (flee
     const before = endsOf(model, name);
     const well = await runs(real, plan, (fleet) => work(fleet, spec));
     const undone: readonly End[] = verb === "up" ? ["gone"] : verb === "restore" ? ["hibernated"] : [];
-    model.may.set(name, well ? new Set([to, ...afterwards(spec)]) : new Set([...before, to, ...undone, ...afterwards(spec)]));
+    const certain = well && !(await isTroubled(real, name));
+    model.may.set(
+      name,
+      certain ? new Set([to, ...afterwards(spec)]) : new Set([...before, to, ...(well ? [] : undone), ...afterwards(spec)]),
+    );
   });
 }
 

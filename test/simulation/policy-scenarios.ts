@@ -173,4 +173,16 @@ export const POLICY_SCENARIOS: readonly Scenario[] = [
     ends: ["running"],
     shows: (world) => happened(world, "take-over"),
   },
+  {
+    name: "a machine rented ahead, and the one before it is ended at the console",
+    cloud: { attaches: true },
+    prepare: async (world, fleet) => {
+      await goesSoon(world, fleet);
+      const [machine] = world.cloud.living();
+      void world.clock.sleep(20_000).then(() => world.cloud.console(machine?.id ?? "", "destroy"));
+    },
+    act: (fleet) => watchAndAct(fleet, 30_000),
+    ends: ["gone"],
+    shows: (world) => happened(world, "launch-ahead", "end-successor"),
+  },
 ];
