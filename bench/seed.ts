@@ -60,6 +60,7 @@ function instance(number: number): InstanceRecord {
     ssh: null,
     fleet: null,
     ttlEndsAt: null,
+    idleMs: null,
     labels: {},
     generation: 1,
     skipSnapshot: false,

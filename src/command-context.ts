@@ -38,7 +38,12 @@ export async function commandContext(
     if (opened !== undefined) return opened;
     // Not there yet, of another version or damaged: the state itself makes, migrates or explains.
     const whole = await state.get();
-    return { instances: (filter) => whole.instances(filter), ledger: () => whole.ledger(), close: () => Promise.resolve() };
+    return {
+      instances: (filter) => whole.instances(filter),
+      ledger: () => whole.ledger(),
+      guards: () => whole.guards(),
+      close: () => Promise.resolve(),
+    };
   });
   const providers = new Map<string, Promise<Provider>>();
   const provider = (id: string) => {

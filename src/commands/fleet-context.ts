@@ -1,9 +1,11 @@
 import { hostname } from "node:os";
 import type { Fleet } from "../fleet/fleet.ts";
 import { parseDuration } from "../model/duration.ts";
+import { guardOf } from "../model/guard.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
 import type { InstanceRow } from "../output/instances-view.ts";
 import { type CostEntry, costByInstance } from "../pricing/instance-cost.ts";
+import type { ListedGuard } from "../state/listing.ts";
 import type { InstanceRecord, ListedRecord } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -64,16 +66,21 @@ export function durationOption(context: CommandContext, key: string, fallback: n
   }
 }
 
-/** Records with what they have cost, ready to show. The ledger is read unless it is given. */
+/** Records with what they have cost and who guards them, ready to show. Ledger and guards are read unless they are given. */
 export async function instanceRows(
   context: CommandContext,
   records: readonly ListedRecord[],
   known?: readonly CostEntry[],
+  guards?: () => Promise<readonly ListedGuard[]>,
 ): Promise<readonly InstanceRow[]> {
   const now = context.world.clock.now();
   const [only] = records;
   const filter = records.length === 1 && only !== undefined ? { instanceId: only.id } : {};
   const ledger = known ?? (await (await context.state()).ledger(filter));
   const costs = costByInstance(ledger, now);
-  return records.map((record) => ({ record, cost: costs.get(record.id), now }));
+  // Most fleets have none.
+  const isGuarded = records.some(({ ttlEndsAt, idleMs }) => ttlEndsAt !== null || idleMs !== null);
+  const heard = isGuarded ? await (guards ?? (async () => (await context.state()).guards(filter)))() : [];
+  const seen = new Map(heard.map((guard) => [guard.instanceId, guard]));
+  return records.map((record) => ({ record, cost: costs.get(record.id), now, guard: guardOf(record, seen.get(record.id), now) }));
 }

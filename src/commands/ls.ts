@@ -22,7 +22,7 @@ export const ls: CommandModule = {
     );
     if (options["quiet"] === true) return { view: namesView(records.map((record) => record.name)) };
     const empty = state === undefined && fleet === undefined ? undefined : "No instance fits; spot ls shows them all.";
-    return { view: instancesView(await instanceRows(context, records, await listing.ledger()), empty) };
+    return { view: instancesView(await instanceRows(context, records, await listing.ledger(), listing.guards), empty) };
   },
 };
 

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { instanceView } from "../output/instance-view.ts";
+import { readPulse } from "../platform/service-pulse.ts";
 import type { InstanceRecord, State } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { instanceRows, namedInstance, requiredName } from "./fleet-context.ts";
@@ -24,7 +25,8 @@ export const show: CommandModule = {
     if (row === undefined) return {};
     const checkpoints = await state.checkpoints({ instance: name });
     const events = await state.events({ instances: [name], since: record.createdAt, limit: 100_000 });
-    return { view: instanceView({ ...row, record }, checkpoints, events.slice(-EVENTS_SHOWN)) };
+    const lastPass = row.guard == null ? null : ((await readPulse(context.world.home)) ?? null);
+    return { view: instanceView({ ...row, record, lastPass }, checkpoints, events.slice(-EVENTS_SHOWN)) };
   },
 };
 

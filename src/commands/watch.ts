@@ -106,10 +106,12 @@ async function watchOn(
     );
   } finally {
     own.abort();
-    await Promise.allSettled(parts);
     // Whoever stands by acts at once; what we still have under way ends with the lease.
     await seat?.leave();
-    await Promise.all([ear.close(), hooks?.close(), ...(pace.underway?.values() ?? [])]);
+    await Promise.allSettled(parts);
+    // Had it been taken at that very moment.
+    await seat?.leave();
+    await Promise.all([ear.close(), hooks?.close(), ...(pace.underway?.values() ?? []), pace.guards?.underway]);
     done();
   }
 }

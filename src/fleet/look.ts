@@ -4,6 +4,7 @@ import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { type Action, decide } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
+import { lookAtGuards } from "./guards.ts";
 import { LeaseLost } from "./held-leases.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
 import { listAll } from "./listings.ts";
@@ -63,6 +64,7 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
     ),
   );
   if (failures.length > 0) throw failures[0];
+  await lookAtGuards(fleet, records, listings, pace.guards, signal);
   return silentOf(listings);
 }
 

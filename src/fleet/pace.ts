@@ -4,6 +4,7 @@ import type { Clock } from "../platform/clock.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Capabilities, Provider } from "../providers/provider.ts";
 import type { BudgetPace } from "./budget-watch.ts";
+import type { GuardPace } from "./guards.ts";
 import type { Listing } from "./observe.ts";
 
 const SHORTEST_MS = 1_000;
@@ -51,6 +52,8 @@ export interface Pace {
   readonly underway: Map<string, Promise<unknown>> | null;
   /** When the budgets are due. */
   readonly budgets: BudgetPace;
+  /** When the agents are asked whether they live; null where each pass asks whoever is due. */
+  readonly guards: GuardPace | null;
 }
 
 /** Everything is due at once. */
@@ -61,6 +64,7 @@ export const noPace = (): Pace => ({
   stuck: new Map(),
   underway: null,
   budgets: { at: 0 },
+  guards: null,
 });
 
 /** A provider that is not asked as often, or more often, than it should be. */
@@ -163,5 +167,6 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     stuck: new Map(),
     underway: new Map(),
     budgets: { at: 0 },
+    guards: { next: new Map(), underway: null },
   };
 }

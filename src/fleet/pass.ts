@@ -4,6 +4,7 @@ import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
 import { isSettled } from "./decide.ts";
 import { step, whileOurs } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
+import { lookAtGuards } from "./guards.ts";
 import { neighbourhoodOf } from "./history.ts";
 import { instanceLease, whileHolding } from "./lease.ts";
 import { listAll } from "./listings.ts";
@@ -74,6 +75,7 @@ export async function reconcile(
       return [item];
     }),
   );
+  await lookAtGuards(fleet, records, listings, pace.guards, signal);
   // What is still being worked on may be making the very machine or volume that would look like nobody's.
   const isCalm = pace.underway === null || pace.underway.size === 0;
   const strays = isCalm ? await endStrays(fleet, listings, records, signal) : [];

@@ -38,6 +38,7 @@ export function newRecord(fleet: Fleet, spec: InstanceSpec, offer: Offer): Insta
     ssh: null,
     fleet: spec.fleet,
     ttlEndsAt: null,
+    idleMs: spec.idleMs,
     labels: spec.labels,
     generation: 1,
     skipSnapshot: false,
@@ -50,8 +51,8 @@ export function newRecord(fleet: Fleet, spec: InstanceSpec, offer: Offer): Insta
     wakeBy: null,
     outlook: { ...FRESH_OUTLOOK, needsSince: now },
     forgottenAt: null,
-    reason: null,
     account: null,
+    reason: null,
     changedAt: now,
     version: 1,
   };

@@ -8,6 +8,7 @@ import { moneyText, savingsShare } from "../model/money.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { detailText } from "./detail-view.ts";
 import { eventText } from "./event-text.ts";
+import { idleLine, type LastPass, ttlLine } from "./guard-text.ts";
 import { costText, type InstanceRow, paintState, stateText } from "./instances-view.ts";
 import { checkpointJson, eventJson, instanceJson, isoTime, specJson } from "./json.ts";
 import { truncatePainted } from "./live-frame.ts";
@@ -20,15 +21,15 @@ function shellLine(command: readonly string[]): string {
 
 /** One instance in full: what it is, what it costs, what is sealed, what happened last. */
 export function instanceView(
-  row: Omit<InstanceRow, "record"> & { readonly record: InstanceRecord },
+  row: Omit<InstanceRow, "record"> & { readonly record: InstanceRecord; readonly lastPass?: LastPass | null },
   checkpoints: readonly Checkpoint[],
   events: readonly FleetEvent[],
 ): View {
-  const { record, cost, now } = row;
+  const { record, cost, now, guard = null, lastPass = null } = row;
   return {
     schema: "spot.instance/1",
     data: {
-      ...instanceJson(record, cost),
+      ...instanceJson(record, cost, guard),
       spec: specJson(record.spec),
       checkpoints: checkpoints.slice(0, 5).map(checkpointJson),
       events: events.map(eventJson),
@@ -80,6 +81,8 @@ export function instanceView(
                     ? null
                     : `in ${durationText(record.ttlEndsAt - now)} (ttl), ${isoTime(record.ttlEndsAt)}`,
               },
+              { label: "guard", value: guard === null ? null : ttlLine(record, guard, lastPass, now) },
+              { label: "idle", value: guard === null ? null : idleLine(record, guard, lastPass, now) },
             ],
           },
           {

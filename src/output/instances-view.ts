@@ -1,8 +1,10 @@
 import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
+import type { Guard } from "../model/guard.ts";
 import { moneyText } from "../model/money.ts";
 import type { CostSoFar } from "../pricing/instance-cost.ts";
 import type { ListedRecord } from "../state/records.ts";
+import { guardCell, isUnguarded } from "./guard-text.ts";
 import { instanceJson } from "./json.ts";
 import { listView } from "./list-view.ts";
 import { priceHeader } from "./price-header.ts";
@@ -12,6 +14,8 @@ export interface InstanceRow {
   readonly record: ListedRecord;
   readonly cost: CostSoFar | undefined;
   readonly now: number;
+  /** Who ends it when its time is over; null or absent where nobody has to. */
+  readonly guard?: Guard | null;
 }
 
 /** The state in a person's words: a notice says how long is left, an ending says that it is not confirmed. */
@@ -57,6 +61,13 @@ const COLUMNS: readonly Column<InstanceRow>[] = [
   { key: "cost", header: "SO FAR", align: "right", value: ({ cost }) => costText(cost) },
   { key: "age", header: "AGE", align: "right", value: ({ record, now }) => durationText(now - record.createdAt), drop: 2 },
   { key: "ttl", header: "ENDS IN", align: "right", value: ttlText, drop: 4 },
+  {
+    key: "guard",
+    header: "GUARD",
+    value: ({ guard, now }) => guardCell(guard, now),
+    paint: (text, { guard }, painter) => (guard != null && isUnguarded(guard) ? painter.red(text) : text),
+    drop: 4,
+  },
   { key: "volume", header: "VOLUME", value: ({ record }) => record.volumes.map((volume) => volume.name).join(" "), drop: 6 },
   { key: "id", header: "ID", value: ({ record }) => record.id, hidden: true },
   { key: "provider", header: "PROVIDER", value: ({ record }) => record.provider, hidden: true },
@@ -86,10 +97,12 @@ export function instancesView(rows: readonly InstanceRow[], empty = "No instance
   return listView({
     schema: "spot.instances/1",
     items: rows,
-    toJson: ({ record, cost }) => instanceJson(record, cost),
-    columns: COLUMNS.map((column) =>
-      column.key === "price" ? { ...column, header: priceHeader(rows.map(({ record }) => record.price)) } : column,
-    ),
+    toJson: ({ record, cost, guard }) => instanceJson(record, cost, guard),
+    columns: COLUMNS.map((column) => {
+      if (column.key === "price") return { ...column, header: priceHeader(rows.map(({ record }) => record.price)) };
+      // A fleet without TTL and idle time has no guards to show.
+      return column.key === "guard" && rows.every(({ guard }) => guard == null) ? { ...column, hidden: true } : column;
+    }),
     empty,
   });
 }

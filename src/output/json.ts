@@ -1,5 +1,6 @@
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { FleetEvent } from "../model/event.ts";
+import type { Guard } from "../model/guard.ts";
 import { type Money, moneyJson, moneyToDecimal } from "../model/money.ts";
 import type { CostSoFar } from "../pricing/instance-cost.ts";
 import type { InstanceSpec, ListedRecord } from "../state/records.ts";
@@ -15,7 +16,11 @@ function rateJson(rate: Money): Readonly<Record<string, unknown>> {
 }
 
 /** One instance as `spot.instances/1` promises it. */
-export function instanceJson(record: ListedRecord, cost: CostSoFar | undefined): Readonly<Record<string, unknown>> {
+export function instanceJson(
+  record: ListedRecord,
+  cost: CostSoFar | undefined,
+  guard: Guard | null = null,
+): Readonly<Record<string, unknown>> {
   return {
     name: record.name,
     id: record.id,
@@ -47,6 +52,7 @@ export function instanceJson(record: ListedRecord, cost: CostSoFar | undefined):
     volumes: record.volumes,
     fleet: record.fleet,
     ttlEndsAt: isoTime(record.ttlEndsAt),
+    guard: guard === null ? null : { ...guard, heartbeatAt: isoTime(guard.heartbeatAt), silentSince: isoTime(guard.silentSince) },
     cost:
       cost === undefined
         ? null

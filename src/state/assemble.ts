@@ -6,6 +6,7 @@ import { commitChange } from "./commit.ts";
 import { cursorQueries } from "./cursors.ts";
 import type { Differences } from "./differences.ts";
 import { eventQueries } from "./events.ts";
+import { guardQueries } from "./guards.ts";
 import { instanceQueries } from "./instances.ts";
 import { intentQueries } from "./intents.ts";
 import { leaseQueries } from "./leases.ts";
@@ -57,6 +58,7 @@ export async function stateOn(database: Kysely<Tables>, differs: Differences, na
     ...blockedOfferQueries(database),
     ...budgetQueries(database),
     ...cursorQueries(database),
+    ...guardQueries(database),
     ...peerQueries(database),
     ...leaseQueries(database, differs),
     close: () => database.destroy(),

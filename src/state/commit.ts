@@ -4,6 +4,7 @@ import { putCheckpoints, removeCheckpoints } from "./checkpoints.ts";
 import { putCursors } from "./cursors.ts";
 import type { Differences } from "./differences.ts";
 import { appendEvents } from "./events.ts";
+import { putGuards } from "./guards.ts";
 import { addInstance, changeInstance } from "./instances.ts";
 import { closeIntents, openIntents } from "./intents.ts";
 import { holdsLeases } from "./leases.ts";
@@ -36,6 +37,7 @@ async function apply(database: Executor, differs: Differences, change: Change): 
   await putBudgets(database, change.budgets ?? []);
   await removeBudgets(database, change.removeBudgets ?? []);
   await putCursors(database, change.cursors ?? []);
+  await putGuards(database, change.guards ?? []);
   await appendEvents(database, differs, change.events ?? []);
   return "committed";
 }

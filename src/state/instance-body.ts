@@ -24,6 +24,7 @@ const LATER = {
   outlook: FRESH_OUTLOOK,
   forgottenAt: null,
   account: null,
+  idleMs: null,
 } as const;
 
 export const stored = (money: Money | null): StoredMoney | null =>

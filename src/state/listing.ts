@@ -1,13 +1,14 @@
 import { openSqliteForReading, type SqliteDatabase } from "../platform/sqlite.ts";
 import { moneyFromColumns, moneyOrNull } from "./columns.ts";
 import { fromBody, newestFirst, type StoredRecord } from "./instance-body.ts";
-import type { LedgerRecord, ListedRecord } from "./records.ts";
+import type { GuardRecord, LedgerRecord, ListedRecord } from "./records.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 
-/** What a list of instances asks for: the records and what they have cost. */
+/** What a list of instances asks for: the records, what they have cost, and who guards them. */
 export interface Listing {
   instances(filter: { readonly includeGone: boolean }): Promise<readonly ListedRecord[]>;
   ledger(): Promise<readonly ListedInterval[]>;
+  guards(): Promise<readonly ListedGuard[]>;
   close(): Promise<void>;
 }
 
@@ -15,6 +16,13 @@ export interface Listing {
 const RECORDS = "SELECT '[' || coalesce(group_concat(record_json), '') || ']' AS packed FROM instances";
 const LEDGER = `SELECT json_group_array(json_array(instance_id, from_at, to_at, rate_micros, rate_currency, billed_micros, billed_currency)) AS packed
   FROM ledger WHERE instance_id IS NOT NULL`;
+
+const GUARDS = "SELECT json_group_array(json_array(instance_id, heartbeat_at, asked_at, silent_at)) AS packed FROM guards";
+
+type GuardCells = readonly [string, number | null, number, number | null];
+
+/** What a list says of a guard. */
+export type ListedGuard = Pick<GuardRecord, "instanceId" | "heartbeatAt" | "askedAt" | "silentAt">;
 
 type LedgerCells = readonly [string, number, number | null, number, string, number | null, string | null];
 
@@ -30,7 +38,7 @@ function packed<Item>(database: SqliteDatabase, query: string): Item[] {
 }
 
 /**
- * The state's two reading questions by the shortest way. `ls` is typed more often than everything else together, and
+ * The state's three reading questions by the shortest way. `ls` is typed more often than everything else together, and
  * loading the query builder takes it a seventh of its time.
  * @returns undefined when the database is not there, of another version or cannot be read: then `openState` knows what to do.
  */
@@ -54,6 +62,13 @@ export function openListing(path: string): Listing | undefined {
         .map(fromBody)
         .sort(newestFirst),
     ledger: async () => packed<LedgerCells>(database, LEDGER).map(fromCells),
+    guards: async () =>
+      packed<GuardCells>(database, GUARDS).map(([instanceId, heartbeatAt, askedAt, silentAt]) => ({
+        instanceId,
+        heartbeatAt,
+        askedAt,
+        silentAt,
+      })),
     close: async () => void database.close(),
   };
 }

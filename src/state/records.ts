@@ -2,6 +2,7 @@ import type { Account } from "../model/account.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { EventType, FleetEvent } from "../model/event.ts";
 import type { Gpu } from "../model/gpu.ts";
+import type { GuardSeen } from "../model/guard.ts";
 import type { Billing, InstanceState } from "../model/instance.ts";
 import type { Money } from "../model/money.ts";
 import type { Notice } from "../model/notice.ts";
@@ -76,6 +77,8 @@ export interface InstanceRecord {
   readonly ssh: { readonly host: string; readonly port: number; readonly user: string } | null;
   readonly fleet: string | null;
   readonly ttlEndsAt: number | null;
+  /** The idle time after which it ends, as its spec has it: a list reads no specs. */
+  readonly idleMs: number | null;
   readonly labels: Readonly<Record<string, string>>;
   /** How many machines this record has had; 1 for the first. */
   readonly generation: number;
@@ -139,11 +142,11 @@ export interface VolumeRecord {
   readonly state: "requested" | "available" | "gone";
   readonly createdAt: number;
   readonly pricePerHour: Money | null;
+  /** The id of the account that it is in; absent when nobody could tell. */
+  readonly account?: string;
 }
 
 /** One stretch of time at one rate. `to` is null while it runs. */
-  /** The id of the account that it is in; absent when nobody could tell. */
-  readonly account?: string;
 export interface LedgerRecord {
   readonly id: string;
   readonly instanceId: string | null;
@@ -171,6 +174,15 @@ export interface BudgetRecord {
   readonly createdAt: number;
   /** How far the spending had come, in percent of the cap, when an event last told of it, and when; 0 for never. */
   readonly said: { readonly percent: number; readonly at: number };
+}
+
+/** What was last heard of one machine's agent. */
+export interface GuardRecord extends GuardSeen {
+  readonly instanceId: string;
+  /** The machine that it was heard of. */
+  readonly providerId: string;
+  /** An event has told that it is silent. */
+  readonly warned: boolean;
 }
 
 /** A computer that works on this state. Only what may be known to everybody is kept of it. */
@@ -220,6 +232,8 @@ export interface Change {
   /** Set or replaced by scope. */
   readonly budgets?: readonly BudgetRecord[];
   readonly removeBudgets?: readonly string[];
+  /** Inserted or replaced by instance. */
+  readonly guards?: readonly GuardRecord[];
   /** How far the reader of that name has come in the events; set as told, also backwards. */
   readonly cursors?: readonly { readonly name: string; readonly seq: number; readonly at: number }[];
 }
@@ -256,6 +270,8 @@ export interface State {
   blockedOffers(now: number): Promise<ReadonlySet<string>>;
   /** By scope. */
   budgets(): Promise<readonly BudgetRecord[]>;
+  /** What was last heard of the agents of machines with a TTL or an idle time. */
+  guards(filter?: { readonly instanceId?: string }): Promise<readonly GuardRecord[]>;
   /** How far the reader of that name has come in the events; undefined for one that never said. */
   cursor(name: string): Promise<{ readonly seq: number; readonly at: number } | undefined>;
   /** Says who works on this state, and with which key; one entry a computer. */

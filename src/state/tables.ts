@@ -99,6 +99,15 @@ export interface Tables {
     said_at: number;
   };
   cursors: { name: string; seq: number; at: number };
+  /** `warned` is 0 or 1. */
+  guards: {
+    instance_id: string;
+    provider_id: string;
+    heartbeat_at: number | null;
+    asked_at: number;
+    silent_at: number | null;
+    warned: number;
+  };
   peers: { host: string; public_key: string; seen_at: number };
 }
 

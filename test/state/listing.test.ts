@@ -19,6 +19,14 @@ async function filled(): Promise<string> {
   await state.commit({
     instance: { id: "i-b", version: gone?.version ?? 0, set: { state: "gone" } },
     ledger: [sampleLedger("one", { billed: usd(5) }), sampleLedger("two")],
+    guards: ["a", "b", "c"].map((name, at) => ({
+      instanceId: `i-${name}`,
+      providerId: "m-1",
+      heartbeatAt: at === 0 ? null : 1_700_000_000_000,
+      askedAt: 1_700_000_000_000 + at,
+      silentAt: at === 0 ? 1_700_000_000_001 : null,
+      warned: at === 0,
+    })),
   });
   await state.close();
   return path;
@@ -36,6 +44,11 @@ test("the listing says what the state says, and every record keeps its own spec"
   const costs = (await state.ledger()).map(({ instanceId, from, to, rate, billed }) => ({ instanceId, from, to, rate, billed }));
   expect(costs.length).toBe(2);
   expect(await listing?.ledger()).toEqual(costs);
+  const guards = await state.guards();
+  // The one that is gone needs no guard.
+  expect(guards.map(({ instanceId }) => instanceId)).toEqual(["i-a", "i-c"]);
+  expect(await state.guards({ instanceId: "i-a" })).toEqual([expect.objectContaining({ warned: true, heartbeatAt: null })]);
+  expect(await listing?.guards()).toEqual(guards.map(({ providerId: _, warned: __, ...rest }) => rest));
   await listing?.close();
   await state.close();
 });
