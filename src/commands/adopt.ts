@@ -43,7 +43,7 @@ Examples:
     const fleet = await openFleet(context);
     const results = await adoptRows(fleet, chosen, context.world.signal);
     context.progress.stop();
-    sayWhatIsMissing(context, results);
+    await sayWhatIsMissing(context, results);
     const isWhole = search.silent.length === 0 && results.every(({ outcome }) => outcome === "adopted");
     return { view: adoptView(results), exit: isWhole ? EXIT.done : EXIT.partial };
   },
@@ -80,16 +80,20 @@ function withVolumes(row: Orphan, orphans: readonly Orphan[]): readonly Orphan[]
   return row.kind === "machine" ? [row, ...held] : [row];
 }
 
-function sayWhatIsMissing({ progress }: CommandContext, results: readonly Adopted[]): void {
+async function sayWhatIsMissing(context: CommandContext, results: readonly Adopted[]): Promise<void> {
+  const { progress } = context;
   for (const { row, name, outcome, why, missing } of results) {
     if (outcome === "skipped") progress.warn(`${lineOf(row)} was not taken over: ${safeLine(why ?? "")}`);
     else if (row.kind === "machine" && missing.length > 0) progress.note(`${name}: not known: ${safeLine(missing.join("; "))}`);
   }
   const free = results.filter(({ row, outcome }) => outcome === "adopted" && row.kind === "volume" && row.attachedTo === null);
-  for (const { name } of free)
-    progress.note(
-      `volume ${name} has no machine: if an instance slept on it, its name and its order are lost; spot up --volume ${name} goes on from its checkpoints`,
+  for (const { name } of free) {
+    const [newest] = name === null ? [] : await (await context.state()).checkpoints({ volume: name });
+    const whose = newest === undefined ? "NAME-IT-HAD" : safeLine(newest.instance);
+    context.progress.note(
+      `volume ${name} has no machine. If an instance slept on it, its record is lost: spot up --name ${whose} --volume ${name} goes on from its checkpoints`,
     );
+  }
 }
 
 /** What a thing is called, in one line that can steer nothing. */

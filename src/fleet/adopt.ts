@@ -11,7 +11,7 @@ import {
   keptPromise,
   missingOf,
 } from "./adopt-record.ts";
-import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
+import { syncCheckpoints, syncRecordCheckpoints } from "./checkpoint-sync.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { whileHolding } from "./lease.ts";
 import { isBilled } from "./observe.ts";
@@ -233,6 +233,7 @@ async function takeVolume(fleet: Fleet, row: Orphan, survey: Survey, signal: Abo
         ],
       });
       if (result !== "committed") continue;
+      await syncCheckpoints(held, volume, signal).catch(() => signal.throwIfAborted());
       return { row, outcome: "adopted", name, why: null, missing: ["what it cost before now"] };
     }
     return skipped(row, "its name was taken again and again");

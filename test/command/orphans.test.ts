@@ -145,6 +145,31 @@ test("reap ends what its plan names and nothing else: what was taken over meanwh
   expect(new Set(again.map(({ outcome }: Row) => outcome))).toEqual(new Set(["skipped"]));
 });
 
+test("one that sleeps at its cloud is taken over asleep and wakes up; of one that slept on its volume only that is left, and its checkpoints", async () => {
+  const world = await cloudWorld();
+  for (const name of ["asleep", "ended"]) {
+    await up(world, name);
+    await sealed(world, name);
+  }
+  await must(world, "hibernate", "asleep");
+  await must(world, "down", "ended", "--yes");
+  loseState(world);
+  const rows = (await data(world, "orphans")) as (Row & { readonly price: unknown; readonly state: string })[];
+  const [sleeper] = rows.filter(({ kind }) => kind === "machine");
+  // Nobody pays for its GPU.
+  expect(sleeper).toMatchObject({ name: "asleep", state: "hibernated", price: null });
+  const { stderr } = await must(world, "adopt", "--all", "--yes");
+  expect(stderr).toContain("volume ended has no machine.");
+  expect(stderr).toContain("spot up --name ended --volume ended goes on from its checkpoints");
+  expect(stderr).toContain("asleep: not known: its command, its time limits, its policy");
+  expect(await data(world, "ls")).toMatchObject([{ name: "asleep", state: "hibernated", parked: "native" }]);
+  expect((await data(world, "checkpoints", "ls", "ended")).length).toBeGreaterThan(0);
+  await must(world, "restore", "asleep");
+  expect(await machines(world)).toBe(1);
+  await must(world, "up", "--name", "ended", "--volume", "ended:1:/data", "--gpu", "A10G", "--yes", "--", "sh", "-c", "sleep 1000");
+  await must(world, "exec", "ended", "--", "sh", "-c", 'grep -qx 7 "$SPOT_CHECKPOINT_DIR/count"');
+});
+
 interface Row {
   readonly name: string;
   readonly kind: string;
