@@ -27,13 +27,18 @@ export function lookEveryMs({ noticeSeconds, machine, listEvery }: Capabilities)
   return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (noticeSeconds * 1000) / PART_OF_NOTICE));
 }
 
-/** The same while a machine there is under notice: as often as its cloud lets one ask about something that changes. */
-export function quickEveryMs(capabilities: Capabilities): number {
+/** As often as a cloud lets one ask about something that changes, in milliseconds. */
+function atOnceMs(capabilities: Capabilities): number {
   return Math.min(lookEveryMs(capabilities), Math.max(SHORTEST_MS, capabilities.pollMs));
 }
 
+/** How often an account is listed while a machine there is under notice: up to three times as often, as far as its cloud allows. */
+function urgentEveryMs(capabilities: Capabilities): number {
+  return Math.max(atOnceMs(capabilities), lookEveryMs(capabilities) / 3);
+}
+
 /** The longest that a provider which does not answer, or wants to be left alone, is not asked, in milliseconds. */
-export function mostSilenceMs(capabilities: Capabilities): number {
+function mostSilenceMs(capabilities: Capabilities): number {
   const { noticeSeconds } = capabilities;
   return Math.max(lookEveryMs(capabilities), noticeSeconds <= 0 ? SILENT_MS : (noticeSeconds * 1000) / PART_WHILE_SILENT);
 }
@@ -105,8 +110,8 @@ interface Beat {
 /** How long after the last question the next one may be asked, in milliseconds. */
 function intervalMs(beat: Beat, isUrgent: boolean): number {
   const { capabilities } = beat.provider;
-  const usual = isUrgent ? quickEveryMs(capabilities) : lookEveryMs(capabilities);
-  if (beat.failures === 0) return beat.isHastened ? quickEveryMs(capabilities) : usual;
+  const usual = isUrgent ? urgentEveryMs(capabilities) : lookEveryMs(capabilities);
+  if (beat.failures === 0) return beat.isHastened ? atOnceMs(capabilities) : usual;
   // Once is a hiccup; only what happens again is a state.
   const backed = lookEveryMs(capabilities) * 2 ** Math.min(10, beat.failures - 1);
   return Math.min(mostSilenceMs(capabilities), Math.max(backed, beat.retryAfterMs ?? 0));
