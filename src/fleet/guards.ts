@@ -32,6 +32,8 @@ const ANSWER_MS = 5_000;
 export interface GuardPace {
   /** By provider, by the monotonic clock. */
   readonly next: Map<string, number>;
+  /** When each was last asked, by instance and by the wall clock. */
+  readonly asked: Map<string, number>;
   /** The asking under way, beside the passes; null when there is none. */
   underway: Promise<void> | null;
 }
@@ -41,6 +43,8 @@ interface Asked {
   readonly providerId: string;
   readonly reach: Reach;
   readonly before: GuardRecord | undefined;
+  /** Epoch milliseconds; 0 for never. */
+  readonly askedAt: number;
 }
 
 /**
@@ -54,13 +58,13 @@ export async function lookAtGuards(
   pace: GuardPace | null,
   signal: AbortSignal,
 ): Promise<void> {
-  if (pace === null) return ask(fleet, records, listings, ASKED_BY_ONE_PASS, signal);
+  if (pace === null) return ask(fleet, records, listings, { most: ASKED_BY_ONE_PASS, asked: new Map() }, signal);
   if (pace.underway !== null) return;
   const now = fleet.clock.monotonic();
   const due = new Map([...listings].filter(([provider]) => now >= (pace.next.get(provider) ?? 0)));
   if (due.size === 0) return;
   for (const provider of due.keys()) pace.next.set(provider, now + (records.some(isNoticed) ? NOTICED_MS : LOOK_MS));
-  pace.underway = ask(fleet, records, due, ASKED_AT_MOST, signal)
+  pace.underway = ask(fleet, records, due, { most: ASKED_AT_MOST, asked: pace.asked }, signal)
     .catch(() => undefined)
     .finally(() => {
       pace.underway = null;
@@ -69,45 +73,54 @@ export async function lookAtGuards(
 
 const isNoticed = ({ notice, spec }: InstanceRecord) => notice !== null && notice.kind !== "rebalance" && spec.volume !== null;
 
+/** Its agent keeps a TTL or an idle time. */
+const isGuarded = ({ ttlEndsAt, spec }: InstanceRecord) => ttlEndsAt !== null || spec.idleMs !== null;
+
 async function ask(
   fleet: Fleet,
   records: readonly InstanceRecord[],
   listings: ReadonlyMap<string, Listing>,
-  most: number,
+  { most, asked }: { readonly most: number; readonly asked: Map<string, number> },
   signal: AbortSignal,
 ): Promise<void> {
-  const guarded = records.filter(
-    (record) => isUp(record) && (record.ttlEndsAt !== null || record.spec.idleMs !== null || isNoticed(record)),
-  );
-  if (guarded.length === 0) return;
-  const known = new Map((await fleet.state.guards()).map((guard) => [guard.instanceId, guard]));
+  const wanted = records.filter((record) => isUp(record) && (isGuarded(record) || isNoticed(record)));
+  if (wanted.length === 0) return;
+  const known = new Map((wanted.some(isGuarded) ? await fleet.state.guards() : []).map((guard) => [guard.instanceId, guard]));
   const doors = doorsOf(listings);
   const now = fleet.clock.now();
-  const due = guarded
+  const due = wanted
     .flatMap((record): readonly Asked[] => {
       const { id, provider, providerId } = record;
       const reach = doors.get(`${provider} ${providerId}`);
       const seen = known.get(id);
       const before = seen?.providerId === providerId ? seen : undefined;
-      return providerId === null || reach === undefined || !isDue(record, before, now) ? [] : [{ record, providerId, reach, before }];
+      const askedAt = asked.get(id) ?? before?.askedAt ?? 0;
+      if (
+        providerId === null ||
+        reach === undefined ||
+        !isDue(record, { askedAt, silentAt: before?.silentAt ?? null, warned: before?.warned ?? false }, now)
+      )
+        return [];
+      return [{ record, providerId, reach, before, askedAt }];
     })
-    .sort((one, other) => Number(isNoticed(other.record)) - Number(isNoticed(one.record)) || askedAt(one) - askedAt(other))
+    .sort((one, other) => Number(isNoticed(other.record)) - Number(isNoticed(one.record)) || one.askedAt - other.askedAt)
     .slice(0, most);
   const answers: (readonly [Asked, GuestReport | undefined])[] = [];
-  await eachOf(due, ASKED_AT_ONCE, async (asked) => {
-    if (!signal.aborted) answers.push([asked, await reportOf(fleet, asked.reach, signal)]);
+  await eachOf(due, ASKED_AT_ONCE, async (one) => {
+    if (signal.aborted) return;
+    asked.set(one.record.id, fleet.clock.now());
+    answers.push([one, await reportOf(fleet, one.reach, signal)]);
   });
   if (signal.aborted || answers.length === 0) return;
-  const noted = answers.map(([asked, report]) => outcomeOf(fleet, asked, report));
-  await fleet.state.commit({ guards: noted.map(({ guard }) => guard), events: noted.flatMap(({ events }) => events) });
+  const noted = answers.filter(([{ record }]) => isGuarded(record)).map(([one, report]) => outcomeOf(fleet, one, report));
+  if (noted.length > 0)
+    await fleet.state.commit({ guards: noted.map(({ guard }) => guard), events: noted.flatMap(({ events }) => events) });
   for (const [{ record }, report] of answers) await noteUnfit(fleet, record, report?.fit);
 }
 
-const askedAt = ({ before }: Asked) => before?.askedAt ?? 0;
-
 /** Whether it is time to ask. A clock that was set back makes nobody wait for ever. Pure. */
-export function isDue(record: InstanceRecord, before: GuardRecord | undefined, now: number): boolean {
-  if (before === undefined || now < before.askedAt) return true;
+export function isDue(record: InstanceRecord, before: Pick<GuardRecord, "askedAt" | "silentAt" | "warned">, now: number): boolean {
+  if (now < before.askedAt) return true;
   const every = isNoticed(record) ? NOTICED_MS : before.silentAt !== null && !before.warned ? AGAIN_MS : EVERY_MS;
   return now - before.askedAt >= every - 500;
 }

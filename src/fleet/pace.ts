@@ -172,6 +172,6 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     stuck: new Map(),
     underway: new Map(),
     budgets: { at: 0 },
-    guards: { next: new Map(), underway: null },
+    guards: { next: new Map(), asked: new Map(), underway: null },
   };
 }

@@ -104,7 +104,7 @@ test.each([
 
 test("a watch asks a few at a time beside its passes, whoever was not asked for longest first", async () => {
   const { world, fleet, asked } = await guarded(40, heard);
-  const pace: GuardPace = { next: new Map(), underway: null };
+  const pace: GuardPace = { next: new Map(), asked: new Map(), underway: null };
   const listing = await world.clock.run(world.cloud.provider.list({ signal }));
   const records = await world.state.instances();
   const round = async () => {
@@ -120,6 +120,35 @@ test("a watch asks a few at a time beside its passes, whoever was not asked for 
   }
   expect(asked).toHaveLength(40);
   expect(await world.state.guards()).toHaveLength(40);
+});
+
+test("of many under notice each has its turn", async () => {
+  const disk = (name: string) => ({ name, sizeGb: 10, mount: "/data" });
+  const { world, fleet } = await guarded(1, heard, { ttlMs: null, volume: disk("disk") });
+  const [one] = await world.state.instances();
+  const [machine] = await world.clock.run(world.cloud.provider.list({ signal }));
+  if (one === undefined || machine?.reach?.kind !== "process") throw new Error("no machine");
+  const doors: string[] = [];
+  const guest: Fleet["guest"] = {
+    ...fleet.guest,
+    async report(reach) {
+      doors.push(reach.kind === "process" ? reach.cwd : "");
+      return undefined;
+    },
+  };
+  const notice = { kind: "reclaim", source: "api", seenAt: 0, deadline: world.clock.now() + 120_000 } as const;
+  const names = Array.from({ length: 40 }, (_, index) => `m-${index}`);
+  const records = names.map((name) => ({ ...one, id: `i-${name}`, providerId: name, notice }));
+  const { reach } = machine;
+  const listing = names.map((name) => ({ ...machine, providerId: name, reach: { ...reach, cwd: name } }));
+  const pace: GuardPace = { next: new Map(), asked: new Map(), underway: null };
+  for (let rounds = 0; rounds < 3; rounds++) {
+    await lookAtGuards({ ...fleet, guest }, records, new Map([["paper", listing]]), pace, signal);
+    if (pace.underway !== null) await world.clock.run(pace.underway);
+    await world.clock.pass(5_000);
+  }
+  expect(new Set(doors).size).toBe(40);
+  expect(await world.state.guards()).toEqual([]);
 });
 
 test("under a notice a checkpoint that does not fit is told by the agent's own word, once", async () => {
@@ -140,8 +169,8 @@ test("under a notice a checkpoint that does not fit is told by the agent's own w
 
 test("who is due", () => {
   const guard: GuardRecord = { instanceId: "i-1", providerId: "m-1", heartbeatAt: NOW, askedAt: NOW, silentAt: null, warned: false };
-  const due = (before: GuardRecord | undefined, afterMs: number) => isDue(record(), before, NOW + afterMs);
-  expect([due(undefined, 0), due(guard, 299_000), due(guard, 300_000)]).toEqual([true, false, true]);
+  const due = (before: GuardRecord, afterMs: number) => isDue(record(), before, NOW + afterMs);
+  expect([due({ ...guard, askedAt: 0 }, 0), due(guard, 299_000), due(guard, 300_000)]).toEqual([true, false, true]);
   expect([due({ ...guard, silentAt: NOW }, 59_000), due({ ...guard, silentAt: NOW }, 60_000)]).toEqual([false, true]);
   expect([due({ ...guard, silentAt: NOW, warned: true }, 60_000), due(guard, -3_600_000)]).toEqual([false, true]);
 });
