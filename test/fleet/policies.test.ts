@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
+import { askProviders, orphansAmong } from "../../src/fleet/orphan-search.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { LEAST_STAY_MS } from "../../src/fleet/policy.ts";
 import { decisionsOf, decisionsView } from "../../src/output/decisions-view.ts";
@@ -165,4 +166,42 @@ test("the policy checkpoint works on until the end and then rests on its volume"
   await world.clock.pass(2 * MINUTE_MS);
   await world.clock.run(pass(fleet));
   expect(await only(world)).toMatchObject({ state: "hibernated", desired: "hibernated", parked: "recreate" });
+});
+
+test("spot that is refused after all costs no second wait: on demand again at once", async () => {
+  const world = await paperWorld();
+  const { fleet } = world.start();
+  for (const zone of world.cloud.zones) zone.stock = 0;
+  await world.clock.run(up(fleet, paperSpec({ fallbackAfterMs: 5 * MINUTE_MS, returnToSpot: true })));
+  const first = machineOf(world);
+  expect(first?.billing).toBe("on-demand");
+  await world.clock.pass(40 * MINUTE_MS);
+  // The price list goes on showing it.
+  await world.clock.run(pass(fleet));
+  const second = machineOf(world);
+  expect([second?.billing, second?.id === first?.id]).toEqual(["on-demand", false]);
+  expect((second?.createdAt ?? 0) - (first?.endedAt ?? 0)).toBeLessThan(10_000);
+});
+
+test("a machine rented ahead is its instance's: in the ledger, and for whoever looks for orphans", async () => {
+  const world = await paperWorld({ attaches: true });
+  const { fleet } = world.start();
+  await world.clock.run(up(fleet, paperSpec()));
+  await world.clock.pass(20 * MINUTE_MS);
+  const first = machineOf(world);
+  if (first !== undefined) world.cloud.reclaim(first.id, 30_000);
+  await world.clock.run(pass(fleet));
+  await world.clock.pass(10_000);
+  await world.clock.run(pass(fleet));
+  const living = world.cloud.living();
+  expect(living.map(({ state }) => state)).toEqual(["running", "running"]);
+  const open = await world.state.ledger({ openOnly: true });
+  expect(open.filter(({ kind }) => kind === "gpu").map(({ providerId }) => providerId)).toEqual(living.map(({ id }) => id));
+  const found = await world.clock.run(askProviders([world.cloud.provider], new AbortController().signal, { harmless: false }));
+  expect(found.resources.filter(({ kind }) => kind === "machine")).toHaveLength(2);
+  expect(await orphansAmong(world.state, found.resources)).toEqual([]);
+  await world.clock.pass(40_000);
+  await world.clock.run(pass(fleet));
+  expect(await only(world)).toMatchObject({ state: "running", providerId: living[1]?.id, generation: 2 });
+  expect(world.cloud.living()).toHaveLength(1);
 });
