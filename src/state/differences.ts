@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
+import { Problem } from "../model/problem.ts";
 import { isSqliteUnique } from "./problems.ts";
 
 /** All in which the two databases differ for the queries of this folder; everything else is the same for both. */
@@ -42,7 +43,9 @@ export const SQLITE: Differences = {
   isUndone: () => false,
 };
 
-function sqlState(error: unknown): string {
+/** The server's code of what it refused, also of what has become a `Problem`. */
+function sqlState(thrown: unknown): string {
+  const error = thrown instanceof Problem ? thrown.cause : thrown;
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 

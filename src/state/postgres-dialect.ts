@@ -18,6 +18,11 @@ interface Line extends DatabaseConnection {
   inTransaction: boolean;
 }
 
+/** PostgreSQL refuses a fraction for a whole number, and jitter makes fractions of milliseconds. Sizes come as text. */
+function whole<Value>(value: Value): Value | number {
+  return typeof value === "number" ? Math.round(value) : value;
+}
+
 const IS_READING = /^\s*select\b/i;
 
 function driver(server: Postgres, name: string): Driver {
@@ -55,7 +60,7 @@ function driver(server: Postgres, name: string): Driver {
         session: await known(server.session()),
         inTransaction: false,
         async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-          const values = query.parameters.map(bindable);
+          const values = query.parameters.map((value) => whole(bindable(value)));
           const mayRepeat = !line.inTransaction && IS_READING.test(query.sql);
           const { rows, rowCount } = await known(say(line, query.sql, values, mayRepeat));
           return { rows: rows as Row[], numAffectedRows: BigInt(rowCount) };

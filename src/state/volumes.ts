@@ -1,9 +1,10 @@
+import { sql } from "kysely";
 import { microsColumn, moneyOrNull } from "./columns.ts";
 import type { Differences } from "./differences.ts";
 import type { CommitResult, State, VolumeRecord } from "./records.ts";
 import type { Executor, Tables } from "./tables.ts";
 
-function toRow(volume: VolumeRecord): Tables["volumes"] {
+function toRow(volume: VolumeRecord) {
   return {
     id: volume.id,
     name: volume.name,
@@ -12,7 +13,8 @@ function toRow(volume: VolumeRecord): Tables["volumes"] {
     provider_id: volume.providerId,
     region: volume.region,
     zone: volume.zone,
-    size_gb: volume.sizeGb,
+    // As text: it may have a fraction, which every other number in this database has lost.
+    size_gb: sql<number>`CAST(${String(volume.sizeGb)} AS DOUBLE PRECISION)`,
     state: volume.state,
     created_at: volume.createdAt,
     price_micros: volume.pricePerHour && microsColumn(volume.pricePerHour),

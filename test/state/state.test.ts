@@ -136,6 +136,17 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect((await state.volumes())[0]).toEqual(sampleVolume("data", { id: "v-2" }));
   });
 
+  test("a fraction of a gigabyte is kept, and one of a millisecond hurts nobody", async () => {
+    const state = await emptyState(kind);
+    const volume = sampleVolume("data", { sizeGb: 0.1 });
+    await state.commit({ volumes: [volume], events: [sampleEvent({ at: 12.25 })], blockOffers: [{ key: "x", until: 20.75, why: "" }] });
+    expect(await state.volumes()).toEqual([volume]);
+    expect((await state.events({ since: 11.5 })).map(({ at }) => Math.round(at))).toEqual([12]);
+    expect(await state.blockedOffers(19.5)).toEqual(new Set(["x"]));
+    expect(await state.acquireLease("fleet", "me", 10.5, 99.5)).toBe(true);
+    expect((await state.leaseHolder("fleet", 10.5))?.owner).toBe("me");
+  });
+
   test("checkpoints are replaced by id and removed", async () => {
     const state = await emptyState(kind);
     const seal = (id: string, set: Partial<Checkpoint> = {}): Checkpoint => ({
