@@ -1,4 +1,5 @@
 import type { GuestSettings } from "../guest/settings.ts";
+import type { Account } from "../model/account.ts";
 import type { Gpu } from "../model/gpu.ts";
 import { newId } from "../model/ids.ts";
 import type { Money } from "../model/money.ts";
@@ -39,6 +40,8 @@ export interface Facts {
   readonly offer: { readonly price: Money; readonly onDemandPrice: Money | null; readonly gpu: Gpu } | undefined;
   /** `isTaken`: another volume has its name already, so it has another one here. */
   readonly volumes: readonly { readonly record: VolumeRecord; readonly isNew: boolean; readonly isTaken: boolean }[];
+  /** Whose account it is in; null when nobody can tell. */
+  readonly account: Account | null;
   /** The newest end of what was paid for this very machine before. */
   readonly paidUntil: number | null;
 }
@@ -126,6 +129,7 @@ export function adoptedRecord(fleet: Fleet, facts: Facts, name: string): Instanc
     readyAt: state.desired === "running" ? createdAt : null,
     protectedUntil: instance.protectedUntil,
     dataKeptUntil: instance.dataKeptUntil,
+    account: facts.account,
     volumes: volumes.map(({ record }) => ({ name: record.name, id: record.id, mount: spec.volume?.mount ?? "/data" })),
     ssh: instance.reach?.kind === "ssh" ? { host: instance.reach.host, port: instance.reach.port, user: instance.reach.user } : null,
     endpoints: instance.endpoints,
@@ -168,9 +172,10 @@ export function adoptedInterval(record: InstanceRecord, { paidUntil }: Facts): L
   return openedInterval(record, record.providerId, Math.max(record.createdAt, paidUntil ?? record.createdAt));
 }
 
-export function adoptedVolume(fleet: Fleet, provider: string, volume: ProviderVolume, name: string): VolumeRecord {
+export function adoptedVolume(fleet: Fleet, provider: string, volume: ProviderVolume, name: string, account: Account | null): VolumeRecord {
   const { providerId, region, zone, sizeGb, pricePerHour } = volume;
-  const common = { name, provider, providerId, region, zone, sizeGb, pricePerHour };
+  const whose = account === null ? {} : { account: account.id };
+  const common = { name, provider, providerId, region, zone, sizeGb, pricePerHour, ...whose };
   return { ...common, id: newId("v", fleet.rng), state: "available", createdAt: fleet.clock.now() };
 }
 

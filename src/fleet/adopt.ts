@@ -1,5 +1,7 @@
+import type { Account } from "../model/account.ts";
 import type { Provider, ProviderInstance, ProviderVolume } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
+import { accountFor } from "./account.ts";
 import {
   adoptedInterval,
   adoptedRecord,
@@ -64,11 +66,13 @@ export async function adopt(fleet: Fleet, rows: readonly Orphan[], signal: Abort
 /** What is asked of a provider once for all of its machines. */
 interface Survey {
   volumes(provider: Provider): Promise<readonly ProviderVolume[]>;
+  account(provider: Provider): Promise<Account | null>;
   offer(provider: Provider, instance: ProviderInstance): Promise<Facts["offer"]>;
 }
 
 function surveyOf(fleet: Fleet, signal: AbortSignal): Survey {
   const volumes = new Map<string, Promise<readonly ProviderVolume[]>>();
+  const accounts = new Map<string, Promise<Account | null>>();
   const offers = new Map<string, ReturnType<Provider["offers"]>>();
   const once = <Value>(known: Map<string, Promise<Value>>, key: string, ask: () => Promise<Value>): Promise<Value> => {
     const found = known.get(key) ?? ask();
@@ -77,6 +81,7 @@ function surveyOf(fleet: Fleet, signal: AbortSignal): Survey {
   };
   return {
     volumes: (provider) => once(volumes, provider.id, () => call(signal, async (context) => (await provider.volumes?.list(context)) ?? [])),
+    account: (provider) => once(accounts, provider.id, () => accountFor(fleet, provider.id, signal)),
     async offer(provider, { region, type, zone, billing, gpu }) {
       fleet.say(`asking ${provider.id} what such a machine costs`);
       const ask = () => call(signal, (context) => provider.offers({ gpuCount: Math.max(1, gpu.count), regions: [region] }, context));
@@ -109,8 +114,9 @@ async function meet(fleet: Fleet, row: Orphan, survey: Survey, signal: AbortSign
   signal.throwIfAborted();
   const paid = (await fleet.state.ledger()).filter((entry) => entry.provider === row.provider && entry.providerId === row.providerId);
   const offer = instance.price === null || before === undefined ? await survey.offer(provider, instance) : undefined;
+  const account = await survey.account(provider);
   const ends = paid.flatMap(({ to }) => to ?? []);
-  return { provider: row.provider, instance, settings, before, offer, paidUntil: ends.length === 0 ? null : Math.max(...ends) };
+  return { provider: row.provider, instance, settings, before, offer, account, paidUntil: ends.length === 0 ? null : Math.max(...ends) };
 }
 
 function whyNot({ state, rawState, reason }: ProviderInstance): string {
@@ -138,7 +144,7 @@ async function takeHeld(fleet: Fleet, row: Orphan, met: Met, survey: Survey, sig
     const verdict = explain(machineResource(provider, instance), await booksOf(fleet.state, [instance]));
     if (verdict.kind !== "orphan") return skipped(row, "a record of ours explains it by now");
     if (verdict.why === "in-flight") return skipped(row, "a promise of ours for it is open: spot reconcile settles it");
-    const volumes = await volumesFor(fleet, row.provider, disks, settings?.volumeName ?? null);
+    const volumes = await volumesFor(fleet, met, disks);
     const taken = new Set((await fleet.state.instances()).map(({ name }) => name));
     const said = met.before?.name ?? settings?.instance ?? instance.name;
     const facts: Facts = { ...met, volumes };
@@ -185,12 +191,9 @@ async function commitMachine(fleet: Fleet, facts: Facts, record: InstanceRecord,
 }
 
 /** The records of the volumes on a machine: the ones there are, or new ones. Disks without our tag are nobody's business. */
-async function volumesFor(
-  fleet: Fleet,
-  provider: string,
-  disks: readonly ProviderVolume[],
-  told: string | null,
-): Promise<Facts["volumes"]> {
+async function volumesFor(fleet: Fleet, met: Met, disks: readonly ProviderVolume[]): Promise<Facts["volumes"]> {
+  const { provider, account } = met;
+  const told = met.settings?.volumeName ?? null;
   const living = await fleet.state.volumes();
   const taken = new Set(living.map(({ name }) => name));
   const ours = disks.filter(({ token }) => token !== null);
@@ -201,7 +204,11 @@ async function volumesFor(
     const said = ours.length === 1 && told !== null ? told : disk.name;
     const name = freeName(said, "volume", taken);
     taken.add(name);
-    return { record: adoptedVolume(fleet, provider, disk, name), isNew: true, isTaken: name !== freeName(said, "volume", new Set()) };
+    return {
+      record: adoptedVolume(fleet, provider, disk, name, account),
+      isNew: true,
+      isTaken: name !== freeName(said, "volume", new Set()),
+    };
   });
 }
 
@@ -209,6 +216,7 @@ async function takeVolume(fleet: Fleet, row: Orphan, survey: Survey, signal: Abo
   const provider = await fleet.provider(row.provider);
   const disk = (await survey.volumes(provider)).find(({ providerId }) => providerId === row.providerId);
   if (disk === undefined) return skipped(row, "it is gone");
+  const account = await survey.account(provider);
   const lease = resourceLease(row.provider, row.providerId);
   const result = await whileHolding(fleet, lease, signal, async ({ fleet: held }): Promise<Adopted> => {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -216,7 +224,8 @@ async function takeVolume(fleet: Fleet, row: Orphan, survey: Survey, signal: Abo
       const known = living.find((volume) => volume.provider === row.provider && volume.providerId === row.providerId);
       // With its machine, a moment ago.
       if (known !== undefined) return { row, outcome: "adopted", name: known.name, why: null, missing: [] };
-      const volume = adoptedVolume(held, row.provider, disk, freeName(disk.name, "volume", new Set(living.map(({ name }) => name))));
+      const named = freeName(disk.name, "volume", new Set(living.map(({ name }) => name)));
+      const volume = adoptedVolume(held, row.provider, disk, named, account);
       const { id: volumeId, name, sizeGb, createdAt: at } = volume;
       const result = await held.state.commit({
         volumes: [volume],

@@ -47,10 +47,14 @@ function contradictions(known: ReadonlyMap<string, Parameter>, vendor: readonly 
 
 const METADATA = process.env["SPOT_TEST_ALIYUN_META"] ?? fileURLToPath(new URL("../../../shared/data/aliyun-ecs", import.meta.url));
 
+/** Not in the collection of descriptions that is at hand; as help.aliyun.com/document_detail/51772.html has it. */
+const ONLY_IN_PAGES = ["DeleteKeyPairs"];
+
 test.skipIf(!existsSync(METADATA))("the table of calls agrees with the vendor's own description of them", () => {
-  const files = readdirSync(METADATA).filter((name) => name.endsWith(".json"));
-  expect(files.map((name) => name.replace(/\.json$/, "")).sort()).toEqual([...KNOWN_CALLS.keys()].sort());
+  const described = readdirSync(METADATA).flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? []);
+  expect([...new Set([...described, ...ONLY_IN_PAGES])].sort()).toEqual([...KNOWN_CALLS.keys()].sort());
   const wrong = [...KNOWN_CALLS].flatMap(([action, known]) => {
+    if (!described.includes(action)) return [];
     const { parameters } = JSON.parse(readFileSync(join(METADATA, `${action}.json`), "utf8"));
     return contradictions(known, parameters, `${action}.`);
   });

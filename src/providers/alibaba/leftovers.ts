@@ -7,6 +7,8 @@ import { jsonList } from "./parameters.ts";
 import type { Regions } from "./regions.ts";
 import { doneSchema, groupList, keyPairList } from "./wire.ts";
 
+/** Of a group and of a key pair (help.aliyun.com/document_detail/51772.html) that a machine has. */
+const STILL_USED = /^DependencyViolation|KeypairAlreadyAttachedInstance$/;
 /** `ssh-key.ts` */
 const KEY_PAIR = /^spot-fleet-[0-9a-f]{16}$/;
 
@@ -68,7 +70,7 @@ export function leftoversOf(ecs: Ecs, regions: Regions): LeftoverOperations {
       } catch (error) {
         if (isFault(error, "not-found")) return;
         // Something is still in it: that will pass once its machine is gone.
-        if (error instanceof ProviderError && /^DependencyViolation/.test(error.rawCode ?? ""))
+        if (error instanceof ProviderError && STILL_USED.test(error.rawCode ?? ""))
           throw new ProviderError(PROVIDER, { kind: "conflict" }, error.message, error.rawCode, error);
         throw error;
       }

@@ -161,6 +161,13 @@ export function deleteKeyPairs(site: Site, found: Parameters): unknown {
     throw invalid("KeyPairNames");
   }
   if (!Array.isArray(names)) throw invalid("KeyPairNames");
+  for (const one of site.instances.values())
+    if (!one.isGone && one.keyPair?.region === region && names.includes(one.keyPair.name))
+      throw new Refusal(
+        400,
+        "InvalidParameter.KeypairAlreadyAttachedInstance",
+        "The specified keyPair attached to instances can not be deleted.",
+      );
   const kept = site.keyPairs.filter((one) => one.region !== region || !names.includes(one.name));
   site.keyPairs.splice(0, site.keyPairs.length, ...kept);
   return {};
