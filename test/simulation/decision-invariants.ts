@@ -11,8 +11,8 @@ interface Life {
   reclaims: readonly Reclaim[];
   /** When it was last seen to need a machine. */
   needs: number;
-  /** Where its last machine came from. */
-  pool: string;
+  /** Where the machine came from that it lost or left. */
+  left: string;
   readyAt: number;
   leftOnDemandAt: number;
 }
@@ -38,7 +38,7 @@ export async function brokenDecisions({ state }: PaperWorld): Promise<readonly s
           spec: specs.get(`${instance} ${at}`),
           reclaims: [],
           needs: at,
-          pool: "",
+          left: "",
           readyAt: never,
           leftOnDemandAt: never,
         });
@@ -60,8 +60,14 @@ function follow(life: Life, { type, at, data }: FleetEvent): readonly string[] {
   if ((type === "notice" && data["kind"] === "reclaim") || data["taken"] === true)
     if (!isKnown) life.reclaims = [...life.reclaims, { machine, pool: text("pool"), at, ranMs: null }];
   // A machine that never served leaves the need as old as it was.
-  if (data["action"] === "lost" && data["ranMs"] !== null) life.needs = at;
-  if (data["action"] === "wish" && data["desired"] === "running") life.needs = at;
+  if (data["action"] === "lost" && data["ranMs"] !== null) {
+    life.needs = at;
+    life.left = text("pool");
+  }
+  if (data["action"] === "wish" && data["desired"] === "running") {
+    life.needs = at;
+    life.left = "";
+  }
   if (type === "state" && data["to"] === "running") life.readyAt = at;
   if (data["intent"] === "launch") return launches(life, text("offer"), at);
   if (data["intent"] === "destroy" && text("because").startsWith("spot is back")) return leaves(life, at);
@@ -69,11 +75,10 @@ function follow(life: Life, { type, at, data }: FleetEvent): readonly string[] {
 }
 
 function launches(life: Life, pool: string, at: number): readonly string[] {
-  const { spec, needs, reclaims, pool: before } = life;
-  life.pool = pool;
+  const { spec, needs, reclaims, left } = life;
   const zone = pool.split("/").slice(0, 3).join("/");
   if (pool.endsWith("/spot")) return burntZones(reclaims, at).has(zone) ? [`a launch in ${zone}, which is burnt`] : [];
-  if (spec === undefined || spec.billing !== "spot" || before.endsWith("/on-demand")) return [];
+  if (spec === undefined || spec.billing !== "spot" || left.endsWith("/on-demand")) return [];
   if (spec.fallbackAfterMs === null) return ["on demand, and nobody allowed it"];
   const early = needs + spec.fallbackAfterMs - at;
   return early > 0 ? [`on demand ${early} ms before its time`] : [];
