@@ -1,6 +1,7 @@
 import type { Account } from "../model/account.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { gpuFromName, isAskedGpu } from "../model/gpu-names.ts";
+import { CLOUD_SLACK_MS } from "../model/guard.ts";
 import { newId } from "../model/ids.ts";
 import { suggestion } from "../model/nearest.ts";
 import type { Offer } from "../model/offer.ts";
@@ -34,7 +35,7 @@ const BLOCK_MS = 180_000;
  * The agent ends the machine at its TTL, after a last seal; the cloud's own limit comes this much later, for the case that
  * the agent cannot.
  */
-const TTL_SLACK_SECONDS = 180;
+const TTL_SLACK_SECONDS = CLOUD_SLACK_MS / 1000;
 
 /** A place in the plan: the offers that can serve the spec, best first, and what was left out. */
 export interface Plan {

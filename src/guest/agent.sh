@@ -1490,7 +1490,7 @@ count_people() {
   people=$((people + $(who 2>/dev/null | wc -l)))
   for person in "$ROOT"/proc/[0-9]*; do
     command_of "$person"
-    case $command_line in sshd*@notty) ;; *) continue ;; esac
+    case $command_line in sshd*@*) ;; *) continue ;; esac
     person_runs=
     { read -r person_runs <"$person/task/${person##*/}/children"; } 2>/dev/null
     for person_runs in $person_runs; do

@@ -163,7 +163,7 @@ describe.concurrent("idle", () => {
       mkdirSync(join(machine.root, `proc/${pid}/task/${pid}`), { recursive: true });
       writeFileSync(join(machine.root, `proc/${pid}/cmdline`), words);
     };
-    process(71, "sshd: root@notty");
+    process(71, "sshd: root@pts/3");
     writeFileSync(join(machine.root, "proc/71/task/71/children"), "72 ");
     process(72, "/bin/bash\0-l\0");
     process(81, "sshd-session: root@notty");
