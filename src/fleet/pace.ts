@@ -90,6 +90,8 @@ export interface OwnPace extends Pace {
   forget(): void;
   /** Whether any of the providers that were ever listed is due now. */
   isAnyDue(): boolean;
+  /** Who did not answer the last time that it was asked, and why. */
+  silent(): readonly { readonly provider: string; readonly why: string }[];
   /** What a person should know of it: who wants to be left alone for longer than a notice lets us. */
   warnings(): readonly PaceWarning[];
 }
@@ -100,8 +102,9 @@ interface Beat {
   asked: number;
   /** This time's share of the interval. */
   factor: number;
-  /** In a row. */
+  /** In a row, and what the last one was. */
   failures: number;
+  why: string;
   /** How long it asked to be left alone, in milliseconds; null when its failure was another. */
   retryAfterMs: number | null;
   isHastened: boolean;
@@ -143,8 +146,8 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
       if (lists.has(provider.id)) return false;
       const beat = beats.get(provider.id);
       if (beat !== undefined && !isTime(beat)) return false;
-      const { failures = 0, retryAfterMs = null } = beat ?? {};
-      beats.set(provider.id, { provider, asked: clock.monotonic(), factor: factor(), failures, retryAfterMs, isHastened: false });
+      const { failures = 0, why = "", retryAfterMs = null } = beat ?? {};
+      beats.set(provider.id, { provider, asked: clock.monotonic(), factor: factor(), failures, why, retryAfterMs, isHastened: false });
       return true;
     },
     listed(provider, listing, error) {
@@ -152,6 +155,7 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
       if (typeof listing !== "string") latest.set(provider.id, { provider, listing });
       if (beat === undefined) return;
       beat.failures = typeof listing === "string" ? beat.failures + 1 : 0;
+      beat.why = typeof listing === "string" ? listing : "";
       beat.retryAfterMs = isFault(error, "rate-limited") && error.fault.kind === "rate-limited" ? error.fault.retryAfterMs : null;
     },
     lists,
@@ -168,6 +172,7 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
       latest.clear();
     },
     isAnyDue: () => lists.size > 0 || [...beats.values()].some(isTime),
+    silent: () => [...beats.values()].filter(({ failures }) => failures > 0).map(({ provider, why }) => ({ provider: provider.id, why })),
     warnings: () => [...beats.values()].flatMap((beat) => warningOf(beat) ?? []),
     stuck: new Map(),
     underway: new Map(),

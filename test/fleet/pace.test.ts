@@ -73,7 +73,9 @@ test("whoever fails again and again is asked less and less, but never less than 
   expect(pauses[0]).toBeLessThanOrEqual(2_000);
   expect(Math.max(...pauses)).toBeLessThanOrEqual(30_000);
   expect(pauses.at(-1)).toBeGreaterThan(25_000);
+  expect(pace.silent()).toEqual([{ provider: "aws", why: "no" }]);
   expect(listedAt(pace, clock, provider, 60_000).length).toBeGreaterThan(20);
+  expect(pace.silent()).toEqual([]);
 });
 
 test("Retry-After is honoured as far as a notice allows, and said where it is not", () => {

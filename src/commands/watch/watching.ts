@@ -2,7 +2,7 @@ import type { Bell } from "../../fleet/bell.ts";
 import { controllerText, livingController, type Seat } from "../../fleet/controller.ts";
 import type { OpenEar } from "../../fleet/ear.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
-import { look } from "../../fleet/look.ts";
+import { look, type Silent } from "../../fleet/look.ts";
 import type { OwnPace } from "../../fleet/pace.ts";
 import { reconcile } from "../../fleet/pass.ts";
 import { Problem } from "../../model/problem.ts";
@@ -93,7 +93,7 @@ async function onePass(watching: Watching): Promise<boolean> {
     const living = await livingController(fleet);
     watching.acting =
       living === undefined ? "watching only, and nobody acts; --act responds" : `watching only; ${controllerText(living)} acts`;
-    watching.troubles = (await look(fleet, signal, names, pace)).map(silentText);
+    watching.troubles = silentTexts(await look(fleet, signal, names, pace), pace);
     return false;
   }
   const turn = await seat.take(signal);
@@ -107,12 +107,15 @@ async function onePass(watching: Watching): Promise<boolean> {
   const report = await reconcile(turn.held.fleet, { signal: turn.held.signal, limitMs: PASS_LIMIT_MS, pace });
   watching.troubles = [
     ...report.items.filter((item) => item.outcome === "stuck").map((item) => `${item.instance}: ${item.why ?? "stuck"}`),
-    ...report.silent.map(silentText),
+    ...silentTexts(report.silent, pace),
   ];
   return (pace.underway?.size ?? 0) > 0 || report.items.some(({ outcome }) => outcome === "busy" || outcome === "waiting");
 }
 
-const silentText = ({ provider, why }: { readonly provider: string; readonly why: string }) => `${provider} does not answer: ${why}`;
+/** Who does not answer: also whoever was not asked again in this very pass. */
+function silentTexts(now: readonly Silent[], pace: OwnPace): readonly string[] {
+  return [...new Set([...now, ...pace.silent()].map(({ provider, why }) => `${provider} does not answer: ${why}`))];
+}
 
 /**
  * Listens to the agents of what is there now, and quickens where a notice is pending. Whoever stands by leaves it to the one who
