@@ -19,6 +19,14 @@ function shellLine(command: readonly string[]): string {
   return command.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
 }
 
+/** The machine that is paid for already and takes over when the present one is gone. */
+function successorText({ outlook }: InstanceRecord): string | null {
+  const { successor } = outlook;
+  return successor === null
+    ? null
+    : `${successor.type} in ${successor.zone}, rented ahead${successor.providerId === null ? "" : `, ${successor.providerId}`}`;
+}
+
 /** One instance in full: what it is, what it costs, what is sealed, what happened last. */
 export function instanceView(
   row: Omit<InstanceRow, "record"> & { readonly record: InstanceRecord; readonly lastPass?: LastPass | null },
@@ -54,6 +62,14 @@ export function instanceView(
               },
               { label: "account", value: record.account === null ? null : accountText(record.account) },
               { label: "machines", value: record.generation > 1 ? `${record.generation} so far` : null },
+              { label: "next one", value: successorText(record) },
+              {
+                label: "waits",
+                value:
+                  record.outlook.waiting === null
+                    ? null
+                    : `${record.outlook.waiting.reason}; looks again at ${isoTime(record.outlook.waiting.nextLook)} (--why says more)`,
+              },
               {
                 label: "up",
                 value: record.readyAt === null ? null : `${durationText(now - record.readyAt)}, ready since ${isoTime(record.readyAt)}`,
