@@ -65,8 +65,8 @@ export interface Night extends Tally {
 type Jobs = ReturnType<typeof nightJobs>;
 
 const never = () => new AbortController().signal;
-/** `spot restore --cap 1m` */
-const WAKE_CAP_MS = 60_000;
+/** `spot restore --cap 5m`: a machine, its boot and what is put back take more than three by default. */
+const WAKE_CAP_MS = 300_000;
 /** Whoever runs on demand looks for spot every five minutes, by a moment of its own. */
 const ON_DEMAND_LOOK_MS = 60_000;
 
@@ -108,8 +108,11 @@ async function night(task: Task, fromMs: number): Promise<Night> {
     const woken = policy.wakeEveryMs === null ? [] : [wakeAll(fleetOf("cron"), policy.wakeEveryMs, until, over.signal)];
     const ours = ownPace(clock, watch.rng);
     while (clock.now() < until) {
+      const before = await state.lastSeq();
       await reconcile(watch, { signal: over.signal, limitMs: 2_000, pace: ours });
-      const wanted = await nextPass(state, market, jobs as Jobs, clock.now(), () => watch.rng.next());
+      // What a pass has brought about is looked at by the next one.
+      const isCalm = (await state.lastSeq()) === before;
+      const wanted = isCalm ? await nextPass(state, market, jobs as Jobs, clock.now(), () => watch.rng.next()) : clock.now();
       // Passes are made on a grid, as a watch makes them: those between two that could do nothing are left out.
       const slots = Math.max(1, Math.ceil((wanted - clock.now()) / passMs));
       await clock.sleep(Math.min(slots * passMs, Math.max(1, until - clock.now())));
@@ -138,6 +141,7 @@ async function nextPass(state: State, market: Market, jobs: Jobs, now: number, c
   const due = (await state.instances()).map((record) => {
     const { outlook, billing, providerId } = record;
     if (record.desired === "hibernated" && record.state === "hibernated") return Number.POSITIVE_INFINITY;
+    if (record.desired !== "running") return now;
     if (isUp(record)) return billing === "on-demand" ? now + ON_DEMAND_LOOK_MS : Number.POSITIVE_INFINITY;
     if (providerId !== null) return jobs.servesAt(providerId) ?? now;
     if (outlook.waiting === null || market.hasCapacity(record.spec.regions)) return outlook.waiting?.nextLook ?? now;

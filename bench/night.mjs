@@ -155,7 +155,9 @@ function broken(row, policy, nights) {
   const found = [];
   if (policy.within === "zone") {
     // Nobody can be taken back more often, or run for longer, than the trace of its zone says.
-    if (row.reclaims > row.capacityFalls) found.push(`${row.reclaims} reclaims where capacity fell ${row.capacityFalls} times`);
+    // Whoever is woken in the last hour of a notice is given it once more.
+    if (policy.wakeEveryMs === null && row.reclaims > row.capacityFalls)
+      found.push(`${row.reclaims} reclaims where capacity fell ${row.capacityFalls} times`);
     if (row.machineHours > row.capacityHours + 0.01 * row.instanceHours)
       found.push(`machines ran ${row.machineHours} h of ${row.capacityHours} h with capacity`);
   }
