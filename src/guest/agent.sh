@@ -1286,7 +1286,9 @@ verb__respond() {
         fit_before=$begins
         seal notice || [ "$fit_before" = false ] || say "not sealed: $refusal"
         unlock seal
-        case $begins$sealed in false* | *'"unchanged":false'*)
+        case $begins$sealed in
+        false*) next_seal=$((now + 5)) ;;
+        *'"unchanged":false'*)
           plan "$1"
           next_seal=$((now + 2))
           if [ "$next_seal" -lt $((now + left / 4)) ]; then next_seal=$((now + left / 4)); fi

@@ -27,6 +27,10 @@ const fitSchema = v.object({
   stands: v.nullable(id),
 });
 
+/**
+ * What the agent counts the idle time by. `since` in epoch seconds, null while something goes on; `gpuUtil` in percent, the
+ * busiest GPU's, null where none can be asked; `logins` counts terminals, SSH sessions of people and `spot exec`.
+ */
 const idleSchema = v.object({
   since: v.nullable(seconds),
   gpuUtil: v.nullable(count),
@@ -101,12 +105,6 @@ export type GuestHeard = v.InferOutput<typeof heardSchema>;
  * null while nothing is sealed, and then one is begun in any case.
  */
 export type GuestFit = v.InferOutput<typeof fitSchema>;
-
-/**
- * What the agent counts the idle time by. `since` in epoch seconds, null while something goes on; `gpuUtil` in percent, the
- * busiest GPU's, null where none can be asked; `logins` counts terminals, SSH sessions of people and `spot exec`.
- */
-export type GuestIdle = v.InferOutput<typeof idleSchema>;
 
 /** A volume that is mounted; `formatted` when it was blank and has its file system since now. `device` is a path. */
 export type VolumeResult = v.InferOutput<typeof volumeSchema>;

@@ -42,7 +42,7 @@ const unfit = (machine: Machine) =>
   eventually("that it does not fit", async () => ((await fitOf(machine))?.begun === false ? true : undefined));
 
 // Much of it is waiting.
-describe.concurrent("a checkpoint and the time there is", () => {
+describe.concurrent("a checkpoint and the time there is", { timeout: 90_000 }, () => {
   test.for(KINDS)(
     "with $name a checkpoint that does not fit the notice is not begun; made smaller, it is sealed",
     async ({ options }, context) => {
@@ -50,14 +50,14 @@ describe.concurrent("a checkpoint and the time there is", () => {
       write(machine, "STEP", 3);
       const first = await snapshot(machine);
       write(machine, "large", 2_000_000);
-      slow(machine, 20_000);
-      notice(machine, 20);
+      slow(machine, 10_000);
+      notice(machine, 120);
       await unfit(machine);
       const fit = await fitOf(machine);
-      expect(fit).toMatchObject({ bytesPerSecond: 20_000, fits: false, begun: false, stands: first });
+      expect(fit).toMatchObject({ bytesPerSecond: 10_000, fits: false, begun: false, stands: first });
       expect(fit?.bytes).toBeGreaterThan(2_000_000);
-      expect(fit?.neededSeconds).toBe(Math.floor(((fit?.bytes ?? 0) * 3) / 2 / 20_000) + 1);
-      expect(fit?.leftSeconds).toBeLessThanOrEqual(20);
+      expect(fit?.neededSeconds).toBe(Math.floor(((fit?.bytes ?? 0) * 3) / 2 / 10_000) + 1);
+      expect(fit?.leftSeconds).toBeLessThanOrEqual(120);
       expect(machine.log()).toMatch(/2 MB need \d+ s, \d+ s are left: not started; c-\S+ stands/);
       expect(readdirSync(machine.sealedFolder)).toEqual([first]);
       rmSync(join(machine.checkpointFolder, "large"));
@@ -78,7 +78,7 @@ describe.concurrent("a checkpoint and the time there is", () => {
     const machine = await start(context);
     slow(machine, 1);
     write(machine, "work", 100_000);
-    notice(machine, 15);
+    notice(machine, 60);
     await eventually("a checkpoint", async () => ((await ids(machine)).length > 0 ? true : undefined));
     expect(await fitOf(machine)).toMatchObject({ fits: false, begun: true, stands: null });
   });
@@ -89,8 +89,8 @@ describe.concurrent("a checkpoint and the time there is", () => {
     await snapshot(machine);
     // The hook of that one has run as well.
     write(machine, "large", 2_000_000);
-    slow(machine, 20_000);
-    notice(machine, 15);
+    slow(machine, 10_000);
+    notice(machine, 60);
     await eventually("its checkpoint", async () => ((await listSealed(machine.volume))[0]?.reason === "notice" ? true : undefined));
     expect(machine.log()).not.toContain("not started");
   });
@@ -109,11 +109,11 @@ describe.concurrent("a checkpoint and the time there is", () => {
     write(machine, "work", 2_000_000);
     const first = await snapshot(machine);
     write(machine, "work", 2_000_001);
-    slow(machine, 20_000);
+    slow(machine, 10_000);
     const refused = await machine.verb("snapshot", "down", String(inSeconds(20)));
     expect(refused.code).toBe(7);
     expect(parseGuestError(refused.stdout)).toContain(`not started; ${first} stands`);
-    expect(parseUnfit(refused.stdout)).toMatchObject({ begun: false, stands: first, bytesPerSecond: 20_000 });
+    expect(parseUnfit(refused.stdout)).toMatchObject({ begun: false, stands: first, bytesPerSecond: 10_000 });
     // A deadline that is over may be a clock that is wrong.
     for (const words of [["down", String(inSeconds(20)), "soft"], ["down"], ["down", String(inSeconds(-5))]]) {
       write(machine, "work", 2_000_000 + words.length);
@@ -122,11 +122,11 @@ describe.concurrent("a checkpoint and the time there is", () => {
   });
 
   test("the end of the time to live waits for the seal, however long it is reckoned to take", async (context) => {
-    const machine = await start(context, { ttlEndsAt: inSeconds(6) });
+    const machine = await start(context, { ttlEndsAt: inSeconds(15) });
     write(machine, "work", 2_000_000);
     const first = await snapshot(machine);
     write(machine, "work", 2_000_001);
-    slow(machine, 20_000);
+    slow(machine, 10_000);
     await eventually("the request to end", () => (machine.metadata.terminated > 0 ? true : undefined));
     expect((await listSealed(machine.volume)).map(({ reason }) => reason)).toEqual(["down", "manual"]);
     expect(await ids(machine)).toContain(first);

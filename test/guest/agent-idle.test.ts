@@ -74,7 +74,7 @@ const realDate = () => ["/bin/date", "/usr/bin/date"].find(existsSync) ?? "date"
 const LONG = 5;
 
 // Much of it is waiting.
-describe.concurrent("idle", () => {
+describe.concurrent("idle", { timeout: 120_000 }, () => {
   test.for(KINDS)(
     "with $name a machine whose workload is over is kept while a GPU works, and ends when none does",
     async ({ options }, context) => {

@@ -248,7 +248,7 @@ export function agentProcess(root: string, verb: string): number | undefined {
 
 /** Asks again and again until the answer is not undefined. @throws when that never happens, with what was last seen. */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const until = systemClock.monotonic() + 25_000;
+  const until = systemClock.monotonic() + 60_000;
   while (systemClock.monotonic() < until) {
     const answer = await ask();
     if (answer !== undefined) return answer;
