@@ -6,6 +6,7 @@ import { commitChange } from "./commit.ts";
 import { cursorQueries } from "./cursors.ts";
 import type { Differences } from "./differences.ts";
 import { eventQueries } from "./events.ts";
+import { writesOn } from "./group-commit.ts";
 import { guardQueries } from "./guards.ts";
 import { instanceQueries } from "./instances.ts";
 import { intentQueries } from "./intents.ts";
@@ -47,8 +48,9 @@ export async function stateOn(database: Kysely<Tables>, differs: Differences, na
     await database.destroy();
     throw error;
   }
+  const write = writesOn(database, differs);
   return {
-    commit: (change) => commitChange(database, differs, change),
+    commit: (change) => commitChange(write, differs, change),
     ...instanceQueries(database, differs),
     ...intentQueries(database),
     ...volumeQueries(database),
@@ -60,7 +62,7 @@ export async function stateOn(database: Kysely<Tables>, differs: Differences, na
     ...cursorQueries(database),
     ...guardQueries(database),
     ...peerQueries(database),
-    ...leaseQueries(database, differs),
+    ...leaseQueries(database, differs, write),
     close: () => database.destroy(),
   };
 }

@@ -4,6 +4,7 @@ import { putCheckpoints, removeCheckpoints } from "./checkpoints.ts";
 import { putCursors } from "./cursors.ts";
 import type { Differences } from "./differences.ts";
 import { appendEvents } from "./events.ts";
+import type { Write } from "./group-commit.ts";
 import { putGuards } from "./guards.ts";
 import { addInstance, changeInstance } from "./instances.ts";
 import { closeIntents, openIntents } from "./intents.ts";
@@ -43,20 +44,20 @@ async function apply(database: Executor, differs: Differences, change: Change): 
 }
 
 /** All of a change or nothing of it. */
-export async function commitChange(database: Executor, differs: Differences, change: Change): Promise<CommitResult> {
+export async function commitChange(write: Write, differs: Differences, change: Change): Promise<CommitResult> {
   for (let tries = 1; ; tries++) {
     try {
-      return await commitOnce(database, differs, change);
+      return await commitOnce(write, differs, change);
     } catch (error) {
       if (tries >= MOST_TRIES || !differs.isUndone(error)) throw error;
     }
   }
 }
 
-async function commitOnce(database: Executor, differs: Differences, change: Change): Promise<CommitResult> {
+async function commitOnce(write: Write, differs: Differences, change: Change): Promise<CommitResult> {
   const refused: { why: CommitResult } = { why: "committed" };
   try {
-    await database.transaction().execute(async (transaction) => {
+    await write(async (transaction) => {
       refused.why = await apply(transaction, differs, change);
       // Leaving by an error is how a transaction is rolled back.
       if (refused.why !== "committed") throw refused;

@@ -17,6 +17,8 @@ export interface Differences {
   clock(callers: number): RawBuilder<number>;
   /** Rows must be locked to stay as they were read until the transaction ends; elsewhere nobody else writes meanwhile. */
   readonly locksRows: boolean;
+  /** Only one transaction writes at a time, and its end waits for the disk. */
+  readonly writesOneByOne: boolean;
   /** Makes whoever else comes here wait until this transaction is over; null where a write transaction is alone anyway. */
   alone(on: "migrations" | "events"): RawBuilder<unknown> | null;
   /** A row was refused by a unique index other than the primary key. */
@@ -37,6 +39,7 @@ export const SQLITE: Differences = {
   rowsAsOne: (columns) => sql`json_group_array(json_object(${named(columns)}))`,
   clock: (callers) => sql`${callers}`,
   locksRows: false,
+  writesOneByOne: true,
   alone: () => null,
   isUniqueViolation: isSqliteUnique,
   isMissingTable: (error) => error instanceof Error && error.message.includes("no such table"),
@@ -62,6 +65,7 @@ export const POSTGRES: Differences = {
   textsAsOne: (column) => sql`'[' || coalesce(string_agg(${sql.ref(column)}, ','), '') || ']'`,
   rowsAsOne: (columns) => sql`coalesce(json_agg(json_build_object(${named(columns)})), '[]')::text`,
   locksRows: true,
+  writesOneByOne: false,
   // Not now(), which stands still while the transaction waits for a lock.
   clock: () => sql`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
   alone: (on) =>

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Differences } from "./differences.ts";
+import type { Write } from "./group-commit.ts";
 import type { Change, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
@@ -27,12 +28,12 @@ export async function holdsLeases(
 
 type LeaseQueries = Pick<State, "acquireLease" | "renewLeases" | "leaseHolder" | "lease" | "releaseLease">;
 
-export function leaseQueries(database: Executor, differs: Differences): LeaseQueries {
+export function leaseQueries(database: Executor, differs: Differences, write: Write): LeaseQueries {
   return {
     async acquireLease(name, owner, now, ttlMs) {
       const clock = differs.clock(now);
       const lease = { owner, expires_at: sql<number>`${clock} + ${ttlMs}` };
-      return database.transaction().execute(async (transaction) => {
+      return write(async (transaction) => {
         const result = await transaction
           .insertInto("leases")
           .values({ name, ...lease, since: clock })
@@ -48,7 +49,7 @@ export function leaseQueries(database: Executor, differs: Differences): LeaseQue
     },
     async renewLeases(owner, now, ttlMs) {
       const clock = differs.clock(now);
-      return database.transaction().execute(async (transaction) => {
+      return write(async (transaction) => {
         const own = transaction.selectFrom("leases").select("name").where("owner", "=", owner).where("expires_at", ">", clock);
         const rows = await transaction
           .updateTable("leases")
@@ -79,7 +80,7 @@ export function leaseQueries(database: Executor, differs: Differences): LeaseQue
       return row && { owner: row.owner, since: row.since, leftMs: row.leftMs };
     },
     async releaseLease(name, owner) {
-      await database.transaction().execute(async (transaction) => {
+      await write(async (transaction) => {
         await transaction.deleteFrom("leases").where("name", "=", name).where("owner", "=", owner).execute();
       });
     },
