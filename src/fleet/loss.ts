@@ -70,15 +70,19 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   const rest = {
     closeIntents: await closings(fleet, record, now),
     events: [
-      eventOf(fleet, record, "action", {
-        action: "lost",
-        why,
-        next,
-        providerId: record.providerId,
-        pool: offerKey(record),
-        taken: taken !== null,
-        ranMs: record.readyAt === null ? null : now - record.readyAt,
-      }),
+      // From the moment on from which a machine is needed, however long the reading of the volume has taken.
+      {
+        ...eventOf(fleet, record, "action", {
+          action: "lost",
+          why,
+          next,
+          providerId: record.providerId,
+          pool: offerKey(record),
+          taken: taken !== null,
+          ranMs: record.readyAt === null ? null : now - record.readyAt,
+        }),
+        at: now,
+      },
     ],
     // At some clouds a launch is accepted, and minutes later there is no capacity: the same offer would end the same way.
     ...(next === "replace" && !isOurs && record.readyAt === null

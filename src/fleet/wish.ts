@@ -25,9 +25,7 @@ export async function wish(
         record,
         { ...set, ...needs },
         {
-          events: [
-            { at: fleet.clock.now(), type: "action", instance: record.name, provider: record.provider, data: { action: "wish", ...set } },
-          ],
+          events: [{ at: now, type: "action", instance: record.name, provider: record.provider, data: { action: "wish", ...set } }],
         },
       );
     } catch (error) {
