@@ -54,17 +54,21 @@ test("a budget is set, shown with its forecast, changed and removed", async () =
   expect((await spot(world, "budget", "rm", "fleet:night:day")).code).toBe(9);
   expect(await data(world, "budget", "rm", "total")).toEqual([]);
   expect((await must(world, "cost", "--no-refresh")).stdout).not.toContain("budget");
-});
+}, 60_000);
 
 test.each([
   [["budget", "set", "much"], "not an amount of money"],
   [["budget", "set", "0"], "a cap is more than nothing"],
   [["budget", "set", "5", "--at-cap", "hibernat"], 'did you mean "hibernate"?'],
   [["budget", "set", "5", "--fleet", "No Fleet"], "a fleet"],
-])("%j is refused as it is typed", async (argv, said) => {
-  const world = testWorld();
-  expect(await spot(world, ...argv)).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
-});
+])(
+  "%j is refused as it is typed",
+  async (argv, said) => {
+    const world = testWorld();
+    expect(await spot(world, ...argv)).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
+  },
+  60_000,
+);
 
 test("an up that a budget has no room for exits 3 and asks the cloud for nothing; several are counted together", async () => {
   const world = await cloudWorld();
@@ -100,7 +104,7 @@ test("where a budget only warns, the plan says so, scripts read it, and the laun
     { budget: "total", what: "set", atCap: "warn" },
     { budget: "total", what: "would-pass", instance: "a", asked: { currency: "USD" }, message: expect.stringContaining("would be passed") },
   ]);
-});
+}, 60_000);
 
 test("of two processes at once only one gets the room that is there for one", async () => {
   const world = await cloudWorld();
@@ -135,7 +139,7 @@ test("at the cap reconcile puts to sleep what runs; it is not woken past the cap
   ]);
   await must(world, "budget", "set", "100", "--at-cap", "hibernate");
   expect((await data(world, "restore", "a"))[0]).toMatchObject({ state: "running", reason: null });
-});
+}, 60_000);
 
 test("a fleet file sets its fleet's budget, and is held to it", async () => {
   const world = await cloudWorld();
@@ -160,4 +164,4 @@ test("a fleet file sets its fleet's budget, and is held to it", async () => {
   expect(day.converted).toMatchObject({ cnyPerUsd: expect.stringMatching(/^\d/) });
   file("budget: {amont: 3}");
   expect((await spot(world, "up", "-f", "spot.yaml", "--yes")).code).toBe(2);
-});
+}, 60_000);
