@@ -8,6 +8,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Where the one PostgreSQL of this run lies, once a test has asked for it. */
     readonly postgresFolder: string;
+    /** The process that a run begins and ends with. */
+    readonly runPid: number;
   }
 }
 
@@ -15,6 +17,7 @@ declare module "vitest" {
 export function setup({ provide }: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "spot-pg-"));
   provide("postgresFolder", folder);
+  provide("runPid", process.pid);
   return async () => {
     await stopPostgres(folder);
     rmSync(folder, { recursive: true, force: true });

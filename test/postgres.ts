@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
@@ -37,11 +38,23 @@ export function postgresServer(): Promise<TestServer> {
   return server;
 }
 
+/**
+ * Starts a server that does not outlive this run, however that ends: a killed run tidies nothing up.
+ * @returns its port.
+ */
+export async function startGuarded(folder: string, tls?: { readonly certificate: string; readonly key: string }): Promise<number> {
+  const port = await startPostgres(folder, tls);
+  const guard =
+    'while kill -0 "$0" 2>/dev/null; do sleep 1; done; read -r server <"$1/data/postmaster.pid" && kill -QUIT "$server"; sleep 1; rm -rf "$1"';
+  spawn("/bin/sh", ["-c", guard, String(inject("runPid")), folder], { detached: true, stdio: "ignore" }).unref();
+  return port;
+}
+
 async function startOrFind(): Promise<TestServer> {
   const folder = inject("postgresFolder");
   const ready = join(folder, "ready");
   if (isFirst(join(folder, "starting"))) {
-    const outcome = await startPostgres(folder).then(String, (error: unknown) => `failed: ${String(error)}`);
+    const outcome = await startGuarded(folder).then(String, (error: unknown) => `failed: ${String(error)}`);
     writeFileSync(`${ready}.new`, outcome);
     renameSync(`${ready}.new`, ready);
   }

@@ -58,7 +58,7 @@ describe.skipIf(!hasPostgres())("with SPOT_STATE_URL", () => {
     expect(existsSync(join(world.home, "state.db"))).toBe(false);
     expect((await asOwner("postgres", `SELECT count(*)::int AS count FROM ${schema}.instances`))[0]).toEqual({ count: 1 });
     for (const { written, said } of [world, elsewhere]) expect(written() + said()).not.toContain(PASSWORD);
-  });
+  }, 120_000);
 
   test("doctor and config show say which state is in use, without the password", async () => {
     const { url, name } = await secretUrl();

@@ -9,8 +9,18 @@ import { openPostgresState } from "../../src/state/open-postgres.ts";
 import type { State } from "../../src/state/records.ts";
 import { type StatePlace, statePlace } from "../../src/state/state-place.ts";
 import { opensslAvailable, selfSigned } from "../platform/certificates.ts";
-import { asOwner, emptySchema, hasPostgres, ownersConnection, postgresServer, schemaUrl, until, waiting } from "../postgres.ts";
-import { controlPostgres, startPostgres, stopPostgres } from "../postgres-server.ts";
+import {
+  asOwner,
+  emptySchema,
+  hasPostgres,
+  ownersConnection,
+  postgresServer,
+  schemaUrl,
+  startGuarded,
+  until,
+  waiting,
+} from "../postgres.ts";
+import { controlPostgres, stopPostgres } from "../postgres-server.ts";
 import { temporaryFolder } from "../world.ts";
 import { sampleEvent, sampleInstance } from "./sample-records.ts";
 import { wireTo } from "./wire.ts";
@@ -231,13 +241,14 @@ describe.skipIf(!hasPostgres())("a connection that is lost", () => {
 });
 
 describe.skipIf(!hasPostgres() || !opensslAvailable())("with a server of its own", () => {
-  const folder = mkdtempSync(join(tmpdir(), "spot-pg-own-"));
+  let folder = "";
   let port = 0;
   let certificateFile = "";
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "spot-pg-own-"));
     const made = selfSigned("DNS:db.example", folder);
     certificateFile = made.certificateFile;
-    port = await startPostgres(folder, made);
+    port = await startGuarded(folder, made);
   });
   afterAll(async () => {
     await stopPostgres(folder);
