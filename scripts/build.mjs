@@ -70,7 +70,12 @@ const GROUPS = {
   base: [
     // Some of the model is for whoever talks to clouds only.
     ...readdirSync(join(root, "src", "model"))
-      .filter((name) => !["gpu-names.ts", "gpu-query.ts", "packed-script.ts", "tight-gzip.ts", "guard.ts", "outlook.ts"].includes(name))
+      .filter(
+        (name) =>
+          !["gpu-names.ts", "gpu-query.ts", "packed-script.ts", "tight-gzip.ts", "guard.ts", "outlook.ts", "checkpoint-fit.ts"].includes(
+            name,
+          ),
+      )
       .map((name) => `model/${name}`),
     ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),
     ...["text-width", "list-view", "detail-view", "painter", "price-header"].map((name) => `output/${name}.ts`),
