@@ -16,15 +16,25 @@ export interface Ended {
 
 export interface Running {
   readonly ended: Promise<Ended>;
-  /** SIGKILL; false when it had already ended. */
-  kill(): boolean;
+  /** SIGKILL unless told; false when it had already ended. */
+  kill(signal?: NodeJS.Signals): boolean;
+  readonly pid: number;
+  /** What it has said on stderr so far. */
+  said(): string;
+}
+
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** The command line in front of it: what it is to be started by. */
+  readonly by?: readonly string[];
 }
 
 /** Starts the built program as a process of its own. */
-export function startSpot(home: string, argv: readonly string[]): Running {
+export function startSpot(home: string, argv: readonly string[], options: StartOptions = {}): Running {
   const start = performance.now();
-  const env = { PATH: process.env["PATH"], HOME: home, TMPDIR: "/tmp", SPOT_HOME: home, NO_COLOR: "1" };
-  const child = spawn(process.execPath, [SPOT, ...argv], { env, cwd: home, stdio: ["ignore", "pipe", "pipe"] });
+  const env = { PATH: process.env["PATH"], HOME: home, TMPDIR: "/tmp", SPOT_HOME: home, NO_COLOR: "1", ...options.env };
+  const [program = "", ...rest] = [...(options.by ?? []), process.execPath, SPOT, ...argv];
+  const child = spawn(program, rest, { env, cwd: home, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -37,11 +47,16 @@ export function startSpot(home: string, argv: readonly string[]): Running {
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, stdout, stderr, ms: performance.now() - start }));
   });
-  return { ended, kill: () => child.exitCode === null && child.signalCode === null && child.kill("SIGKILL") };
+  return {
+    ended,
+    kill: (signal = "SIGKILL") => child.exitCode === null && child.signalCode === null && child.kill(signal),
+    pid: child.pid ?? 0,
+    said: () => stderr,
+  };
 }
 
-export function runSpot(home: string, argv: readonly string[]): Promise<Ended> {
-  return startSpot(home, argv).ended;
+export function runSpot(home: string, argv: readonly string[], options: StartOptions = {}): Promise<Ended> {
+  return startSpot(home, argv, options).ended;
 }
 
 /** What `--json` printed. */
