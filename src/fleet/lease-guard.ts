@@ -1,5 +1,6 @@
 import type { Provider } from "../providers/provider.ts";
 import type { State } from "../state/records.ts";
+import { aroundCalls } from "./around-calls.ts";
 import type { Fleet } from "./fleet.ts";
 import { leftMs, lose, type Tenure } from "./held-leases.ts";
 import { notRenewed } from "./lease-renewal.ts";
@@ -27,26 +28,12 @@ export function guardedFleet(fleet: Fleet, tenure: Tenure): Fleet {
   };
 }
 
-/**
- * Every function of it, and of what it consists of (`volumes`, `volumes.snapshots`, …), behind the check: so a kind of call
- * that is added later is guarded too. All of them answer with promises. Data stays what it is.
- */
-function guardedCalls<Calls extends object>(calls: Calls, check: () => void): Calls {
-  const guarded = Object.entries(calls).map(([key, value]: [string, unknown]) => {
-    if (typeof value === "function")
-      return [
-        key,
-        async (...args: readonly unknown[]) => {
-          check();
-          return value.apply(calls, args);
-        },
-      ];
-    return [key, key !== "capabilities" && isGroup(value) ? guardedCalls(value, check) : value];
+/** Every call, behind the check. */
+const guardedCalls = <Calls extends object>(calls: Calls, check: () => void): Calls =>
+  aroundCalls(calls, async (send, given) => {
+    check();
+    return send(given);
   });
-  return Object.fromEntries(guarded);
-}
-
-const isGroup = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Our own look at the clock is not enough for what is written: the process may stand still right after it. So the database

@@ -6,6 +6,7 @@ import type { Capabilities, Provider } from "../providers/provider.ts";
 import type { BudgetPace } from "./budget-watch.ts";
 import type { GuardPace } from "./guards.ts";
 import type { Listing } from "./observe.ts";
+import { openTurns, type Turns } from "./turns.ts";
 
 const SHORTEST_MS = 1_000;
 const LONGEST_MS = 30_000;
@@ -55,6 +56,8 @@ export interface Pace {
   readonly stuck: Map<string, { readonly version: number; readonly why: string | null; readonly problem: unknown }>;
   /** The work that passes have left going on beside them, by record; null where a pass waits for all of its work. */
   readonly underway: Map<string, Promise<unknown>> | null;
+  /** Whose turn it is, of all that the passes have begun. */
+  readonly turns: Turns;
   /** When the budgets are due. */
   readonly budgets: BudgetPace;
   /** When the agents are asked whether they live; null where each pass asks whoever is due. */
@@ -68,6 +71,7 @@ export const noPace = (): Pace => ({
   lists: null,
   stuck: new Map(),
   underway: null,
+  turns: openTurns(),
   budgets: { at: 0 },
   guards: null,
 });
@@ -176,6 +180,7 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     warnings: () => [...beats.values()].flatMap((beat) => warningOf(beat) ?? []),
     stuck: new Map(),
     underway: new Map(),
+    turns: openTurns(),
     budgets: { at: 0 },
     guards: { next: new Map(), asked: new Map(), underway: null },
   };

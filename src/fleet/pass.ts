@@ -1,3 +1,4 @@
+import type { Notice } from "../model/notice.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { watchBudgets } from "./budget-watch.ts";
 import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
@@ -14,6 +15,8 @@ import { noPace, type Pace } from "./pace.ts";
 import { quietTest } from "./quiet.ts";
 import { settleReaps } from "./reap-settle.ts";
 import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
+import type { Turns } from "./turns.ts";
+import { byUrgency, urgencyOf } from "./urgency.ts";
 import { settleVolumes } from "./volume-removal.ts";
 import { settleSnapshots } from "./volume-snapshots.ts";
 
@@ -55,8 +58,9 @@ export async function reconcile(
   const among: Fleet = { ...fleet, neighbours: neighbourhoodOf(records, fleet.clock.now()) };
   // What is under way is looked at in every pass; what rests, or could not go on, when its provider's account is listed.
   const isQuiet = await quietTest(among, listings);
+  const inOrder = ranked(records, listings, pace.turns, fleet.clock.now());
   const items = await Promise.all(
-    records.map(async (record): Promise<readonly PassItem[]> => {
+    inOrder.map(async (record): Promise<readonly PassItem[]> => {
       const { id, name: instance } = record;
       if (pace.underway?.has(id) !== true && isQuiet(record)) {
         pace.stuck.delete(id);
@@ -67,7 +71,7 @@ export async function reconcile(
       if (!listings.has(record.provider) && isStuck) return [{ instance, outcome: "stuck", why: stuck.why, problem: stuck.problem }];
       if (!listings.has(record.provider) && isSettled(record)) return [];
       if (pace.underway?.has(id) === true) return [stillAtIt(instance)];
-      const work = settle(among, record, listings.get(record.provider), signal, limitMs);
+      const work = settle(among, record, listings.get(record.provider), pace.turns, signal, limitMs);
       const item = pace.underway === null ? await work : await orLater(fleet, pace.underway, record, work, limitMs);
       const now = item.outcome === "stuck" ? await fleet.state.instance(id) : undefined;
       if (now === undefined) pace.stuck.delete(id);
@@ -94,8 +98,8 @@ export async function reconcile(
   return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, reaps, silent: silentOf(listings) };
 }
 
-/** A pass waits so much longer than its limit for one record; then the next pass begins without it. */
-const PATIENCE_MS = 1_000;
+/** A pass that may leave work going on beside the next ones waits for it so long, and no longer than its limit: a notice may be next. */
+const PATIENCE_MS = 500;
 
 function stillAtIt(instance: string): PassItem {
   return { instance, outcome: "busy", why: "still being worked on", problem: null };
@@ -122,33 +126,62 @@ async function orLater(
     ended.catch(() => undefined),
   );
   // Ctrl-C reaches the work itself, and its end ends the waiting.
-  const late = fleet.clock.sleep(limitMs + PATIENCE_MS, waiting.signal).then(
+  const late = fleet.clock.sleep(Math.min(limitMs, PATIENCE_MS), waiting.signal).then(
     () => stillAtIt(name),
     () => ended,
   );
   return Promise.race([ended, late]);
 }
 
+/** The records, most urgent first, and their turns told so: also of those that wait for theirs since an earlier pass. */
+function ranked(
+  records: readonly InstanceRecord[],
+  listings: ReadonlyMap<string, Listing>,
+  turns: Turns,
+  now: number,
+): readonly InstanceRecord[] {
+  const said = new Map<string, Notice>();
+  for (const [provider, listing] of listings)
+    for (const { providerId, notice } of typeof listing === "string" ? [] : listing)
+      if (notice !== null) said.set(`${provider} ${providerId}`, notice);
+  const all = records.map((record) => ({
+    record,
+    urgency: urgencyOf(record, said.get(`${record.provider} ${record.providerId}`) ?? null, now),
+  }));
+  turns.rank(all.map(({ record, urgency }) => [record.id, urgency]));
+  return all.sort((one, other) => byUrgency(one.urgency, other.urgency)).map(({ record }) => record);
+}
+
 async function settle(
   fleet: Fleet,
   first: InstanceRecord,
   listing: Listing | undefined,
+  turns: Turns,
   signal: AbortSignal,
   limitMs: number,
 ): Promise<PassItem> {
-  const held = await whileOurs(signal, () =>
-    whileHolding(fleet, instanceLease(first.id), signal, (lease) => settleHeld(lease.fleet, first, listing, lease.signal, limitMs)),
-  );
-  return held ?? { instance: first.name, outcome: "busy", why: "another process works on it", problem: null };
+  const hasBegun = await turns.begin(first.id, signal);
+  try {
+    const held = await whileOurs(signal, () =>
+      whileHolding(fleet, instanceLease(first.id), signal, (lease) =>
+        settleHeld(turns.among(lease.fleet, first.id, hasBegun), first, { listing, turns, hasBegun, signal: lease.signal, limitMs }),
+      ),
+    );
+    return held ?? { instance: first.name, outcome: "busy", why: "another process works on it", problem: null };
+  } finally {
+    hasBegun();
+  }
 }
 
-async function settleHeld(
-  fleet: Fleet,
-  first: InstanceRecord,
-  listing: Listing | undefined,
-  signal: AbortSignal,
-  limitMs: number,
-): Promise<PassItem> {
+interface Settling {
+  readonly listing: Listing | undefined;
+  readonly turns: Turns;
+  readonly hasBegun: () => void;
+  readonly signal: AbortSignal;
+  readonly limitMs: number;
+}
+
+async function settleHeld(fleet: Fleet, first: InstanceRecord, { listing, turns, hasBegun, signal, limitMs }: Settling): Promise<PassItem> {
   const start = fleet.clock.monotonic();
   // The list is as old as this pass: good for the first look, never for a later one.
   let fresh = listing;
@@ -156,6 +189,8 @@ async function settleHeld(
     const record = await fleet.state.instance(first.id);
     if (record === undefined || record.state === "gone") return { instance: first.name, outcome: "settled", why: null, problem: null };
     const sameMachine = record.providerId === first.providerId && record.version === first.version;
+    // What has been answered is less urgent from here on.
+    if (!sameMachine) turns.rankOne(record.id, urgencyOf(record, null, fleet.clock.now()));
     const outcome = await step(fleet, record, signal, sameMachine ? fresh : undefined);
     fresh = undefined;
     if (outcome.kind === "stuck")
@@ -167,7 +202,9 @@ async function settleHeld(
     const now = await fleet.state.instance(first.id);
     if (fleet.clock.monotonic() - start > limitMs && now !== undefined && !isSettled(now))
       return { instance: first.name, outcome: "waiting", why: `still ${now.state}`, problem: null };
-    if (outcome.ms > 0) await fleet.clock.sleep(outcome.ms, signal);
+    if (outcome.ms <= 0) continue;
+    hasBegun();
+    await fleet.clock.sleep(outcome.ms, signal);
   }
 }
 
