@@ -141,7 +141,7 @@ async function played(task: Task): Promise<Outcome> {
   };
   over.abort();
   await watching;
-  await Promise.all(pace.underway?.values() ?? []);
+  await Promise.all([...(pace.underway?.values() ?? []), pace.syncs?.underway]);
   await state.close();
   return outcome;
 }

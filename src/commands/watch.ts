@@ -111,7 +111,7 @@ async function watchOn(
     await Promise.allSettled(parts);
     // Had it been taken at that very moment.
     await seat?.leave();
-    await Promise.all([ear.close(), hooks?.close(), ...(pace.underway?.values() ?? []), pace.guards?.underway]);
+    await Promise.all([ear.close(), hooks?.close(), ...(pace.underway?.values() ?? []), pace.guards?.underway, pace.syncs?.underway]);
     done();
   }
 }

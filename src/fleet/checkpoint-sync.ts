@@ -1,9 +1,11 @@
+import { eachOf } from "../checkpoints/bounded.ts";
 import { listSealed } from "../checkpoints/catalogue.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { Reach } from "../providers/provider.ts";
 import type { InstanceRecord, NewEvent, VolumeRecord } from "../state/records.ts";
 import { isUp } from "./decide.ts";
 import { call, type Fleet } from "./fleet.ts";
+import type { Listing } from "./observe.ts";
 
 /** Where this machine can read a volume directly, if it can. */
 export async function volumePath(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<string | null> {
@@ -95,16 +97,39 @@ export async function syncRecordCheckpoints(fleet: Fleet, record: InstanceRecord
 /**
  * Whether something may have been sealed on a volume since the catalogue was last brought up to date. Reading through
  * a machine costs a connection, so a pass over everything asks only then, and at the pace at which its cloud is
- * `listed` at all.
+ * `listed` at all. `holders`: the living records that have it.
  */
-export async function isSyncDue(fleet: Fleet, volume: VolumeRecord, listed: boolean): Promise<boolean> {
+async function isSyncDue(fleet: Fleet, volume: VolumeRecord, holders: readonly InstanceRecord[], listed: boolean): Promise<boolean> {
   const provider = await fleet.provider(volume.provider);
   if (provider.capabilities.machine.kind === "process") return true;
   if (!listed) return false;
-  const holders = (await fleet.state.instances()).filter((record) => record.volumes.some(({ id }) => id === volume.id));
   if (holders.some((record) => record.notice !== null)) return true;
   const [every] = holders.map((record) => record.spec.checkpointEveryMs).filter((ms) => ms !== null);
   if (every === undefined) return false;
   const [newest] = await fleet.state.checkpoints({ volume: volume.name });
   return newest === undefined || fleet.clock.now() - newest.createdAt > every;
+}
+
+/** So many volumes are read side by side, each through a connection into its machine. */
+const READ_AT_ONCE = 16;
+
+/**
+ * Reads every volume on which something may have been sealed since. One that cannot be read keeps nobody from the others.
+ * @param listings what the providers of this pass have answered.
+ */
+export async function syncAllDue(fleet: Fleet, listings: ReadonlyMap<string, Listing>, signal: AbortSignal): Promise<void> {
+  const holders = new Map<string, InstanceRecord[]>();
+  for (const record of await fleet.state.instances())
+    for (const { id } of record.volumes) holders.set(id, [...(holders.get(id) ?? []), record]);
+  const reaches = new Map<string, Reach>();
+  for (const [provider, listing] of listings)
+    for (const { providerId, reach } of typeof listing === "string" ? [] : listing)
+      if (reach !== null) reaches.set(`${provider} ${providerId}`, reach);
+  await eachOf(await fleet.state.volumes(), READ_AT_ONCE, async (volume) => {
+    signal.throwIfAborted();
+    const ours = holders.get(volume.id) ?? [];
+    if (!(await isSyncDue(fleet, volume, ours, listings.has(volume.provider)))) return;
+    const [through] = ours.filter(isUp).flatMap(({ provider, providerId }) => reaches.get(`${provider} ${providerId}`) ?? []);
+    await syncCheckpoints(fleet, volume, signal, through).catch(() => null);
+  });
 }

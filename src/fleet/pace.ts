@@ -58,6 +58,8 @@ export interface Pace {
   readonly underway: Map<string, Promise<unknown>> | null;
   /** Whose turn it is, of all that the passes have begun. */
   readonly turns: Turns;
+  /** The reading of volumes that goes on beside the passes; null where a pass waits for it. */
+  readonly syncs: { underway: Promise<void> | null } | null;
   /** When the budgets are due. */
   readonly budgets: BudgetPace;
   /** When the agents are asked whether they live; null where each pass asks whoever is due. */
@@ -72,6 +74,7 @@ export const noPace = (): Pace => ({
   stuck: new Map(),
   underway: null,
   turns: openTurns(),
+  syncs: null,
   budgets: { at: 0 },
   guards: null,
 });
@@ -181,6 +184,7 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     stuck: new Map(),
     underway: new Map(),
     turns: openTurns(),
+    syncs: { underway: null },
     budgets: { at: 0 },
     guards: { next: new Map(), asked: new Map(), underway: null },
   };

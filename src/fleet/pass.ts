@@ -1,7 +1,7 @@
 import type { Notice } from "../model/notice.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { watchBudgets } from "./budget-watch.ts";
-import { isSyncDue, syncCheckpoints } from "./checkpoint-sync.ts";
+import { syncAllDue } from "./checkpoint-sync.ts";
 import { isSettled } from "./decide.ts";
 import { step, whileOurs } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
@@ -93,9 +93,19 @@ export async function reconcile(
     answering.filter((id) => isCalm && givenUp.has(id)),
     signal,
   );
-  for (const volume of await fleet.state.volumes())
-    if (await isSyncDue(fleet, volume, listings.has(volume.provider))) await syncCheckpoints(fleet, volume, signal).catch(() => null);
+  await readVolumes(fleet, listings, pace, signal);
   return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, reaps, silent: silentOf(listings) };
+}
+
+/** Beside the passes where that is allowed: a thousand volumes that are read keep no notice from being heard. */
+async function readVolumes(fleet: Fleet, listings: ReadonlyMap<string, Listing>, { syncs }: Pace, signal: AbortSignal): Promise<void> {
+  if (syncs === null) return syncAllDue(fleet, listings, signal);
+  // Those that are read now were due before; the next pass looks again.
+  syncs.underway ??= syncAllDue(fleet, listings, signal)
+    .catch(() => undefined)
+    .finally(() => {
+      syncs.underway = null;
+    });
 }
 
 /** A pass that may leave work going on beside the next ones waits for it so long, and no longer than its limit: a notice may be next. */
