@@ -14,7 +14,7 @@ import type { Listing } from "./observe.ts";
 import { noPace, type Pace } from "./pace.ts";
 import { quietTest } from "./quiet.ts";
 import { settleReaps } from "./reap-settle.ts";
-import { endStrays, removeStrayVolumes, type Stray } from "./strays.ts";
+import { endStrays, removeStraySnapshots, removeStrayVolumes, type Stray } from "./strays.ts";
 import type { Turns } from "./turns.ts";
 import { byUrgency, urgencyOf } from "./urgency.ts";
 import { settleVolumes } from "./volume-removal.ts";
@@ -86,15 +86,20 @@ export async function reconcile(
   const volumes = isCalm ? [...(await settleVolumes(fleet, signal)), ...(await settleSnapshots(fleet, signal))] : [];
   const reaps = isCalm ? await settleReaps(fleet, signal) : [];
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
-  // Volumes are listed only where one of ours may have arrived too late.
-  const givenUp = new Set(await fleet.state.volumesGivenUp(fleet.clock.now() - LATE_MS));
-  const strayVolumes = await removeStrayVolumes(
-    fleet,
-    answering.filter((id) => isCalm && givenUp.has(id)),
-    signal,
-  );
+  const late = isCalm ? await removeLate(fleet, answering, signal) : [];
   await readVolumes(fleet, listings, pace, signal);
-  return { items: items.flat(), strays: [...strays, ...strayVolumes], volumes, reaps, silent: silentOf(listings) };
+  return { items: items.flat(), strays: [...strays, ...late], volumes, reaps, silent: silentOf(listings) };
+}
+
+/** Volumes and snapshots are listed only where one of ours may have arrived too late. */
+async function removeLate(fleet: Fleet, answering: readonly string[], signal: AbortSignal): Promise<readonly Stray[]> {
+  const since = fleet.clock.now() - LATE_MS;
+  const at = async (kind: "volume-create" | "volume-snapshot") => {
+    const givenUp = new Set(await fleet.state.volumesGivenUp(since, kind));
+    return answering.filter((id) => givenUp.has(id));
+  };
+  const volumes = await removeStrayVolumes(fleet, await at("volume-create"), signal);
+  return [...volumes, ...(await removeStraySnapshots(fleet, await at("volume-snapshot"), signal))];
 }
 
 /** Beside the passes where that is allowed: a thousand volumes that are read keep no notice from being heard. */

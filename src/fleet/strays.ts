@@ -5,7 +5,7 @@ import { call, type Fleet } from "./fleet.ts";
 import { whileHolding } from "./lease.ts";
 import type { Listing } from "./observe.ts";
 import { booksOf } from "./orphan-search.ts";
-import { explain, machineResource, placeKey, shouldBeOver, volumeResource } from "./orphans.ts";
+import { explain, machineResource, placeKey, shouldBeOver, snapshotResource, volumeResource } from "./orphans.ts";
 
 export interface Stray {
   readonly provider: string;
@@ -99,6 +99,29 @@ export async function removeStrayVolumes(fleet: Fleet, providers: Iterable<strin
       }
       await noteEnded(fleet, id, volume, "remove-stray-volume");
       removed.push({ provider: id, providerId: volume.providerId });
+    }
+  }
+  return removed;
+}
+
+/** Deletes snapshots whose making was given up and that arrived all the same: whoever asked for them was told that there are none. */
+export async function removeStraySnapshots(fleet: Fleet, providers: Iterable<string>, signal: AbortSignal): Promise<readonly Stray[]> {
+  const removed: Stray[] = [];
+  for (const id of providers) {
+    const snapshots = (await fleet.provider(id)).volumes?.snapshots;
+    if (snapshots === undefined) continue;
+    const listed = await call(signal, (context) => snapshots.list(context));
+    const books = await booksOf(fleet.state, listed);
+    for (const snapshot of listed) {
+      const verdict = explain(snapshotResource(id, snapshot), books);
+      if (verdict.kind !== "orphan" || verdict.why !== "closed") continue;
+      try {
+        await call(signal, (context) => snapshots.remove(snapshot.providerId, context));
+      } catch (error) {
+        if (!isFault(error, "not-found")) throw error;
+      }
+      await noteEnded(fleet, id, snapshot, "remove-stray-snapshot");
+      removed.push({ provider: id, providerId: snapshot.providerId });
     }
   }
   return removed;

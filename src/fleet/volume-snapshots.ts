@@ -5,6 +5,8 @@ import type { Provider, ProviderSnapshot, SnapshotOperations } from "../provider
 import type { IntentRecord, VolumeRecord } from "../state/records.ts";
 import { didNothing } from "./faults.ts";
 import { call, type Fleet } from "./fleet.ts";
+import { whileHolding } from "./lease.ts";
+import { volumeLease, withVolume } from "./volumes.ts";
 
 /** A snapshot that the provider works on is looked at again after so many milliseconds. */
 const LOOK_MS = 2_000;
@@ -26,7 +28,11 @@ export function snapshotsOf(provider: Provider): SnapshotOperations {
  * Has the provider make a snapshot of a volume. The promise is written first; an answer that got lost is found by its token.
  * @returns the snapshot as it was when the provider accepted: most are still pending.
  */
-export async function snapshotVolume(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<ProviderSnapshot> {
+export function snapshotVolume(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<ProviderSnapshot> {
+  return withVolume(fleet, volume.name, signal, (held, until) => snapshotHeld(held, volume, until));
+}
+
+async function snapshotHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<ProviderSnapshot> {
   const provider = await fleet.provider(volume.provider);
   const snapshots = snapshotsOf(provider);
   const volumeId = volume.providerId;
@@ -91,7 +97,11 @@ export async function settleSnapshots(
     if (intent.kind !== "volume-snapshot") continue;
     const volume = String(intent.detail["name"]);
     try {
-      await settleSnapshot(fleet, await fleet.provider(intent.provider), intent, signal);
+      // Whoever is making it has the lease, and closes its own promise.
+      await whileHolding(fleet, volumeLease(volume), signal, async (held) => {
+        if ((await held.fleet.state.intentByToken(intent.token))?.status !== "pending") return;
+        await settleSnapshot(held.fleet, await held.fleet.provider(intent.provider), intent, held.signal);
+      });
     } catch (error) {
       signal.throwIfAborted();
       open.push({ volume, why: error instanceof Error ? error.message : String(error) });

@@ -84,12 +84,12 @@ export function intentQueries(
         .execute();
       return rows.map((row) => row.provider);
     },
-    async volumesGivenUp(since) {
+    async volumesGivenUp(since, kind = "volume-create") {
       const rows = await database
         .selectFrom("intents")
         .select("provider")
         .distinct()
-        .where("kind", "=", "volume-create")
+        .where("kind", "=", kind)
         .where("status", "=", "failed")
         .where("created_at", ">=", since)
         .execute();

@@ -252,8 +252,8 @@ export interface State {
   intentByToken(token: string): Promise<IntentRecord | undefined>;
   /** Every provider that was promised something at or after `since` (epoch ms), or to whom a promise is still open. */
   promisedProviders(since: number): Promise<readonly string[]>;
-  /** Every provider at which the making of a volume was given up at or after `since` (epoch ms): it may have arrived all the same. */
-  volumesGivenUp(since: number): Promise<readonly string[]>;
+  /** Every provider at which the making of a volume, or a snapshot of one, was given up at or after `since` (epoch ms): it may have arrived all the same. */
+  volumesGivenUp(since: number, kind?: "volume-create" | "volume-snapshot"): Promise<readonly string[]>;
   volumes(filter?: { readonly includeGone?: boolean }): Promise<readonly VolumeRecord[]>;
   /** Newest first. */
   checkpoints(filter?: { readonly instance?: string; readonly volume?: string }): Promise<readonly Checkpoint[]>;
