@@ -49,7 +49,11 @@ interface CloudBook {
 async function cloudOf(fleet: Fleet, id: string, listing: Listing): Promise<CloudBook | undefined> {
   if (typeof listing === "string") return undefined;
   const { capabilities, volumes } = await fleet.provider(id);
-  return { capabilities, canAttach: volumes?.attach !== undefined, machines: new Map(listing.map((instance) => [instance.providerId, instance])) };
+  return {
+    capabilities,
+    canAttach: volumes?.attach !== undefined,
+    machines: new Map(listing.map((instance) => [instance.providerId, instance])),
+  };
 }
 
 /** The instances with a promise that is still open. */
@@ -67,7 +71,12 @@ async function openIntervals(state: State): Promise<ReadonlyMap<string, readonly
 }
 
 /** What can be seen of a machine that is up without asking it: enough for one that rests. */
-function seenFromAfar(now: number, instance: ProviderInstance, { capabilities, canAttach }: CloudBook, near: Near): Parameters<typeof decide>[1] {
+function seenFromAfar(
+  now: number,
+  instance: ProviderInstance,
+  { capabilities, canAttach }: CloudBook,
+  near: Near,
+): Parameters<typeof decide>[1] {
   return {
     now,
     cloud: { kind: "here", instance },

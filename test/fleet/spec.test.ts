@@ -158,7 +158,10 @@ const REFUSED: readonly (readonly [SpecInput, string])[] = [
     '--max-price: "10001CNY" is not a price per hour (expected more than 0 and at most 10000 CNY, e.g. 18CNY)',
   ],
   [{ name: "a", billing: "sopt" }, '--billing: "sopt" is not one of spot, on-demand, auto; did you mean "spot"?'],
-  [{ name: "a", onReclaim: "replcae" }, '--on-reclaim: "replcae" is not one of replace, hibernate, checkpoint, wait, let-go; did you mean "replace"?'],
+  [
+    { name: "a", onReclaim: "replcae" },
+    '--on-reclaim: "replcae" is not one of replace, hibernate, checkpoint, wait, let-go; did you mean "replace"?',
+  ],
   [{ name: "a", provider: "asw" }, '--provider: "asw" is not a provider; did you mean "aws"?'],
   [{ name: "a", provider: "$(id)" }, '--provider: "$(id)" is not a provider (expected letters, digits, . _ -)'],
   [{ name: "a", region: "x;y" }, '--region: "x;y" is not a region (expected letters, digits, . _ -)'],
