@@ -107,7 +107,7 @@ test("the real tree knows the flags of every verb, hides what is hidden, and loa
   expect(names).toEqual(expect.arrayContaining(["up", "ls", "config", "completion"]));
   expect(names).not.toContain("overview");
   const up = real.commands.find(({ name }) => name === "up");
-  expect(up?.flags.find(({ long }) => long === "--on-reclaim")?.values).toEqual(["replace", "hibernate", "wait", "let-go"]);
+  expect(up?.flags.find(({ long }) => long === "--on-reclaim")?.values).toEqual(["replace", "hibernate", "checkpoint", "wait", "let-go"]);
   expect(up?.flags.find(({ long }) => long === "--no-wait")?.values).toBeNull();
   expect(real.commands.find(({ name }) => name === "show")?.takes).toBe("instances");
 });

@@ -84,7 +84,7 @@ test("doctor finds nothing wrong on a machine that is fit, and starts nothing", 
   expect(found.filter(({ status }) => status === "fail")).toEqual([]);
   expect(code).toBe(0);
   expect(found.map(({ check }) => check)).toEqual([
-    ...["node", "home", "disk", "clock", "settings", "database"],
+    ...["node", "home", "disk", "clock", "settings", "database", "controller"],
     ...["embedded cloud", "shell", "hashes", "http", "ssh", "credentials"],
   ]);
   expect(found.find(({ check }) => check === "embedded cloud")?.detail).toBe("not running; it starts when it is first used");
