@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Rng } from "../model/ids.ts";
+import { newId, type Rng } from "../model/ids.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { takeProcessLock } from "../platform/process-lock.ts";
 import { openCloudDatabase } from "./database.ts";
@@ -22,6 +22,8 @@ export interface LocalCloudOptions {
   readonly socketPath: string;
   readonly clock: Clock;
   readonly rng: Rng;
+  /** The name of this computer, by which people know whose cloud it is. */
+  readonly host: string;
   /** The number of this process, for `health`. */
   readonly pid: number;
   /** The user's number; the socket's folder must be theirs. */
@@ -129,6 +131,8 @@ async function assemble(
     resolveStopped = resolve;
   });
   const site: Site = {
+    // Two computers may share one state; each has an embedded cloud of its own.
+    account: database.account(() => ({ id: newId("acct", options.rng), name: options.host })),
     folder,
     database,
     clock,

@@ -1,3 +1,4 @@
+import type { Account } from "../model/account.ts";
 import { openSqlite } from "../platform/sqlite.ts";
 import { type ChaosRule, type Charge, type CloudInstance, type CloudVolume, DEFAULT_MARKET, type MarketSettings } from "./records.ts";
 
@@ -54,6 +55,8 @@ export interface CloudDatabase {
   saveMarket(market: MarketSettings): void;
   chaos(): readonly ChaosRule[];
   saveChaos(rules: readonly ChaosRule[]): void;
+  /** Whose this cloud is, for the whole of its life; made when it is first asked for. */
+  account(make: () => Account): Account;
   metadataPort(): number;
   saveMetadataPort(port: number): void;
   /** Forgets everything but the settings of this kind: instances, volumes, charges, market, chaos. */
@@ -149,6 +152,10 @@ export function openCloudDatabase(path: string): CloudDatabase {
     saveMarket: (market) => saveSetting("market", JSON.stringify(market)),
     chaos: () => JSON.parse(setting("chaos") ?? "[]") as ChaosRule[],
     saveChaos: (rules) => saveSetting("chaos", JSON.stringify(rules)),
+    account(make) {
+      if (setting("account") === undefined) saveSetting("account", JSON.stringify(make()));
+      return JSON.parse(setting("account") ?? "null") as Account;
+    },
     metadataPort: () => Number(setting("metadataPort") ?? "0"),
     saveMetadataPort: (port) => saveSetting("metadataPort", String(port)),
     clear() {

@@ -163,6 +163,12 @@ function marketRoutes(site: Site): readonly Route[] {
         return { status: 200, body: { items: bill(site, at) } };
       },
     },
+    {
+      method: "GET",
+      pattern: /^\/v1\/account$/,
+      operation: null,
+      run: () => ({ status: 200, body: { account: site.account } }),
+    },
     { method: "GET", pattern: /^\/v1\/control\/market$/, operation: null, run: () => ({ status: 200, body: site.database.market() }) },
     {
       method: "PUT",

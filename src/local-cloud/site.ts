@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Account } from "../model/account.ts";
 import type { Rng } from "../model/ids.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { CloudDatabase } from "./database.ts";
@@ -8,6 +9,7 @@ export interface Site {
   /** `<home>/local`. */
   readonly folder: string;
   readonly database: CloudDatabase;
+  readonly account: Account;
   readonly clock: Clock;
   readonly rng: Rng;
   /** The search path that instances get. */

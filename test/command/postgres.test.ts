@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { EXIT } from "../../src/model/exit-codes.ts";
 import { asOwner, emptySchema, hasPostgres, postgresServer, schemaUrl } from "../postgres.ts";
 import { spot, testWorld } from "../world.ts";
 import { cloudWorld, data, machines, must } from "./cloud.ts";
@@ -58,6 +59,25 @@ describe.skipIf(!hasPostgres())("with SPOT_STATE_URL", () => {
     expect(existsSync(join(world.home, "state.db"))).toBe(false);
     expect((await asOwner("postgres", `SELECT count(*)::int AS count FROM ${schema}.instances`))[0]).toEqual({ count: 1 });
     for (const { written, said } of [world, elsewhere]) expect(written() + said()).not.toContain(PASSWORD);
+  }, 120_000);
+
+  test("another computer with an embedded cloud of its own leaves this one's instances alone", async () => {
+    const { url } = await secretUrl();
+    const here = await cloudWorld({ env: { SPOT_STATE_URL: url } });
+    await must(here, "up", "--name", "trainer", "--gpu", "A10G", "--volume", "trainer:1:/data", "--yes", "--", "sleep", "600");
+    const there = await cloudWorld({ env: { SPOT_STATE_URL: url } });
+    const passed = await spot(there, "reconcile", "--json");
+    expect(JSON.parse(passed.stdout).data).toMatchObject([
+      { what: "trainer", outcome: "stuck", why: expect.stringContaining("it belongs to account") },
+    ]);
+    expect((await spot(there, "volumes", "rm", "trainer", "--yes")).code).not.toBe(0);
+    expect(await data(here, "reconcile")).toMatchObject([{ what: "trainer", outcome: "settled" }]);
+    expect([await machines(here), await machines(there)]).toEqual([1, 0]);
+    // The wish is everybody's; it comes true where the machine is.
+    expect((await spot(there, "down", "trainer", "--yes")).code).toBe(EXIT.credentials);
+    expect([await machines(here), await machines(there)]).toEqual([1, 0]);
+    await must(here, "reconcile");
+    expect(await machines(here)).toBe(0);
   }, 120_000);
 
   test("doctor and config show say which state is in use, without the password", async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LocalCloud, type LocalCloudOptions, startLocalCloud } from "../../src/local-cloud/cloud.ts";
-import { systemClock } from "../../src/platform/clock.ts";
+import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import { currentUserId, ownLocalSocket } from "../../src/platform/local-socket.ts";
 import { systemRng } from "../../src/platform/rng.ts";
 import { localControl } from "../../src/providers/local/control.ts";
@@ -18,6 +18,7 @@ export function cloudOptions(home: string, change: Partial<LocalCloudOptions> = 
     socketPath: ownLocalSocket(home),
     clock: systemClock,
     rng: systemRng,
+    host: "here",
     pid: process.pid,
     uid: currentUserId(),
     version: "test",
@@ -37,9 +38,9 @@ export interface RunningCloud {
   close(): Promise<void>;
 }
 
-export function clientsOf(home: string): { readonly provider: Provider; readonly control: LocalControl } {
+export function clientsOf(home: string, clock: Clock = systemClock): { readonly provider: Provider; readonly control: LocalControl } {
   // A cloud that is down stays down: the tests start it themselves.
-  const world = { env: {}, home, selfCommand: ["false"], clock: systemClock };
+  const world = { env: {}, home, selfCommand: ["false"], clock };
   return { provider: localProvider(world), control: localControl(world, { autoStart: false }) };
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../model/exit-codes.ts";
 import { recordLastWords } from "../../platform/last-words.ts";
@@ -29,6 +30,7 @@ export const localServe: CommandModule = {
         socketPath: ownLocalSocket(world.home),
         clock: world.clock,
         rng: world.rng,
+        host: hostname(),
         pid: world.pid,
         uid: currentUserId(),
         version: versionOf(world),

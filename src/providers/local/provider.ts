@@ -1,10 +1,21 @@
+import type { Account } from "../../model/account.ts";
 import { moneyFromDecimal, moneyToDecimal } from "../../model/money.ts";
 import type { Offer } from "../../model/offer.ts";
 import { isFault, ProviderError } from "../errors.ts";
-import type { CallContext, Capabilities, OfferQuery, Provider, ProviderInstance, ProviderVolume, Reach } from "../provider.ts";
+import type {
+  CallContext,
+  Capabilities,
+  CredentialOperations,
+  OfferQuery,
+  Provider,
+  ProviderInstance,
+  ProviderVolume,
+  Reach,
+} from "../provider.ts";
 import { type LocalClient, type LocalWorld, localClient } from "./client.ts";
 import { endedBy, stateOf } from "./codes.ts";
 import {
+  accountSchema,
   allOffers,
   allVolumes,
   anything,
@@ -144,6 +155,18 @@ const CAPABILITIES: Capabilities = {
   whyNoStop: "here a machine either runs, hibernates or is gone",
 };
 
+/** Two computers may share one state, and neither can say anything of the machines of the other's embedded cloud. */
+function credentialsOf(client: LocalClient): CredentialOperations {
+  let account: Account | undefined;
+  return {
+    async account({ signal }) {
+      account ??= (await client.call(accountSchema, { method: "GET", path: "/v1/account", signal })).account;
+      return account;
+    },
+    expiry: async () => ({ expiresAt: null, renews: true, why: "the embedded cloud of this computer, which asks for none" }),
+  };
+}
+
 /** The embedded cloud of this home, spoken to like any other. It is started by the first call. */
 export function localProvider(world: LocalWorld): Provider {
   const client = localClient(world, { autoStart: true });
@@ -214,6 +237,7 @@ export function localProvider(world: LocalWorld): Provider {
         await change("POST", `/v1/instances/${encodeURIComponent(providerId)}/restore`, context);
       },
     },
+    credentials: credentialsOf(client),
     billing: {
       async billed(since, context) {
         const path = `/v1/bill?since=${encodeURIComponent(new Date(since).toISOString())}`;

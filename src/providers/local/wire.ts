@@ -93,6 +93,8 @@ export const billSchema = v.object({
 });
 export const errorSchema = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 
+export const accountSchema = v.object({ account: v.object({ id: v.string(), name: v.string() }) });
+
 export const healthSchema = v.object({
   pid: v.number(),
   version: v.string(),
