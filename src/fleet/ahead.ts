@@ -1,7 +1,7 @@
 import type { Successor } from "../model/outlook.ts";
 import { parsePrice, priceText } from "../pricing/currency.ts";
 import type { InstanceRecord } from "../state/records.ts";
-import type { CloudView } from "./decide.ts";
+import type { CloudView } from "./decision.ts";
 import { AHEAD_AGAIN_MS, AHEAD_MARGIN_MS, LEAST_AHEAD_MS, USUAL_READY_MS } from "./policy.ts";
 
 /**

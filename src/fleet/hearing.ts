@@ -1,7 +1,8 @@
 import type { Notice, SecondMouth } from "../model/notice.ts";
 import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
-import { type CloudView, isSameNotice } from "./decide.ts";
+import { isSameNotice } from "./decide.ts";
+import type { CloudView } from "./decision.ts";
 import type { GuestWord } from "./fleet.ts";
 
 /** A notice that only an agent told, whose agent cannot be heard any more, stands for so long past its deadline, in milliseconds. */

@@ -1,7 +1,7 @@
 import type { Outlook } from "../model/outlook.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
-import type { Observation } from "./decide.ts";
+import type { Observation } from "./decision.ts";
 import type { Fleet } from "./fleet.ts";
 import { reclaimOf, withReclaim } from "./history.ts";
 import { offerKey } from "./offer-choice.ts";

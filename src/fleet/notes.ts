@@ -1,6 +1,6 @@
 import type { ProviderInstance } from "../providers/provider.ts";
 import type { Change, InstanceRecord } from "../state/records.ts";
-import type { Observation } from "./decide.ts";
+import type { Observation } from "./decision.ts";
 import type { Fleet } from "./fleet.ts";
 import { changeRecord, closings, eventOf } from "./record-change.ts";
 import { refreshRoot, removeRoot } from "./root-volume.ts";

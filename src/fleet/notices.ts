@@ -1,7 +1,7 @@
 import type { SecondMouth } from "../model/notice.ts";
 import type { ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord } from "../state/records.ts";
-import type { Observation } from "./decide.ts";
+import type { Observation } from "./decision.ts";
 import type { Fleet } from "./fleet.ts";
 import { mouthsOf } from "./hearing.ts";
 import { reclaimOf, withoutReclaim, withReclaim } from "./history.ts";

@@ -4,7 +4,8 @@ import type { Capabilities, MachineKind, ProviderInstance } from "../providers/p
 import type { InstanceRecord, IntentRecord, LedgerRecord } from "../state/records.ts";
 import { inItsAccount } from "./account.ts";
 import { heirOf } from "./ahead.ts";
-import { type CloudView, isUp, type Observation } from "./decide.ts";
+import { isUp } from "./decide.ts";
+import type { CloudView, Observation } from "./decision.ts";
 import { problemOf } from "./faults.ts";
 import { call, type Fleet, type GuestWord } from "./fleet.ts";
 import { secondMouth, viewAsHeard, wantsWord } from "./hearing.ts";

@@ -1,6 +1,6 @@
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import { attachVolume, mountVolume } from "./attach.ts";
-import type { Action, Observation } from "./decide.ts";
+import type { Action, Observation } from "./decision.ts";
 import { clearRemains, discard, endNow, refuseParking, refuseStopped, sealFirst } from "./ending.ts";
 import type { Fleet } from "./fleet.ts";
 import { adoptLaunch, launch, refuseLaunch } from "./launch.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { decide, type Observation } from "../../src/fleet/decide.ts";
+import { decide } from "../../src/fleet/decide.ts";
+import type { Observation } from "../../src/fleet/decision.ts";
 import type { GuestWord } from "../../src/fleet/fleet.ts";
 import { asHeard, eitherNotice, secondMouth } from "../../src/fleet/hearing.ts";
 import type { Notice } from "../../src/model/notice.ts";

@@ -1,4 +1,4 @@
-import type { Observation } from "../../src/fleet/decide.ts";
+import type { Observation } from "../../src/fleet/decision.ts";
 import { NOTHING_NEAR } from "../../src/fleet/stay.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import type { Offer } from "../../src/model/offer.ts";
