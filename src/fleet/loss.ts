@@ -1,3 +1,4 @@
+import type { FleetEvent } from "../model/event.ts";
 import type { Outlook } from "../model/outlook.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { syncRecordCheckpoints } from "./checkpoint-sync.ts";
@@ -44,6 +45,16 @@ function needSince(record: InstanceRecord, isOurs: boolean, now: number): number
   return record.outlook.needsSince ?? (leftForSpot ? now - (record.spec.fallbackAfterMs ?? 0) : now);
 }
 
+/** What is known to have outlived the machine: the newest sealed checkpoint of its work. */
+async function workLeft(fleet: Fleet, record: InstanceRecord, now: number): Promise<FleetEvent["data"]> {
+  // It never served, or nothing of it was to outlive it.
+  if (record.volumes.length === 0 || record.readyAt === null) return {};
+  const names = new Set(record.volumes.map(({ name }) => name));
+  const newest = (await fleet.state.checkpoints({ instance: record.name })).find(({ volume }) => names.has(volume));
+  if (newest === undefined) return { work: "none" };
+  return { work: "sealed", checkpoint: newest.id, step: newest.step, ageMs: Math.max(0, now - newest.createdAt) };
+}
+
 /** Records the loss and what is to follow: another machine, a rest on the volume, or the end. */
 export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
   const now = fleet.clock.now();
@@ -80,6 +91,7 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
           pool: offerKey(record),
           taken: taken !== null,
           ranMs: record.readyAt === null ? null : now - record.readyAt,
+          ...(await workLeft(fleet, record, now)),
         }),
         at: now,
       },

@@ -52,50 +52,66 @@ function skippedText(data: FleetEvent["data"]): string {
   return unfitText({ bytes: number("bytes"), neededSeconds: number("neededSeconds"), leftSeconds: number("leftSeconds"), stands });
 }
 
-function actionText(word: (key: string) => string): string {
-  switch (word("action")) {
-    case "launch":
-      return `got ${word("type")} in ${word("zone")}`;
-    case "heard":
-      return heardText(word);
-    case "controller":
-      return `process ${word("pid")} on ${word("host")} acts from now on`;
-    case "launch-refused":
-      return `launch refused: ${word("why")}`;
-    case "lost":
-      return `the machine is gone (${word("why")}); next: ${word("next")}`;
-    case "discard":
-      return `gives the machine back: ${word("why")}`;
-    case "wish":
-      return `is to be ${word("desired")}`;
-    case "volume-create":
-      return `volume ${word("volume")} made`;
-    case "volume-remove":
-      return `volume ${word("volume")} deleted`;
-    case "wait":
-      return `waits: ${word("because")}`;
-    case "precaution":
-      return `seals: ${word("because")}`;
-    case "stays":
-      return `stays where it is: ${word("why")}`;
-    case "spot-back":
-      return `spot is on offer again (${word("pool")})`;
-    case "spot-gone":
-      return "spot is not on offer any more";
-    case "price-rose":
-    case "price-fell":
-    case "leave-dear":
-      return word("because");
-    case "give-up-waking":
-      return "was not serving by its cap: back to sleep";
-    case "end-stray":
-      return `ended a machine that no record explained (${word("providerId")})`;
+type Word = (key: string) => string;
+
+/** What each action is for people; one that is not in here is named by its own word. */
+const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
+  adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
+  controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,
+  discard: (word) => `gives the machine back: ${word("why")}`,
+  "end-stray": (word) => `ended a machine that no record explained (${word("providerId")})`,
+  "end-successor": (word) => `ended the machine that was rented ahead and is not needed (${word("successor")})`,
+  forget: (word) => `forgotten; its machine ${word("providerId")} goes on and shows in spot orphans`,
+  "give-up-waking": () => "was not serving by its cap: back to sleep",
+  heard: heardText,
+  launch: (word) => `got ${word("type")} in ${word("zone")}`,
+  "launch-ahead": (word) => `rented its next machine ahead: ${word("type")} in ${word("zone")}`,
+  "launch-ahead-refused": () => "no machine could be rented ahead; one is rented when this one is gone",
+  "launch-refused": (word) => `launch refused: ${word("why")}`,
+  "leave-dear": (word) => word("because"),
+  lost: lostText,
+  "mount-volume": () => "its volume is mounted",
+  precaution: (word) => `seals: ${word("because")}`,
+  "price-fell": (word) => word("because"),
+  "price-rose": (word) => word("because"),
+  reap: (word) => `reap ended the ${word("kind")} ${word("providerId")}`,
+  "refuse-parking": () => "not parked: there is no volume, and all would be lost",
+  "seal-early": (word) => (word("sealed") === "true" ? "sealed well before the deadline" : "could not seal well before the deadline"),
+  "seal-early": (word) => `seals: ${word("because")}`,
+  sleep: (word) => word("because"),
+  "spot-back": (word) => `spot is on offer again (${word("pool")})`,
+  "spot-gone": () => "spot is not on offer any more",
+  stays: (word) => `stays where it is: ${word("why")}`,
+  "take-over": (word) => `goes on with the machine that was rented ahead: ${word("type")} in ${word("zone")}`,
+  "volume-create": (word) => `volume ${word("volume")} made`,
+  "volume-remove": (word) => `volume ${word("volume")} deleted`,
+  "volume-snapshot": (word) => `snapshot of volume ${word("volume")} made`,
+  wait: (word) => `waits: ${word("because")}`,
+  wish: (word) => `is to be ${word("desired")}`,
+  "work-on": (word) => word("because"),
+  "work-on": (word) => `works on until ${new Date(Number(word("nextLook"))).toISOString().slice(11, 19)}, then seals once more`,
+};
+
+function actionText(word: Word): string {
+  const action = word("action");
+  return Object.hasOwn(ACTION_TEXT, action) ? (ACTION_TEXT[action]?.(word) ?? action) : action;
+}
+
+/** What of the work outlived the machine stands first: at 3 a.m. it is the question. */
+function lostText(word: Word): string {
+  const gone = `the machine is gone (${word("why")})`;
+  const next = `next: ${word("next")}`;
+  switch (word("work")) {
+    case "sealed":
+      return `${gone}; ${word("step") === "" ? "its work" : `step ${word("step")}`} was sealed ${durationText(Number(word("ageMs")))} before; ${next}`;
+    case "none":
+      return `${gone}; nothing of its work was ever sealed; ${next}`;
     default:
-      return word("action");
+      return `${gone}; ${next}`;
   }
 }
 
-function heardText(word: (key: string) => string): string {
+function heardText(word: Word): string {
   const [who, other] = word("mouth") === "guest" ? ["the agent", "the provider"] : ["the provider", "the agent"];
   return word("withdrew") === "true" ? `${who} took the notice back; ${other} still says it` : `${who} says the notice too`;
 }

@@ -1,6 +1,13 @@
-import { expect, test } from "vitest";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { consequence } from "../../src/fleet/loss.ts";
-import { paperSpec } from "../simulation/paper-world.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import type { Checkpoint } from "../../src/model/checkpoint.ts";
+import { eventSentence } from "../../src/output/event-text.ts";
+import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
+import { up } from "../simulation/scenarios.ts";
+import { PACKAGE_ROOT } from "../world.ts";
 import { NOW, record } from "./samples.ts";
 
 const policy = (onReclaim: "replace" | "hibernate" | "wait" | "let-go") => ({ spec: paperSpec({ onReclaim }) });
@@ -21,4 +28,41 @@ test.each([
   ["its time is not over", { ...policy("replace"), ttlEndsAt: NOW + 1 }, "provider", "replace"],
 ] as const)("%s → %s %s", (_what, set, endedBy, expected) => {
   expect(consequence(record(set), endedBy, NOW)).toBe(expected);
+});
+
+test.each([
+  ["a step was sealed", { step: "1200" }, "the machine is gone (reclaimed); step 1200 was sealed 1m 30s before; next: replace"],
+  ["something was sealed", { step: null }, "the machine is gone (reclaimed); its work was sealed 1m 30s before; next: replace"],
+  ["nothing was sealed", null, "the machine is gone (reclaimed); nothing of its work was ever sealed; next: replace"],
+])("%s: the loss says what of the work is left", async (_what, sealed, text) => {
+  const world = await paperWorld();
+  onTestFinished(() => world.state.close());
+  const { fleet } = world.start();
+  await world.clock.run(up(fleet, paperSpec()));
+  const [record] = await world.state.instances();
+  const volume = record?.volumes[0]?.name ?? "";
+  const machine = record?.providerId ?? "";
+  await world.clock.pass(600_000);
+  world.cloud.reclaim(machine, 0);
+  const told = world.clock.now() - 90_000;
+  const checkpoint: Checkpoint = {
+    ...{ id: "c-1", instance: "train", volume, createdAt: told, files: 1, bytes: 1, sha256: "0".repeat(64) },
+    ...{ sealed: true, verifiedAt: null, reason: "interval", step: sealed?.step ?? null },
+  };
+  if (sealed !== null) await world.state.commit({ checkpoints: [checkpoint] });
+  await world.clock.run(reconcile(fleet, { signal: new AbortController().signal, limitMs: 60_000 }));
+  const lost = (await world.state.events({})).find(({ data }) => data["action"] === "lost");
+  expect(lost && eventSentence(lost)).toBe(text);
+});
+
+test("every action that is written down has words for people", () => {
+  const folder = join(PACKAGE_ROOT, "src", "fleet");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+  const actions = files.flatMap((name) =>
+    [...readFileSync(join(folder, name), "utf8").matchAll(/action: "([a-z-]+)"/g)].map(([, word]) => word),
+  );
+  expect(actions.length).toBeGreaterThan(20);
+  const event = { seq: 1, at: 0, type: "action", instance: "train", provider: "paper" } as const;
+  const bare = [...new Set(actions)].filter((action) => eventSentence({ ...event, data: { action, nextLook: 0 } }) === action);
+  expect(bare).toEqual([]);
 });
