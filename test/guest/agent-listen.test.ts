@@ -1,21 +1,16 @@
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { describe, expect, type TestContext, test } from "vitest";
 import { systemClock } from "../../src/platform/clock.ts";
 import { agentProcess, eventually, KINDS, type Machine, type MachineOptions, makeMachine } from "./machine.ts";
-
-const open: Machine[] = [];
-afterEach(async () => {
-  for (const machine of open.splice(0)) await machine.close();
-});
 
 const writer = ["sh", "-c", 'echo 7 > "$SPOT_CHECKPOINT_DIR/STEP"; sleep 1000'];
 const inSeconds = (seconds: number) => Math.floor(systemClock.now() / 1000) + seconds;
 
-async function running(options: MachineOptions = {}): Promise<Machine> {
+async function running({ onTestFinished }: TestContext, options: MachineOptions = {}): Promise<Machine> {
   const machine = await makeMachine(options);
-  open.push(machine);
+  onTestFinished(() => machine.close());
   machine.boot({ command: writer });
   await eventually("a workload that has written", async () =>
     (await machine.verb("status")).stdout.includes('"step":"7"') ? true : undefined,
@@ -49,48 +44,51 @@ function listen(machine: Machine) {
   return { child, ended, lines, last: () => lines().at(-1) };
 }
 
-test.each(KINDS)(
-  "with $name a listener hears at once what changes, which mouth said it, and that it was taken back",
-  async ({ options }) => {
-    const machine = await running(options);
+// Much of it is waiting.
+describe.concurrent("listening to an agent", { timeout: 120_000 }, () => {
+  test.for(KINDS)(
+    "with $name a listener hears at once what changes, which mouth said it, and that it was taken back",
+    async ({ options }, context) => {
+      const machine = await running(context, options);
+      const heard = listen(machine);
+      await eventually("a first line", () => heard.last());
+      expect(heard.last()).toEqual({ phase: "running", step: "7", notice: null });
+      const deadline = inSeconds(600);
+      machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline });
+      await eventually("the notice", () => heard.last()?.notice ?? undefined);
+      expect(heard.last()?.notice).toEqual({ kind: "reclaim", deadline, own: true });
+      machine.metadata.notice = null;
+      await eventually("its withdrawal", () => (heard.last()?.notice === null ? true : undefined));
+      await machine.verb("notice", String(deadline));
+      await eventually("what the controller told", () => heard.last()?.notice ?? undefined);
+      expect(heard.last()?.notice).toEqual({ kind: "reclaim", deadline, own: false });
+      writeFileSync(join(machine.checkpointFolder, "STEP"), "8\n");
+      await eventually("the next step", () => (heard.last()?.step === "8" ? true : undefined));
+      heard.child.stdin.end();
+      await heard.ended;
+      expect(agentProcess(machine.root, "listen")).toBeUndefined();
+    },
+  );
+
+  test.for(KINDS)("with $name an agent that has ended says so, and a change is said once", async ({ options }, context) => {
+    const machine = await running(context, options);
     const heard = listen(machine);
     await eventually("a first line", () => heard.last());
-    expect(heard.last()).toEqual({ phase: "running", step: "7", notice: null });
-    const deadline = inSeconds(600);
-    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline });
-    await eventually("the notice", () => heard.last()?.notice ?? undefined);
-    expect(heard.last()?.notice).toEqual({ kind: "reclaim", deadline, own: true });
-    machine.metadata.notice = null;
-    await eventually("its withdrawal", () => (heard.last()?.notice === null ? true : undefined));
-    await machine.verb("notice", String(deadline));
-    await eventually("what the controller told", () => heard.last()?.notice ?? undefined);
-    expect(heard.last()?.notice).toEqual({ kind: "reclaim", deadline, own: false });
-    writeFileSync(join(machine.checkpointFolder, "STEP"), "8\n");
-    await eventually("the next step", () => (heard.last()?.step === "8" ? true : undefined));
+    await machine.verb("stop", "1");
+    await eventually("the end of the workload", () => (heard.last()?.phase === "exited" ? true : undefined));
+    const lines = heard.lines().map((line) => JSON.stringify(line));
+    expect(new Set(lines).size).toBe(lines.length);
+    await machine.kill();
+    expect(await heard.ended).not.toBe(0);
+  });
+
+  test("a listener that has nothing new still says that it lives", async (context) => {
+    const machine = await running(context);
+    const heard = listen(machine);
+    await eventually("a second line", () => (heard.lines().length > 1 ? true : undefined));
+    const [first, second] = heard.lines();
+    expect(second).toEqual(first);
     heard.child.stdin.end();
     await heard.ended;
-    expect(agentProcess(machine.root, "listen")).toBeUndefined();
-  },
-);
-
-test.each(KINDS)("with $name an agent that has ended says so, and a change is said once", async ({ options }) => {
-  const machine = await running(options);
-  const heard = listen(machine);
-  await eventually("a first line", () => heard.last());
-  await machine.verb("stop", "1");
-  await eventually("the end of the workload", () => (heard.last()?.phase === "exited" ? true : undefined));
-  const lines = heard.lines().map((line) => JSON.stringify(line));
-  expect(new Set(lines).size).toBe(lines.length);
-  await machine.kill();
-  expect(await heard.ended).not.toBe(0);
-});
-
-test("a listener that has nothing new still says that it lives", async () => {
-  const machine = await running();
-  const heard = listen(machine);
-  await eventually("a second line", () => (heard.lines().length > 1 ? true : undefined));
-  const [first, second] = heard.lines();
-  expect(second).toEqual(first);
-  heard.child.stdin.end();
-  await heard.ended;
+  });
 });

@@ -1,19 +1,14 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { describe, expect, type TestContext, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { eventually, KINDS, type Machine, makeMachine } from "./machine.ts";
+import { eventually, KINDS, type Machine, type MachineOptions, makeMachine } from "./machine.ts";
 
-const open: Machine[] = [];
-afterEach(async () => {
-  for (const machine of open.splice(0)) await machine.close();
-});
-
-async function start(...options: Parameters<typeof makeMachine>): Promise<Machine> {
-  const machine = await makeMachine(...options);
-  open.push(machine);
+async function start({ onTestFinished }: TestContext, options: MachineOptions = {}): Promise<Machine> {
+  const machine = await makeMachine(options);
+  onTestFinished(() => machine.close());
   return machine;
 }
 
@@ -30,107 +25,110 @@ async function sealedReasons(machine: Machine): Promise<readonly string[]> {
 
 const writer = ["sh", "-c", 'echo 7 > "$SPOT_CHECKPOINT_DIR/STEP"; sleep 1000'];
 
-test("a notice reaches the notice file and the hook with its deadline, and what the hook wrote is sealed", async () => {
-  const machine = await start();
-  machine.boot({ command: writer, checkpointHook: 'echo "$SPOT_DEADLINE $SPOT_REASON $SPOT_INSTANCE" > "$SPOT_CHECKPOINT_DIR/hook"' });
-  await running(machine);
-  const deadline = inSeconds(30);
-  machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline });
-  const checkpoint = await eventually("a sealed checkpoint", async () => (await listSealed(machine.volume))[0]);
-  expect(checkpoint).toMatchObject({ reason: "notice", step: "7", instance: "train", volume: "disk" });
-  expect(JSON.parse(readFileSync(noticeFile(machine), "utf8"))).toMatchObject({ kind: "reclaim", deadline });
-  expect(readFileSync(join(machine.sealedFolder, checkpoint.id, "data/hook"), "utf8")).toBe(`${deadline} notice train\n`);
-  expect(await verifyCheckpoint(join(machine.sealedFolder, checkpoint.id))).toMatchObject({ ok: true });
-  expect((await machine.status()).notice).toMatchObject({ kind: "reclaim", deadline });
-  expect(machine.metadata.refused).toBe(0);
-});
-
-test("newer data is sealed again while there is time", async () => {
-  const machine = await start();
-  machine.boot({ command: writer });
-  await running(machine);
-  machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(20) });
-  await eventually("a first checkpoint", async () => (await listSealed(machine.volume))[0]);
-  writeFileSync(join(machine.checkpointFolder, "late"), "late");
-  const second = await eventually("a second checkpoint", async () =>
-    (await listSealed(machine.volume)).length > 1 ? (await listSealed(machine.volume))[0] : undefined,
-  );
-  expect(readFileSync(join(machine.sealedFolder, second.id, "data/late"), "utf8")).toBe("late");
-});
-
-test("a hook that overruns its share is ended, with its children, and the last state is sealed", async () => {
-  const machine = await start();
-  machine.boot({ command: writer, checkpointHook: 'sleep 777 & echo $! > "$SPOT_CHECKPOINT_DIR/child"; sleep 777' });
-  await running(machine);
-  machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(8) });
-  const checkpoint = await eventually("a sealed checkpoint", async () => (await listSealed(machine.volume))[0]);
-  const child = readFileSync(join(machine.sealedFolder, checkpoint.id, "data/child"), "utf8").trim();
-  await eventually("the end of the hook's child", () => (existsSync(`/proc/${child}`) ? undefined : true));
-  expect(machine.log()).toContain("the checkpoint hook took longer");
-});
-
-test("a withdrawn notice takes its file away, and a new one is answered again", async () => {
-  const machine = await start();
-  machine.boot({ command: writer, checkpointHook: 'date +%N >> "$SPOT_CHECKPOINT_DIR/hooks"' });
-  await running(machine);
-  machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(40) });
-  await eventually("the notice file", () => (existsSync(noticeFile(machine)) ? true : undefined));
-  machine.metadata.notice = null;
-  await eventually("no notice file", () => (existsSync(noticeFile(machine)) ? undefined : true));
-  expect((await machine.status()).notice).toBeNull();
-  machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(50) });
-  await eventually("the second hook", () => {
-    const file = join(machine.checkpointFolder, "hooks");
-    return existsSync(file) && readFileSync(file, "utf8").trim().split("\n").length >= 2 ? true : undefined;
+// Much of it is waiting.
+describe.concurrent("a notice on the machine", { timeout: 120_000 }, () => {
+  test("a notice reaches the notice file and the hook with its deadline, and what the hook wrote is sealed", async (context) => {
+    const machine = await start(context);
+    machine.boot({ command: writer, checkpointHook: 'echo "$SPOT_DEADLINE $SPOT_REASON $SPOT_INSTANCE" > "$SPOT_CHECKPOINT_DIR/hook"' });
+    await running(machine);
+    const deadline = inSeconds(30);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline });
+    const checkpoint = await eventually("a sealed checkpoint", async () => (await listSealed(machine.volume))[0]);
+    expect(checkpoint).toMatchObject({ reason: "notice", step: "7", instance: "train", volume: "disk" });
+    expect(JSON.parse(readFileSync(noticeFile(machine), "utf8"))).toMatchObject({ kind: "reclaim", deadline });
+    expect(readFileSync(join(machine.sealedFolder, checkpoint.id, "data/hook"), "utf8")).toBe(`${deadline} notice train\n`);
+    expect(await verifyCheckpoint(join(machine.sealedFolder, checkpoint.id))).toMatchObject({ ok: true });
+    expect((await machine.status()).notice).toMatchObject({ kind: "reclaim", deadline });
+    expect(machine.metadata.refused).toBe(0);
   });
-});
 
-test("what the controller heard first is answered alike, and an endpoint without a notice does not withdraw it", async () => {
-  const machine = await start();
-  machine.boot({ command: writer });
-  await running(machine);
-  const deadline = inSeconds(30);
-  expect((await machine.verb("notice", String(deadline))).code).toBe(0);
-  await eventually("a sealed checkpoint", async () => ((await sealedReasons(machine)).includes("notice") ? true : undefined));
-  const asked = machine.metadata.asked;
-  await eventually("more questions", () => (machine.metadata.asked > asked + 2 ? true : undefined));
-  expect((await machine.status()).notice).toMatchObject({ kind: "reclaim", deadline });
-});
-
-test("the time to live ends the machine through the metadata endpoint, after a last checkpoint", async () => {
-  const machine = await start();
-  machine.boot({ command: writer, ttlEndsAt: inSeconds(3) });
-  await eventually("the request to end", () => (machine.metadata.terminated > 0 ? true : undefined));
-  expect(await sealedReasons(machine)).toEqual(["down"]);
-});
-
-test("a workload that ends by itself is sealed; the machine stays up and ends when it has been idle", async () => {
-  const machine = await start();
-  machine.boot({ command: ["sh", "-c", 'echo 9 > "$SPOT_CHECKPOINT_DIR/STEP"; exit 3'], idleSeconds: 4 });
-  const status = await eventually("its end", async () => {
-    const result = await machine.verb("status");
-    return result.stdout.includes('"exited"') ? machine.status() : undefined;
+  test("newer data is sealed again while there is time", async (context) => {
+    const machine = await start(context);
+    machine.boot({ command: writer });
+    await running(machine);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(20) });
+    await eventually("a first checkpoint", async () => (await listSealed(machine.volume))[0]);
+    writeFileSync(join(machine.checkpointFolder, "late"), "late");
+    const second = await eventually("a second checkpoint", async () =>
+      (await listSealed(machine.volume)).length > 1 ? (await listSealed(machine.volume))[0] : undefined,
+    );
+    expect(readFileSync(join(machine.sealedFolder, second.id, "data/late"), "utf8")).toBe("late");
   });
-  expect(status).toMatchObject({ exitCode: 3, step: "9" });
-  await eventually("the checkpoint", async () => ((await sealedReasons(machine)).includes("exit") ? true : undefined));
-  await eventually("the request to end", () => (machine.metadata.terminated > 0 ? true : undefined));
-  expect(await sealedReasons(machine)).toEqual(["exit"]);
-});
 
-test("checkpoints are sealed at the interval, and an unchanged state only once", async () => {
-  const machine = await start();
-  machine.boot({ command: writer, checkpointEverySeconds: 1 });
-  await eventually("the checkpoint", async () => ((await sealedReasons(machine)).includes("interval") ? true : undefined));
-  await systemClock.sleep(2500);
-  expect(await sealedReasons(machine)).toEqual(["interval"]);
-});
+  test("a hook that overruns its share is ended, with its children, and the last state is sealed", async (context) => {
+    const machine = await start(context);
+    machine.boot({ command: writer, checkpointHook: 'sleep 777 & echo $! > "$SPOT_CHECKPOINT_DIR/child"; sleep 777' });
+    await running(machine);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(8) });
+    const checkpoint = await eventually("a sealed checkpoint", async () => (await listSealed(machine.volume))[0]);
+    const child = readFileSync(join(machine.sealedFolder, checkpoint.id, "data/child"), "utf8").trim();
+    await eventually("the end of the hook's child", () => (existsSync(`/proc/${child}`) ? undefined : true));
+    expect(machine.log()).toContain("the checkpoint hook took longer");
+  });
 
-test.each(KINDS)("with $name the whole way works", async ({ options }) => {
-  const machine = await start(options);
-  machine.boot({ command: writer, checkpointHook: 'echo hook > "$SPOT_CHECKPOINT_DIR/hook"' });
-  await running(machine);
-  machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(20) });
-  const checkpoint = await eventually("a sealed checkpoint", async () => (await listSealed(machine.volume))[0]);
-  expect(readdirSync(join(machine.sealedFolder, checkpoint.id, "data")).sort()).toEqual(["STEP", "hook"]);
-  expect((await machine.verb("stop")).stdout).toBe('{"stopped":true,"exitCode":143}\n');
+  test("a withdrawn notice takes its file away, and a new one is answered again", async (context) => {
+    const machine = await start(context);
+    machine.boot({ command: writer, checkpointHook: 'date +%N >> "$SPOT_CHECKPOINT_DIR/hooks"' });
+    await running(machine);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(40) });
+    await eventually("the notice file", () => (existsSync(noticeFile(machine)) ? true : undefined));
+    machine.metadata.notice = null;
+    await eventually("no notice file", () => (existsSync(noticeFile(machine)) ? undefined : true));
+    expect((await machine.status()).notice).toBeNull();
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(50) });
+    await eventually("the second hook", () => {
+      const file = join(machine.checkpointFolder, "hooks");
+      return existsSync(file) && readFileSync(file, "utf8").trim().split("\n").length >= 2 ? true : undefined;
+    });
+  });
+
+  test("what the controller heard first is answered alike, and an endpoint without a notice does not withdraw it", async (context) => {
+    const machine = await start(context);
+    machine.boot({ command: writer });
+    await running(machine);
+    const deadline = inSeconds(30);
+    expect((await machine.verb("notice", String(deadline))).code).toBe(0);
+    await eventually("a sealed checkpoint", async () => ((await sealedReasons(machine)).includes("notice") ? true : undefined));
+    const asked = machine.metadata.asked;
+    await eventually("more questions", () => (machine.metadata.asked > asked + 2 ? true : undefined));
+    expect((await machine.status()).notice).toMatchObject({ kind: "reclaim", deadline });
+  });
+
+  test("the time to live ends the machine through the metadata endpoint, after a last checkpoint", async (context) => {
+    const machine = await start(context);
+    machine.boot({ command: writer, ttlEndsAt: inSeconds(3) });
+    await eventually("the request to end", () => (machine.metadata.terminated > 0 ? true : undefined));
+    expect(await sealedReasons(machine)).toEqual(["down"]);
+  });
+
+  test("a workload that ends by itself is sealed; the machine stays up and ends when it has been idle", async (context) => {
+    const machine = await start(context);
+    machine.boot({ command: ["sh", "-c", 'echo 9 > "$SPOT_CHECKPOINT_DIR/STEP"; exit 3'], idleSeconds: 4 });
+    const status = await eventually("its end", async () => {
+      const result = await machine.verb("status");
+      return result.stdout.includes('"exited"') ? machine.status() : undefined;
+    });
+    expect(status).toMatchObject({ exitCode: 3, step: "9" });
+    await eventually("the checkpoint", async () => ((await sealedReasons(machine)).includes("exit") ? true : undefined));
+    await eventually("the request to end", () => (machine.metadata.terminated > 0 ? true : undefined));
+    expect(await sealedReasons(machine)).toEqual(["exit"]);
+  });
+
+  test("checkpoints are sealed at the interval, and an unchanged state only once", async (context) => {
+    const machine = await start(context);
+    machine.boot({ command: writer, checkpointEverySeconds: 1 });
+    await eventually("the checkpoint", async () => ((await sealedReasons(machine)).includes("interval") ? true : undefined));
+    await systemClock.sleep(2500);
+    expect(await sealedReasons(machine)).toEqual(["interval"]);
+  });
+
+  test.for(KINDS)("with $name the whole way works", async ({ options }, context) => {
+    const machine = await start(context, options);
+    machine.boot({ command: writer, checkpointHook: 'echo hook > "$SPOT_CHECKPOINT_DIR/hook"' });
+    await running(machine);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(20) });
+    const checkpoint = await eventually("a sealed checkpoint", async () => (await listSealed(machine.volume))[0]);
+    expect(readdirSync(join(machine.sealedFolder, checkpoint.id, "data")).sort()).toEqual(["STEP", "hook"]);
+    expect((await machine.verb("stop")).stdout).toBe('{"stopped":true,"exitCode":143}\n');
+  });
 });

@@ -246,13 +246,18 @@ export function agentProcess(root: string, verb: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-/** Asks again and again until the answer is not undefined. @throws when that never happens, with what was last seen. */
+/**
+ * Asks again and again until the answer is not undefined. To ask a machine costs it several processes: of many that wait side
+ * by side on a busy computer, each asks the more rarely the longer an answer takes.
+ * @throws when that never happens, with what was waited for.
+ */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
   const until = systemClock.monotonic() + 60_000;
   while (systemClock.monotonic() < until) {
+    const asked = systemClock.monotonic();
     const answer = await ask();
     if (answer !== undefined) return answer;
-    await systemClock.sleep(40);
+    await systemClock.sleep(Math.min(500, Math.max(40, 4 * (systemClock.monotonic() - asked))));
   }
   throw new Error(`never came: ${what}`);
 }
