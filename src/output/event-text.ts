@@ -76,7 +76,6 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   "price-rose": (word) => word("because"),
   reap: (word) => `reap ended the ${word("kind")} ${word("providerId")}`,
   "refuse-parking": () => "not parked: there is no volume, and all would be lost",
-  "seal-early": (word) => (word("sealed") === "true" ? "sealed well before the deadline" : "could not seal well before the deadline"),
   "seal-early": (word) => `seals: ${word("because")}`,
   sleep: (word) => word("because"),
   "spot-back": (word) => `spot is on offer again (${word("pool")})`,
@@ -89,7 +88,6 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   wait: (word) => `waits: ${word("because")}`,
   wish: (word) => `is to be ${word("desired")}`,
   "work-on": (word) => word("because"),
-  "work-on": (word) => `works on until ${new Date(Number(word("nextLook"))).toISOString().slice(11, 19)}, then seals once more`,
 };
 
 function actionText(word: Word): string {
