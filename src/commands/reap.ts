@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { Orphan } from "../fleet/orphans.ts";
+import { holdsWork, type Orphan } from "../fleet/orphans.ts";
 import { type Reaped, reap as reapPlan } from "../fleet/reap.ts";
 import { readPlan } from "../fleet/reap-plan.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
@@ -11,13 +11,12 @@ import type { CommandContext, CommandModule, CommandResult } from "./command.ts"
 import { durationOption, openFleet } from "./fleet-context.ts";
 
 const LIMIT_MS = 10 * 60_000;
-const DISKS: readonly Orphan["kind"][] = ["volume", "root-disk", "trashed-volume"];
 
 export const reap: CommandModule = {
   configure(command: Command) {
     command
       .argument("<plan>", "the file that spot orphans --save wrote")
-      .option("--volumes", "delete its volumes too: every checkpoint on them is lost")
+      .option("--volumes", "delete its volumes and snapshots too: every checkpoint on them is lost")
       .option("--yes-old", "also when the plan is older than a day")
       .addHelpText(
         "after",
@@ -52,18 +51,23 @@ Examples:
   },
 };
 
-function question(rows: readonly Orphan[], volumes: boolean): string {
-  const wanted = rows.filter(({ kind }) => volumes || !DISKS.includes(kind));
+/** For people: "2 machines, 1 volume"; empty for none. */
+function countsOf(rows: readonly Orphan[]): string {
   const counts = new Map<string, number>();
-  for (const { kind } of wanted) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  const what = [...counts].map(([kind, count]) => `${count} ${kind}${count === 1 ? "" : "s"}`).join(", ");
+  for (const { kind } of rows) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts].map(([kind, count]) => `${count} ${kind}${count === 1 ? "" : "s"}`).join(", ");
+}
+
+function question(rows: readonly Orphan[], volumes: boolean): string {
+  const wanted = rows.filter((row) => volumes || !holdsWork(row));
+  const what = countsOf(wanted);
   const cost = costText(wanted);
   const unknown = wanted.filter(({ price, class: kind }) => kind === "bills" && price === null).length;
   const price = [...(cost === "" ? [] : [cost]), ...(unknown === 0 ? [] : [`${unknown} of unknown price`])].join(", ");
-  const disks = wanted.some(({ kind }) => DISKS.includes(kind));
-  const loss = disks ? " The volumes are DELETED with every checkpoint on them." : "";
-  const kept = rows.length - wanted.length;
-  const stays = kept === 0 ? "" : ` ${kept} volume${kept === 1 ? " stays" : "s stay"} (--volumes).`;
+  const disks = wanted.some(holdsWork);
+  const loss = disks ? " Volumes and snapshots are DELETED with every checkpoint on them." : "";
+  const kept = rows.filter((row) => !wanted.includes(row));
+  const stays = kept.length === 0 ? "" : ` ${countsOf(kept)} ${kept.length === 1 ? "stays" : "stay"} (--volumes).`;
   return `End ${what === "" ? "nothing" : what}${price === "" ? "" : ` (${price})`}?${loss}${stays}`;
 }
 

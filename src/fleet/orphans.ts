@@ -8,6 +8,11 @@ export type ResourceKind = "machine" | "volume" | "snapshot" | LeftoverKind;
 /** `bills`: costs as long as it is there. `respawns`: may bring a machine back. `harmless`: merely lies around. */
 export type ResourceClass = Leftover["class"];
 
+/** Whether work may lie on it: then it is ended only when that was asked for in so many words. */
+export function holdsWork({ kind }: { readonly kind: ResourceKind }): boolean {
+  return kind === "volume" || kind === "snapshot" || kind === "root-disk" || kind === "trashed-volume";
+}
+
 /** One thing at a provider, whatever it is, as far as it matters for whose it is. Times are epoch milliseconds. */
 export interface Resource {
   readonly provider: string;

@@ -4,7 +4,7 @@ import type { Provider } from "../providers/provider.ts";
 import type { IntentRecord } from "../state/records.ts";
 import { call, type Fleet } from "./fleet.ts";
 import { whileHolding } from "./lease.ts";
-import type { Orphan } from "./orphans.ts";
+import { holdsWork, type Orphan } from "./orphans.ts";
 import { checkAgain, lookAgain } from "./reap-check.ts";
 import { orphanJson, type ReapPlan } from "./reap-plan.ts";
 import { isRootKept, resourceLease } from "./strays.ts";
@@ -25,7 +25,7 @@ export interface ReapOptions {
   readonly signal: AbortSignal;
   /** For all of it, in milliseconds. */
   readonly limitMs: number;
-  /** Also volumes, with everything on them. */
+  /** Also volumes and their snapshots, with everything on them. */
   readonly volumes: boolean;
   readonly dryRun: boolean;
 }
@@ -69,12 +69,8 @@ export async function reap(fleet: Fleet, plan: ReapPlan, options: ReapOptions): 
   return plan.rows.flatMap((row) => done.get(row) ?? []);
 }
 
-function isKept({ kind }: Orphan, { volumes }: ReapOptions): boolean {
-  return !volumes && (kind === "volume" || kind === "root-disk" || kind === "trashed-volume");
-}
-
 async function reapOne(fleet: Fleet, row: Orphan, reaping: Reaping): Promise<Reaped> {
-  if (isKept(row, reaping)) return { row, outcome: "kept", why: "volumes are ended only with --volumes" };
+  if (holdsWork(row) && !reaping.volumes) return { row, outcome: "kept", why: `a ${row.kind} is ended only with --volumes` };
   const lease = resourceLease(row.provider, row.providerId);
   try {
     const result = await whileHolding(fleet, lease, reaping.signal, (held) =>

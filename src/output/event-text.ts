@@ -5,12 +5,15 @@ import { safeLine, stripControl } from "../platform/terminal.ts";
 import { plainPainter } from "./painter.ts";
 import type { Painter } from "./view.ts";
 
-/** One event as a line for people: time, instance, what happened. */
-export function eventText(event: FleetEvent, painter: Painter): string {
-  const time = painter.dim(new Date(event.at).toISOString().slice(11, 19));
+/** One event as a line for people: time in UTC, with the date where `now` (epoch ms) is on another day; instance, what happened. */
+export function eventText(event: FleetEvent, painter: Painter, now = event.at): string {
+  const [day, today] = [isoTime(event.at), isoTime(now)].map((text) => text.slice(0, 10));
+  const time = painter.dim(isoTime(event.at).slice(day === today ? 11 : 0, 19).replace("T", " "));
   const who = painter.bold(stripControl(event.instance ?? event.provider ?? "").padEnd(12));
   return `${time}  ${who}  ${sentence(event, painter)}`.trimEnd();
 }
+
+const isoTime = (ms: number) => new Date(ms).toISOString();
 
 /** What happened, without colours and without the time and the name. */
 export function eventSentence(event: FleetEvent): string {
