@@ -40,6 +40,7 @@ else
         provider,
         wire: {
           server: cloud.server,
+          many: 45,
           isChange: (request) => CHANGES.includes(actionOf(request)),
           credential: cloud.env["AWS_SECRET_ACCESS_KEY"] ?? "",
           skewClock(ms) {

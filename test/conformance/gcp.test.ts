@@ -32,15 +32,16 @@ providerConformance({
   // The API has no field for it: whether there is one, the launch says.
   tellsStock: false,
   looksTwice: true,
-  moreThanOnePage: 205,
+  moreThanOnePage: 45,
   async make() {
     const home = mkdtempSync(join(tmpdir(), "spot-gcp-"));
-    const cloud = await fakeGcp({ clock: systemClock, switches: { largestPage: 100 } });
+    const cloud = await fakeGcp({ clock: systemClock, switches: { largestPage: 20 } });
     const provider = await gcpProvider({ env: cloud.env, home, clock: hurried });
     return {
       provider,
       wire: {
         server: cloud.server,
+        many: 45,
         isChange,
         credential: cloud.credential,
         skewClock(ms) {

@@ -29,11 +29,12 @@ providerConformance({
   leftovers: ["key-pair"],
   notices: false,
   looksTwice: true,
-  moreThanOnePage: 205,
+  moreThanOnePage: 45,
   async make() {
     const home = mkdtempSync(join(tmpdir(), "spot-hyperstack-"));
     const cloud = await fakeHyperstack({
       clock: systemClock,
+      switches: { largestPage: 20 },
       // The suite takes a machine that runs for one that can be reached.
       delays: { addressMs: 0 },
     });
@@ -42,6 +43,7 @@ providerConformance({
       provider,
       wire: {
         server: cloud.server,
+        many: 45,
         isChange,
         credential: cloud.env["HYPERSTACK_API_KEY"] ?? "",
         skewClock(ms) {

@@ -33,6 +33,8 @@ export interface WireControls {
   readonly credential: string;
   /** From now on the cloud's clock is this far ahead, in the `Date` header and in every time that it tells. */
   skewClock(ms: number): void;
+  /** How many machines are more than one page of its list; 110 unless told. */
+  readonly many?: number;
   /** From now on every instance is shown with a state word that no document knows. */
   useUnknownState(): void;
 }

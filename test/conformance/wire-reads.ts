@@ -44,6 +44,9 @@ async function goesUnseen(wired: Wired, what: Parameters<typeof struck>[1]) {
   expect((await alive(wired)).map((one) => one.providerId)).toEqual([providerId]);
 }
 
+/** More than a page of any list whose page is not told. */
+const MANY = 110;
+
 export const readRows = {
   "empty account": {
     title: "nothing rented is an empty list",
@@ -118,7 +121,7 @@ export const readRows = {
     async run(wired) {
       const { provider, controls, context, offer, spec } = wired;
       await controls.holdProvisioning();
-      const many = 110;
+      const many = wired.wire.many ?? MANY;
       await controls.setStock(offer.type, many + 10);
       for (let count = 0; count < many; count++) await provider.launch(spec(fresh()), context);
       expect(new Set((await alive(wired)).map(({ token }) => token)).size).toBe(many);
@@ -134,7 +137,7 @@ export const readRows = {
     async run(wired) {
       const { provider, controls, wire, context, offer, spec } = wired;
       await controls.holdProvisioning();
-      const many = 110;
+      const many = wired.wire.many ?? MANY;
       await controls.setStock(offer.type, many + 10);
       for (let count = 0; count < many; count++) await provider.launch(spec(fresh()), context);
       const [first] = await alive(wired);
