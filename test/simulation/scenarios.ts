@@ -16,7 +16,9 @@ const never = () => new AbortController().signal;
 /** What `spot up` does. */
 export async function up(fleet: Fleet, spec: InstanceSpec): Promise<InstanceRecord> {
   const plan = await planLaunch(fleet, spec, never());
-  const [offer] = plan.offers;
+  const [first] = plan.offers;
+  const mayFallBack = first === undefined && spec.fallbackAfterMs !== null;
+  const offer = mayFallBack ? (await planLaunch(fleet, spec, never(), { onDemand: true })).offers[0] : first;
   if (offer === undefined) throw new Error(plan.why ?? "nothing fits");
   const record = newRecord(fleet, spec, offer);
   const ours = await claimName(fleet, record);
@@ -51,14 +53,14 @@ export async function restore(fleet: Fleet, name = "train", capMs = LIMIT_MS): P
   await wakeUp(fleet, record, { signal: never(), capMs, sleepLimitMs: LIMIT_MS });
 }
 
-/** What `spot watch --act` does, for so long: it acts, or stands by while another one does. */
-export async function watchAndAct(fleet: Fleet, ms: number): Promise<void> {
+/** What `spot watch --act` does, for so long, a pass every so often: it acts, or stands by while another one does. */
+export async function watchAndAct(fleet: Fleet, ms: number, everyMs = 5_000): Promise<void> {
   const end = fleet.clock.now() + ms;
   const seat = controllerSeat(fleet);
   try {
     while (fleet.clock.now() < end) {
       await onePass(seat);
-      await fleet.clock.sleep(5_000);
+      await fleet.clock.sleep(everyMs);
     }
   } finally {
     await seat.leave();

@@ -7,7 +7,7 @@ import { verdaProvider } from "../../src/providers/verda/provider.ts";
 import { fakeAlibaba } from "../clouds/alibaba/alibaba.ts";
 import { fakeAws } from "../clouds/aws/aws.ts";
 import { motoAvailable } from "../clouds/aws/moto.ts";
-import { fakeGcp } from "../clouds/gcp/fake.ts";
+import { type FakeGcp, fakeGcp } from "../clouds/gcp/fake.ts";
 import { fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
 import { fakePpio } from "../clouds/ppio/fake.ts";
 import { fakeVerda } from "../clouds/verda/verda.ts";
@@ -28,6 +28,9 @@ function ppioCloud(vendor: "ppio" | "novita", reclaimedAs: "gone" | "terminated"
       async giveNotice(seconds) {
         for (const { providerId } of fake.living()) fake.reclaim(providerId, seconds);
         return true;
+      },
+      async takeBack() {
+        for (const { providerId } of fake.living()) fake.withdraw(providerId);
       },
       close: fake.close,
     };
@@ -93,6 +96,15 @@ function alibabaCloud(reclaims: boolean): MakeCloud {
         for (const { providerId } of reclaims ? fake.living() : []) await fake.reclaim(providerId, seconds);
         return reclaims;
       },
+      async takeBack() {
+        for (const { providerId } of fake.living()) {
+          const instance = fake.instance(providerId);
+          if (instance.lock !== "Recycling") continue;
+          fake.site.schedule.cancel(instance);
+          instance.lock = null;
+          instance.terminationTime = null;
+        }
+      },
       close: fake.close,
     };
   };
@@ -114,13 +126,16 @@ function awsCloud(reclaims: boolean): MakeCloud {
           if (state === "running") await fake.reclaim(providerId, { tell: "status" });
         return reclaims;
       },
+      async takeBack() {
+        for (const { providerId } of fake.living()) await fake.withdraw(providerId);
+      },
       close: fake.close,
     };
   };
 }
 
-/** A reclaim leaves a stopped machine whose disk goes on costing. */
-function gcpCloud(reclaims: boolean): MakeCloud {
+/** A reclaim leaves a stopped machine whose disk goes on costing. Its notices, where it gives any, are heard inside alone. */
+function gcpCloud(reclaims: boolean, tellsInside = false): MakeCloud {
   return async (clock) => {
     const fake = await fakeGcp({ clock });
     // What happens on the disk is nothing that the virtual clock waits for: a library is read before, and nothing is kept.
@@ -130,9 +145,28 @@ function gcpCloud(reclaims: boolean): MakeCloud {
       server: fake.server,
       living: fake.living,
       volumes: fake.volumes,
-      giveNotice: takeAll(fake, reclaims),
+      ...(tellsInside ? toldInside(fake) : { giveNotice: takeAll(fake, reclaims) }),
       close: fake.close,
     };
+  };
+}
+
+function toldInside(fake: FakeGcp): Pick<CloudOnTheWire, "giveNotice" | "tellsInside" | "takeBack"> {
+  return {
+    tellsInside: true,
+    async giveNotice(seconds) {
+      for (const { providerId } of fake.living()) await fake.reclaim(providerId, seconds);
+      return true;
+    },
+    async takeBack() {
+      for (const { providerId, status } of fake.living()) {
+        const vm = fake.vm(providerId);
+        if (status !== "RUNNING" || !vm.isBeingPreempted) continue;
+        fake.site.cancel(vm);
+        vm.isBeingPreempted = false;
+        vm.preempted = false;
+      }
+    },
   };
 }
 
@@ -150,4 +184,15 @@ export const SWEPT_CLOUDS: Readonly<Record<string, MakeCloud>> = {
   gcp: gcpCloud(false),
   "gcp, reclaimed": gcpCloud(true),
   ...(motoAvailable() ? { aws: awsCloud(false), "aws, reclaimed": awsCloud(true) } : {}),
+};
+
+/** One of each, with notices, or reclaims where there are none: for what is swept beside whole lives. */
+export const EACH_CLOUD: Readonly<Record<string, MakeCloud>> = {
+  ppio: ppioCloud("ppio", "gone"),
+  novita: ppioCloud("novita", "exited"),
+  hyperstack: hyperstackCloud("A"),
+  verda: verdaCloud(true),
+  alibaba: alibabaCloud(true),
+  gcp: gcpCloud(true, true),
+  ...(motoAvailable() ? { aws: awsCloud(true) } : {}),
 };

@@ -1,3 +1,4 @@
+import type { Clock } from "../../src/platform/clock.ts";
 import { localWire } from "../conformance/local-wire.ts";
 import { clientsOf, context, runningCloud } from "../local-cloud/running-cloud.ts";
 import type { CloudOnTheWire, Tempo } from "./wire-world.ts";
@@ -6,8 +7,8 @@ import type { CloudOnTheWire, Tempo } from "./wire-world.ts";
 export const LOCAL_TEMPO: Tempo = { sealMs: 20, mountMs: 0, noticeSeconds: 3, betweenMs: 2_400 };
 
 /** The embedded cloud itself, behind a wire that can be disturbed. */
-export async function localCloudOnTheWire(): Promise<CloudOnTheWire> {
-  const { home, provider: direct, control, close } = await runningCloud();
+export async function localCloudOnTheWire(clock: Clock): Promise<CloudOnTheWire> {
+  const { home, provider: direct, control, close } = await runningCloud({ clock });
   const through = await localWire(home);
   let machines: readonly { readonly providerId: string; readonly name: string; readonly state: string }[] = [];
   let volumes: readonly { readonly providerId: string; readonly name: string }[] = [];
@@ -18,7 +19,7 @@ export async function localCloudOnTheWire(): Promise<CloudOnTheWire> {
   // Whoever comes in is let in as long as the cloud itself has the machine.
   const watching = setInterval(() => void refresh().catch(() => undefined), 20);
   return {
-    provider: clientsOf(through.home).provider,
+    provider: clientsOf(through.home, clock).provider,
     server: through.wire.server,
     living: () => machines,
     volumes: () => volumes,
@@ -28,6 +29,10 @@ export async function localCloudOnTheWire(): Promise<CloudOnTheWire> {
       for (const { providerId, state } of machines)
         if (state === "running") await control.reclaim(providerId, { noticeSeconds, kind: "reclaim" }, context.signal);
       return true;
+    },
+    async takeBack() {
+      await refresh();
+      for (const { providerId } of machines) await control.withdraw(providerId, context.signal).catch(() => undefined);
     },
     async close() {
       clearInterval(watching);

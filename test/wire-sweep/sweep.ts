@@ -17,30 +17,42 @@ export interface Played {
   readonly told: number;
 }
 
+export interface Expected {
+  /** How many machines there may be; 1 unless told. */
+  readonly machines?: number;
+  /** What is there, ours, and has no record: made from a state that is lost, and left alone. */
+  readonly strangers?: ReadonlySet<string>;
+}
+
 /** What no fault may lead to: two machines, a machine without a record, a volume lost or unknown, a promise left open. */
-async function brokenNow({ cloud, state }: WireWorld): Promise<readonly string[]> {
+export async function brokenNow({ cloud, state }: WireWorld, { machines: most = 1, strangers }: Expected = {}): Promise<readonly string[]> {
   await cloud.refresh?.();
   const broken: string[] = [];
   const records = await state.instances({ includeGone: true });
   const living = records.filter((record) => record.state !== "gone");
   const machines = cloud.living();
-  if (machines.length > 1) broken.push(`${machines.length} machines: ${machines.map(({ name }) => name)}`);
+  if (machines.length > most) broken.push(`${machines.length} machines: ${machines.map(({ name }) => name)}`);
   for (const { providerId } of machines)
-    if (!living.some((record) => record.providerId === providerId)) broken.push(`the machine ${providerId} has no record`);
+    if (strangers?.has(providerId) !== true && !living.some((record) => record.providerId === providerId))
+      broken.push(`the machine ${providerId} has no record`);
   for (const record of living)
     if (record.providerId !== null && !machines.some(({ providerId }) => providerId === record.providerId))
       broken.push(`${record.name} is ${record.state}, and its machine ${record.providerId} is not there`);
   const known = await state.volumes();
   for (const { providerId, name } of cloud.volumes())
-    if (!known.some((volume) => volume.providerId === providerId)) broken.push(`the volume ${name} has no record`);
+    if (strangers?.has(providerId) !== true && !known.some((volume) => volume.providerId === providerId))
+      broken.push(`the volume ${name} has no record`);
   // The root disk that a living machine boots from is its own; no list shows it.
   const isInUse = (name: string) => name.startsWith("train-root") && machines.length > 0;
   for (const volume of known)
     if (!isInUse(volume.name) && !cloud.volumes().some(({ providerId }) => providerId === volume.providerId))
       broken.push(`the volume ${volume.name} is lost`);
-  if (records.length > 0 && records.some(({ readyAt }) => readyAt !== null) && !known.some(({ name }) => name === "work"))
+  const withVolume = records.filter(({ spec }) => spec.volume?.name === "work");
+  if (withVolume.some(({ readyAt }) => readyAt !== null) && !known.some(({ name }) => name === "work"))
     broken.push("the work's volume is gone");
   for (const intent of await state.pendingIntents()) broken.push(`the ${intent.kind} intent is still open`);
+  for (const { successor } of living.map(({ outlook }) => outlook))
+    if (successor !== null) broken.push("a machine rented ahead is left over");
   const open = (await state.ledger({ openOnly: true })).filter(({ kind }) => kind === "gpu");
   for (const { providerId } of open)
     if (!machines.some((machine) => machine.providerId === providerId)) broken.push(`the ledger runs for ${providerId}, which is gone`);

@@ -10,7 +10,7 @@ import type { FakeRequest, FakeServer } from "../clouds/fake-server.ts";
 import { type VirtualClock, virtualClock } from "../simulation/virtual-clock.ts";
 import { sampleSpec } from "../state/sample-records.ts";
 import { requestsInFlight } from "./in-flight.ts";
-import { type RentedGuests, rentedGuests } from "./rented-guest.ts";
+import { type Rented, type RentedGuests, rentedGuests } from "./rented-guest.ts";
 
 /** What the sweep must know of and do to the cloud behind a provider. */
 export interface CloudOnTheWire {
@@ -22,6 +22,10 @@ export interface CloudOnTheWire {
   volumes(): readonly { readonly providerId: string; readonly name: string }[];
   /** The provider's word that its machines will be reclaimed; false where this cloud gives none. */
   giveNotice(seconds: number): Promise<boolean>;
+  /** Its machines hear of their notices inside, and its API says nothing of them. */
+  readonly tellsInside?: true;
+  /** Takes the notices back that it gave; absent where it gives none. */
+  takeBack?(): Promise<void>;
   /** Whether a request changes something, where its method does not say so: some APIs are all POST. */
   isChange?(request: FakeRequest): boolean;
   /** What the books above are as of; asked before they are read. */
@@ -47,16 +51,18 @@ export interface WireWorld {
   readonly state: State;
   readonly guests: RentedGuests;
   readonly spec: InstanceSpec;
-  /** A new process of ours. */
-  start(): Fleet;
+  /** A new process of ours; with another state, one of somebody else's with the same account. */
+  start(other?: State): Fleet;
   /** That process is dead; its leases are free. */
   bury(fleet: Fleet): void;
+  /** A long time in which nobody does anything. To be awaited inside `clock.run`. Milliseconds. */
+  leap(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
 /** `real`: on the real clock, at this tempo, for a cloud that knows no other. */
 export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, real?: Tempo): Promise<WireWorld> {
-  const clock = real === undefined ? virtualClock(Date.UTC(2026, 0, 5), requestsInFlight()) : realClock;
+  const clock: LeapingClock = real === undefined ? leapingVirtually() : leapingClock();
   const tempo = real ?? GENEROUS;
   const cloud = await make(clock);
   const { provider } = cloud;
@@ -71,8 +77,10 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
     volume: { name: "work", sizeGb: 20, mount: "/data" },
   });
   // An id may carry its place, `region/id`; the alias is a name for a host.
-  const isUp = (alias: string) => cloud.living().some(({ providerId }) => alias.includes(providerId.split("/").at(-1) ?? providerId));
-  const guests = rentedGuests(clock, provider.capabilities.machine, isUp, "work", tempo);
+  const machineAt = (alias: string) => cloud.living().find(({ providerId }) => alias.includes(providerId.split("/").at(-1) ?? providerId));
+  const isUp = (alias: string) => machineAt(alias) !== undefined;
+  const whoIs = (alias: string) => rentedAs(machineAt(alias)?.name ?? spec.name);
+  const guests = rentedGuests(clock, provider.capabilities.machine, isUp, whoIs, tempo);
   const buried = new Set<string>();
   let started = 0;
   return {
@@ -82,10 +90,10 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
     state,
     guests,
     spec,
-    start() {
+    start(other = state) {
       started += 1;
       return {
-        state,
+        state: other,
         provider: async () => provider,
         guest: guests.door,
         clock,
@@ -97,6 +105,7 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
       };
     },
     bury: (fleet) => void buried.add(fleet.owner),
+    leap: clock.leap,
     async close() {
       await state.close();
       await cloud.close();
@@ -104,8 +113,35 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
   };
 }
 
-/** The real clock, for whom it is virtual enough. */
-const realClock: VirtualClock = { ...systemClock, run: (work) => work, pass: (ms) => systemClock.sleep(ms) };
+interface LeapingClock extends VirtualClock {
+  leap(ms: number): Promise<void>;
+}
+
+function leapingVirtually(): LeapingClock {
+  const clock = virtualClock(Date.UTC(2026, 0, 5), requestsInFlight());
+  return { ...clock, leap: (ms) => clock.sleep(ms) };
+}
+
+/** The real clock, for whom it is virtual enough. Over a long time in which nothing happens it leaps. */
+function leapingClock(): LeapingClock {
+  let ahead = 0;
+  return {
+    now: () => systemClock.now() + ahead,
+    monotonic: () => systemClock.monotonic() + ahead,
+    sleep: systemClock.sleep,
+    run: (work) => work,
+    pass: (ms) => systemClock.sleep(ms),
+    async leap(ms) {
+      ahead += ms;
+    },
+  };
+}
+
+/** The instances of the sweeps by the names of their machines, which begin with theirs: a `bare` one has no volume. */
+function rentedAs(machine: string): Rented {
+  if (machine.startsWith("bare")) return { instance: machine, volume: null };
+  return machine.startsWith("other") ? { instance: "other", volume: "other" } : { instance: "train", volume: "work" };
+}
 
 const MOST_PASSES = 30;
 

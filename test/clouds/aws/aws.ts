@@ -10,7 +10,7 @@ import { shutDownFromInside } from "./instances.ts";
 import { assumeRole, leaseAccount } from "./moto.ts";
 import { getProducts, spotAdvisor } from "./price-lists.ts";
 import { pointAt, typeNamed } from "./prices.ts";
-import { announce, openQueue, type Reclaim, recommend } from "./reclaim.ts";
+import { announce, openQueue, type Reclaim, recommend, takeBack } from "./reclaim.ts";
 import { errorAnswer, Refusal } from "./refusal.ts";
 import { settler } from "./room.ts";
 import { readAuthorization } from "./sigv4.ts";
@@ -37,6 +37,8 @@ export interface FakeAws extends Views {
   settle(): Promise<void>;
   /** EC2 takes it back: after a notice, of two minutes unless told, or at once with `noticeSeconds: 0`. */
   reclaim(providerId: string, how?: Reclaim): Promise<void>;
+  /** A notice is taken back. */
+  withdraw(providerId: string): Promise<void>;
   /** A rebalance recommendation. */
   rebalance(providerId: string): Promise<void>;
   /** The machine is shut down from within. */
@@ -185,6 +187,7 @@ export async function fakeAws(options: FakeAwsOptions): Promise<FakeAws> {
         if (!instance.isSpot || !["pending", "running"].includes(instance.state)) throw new Error(`${providerId} cannot be reclaimed`);
         return announce(state, instance, how);
       }),
+    withdraw: (providerId) => change(providerId, async (instance) => takeBack(state, instance)),
     rebalance: (providerId) => change(providerId, (instance) => recommend(state, instance)),
     shutDown: (providerId) => change(providerId, (instance) => shutDownFromInside(state, instance)),
     ...marketOf(state),

@@ -78,6 +78,15 @@ export async function announce(state: AwsState, instance: FakeInstance, { notice
     await post(state, event(state, instance, "EC2 Spot Instance Interruption Warning", givenAt, { "instance-action": action }));
 }
 
+/** Takes a notice back that has not run out; no document says that it happens, and none that it does not. */
+export function takeBack(state: AwsState, instance: FakeInstance): void {
+  const request = requestOf(state, instance);
+  if (instance.doom === null) return;
+  instance.doom = null;
+  instance.noticeAt = null;
+  if (request?.status.code.startsWith("marked-for-") === true) setStatus(request, "active", "fulfilled", state.clock.now());
+}
+
 /** A recommendation, which says nothing of when, or whether. */
 export async function recommend(state: AwsState, instance: FakeInstance): Promise<void> {
   const now = state.clock.now();

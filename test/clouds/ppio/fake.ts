@@ -39,6 +39,8 @@ export interface FakePpio {
   bills(providerId: string): readonly BilledSpan[];
   /** Gives notice once the protection is over, and reclaims so much later. */
   reclaim(providerId: string, noticeSeconds: number): void;
+  /** Takes a notice back; no document says that it happens, and none that it does not. */
+  withdraw(providerId: string): void;
   /** Stops one, as its owner may in the console. */
   stop(providerId: string): void;
   setStock(type: string, count: number, clusterId?: string): void;
@@ -95,6 +97,7 @@ export async function fakePpio(options: FakePpioOptions): Promise<FakePpio> {
       storages.all().map(({ storageId, storageName }) => ({ providerId: storageId, name: storageName, token: tokenOf(storageName) })),
     bills: (providerId) => instances.bills(providerId),
     reclaim: (providerId, noticeSeconds) => instances.reclaim(instances.find(providerId), noticeSeconds * 1000),
+    withdraw: (providerId) => instances.withdraw(instances.find(providerId)),
     stop: (providerId) => instances.stop(instances.find(providerId)),
     setStock: (type, count, clusterId) => market.setStock(type, count, clusterId),
     addRegistryAuth: (id, name) => void auths.set(id, name),

@@ -75,6 +75,8 @@ export interface Instances {
   remove(instance: Instance): void;
   /** Gives notice as soon as the protection allows, and reclaims `noticeMs` later. */
   reclaim(instance: Instance, noticeMs: number): void;
+  /** Takes a notice back that has not run out. */
+  withdraw(instance: Instance): void;
   settle(): Promise<void>;
   close(): Promise<void>;
 }
@@ -274,6 +276,9 @@ export function instances({ clock, market, settings, startMachine }: Wiring): In
     reclaim(instance, noticeMs) {
       const noticeAt = Math.max(clock.now(), instance.createdAt + settings().protectionMs);
       instance.reclaim = { noticeAt, at: noticeAt + noticeMs, over: "no" };
+    },
+    withdraw(instance) {
+      if (instance.reclaim?.over === "no") instance.reclaim = null;
     },
     settle() {
       settling = settling.then(pass);

@@ -1,0 +1,243 @@
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { moneyFromDecimal } from "../../src/model/money.ts";
+import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
+import { restore, up, watchAndAct } from "../simulation/scenarios.ts";
+import type { Expected } from "./sweep.ts";
+import type { WireWorld } from "./wire-world.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** How a path is walked once. Each step is a process of its own; how it ends is not asked, only what is left behind it. */
+export interface Walk {
+  /** What happens before, undisturbed. */
+  prepare(fleet: Fleet): Promise<void>;
+  readonly steps: readonly PathStep[];
+  /** What somebody does again once all is quiet, undisturbed. */
+  again?(fleet: Fleet): Promise<void>;
+  /** What is there in the end besides what one instance has. */
+  readonly expected?: Expected;
+  /** What must hold in the end, whatever failed on the way. */
+  broken(): Promise<readonly string[]>;
+  /** What the undisturbed walk must have shown besides. */
+  shows?(): Promise<readonly string[]>;
+  close?(): Promise<void>;
+}
+
+export interface PathStep {
+  do(fleet: Fleet): Promise<void>;
+  /** Somebody else's doing, which nothing disturbs. */
+  readonly aside?: true;
+}
+
+export interface Path {
+  readonly name: string;
+  /** Clouds without notices have nothing to take back. */
+  readonly needsNotices?: true;
+  begin(scene: PathScene): Walk;
+}
+
+export interface PathScene {
+  readonly world: WireWorld;
+  /** What the market of this cloud has; turned while the path is walked. */
+  readonly market: { hasSpot: boolean };
+  /** Machines that are being taken back, beside which another one may be rented. */
+  readonly doomed: Set<string>;
+}
+
+/** How long a notice is, and how often a controller passes meanwhile. Milliseconds. */
+function paceOf({ tempo, cloud }: WireWorld): { readonly noticeMs: number; readonly everyMs: number; readonly afterMs: number } {
+  if (tempo.noticeSeconds < 60) return { noticeMs: tempo.noticeSeconds * 1_000, everyMs: 400, afterMs: 1_500 };
+  // Alibaba's are told without their end: as long as they usually are.
+  const usual = cloud.provider.capabilities.noticeSeconds;
+  const noticeMs = usual === 300 ? 300_000 : 120_000;
+  return { noticeMs, everyMs: 20_000, afterMs: 30_000 };
+}
+
+async function train({ state }: WireWorld): Promise<InstanceRecord | undefined> {
+  return (await state.instances({ includeGone: true })).find(({ name }) => name === "train");
+}
+
+const idsOf = ({ cloud }: WireWorld) => cloud.living().map(({ providerId }) => providerId);
+
+/** A controller that listens to the agents. */
+const watching = ({ guests }: WireWorld, fleet: Fleet): Fleet => ({ ...fleet, ear: guests.ear });
+
+async function giveNotice({ world, doomed }: PathScene, ms: number): Promise<boolean> {
+  for (const id of idsOf(world)) doomed.add(id);
+  const given = await world.cloud.giveNotice(ms / 1_000);
+  const { tellsInside } = world.cloud;
+  if (tellsInside) for (const id of doomed) world.guests.hear(id.split("/").at(-1) ?? id, world.clock.now() + ms);
+  return given && (tellsInside === true || world.cloud.takeBack !== undefined);
+}
+
+/** What a reclaim of `train` leads to. */
+function reclaimed(scene: PathScene, onReclaim: InstanceSpec["onReclaim"], state: InstanceRecord["state"]): Walk {
+  const { world } = scene;
+  const { noticeMs, everyMs, afterMs } = paceOf(world);
+  let first: string | null = null;
+  let heard = false;
+  return {
+    async prepare(fleet) {
+      first = (await up(fleet, { ...world.spec, onReclaim })).providerId;
+      await fleet.clock.sleep(world.tempo.betweenMs / 2);
+      await world.cloud.refresh?.();
+      heard = await giveNotice(scene, noticeMs);
+    },
+    steps: [{ do: (fleet) => watchAndAct(watching(world, fleet), noticeMs + afterMs, everyMs) }],
+    async broken() {
+      const record = await train(world);
+      const broken = record?.state === state ? [] : [`it ended up ${record?.state} (${record?.reason})`];
+      if (heard && world.guests.sealed.length === 0) broken.push("its work was never sealed");
+      if (state === "running" && record?.providerId === first) broken.push("its machine was taken back, and is there");
+      return broken;
+    },
+  };
+}
+
+const reclaimedAndReplaced: Path = {
+  name: "a reclaim, replaced",
+  begin(scene) {
+    const { world } = scene;
+    const walk = reclaimed(scene, "replace", "running");
+    return {
+      ...walk,
+      async shows() {
+        const { volumes } = world.cloud.provider;
+        // A machine is rented ahead where a volume can be attached to one that runs, and a notice leaves time for it.
+        const canBeAhead = volumes?.attach !== undefined && world.cloud.takeBack !== undefined;
+        const ahead = await acted(world, "launch-ahead");
+        return ahead === Number(canBeAhead) ? [] : [`${ahead} machines were rented ahead`];
+      },
+    };
+  },
+};
+
+const reclaimedAndAsleep: Path = { name: "a reclaim, to hibernate", begin: (scene) => reclaimed(scene, "hibernate", "hibernated") };
+
+const takenBack: Path = {
+  name: "a notice, withdrawn",
+  needsNotices: true,
+  begin(scene) {
+    const { world } = scene;
+    const { noticeMs, everyMs, afterMs } = paceOf(world);
+    let first: string | null = null;
+    return {
+      async prepare(fleet) {
+        first = (await up(fleet, { ...world.spec, onReclaim: "replace" })).providerId;
+        await fleet.clock.sleep(world.tempo.betweenMs / 2);
+        await world.cloud.refresh?.();
+        await giveNotice(scene, noticeMs);
+        // So near to its end that another machine is rented ahead, where that is possible.
+        await fleet.clock.sleep(0.6 * noticeMs);
+      },
+      steps: [
+        { do: (fleet) => watchAndAct(watching(world, fleet), everyMs, everyMs / 2) },
+        {
+          aside: true,
+          async do() {
+            await world.cloud.takeBack?.();
+            for (const id of world.cloud.tellsInside ? scene.doomed : []) world.guests.hear(id.split("/").at(-1) ?? id, null);
+          },
+        },
+        { do: (fleet) => watchAndAct(watching(world, fleet), afterMs, everyMs) },
+      ],
+      async broken() {
+        const record = await train(world);
+        const stays = record?.state === "running" && record.providerId === first && record.notice === null;
+        return stays
+          ? []
+          : [`it is ${record?.state} on ${record?.providerId} and was on ${first} (${record?.reason}), ${record?.notice?.source}`];
+      },
+      async shows() {
+        const heard = (await world.state.events({ limit: 10_000 })).some(({ type }) => type === "notice");
+        return heard && world.guests.sealed.length > 0 ? [] : ["no notice was heard, or nothing sealed"];
+      },
+    };
+  },
+};
+
+async function acted({ state }: WireWorld, action: string): Promise<number> {
+  return (await state.events({ limit: 10_000 })).filter(({ data }) => data["action"] === action).length;
+}
+
+const fallback: Path = {
+  name: "fallback, and back to spot",
+  begin({ world, market }) {
+    const { everyMs, afterMs } = paceOf(world);
+    return {
+      async prepare() {
+        market.hasSpot = false;
+      },
+      steps: [
+        {
+          do: async (fleet) => void (await up(fleet, { ...world.spec, onReclaim: "replace", fallbackAfterMs: 1_000, returnToSpot: true })),
+        },
+        {
+          aside: true,
+          async do() {
+            market.hasSpot = true;
+            await world.leap(HOUR_MS * 0.75);
+          },
+        },
+        { do: (fleet) => watchAndAct(fleet, afterMs + everyMs, everyMs) },
+      ],
+      async broken() {
+        const record = await train(world);
+        const isFine = record === undefined || record.state === "gone" || record.state === "running";
+        return isFine ? [] : [`it ended up ${record.state} (${record.reason})`];
+      },
+      async shows() {
+        const record = await train(world);
+        const fell = (await acted(world, "fallback")) > 0 || (record?.generation ?? 0) > 1;
+        return record?.billing === "spot" && fell && world.guests.sealed.length > 0
+          ? []
+          : [`it is ${record?.state} on ${record?.billing}, generation ${record?.generation}, ${world.guests.sealed.length} sealed`];
+      },
+    };
+  },
+};
+
+const atCap: Path = {
+  name: "a budget at its cap",
+  begin({ world }) {
+    const { everyMs } = paceOf(world);
+    const refused: string[] = [];
+    const mustRefuse = async (what: string, work: Promise<unknown>) => {
+      const code = await work.then(
+        () => "done",
+        (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : String(error)),
+      );
+      refused.push(`${what}: ${code}`);
+    };
+    let first: readonly string[] = [];
+    return {
+      async prepare(fleet) {
+        await up(fleet, world.spec);
+        await world.leap(HOUR_MS);
+        await world.cloud.refresh?.();
+        first = idsOf(world);
+        const cap = moneyFromDecimal("0.02", "USD");
+        await fleet.state.commit({ budgets: [{ scope: "total", cap, atCap: "hibernate", createdAt: 0, said: { percent: 0, at: 0 } }] });
+      },
+      steps: [
+        { do: (fleet) => mustRefuse("up", up(fleet, { ...world.spec, name: "bare", volume: null })) },
+        { do: (fleet) => watchAndAct(fleet, everyMs, everyMs) },
+        { do: (fleet) => mustRefuse("restore", restore(fleet)) },
+      ],
+      async broken() {
+        const records = await world.state.instances({ includeGone: true });
+        const record = await train(world);
+        const broken = record?.state === "hibernated" ? [] : [`it ended up ${record?.state} (${record?.reason})`];
+        if (world.guests.sealed.length === 0) broken.push("its work was never sealed");
+        if (records.some(({ name, providerId }) => name === "bare" && providerId !== null)) broken.push("a machine was rented at the cap");
+        for (const id of idsOf(world)) if (!first.includes(id)) broken.push(`${id} was rented at the cap`);
+        return broken;
+      },
+      async shows() {
+        return refused.join() === "up: SPOT_E_BUDGET,restore: SPOT_E_BUDGET" ? [] : refused;
+      },
+    };
+  },
+};
+
+export const POLICY_PATHS: readonly Path[] = [reclaimedAndReplaced, takenBack, reclaimedAndAsleep, fallback, atCap];
