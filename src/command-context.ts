@@ -3,10 +3,11 @@ import { join } from "node:path";
 import type { CommandContext } from "./commands/command.ts";
 import type { GlobalFlags } from "./global-flags.ts";
 import { usageProblem } from "./model/problem.ts";
+import type { OutputFormat } from "./output/format.ts";
 import { type LiveProgress, lineProgress, silentProgress, spinnerProgress } from "./output/live-progress.ts";
 import { painterFor } from "./output/painter.ts";
 import type { Painter } from "./output/view.ts";
-import { safeJson, stripControl } from "./platform/terminal.ts";
+import { safeJson, safeLine, stripControl } from "./platform/terminal.ts";
 import type { World } from "./platform/world.ts";
 import type { Provider } from "./providers/provider.ts";
 import type { Listing } from "./state/listing.ts";
@@ -70,7 +71,7 @@ export async function commandContext(
     },
     commandTree: () => import("./describe-commands.ts").then(({ describeCommands }) => describeCommands()),
     emit(event, text) {
-      progress.aside(() => stdout.write(flags.machine ? `${safeJson(event)}\n` : `${text}\n`));
+      progress.aside(() => stdout.write(`${streamLine(flags.format, event, text)}\n`));
     },
     async confirm(question, flag) {
       if (flags.yes) return true;
@@ -91,6 +92,25 @@ export async function commandContext(
     await state.opened()?.then((open: State) => open.close());
   };
   return { context, close };
+}
+
+/** One event as its format has it. YAML: each a document of its own; columns: what it has of these, by tabs. */
+function streamLine(format: OutputFormat, event: Readonly<Record<string, unknown>>, text: string): string {
+  switch (format.kind) {
+    case "table":
+      return text;
+    case "yaml":
+      return `--- ${safeJson(event)}`;
+    case "columns":
+      return format.keys.map((key) => cellText(event[key])).join("\t");
+    default:
+      return safeJson(event);
+  }
+}
+
+function cellText(value: unknown): string {
+  if (value === undefined || value === null || value === "") return "-";
+  return typeof value === "string" ? safeLine(value) : safeJson(value);
 }
 
 /** The state that `SPOT_STATE_URL` names. @throws Problem, which never repeats that URL. */

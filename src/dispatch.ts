@@ -4,7 +4,7 @@ import { addNames, configureVerb, findVerb, newRoot, tableOf } from "./command-t
 import type { CommandModule, CommandResult } from "./commands/command.ts";
 import { type GlobalFlags, readGlobalFlags } from "./global-flags.ts";
 import { EXIT } from "./model/exit-codes.ts";
-import { usageProblem } from "./model/problem.ts";
+import { Problem, usageProblem } from "./model/problem.ts";
 import { viewText } from "./output/format.ts";
 import { painterFor } from "./output/painter.ts";
 import { deadline } from "./platform/clock.ts";
@@ -60,13 +60,23 @@ async function runVerb(
     await writeAnswer(result, flags, world);
     if (result.exit !== undefined) return result.exit;
     // Without an answer it has only come to its end because its time was over, as a watch does.
-    if (result.view === undefined && cap?.signal.aborted === true && !outside.signal.aborted) return EXIT.timeout;
+    if (result.view === undefined && cap?.signal.aborted === true && !outside.signal.aborted) throw timeIsUp(options["timeout"]);
     return exitOfSignal(outside.signal);
   } finally {
     context.progress.stop();
     cap?.done();
     await close();
   }
+}
+
+function timeIsUp(given: unknown) {
+  return new Problem({
+    code: "SPOT_E_TIMEOUT",
+    message: `the time was up (--timeout ${String(given)})`,
+    exit: EXIT.timeout,
+    retryable: true,
+    next: ["spot ls"],
+  });
 }
 
 /** A command that came to its end although it was told to stop still says that it was stopped. */

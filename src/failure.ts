@@ -16,10 +16,25 @@ export async function reportFailure(error: unknown, argv: readonly string[], ver
   const known = error instanceof CommanderError ? usageFromCommander(error, verb) : problemOf(error);
   // Whoever read our answer has gone: nobody is left to be told.
   if (world.signal.reason === "EPIPE" && !(known instanceof Problem)) return EXIT.done;
-  const problem = known instanceof Problem ? known : (stopped(known, world.signal) ?? systemProblem(known) ?? bug(known, verb, world));
+  const found = known instanceof Problem ? known : (stopped(known, world.signal) ?? systemProblem(known) ?? bug(known, verb, world));
+  const problem = pointed(found, verb);
   if (asksForMachineOutput(argv)) world.stderr.write(problemJson(problem));
   else world.stderr.write(problemText(problem, await painterFor(world.stderr, world.env, !argv.includes("--no-color"))));
   return problem.exit;
+}
+
+/** Every error says what to run next: of a mistake in the words that does not, the command's own help. */
+function pointed(problem: Problem, verb: readonly string[]): Problem {
+  if (problem.exit !== EXIT.usage || problem.next.length > 0 || verb.length === 0) return problem;
+  const { code, message, exit, hint, retryable } = problem;
+  return new Problem({
+    code,
+    message,
+    exit,
+    retryable,
+    next: [`${["spot", ...verb].join(" ")} --help`],
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 /** An error that only says that the command was told to stop. */

@@ -31,13 +31,20 @@ Examples:
   async run(context: CommandContext): Promise<CommandResult> {
     const all = context.options["all"] === true;
     if (!all && context.args.length === 0) throw usageProblem("name what to take over, or --all", undefined, ["spot orphans"]);
+    if (all && context.args.length > 0)
+      throw usageProblem("--all and an ID contradict each other", "--all takes over whatever has no record", ["spot orphans"]);
     const search = await searchOrphans(context, { harmless: false });
     const rows = all
       ? search.orphans.filter(isWithoutRecord)
       : context.args.flatMap((id) => withVolumes(named(search, id), search.orphans));
     const chosen = [...new Set(rows)];
     if (context.options["dryRun"] === true)
-      return { view: adoptView(chosen.map((row) => ({ row, outcome: "skipped", name: row.name, why: "nothing was done", missing: [] }))) };
+      return {
+        view: adoptView(
+          chosen.map((row) => ({ row, outcome: "skipped", name: row.name, why: "nothing was done", missing: [] })),
+          noneText(search),
+        ),
+      };
     if (all && chosen.length > 0 && !(await context.confirm(question(chosen), "--yes")))
       throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was taken over", exit: EXIT.refused });
     const fleet = await openFleet(context);
@@ -45,7 +52,7 @@ Examples:
     context.progress.stop();
     await sayWhatIsMissing(context, results);
     const isWhole = search.silent.length === 0 && results.every(({ outcome }) => outcome === "adopted");
-    return { view: adoptView(results), exit: isWhole ? EXIT.done : EXIT.partial };
+    return { view: adoptView(results, noneText(search)), exit: isWhole ? EXIT.done : EXIT.partial };
   },
 };
 
@@ -59,6 +66,16 @@ function isWithoutRecord({ why, kind }: Orphan): boolean {
   return why === "no-record" && ["machine", "volume", "snapshot"].includes(kind);
 }
 
+/** Why there was nothing to take over: what `--all` leaves alone is no part of a lost state. */
+function noneText({ orphans, silent }: Search): string {
+  const left = orphans.filter(({ why }) => why !== "in-flight");
+  const unheard = [...new Set(silent.map(({ provider }) => provider))];
+  if (unheard.length > 0) return `Nothing to take over was seen, but not everything was told by: ${unheard.join(", ")}.`;
+  if (left.length === 0) return "Nothing to take over: everything that carries our tag has a record.";
+  const whys = [...new Set(left.map(({ why }) => why))].join(", ");
+  return `Nothing was lost with a state. ${left.length} orphan${left.length === 1 ? "" : "s"} (${whys}) left alone by --all: spot orphans, then spot adopt ID.`;
+}
+
 /** @throws Problem (exit 9) when there is none of that id, (usage) when there are several. */
 function named({ orphans, silent }: Search, id: string): Orphan {
   const exact = orphans.filter(({ provider, providerId }) => id === providerId || id === `${provider}/${providerId}`);
@@ -69,6 +86,13 @@ function named({ orphans, silent }: Search, id: string): Orphan {
     throw usageProblem(
       `${JSON.stringify(id)} is the id of ${found.length} orphans`,
       found.map(({ provider, providerId }) => `${provider}/${providerId}`).join(", "),
+    );
+  const alike = orphans.filter(({ name, instance, kind }) => kind === "machine" && (name === id || instance === id));
+  if (alike.length > 0)
+    throw usageProblem(
+      `${JSON.stringify(id)} is the name of an orphan, and names are not unique: its ID is wanted`,
+      undefined,
+      alike.map(({ provider, providerId }) => `spot adopt ${provider}/${providerId}`),
     );
   const quiet = silent.map(({ provider }) => provider);
   throw notFoundProblem("orphan", id, quiet.length === 0 ? ["spot orphans", "spot ls"] : ["spot orphans", "spot doctor"]);

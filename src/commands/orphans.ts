@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { writePlan } from "../fleet/reap-plan.ts";
+import { requirePlanPlace, writePlan } from "../fleet/reap-plan.ts";
 import { EXIT } from "../model/exit-codes.ts";
+import { usageProblem } from "../model/problem.ts";
 import { orphansView } from "../output/orphans-view.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { searchOrphans } from "./orphan-providers.ts";
@@ -29,14 +30,18 @@ Examples:
   async run(context: CommandContext): Promise<CommandResult> {
     const { options, world } = context;
     const all = options["all"] === true;
+    const save = typeof options["save"] === "string" ? options["save"] : undefined;
+    if (save === "") throw usageProblem("--save: there is no name of a file", undefined, ["spot orphans --save plan.json"]);
+    const path = save === undefined ? undefined : resolve(world.cwd, save);
+    if (path !== undefined) await requirePlanPlace(path);
     const madeAt = world.clock.now();
     const { orphans: found, silent } = await searchOrphans(context, { harmless: all });
     const shown = found.filter(({ why }) => all || why !== "in-flight");
-    if (typeof options["save"] === "string") {
-      const path = resolve(world.cwd, options["save"]);
+    if (path !== undefined) {
       const rows = await writePlan(path, { madeAt, rows: shown });
       context.progress.note(`${rows} row${rows === 1 ? "" : "s"} written to ${path}`);
     }
-    return { view: orphansView(shown, world.clock.now()), exit: silent.length > 0 ? EXIT.partial : EXIT.done };
+    const unheard = [...new Set(silent.map(({ provider }) => provider))];
+    return { view: orphansView(shown, world.clock.now(), unheard), exit: silent.length > 0 ? EXIT.partial : EXIT.done };
   },
 };

@@ -46,6 +46,10 @@ Examples:
     // What happens is told by the events; a second voice would only repeat it.
     const base: Fleet = { ...(await openFleet(context)), say: () => {} };
     const from = await seqBefore(base.state, options.since, context.world.clock.now());
+    if (Number(options.since) > from)
+      context.progress.warn(
+        `--since: there is no event ${options.since}: the newest is ${from}, and it goes on from there (was the state lost?)`,
+      );
     await watchOn(context, base, names, options, from);
     // Ctrl-C is how a watch ends; the program's own exit code says so.
     return {};

@@ -1,8 +1,10 @@
+import { dirname } from "node:path";
 import * as v from "valibot";
+import { EXIT } from "../model/exit-codes.ts";
 import { INSTANCE_STATES } from "../model/instance.ts";
 import { type Money, moneyFromDecimal, moneyToDecimal } from "../model/money.ts";
-import { usageProblem } from "../model/problem.ts";
-import { readFileIfThere, writeFileAtomic } from "../platform/files.ts";
+import { Problem, usageProblem } from "../model/problem.ts";
+import { hasErrorCode, isFile, isFolder, readFileIfThere, writeFileAtomic } from "../platform/files.ts";
 import { safeJson, safeLine } from "../platform/terminal.ts";
 import { type Orphan, WHYS } from "./orphans.ts";
 
@@ -88,21 +90,49 @@ const rowSchema = v.pipe(
 );
 const planSchema = v.object({ schema: v.literal(SCHEMA), madeAt: time, rows: v.array(rowSchema) });
 
+/** Before any cloud is asked: whether a plan could be kept there. @throws Problem (usage) when there is no such place. */
+export async function requirePlanPlace(path: string): Promise<void> {
+  const again = ["spot orphans --save plan.json"];
+  if (await isFolder(path)) throw usageProblem(`--save: ${path} is a folder`, "name the file that is to be written", again);
+  if (!(await isFolder(dirname(path)))) throw usageProblem(`--save: there is no folder ${dirname(path)}`, undefined, again);
+}
+
 /**
  * Writes the plan for its owner alone. What is still being made is left out: nobody may end that.
  * @returns how many rows it has.
+ * @throws Problem when the file cannot be written.
  */
 export async function writePlan(path: string, { madeAt, rows }: ReapPlan): Promise<number> {
   const kept = rows.filter(({ why }) => why !== "in-flight");
-  await writeFileAtomic(path, `${safeJson({ schema: SCHEMA, madeAt: iso(madeAt), rows: kept.map(orphanJson) }, 2)}\n`);
+  try {
+    await writeFileAtomic(path, `${safeJson({ schema: SCHEMA, madeAt: iso(madeAt), rows: kept.map(orphanJson) }, 2)}\n`);
+  } catch (error) {
+    throw new Problem({
+      code: "SPOT_E_SYSTEM",
+      message: `the plan was not written to ${path}: ${unwrittenWhy(error)}`,
+      exit: EXIT.failed,
+      hint: "nothing was ended; a file of that name is as it was",
+      next: ["spot orphans"],
+      cause: error,
+    });
+  }
   return kept.length;
+}
+
+function unwrittenWhy(error: unknown): string {
+  if (hasErrorCode(error, "ENOSPC", "EDQUOT")) return "the disk is full";
+  if (hasErrorCode(error, "EACCES", "EPERM")) return "its folder may not be written to";
+  if (hasErrorCode(error, "EROFS")) return "the file system is read-only";
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** @throws Problem (usage) when there is none, it is none, or it is another version's or too old. */
 export async function readPlan(path: string, { now, anyAge }: { readonly now: number; readonly anyAge: boolean }): Promise<ReapPlan> {
   const again = ["spot orphans --save plan.json"];
-  const text = await readFileIfThere(path);
-  if (text === undefined) throw usageProblem(`there is no plan at ${path}`, undefined, again);
+  if (await isFolder(path)) throw usageProblem(`${path} is a folder, and no plan`, undefined, again);
+  // A pipe that nobody writes into would keep us for ever, whatever signal came.
+  const text = (await isFile(path)) ? await readFileIfThere(path) : undefined;
+  if (text === undefined) throw usageProblem(`there is no file ${path}`, undefined, again);
   if (text.length > MOST_BYTES) throw usageProblem(`${path} is too long for a plan`, undefined, again);
   const plan = parsedPlan(path, text);
   const age = now - plan.madeAt;

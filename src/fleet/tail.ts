@@ -36,7 +36,8 @@ export function isAbout(names: readonly string[], { instance, provider, data }: 
 /** Where a replay begins: the number of the event before its first one. @throws Problem (usage) for what is none of the three. */
 export async function seqBefore(state: Pick<State, "events" | "lastSeq">, text: string | undefined, now: number): Promise<number> {
   if (text === undefined) return state.lastSeq();
-  if (/^\d{1,15}$/.test(text)) return Number(text);
+  // Numbers from another log, or from one that was lost, would else keep everything that comes from being told.
+  if (/^\d{1,15}$/.test(text)) return Math.min(Number(text), await state.lastSeq());
   return seqSince(state, sinceTime(text, now));
 }
 

@@ -1,8 +1,9 @@
+import { worksUntil } from "../fleet/under-notice.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { safeLine } from "../platform/terminal.ts";
 import type { ListedRecord } from "../state/records.ts";
 import { wrap } from "./detail-view.ts";
-import { isoTime } from "./json.ts";
+import { heardJson, isoTime } from "./json.ts";
 import type { ListData, View } from "./view.ts";
 
 /** One thing that was done about an instance, or left, and why. */
@@ -43,7 +44,10 @@ export function decisionsOf(events: readonly FleetEvent[]): readonly Decision[] 
     const inputs = Object.fromEntries(
       Object.entries(event.data)
         .filter(([name, value]) => !SAID.has(name) && value !== null)
-        .map(([name, value]) => [name, TIMES.has(name) && typeof value === "number" ? isoTime(value) : value]),
+        .map(([name, value]) => [
+          name,
+          name === "heard" ? heardJson(value) : TIMES.has(name) && typeof value === "number" ? isoTime(value) : value,
+        ]),
     );
     const next = event.data["nextLook"];
     return [{ at: event.at, action: actionOf(event), because, inputs, nextLook: typeof next === "number" ? next : null }];
@@ -55,6 +59,16 @@ const inputText = (inputs: Decision["inputs"]) =>
   Object.entries(inputs)
     .map(([name, value]) => `${name} ${safeLine(typeof value === "string" ? value : JSON.stringify(value))}`)
     .join(", ");
+
+/** What comes next of it, in a line for people; null when nothing does by itself. */
+function nextText(record: ListedRecord, from: number | null): string | null {
+  const { waiting } = record.outlook;
+  if (waiting !== null)
+    return `waiting: ${safeLine(waiting.reason)}; looks again ${clockText(waiting.nextLook)}${from === null ? "" : `; on demand from ${clockText(from)}`}`;
+  const until = worksUntil(record);
+  if (until === null) return null;
+  return `under notice: works on until ${clockText(until)}, then seals once more and sleeps; its machine goes at ${clockText(record.notice?.deadline ?? null)}`;
+}
 
 /** What was decided about one instance, and what it waits for now. `from`: when on-demand may be had, where that is to come. */
 export function decisionsView(record: ListedRecord, decisions: readonly Decision[], from: number | null): View {
@@ -81,6 +95,7 @@ export function decisionsView(record: ListedRecord, decisions: readonly Decision
         waiting === null
           ? null
           : { reason: waiting.reason, since: isoTime(waiting.since), nextLook: isoTime(waiting.nextLook), onDemandFrom: isoTime(from) },
+      worksUntil: isoTime(worksUntil(record)),
     },
     list,
     render(painter, width) {
@@ -93,13 +108,8 @@ export function decisionsView(record: ListedRecord, decisions: readonly Decision
           ...(Object.keys(inputs).length === 0 ? [] : text(inputText(inputs)).map((line) => painter.dim(line))),
         ];
       });
-      const now =
-        waiting === null
-          ? []
-          : wrap(
-              `waiting: ${safeLine(waiting.reason)}; looks again ${clockText(waiting.nextLook)}${from === null ? "" : `; on demand from ${clockText(from)}`}`,
-              width,
-            ).map((line) => painter.yellow(line));
+      const next = nextText(record, from);
+      const now = next === null ? [] : wrap(next, width).map((line) => painter.yellow(line));
       if (lines.length === 0) return ["No decision about it is on record.", ...now].join("\n");
       return [...lines, ...(now.length === 0 ? [] : ["", ...now])].join("\n");
     },

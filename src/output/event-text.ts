@@ -8,7 +8,11 @@ import type { Painter } from "./view.ts";
 /** One event as a line for people: time in UTC, with the date where `now` (epoch ms) is on another day; instance, what happened. */
 export function eventText(event: FleetEvent, painter: Painter, now = event.at): string {
   const [day, today] = [isoTime(event.at), isoTime(now)].map((text) => text.slice(0, 10));
-  const time = painter.dim(isoTime(event.at).slice(day === today ? 11 : 0, 19).replace("T", " "));
+  const time = painter.dim(
+    isoTime(event.at)
+      .slice(day === today ? 11 : 0, 19)
+      .replace("T", " "),
+  );
   const who = painter.bold(stripControl(event.instance ?? event.provider ?? "").padEnd(12));
   return `${time}  ${who}  ${sentence(event, painter)}`.trimEnd();
 }

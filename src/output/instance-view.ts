@@ -12,7 +12,7 @@ import { idleLine, type LastPass, ttlLine } from "./guard-text.ts";
 import { costText, type InstanceRow, paintState, stateText } from "./instances-view.ts";
 import { checkpointJson, eventJson, instanceJson, isoTime, specJson } from "./json.ts";
 import { truncatePainted } from "./live-frame.ts";
-import type { View } from "./view.ts";
+import type { Painter, View } from "./view.ts";
 
 /** As a shell takes it again: words that hold more than plain characters are quoted. */
 function shellLine(command: readonly string[]): string {
@@ -25,6 +25,20 @@ function successorText({ outlook }: InstanceRecord): string | null {
   return successor === null
     ? null
     : `${successor.type} in ${successor.zone}, rented ahead${successor.providerId === null ? "" : `, ${successor.providerId}`}`;
+}
+
+/** Where nothing runs, however long ago it did. */
+const RESTS: ReadonlySet<InstanceRecord["state"]> = new Set(["gone", "failed", "hibernated", "stopped"]);
+
+/** What is done when spot is refused for long; null where it only waits. */
+function fallbackText({ fallbackAfterMs, returnToSpot }: InstanceRecord["spec"]): string | null {
+  if (fallbackAfterMs === null) return null;
+  return `on demand after ${durationText(fallbackAfterMs)}${returnToSpot ? ", and back when it is there again" : ""}`;
+}
+
+function historyText(events: readonly FleetEvent[], painter: Painter, width: number, now: number): string {
+  if (events.length === 0) return "";
+  return `\n\n${painter.bold("last events")}\n${events.map((event) => truncatePainted(eventText(event, painter, now), width)).join("\n")}`;
 }
 
 /** One instance in full: what it is, what it costs, what is sealed, what happened last. */
@@ -72,7 +86,10 @@ export function instanceView(
               },
               {
                 label: "up",
-                value: record.readyAt === null ? null : `${durationText(now - record.readyAt)}, ready since ${isoTime(record.readyAt)}`,
+                value:
+                  record.readyAt === null || RESTS.has(record.state)
+                    ? null
+                    : `${durationText(now - record.readyAt)}, ready since ${isoTime(record.readyAt)}`,
               },
               {
                 label: "disk",
@@ -111,6 +128,7 @@ export function instanceView(
                     ? "unknown"
                     : `${moneyText(record.price)}/hour${saved === null ? "" : `, ${Math.round(saved * 100)}% below on-demand`}`,
               },
+              { label: "at most", value: spec.maxPrice === null ? null : `${spec.maxPrice}/hour (--max-price)` },
               { label: "so far", value: `${costText(cost)}${cost === undefined ? "" : ` (${cost.basis})`}` },
             ],
           },
@@ -119,6 +137,7 @@ export function instanceView(
             rows: [
               { label: "command", value: shellLine(spec.command) },
               { label: "on reclaim", value: spec.onReclaim },
+              { label: "no spot", value: fallbackText(spec) },
               { label: "ports", value: spec.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(", ") },
               { label: "registry", value: spec.registryAuth },
               { label: "reached at", value: record.endpoints.map(({ port, address }) => `${port} → ${address}`).join(", ") },
@@ -136,11 +155,7 @@ export function instanceView(
         painter,
         width,
       );
-      const history =
-        events.length === 0
-          ? ""
-          : `\n\n${painter.bold("last events")}\n${events.map((event) => truncatePainted(eventText(event, painter), width)).join("\n")}`;
-      return `${text}${history}`;
+      return `${text}${historyText(events, painter, width, now)}`;
     },
   };
 }

@@ -78,7 +78,7 @@ export function checkpointJson(checkpoint: Checkpoint): Readonly<Record<string, 
 }
 
 /** Since when each mouth has said a notice: the provider's list (`api`), the agent (`guest`). */
-function heardJson(heard: unknown): unknown {
+export function heardJson(heard: unknown): unknown {
   if (typeof heard !== "object" || heard === null) return heard;
   return Object.fromEntries(Object.entries(heard).map(([mouth, at]) => [mouth, typeof at === "number" ? isoTime(at) : at]));
 }
@@ -92,5 +92,7 @@ export function eventJson(event: FleetEvent): Readonly<Record<string, unknown>> 
       key === "heard" ? heardJson(value) : (key === "deadline" || key === "seenAt") && typeof value === "number" ? isoTime(value) : value,
     ]),
   );
-  return { schema: "spot.event/1", ...own, ...head, at: isoTime(event.at) };
+  // The machine's type has the name of the event's own.
+  const machine = typeof data["type"] === "string" ? { machineType: data["type"] } : {};
+  return { schema: "spot.event/1", ...own, ...machine, ...head, at: isoTime(event.at) };
 }

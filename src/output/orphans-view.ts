@@ -73,14 +73,21 @@ function columnsOf(rows: readonly Orphan[], now: number): readonly Column<Orphan
   ];
 }
 
-/** What is at the clouds and belongs to no living record, as `spot.orphans/1`. */
-export function orphansView(rows: readonly Orphan[], now: number): View {
+/** Nobody can say that a cloud which did not answer has none. */
+function noneText(unheard: readonly string[]): string {
+  return unheard.length === 0
+    ? "No orphans: everything that carries our tag has a record."
+    : `No orphans seen, but not everything was told by: ${unheard.join(", ")}.`;
+}
+
+/** What is at the clouds and belongs to no living record, as `spot.orphans/1`. `unheard`: the clouds that did not tell all. */
+export function orphansView(rows: readonly Orphan[], now: number, unheard: readonly string[] = []): View {
   return listView<Orphan>({
     schema: "spot.orphans/1",
     items: rows,
     toJson: orphanJson,
     columns: columnsOf(rows, now),
-    empty: "No orphans: everything that carries our tag has a record.",
+    empty: noneText(unheard),
     footer: footerOf(rows),
   });
 }
@@ -111,8 +118,8 @@ export function reapView(results: readonly Reaped[]): View {
   });
 }
 
-/** What was taken over, as `spot.adopt/1`. */
-export function adoptView(results: readonly Adopted[]): View {
+/** What was taken over, as `spot.adopt/1`. `none`: what is said when there was nothing. */
+export function adoptView(results: readonly Adopted[], none = "Nothing to take over."): View {
   return listView<Adopted>({
     schema: "spot.adopt/1",
     items: results,
@@ -132,6 +139,6 @@ export function adoptView(results: readonly Adopted[]): View {
       { key: "why", header: "NOT KNOWN", value: ({ why, missing }) => why ?? missing.join("; "), drop: 1 },
       { key: "id", header: "ID", value: ({ row }) => `${row.provider}/${row.providerId}` },
     ],
-    empty: "Nothing to take over: everything that carries our tag has a record.",
+    empty: none,
   });
 }

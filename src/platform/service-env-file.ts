@@ -13,21 +13,21 @@ const PLAIN_PATH = /^\/[^*?[\]\\\p{Cc}]*[^*?[\]\\\p{Cc}\s]$/u;
  * @throws Problem (usage), without a word of what is in it.
  */
 export async function envFileNames(path: string): Promise<readonly string[]> {
-  if (!PLAIN_PATH.test(path)) throw usageProblem(`--env-file: systemd would read wildcards or escapes in ${JSON.stringify(path)}`);
+  if (!PLAIN_PATH.test(path)) throw usageProblem(`--environment-file: systemd would read wildcards or escapes in ${JSON.stringify(path)}`);
   const found = await stat(path).catch((error: unknown) => {
-    throw usageProblem(`--env-file: ${error instanceof Error ? error.message : String(error)}`);
+    throw usageProblem(`--environment-file: ${error instanceof Error ? error.message : String(error)}`);
   });
-  if (!found.isFile()) throw usageProblem(`--env-file: ${path} is no file`);
-  if (found.uid !== userNumber()) throw usageProblem(`--env-file: ${path} belongs to somebody else`);
+  if (!found.isFile()) throw usageProblem(`--environment-file: ${path} is no file`);
+  if (found.uid !== userNumber()) throw usageProblem(`--environment-file: ${path} belongs to somebody else`);
   if ((found.mode & 0o077) !== 0)
-    throw usageProblem(`--env-file: others may read or change ${path}`, "it is to hold secrets: 0600", [`chmod 600 ${path}`]);
+    throw usageProblem(`--environment-file: others may read or change ${path}`, "it is to hold secrets: 0600", [`chmod 600 ${path}`]);
   const lines = (await readFile(path, "utf8")).split("\n");
   return lines.flatMap((line, index) => {
     if (line.trim() === "" || line.startsWith("#")) return [];
     const name = LINE.exec(line)?.[1];
     if (name === undefined)
       throw usageProblem(
-        `--env-file: line ${index + 1} of ${path} is not read alike by everybody`,
+        `--environment-file: line ${index + 1} of ${path} is not read alike by everybody`,
         "NAME=value, with the value in quotes when it has blanks, and without a backslash, a dollar sign or `export`",
       );
     return [name];

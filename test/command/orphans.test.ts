@@ -98,6 +98,10 @@ test("what is forgotten runs on, is left alone by reconcile, and is taken back w
   expect(row).toMatchObject({ kind: "machine", why: "forgotten", instance: "trainer", providerId: before.providerId });
   // Its owner said so: a whole state does not take it back by the way.
   expect(await data(world, "adopt", "--all", "--yes")).toEqual([]);
+  // What is left alone is not called nothing.
+  expect((await must(world, "adopt", "--all", "--yes")).stdout).toContain("1 orphan (forgotten) left alone by --all");
+  const byName = await spot(world, "adopt", "trainer");
+  expect([byName.code, byName.stderr]).toEqual([2, expect.stringContaining(`next: spot adopt local/${before.providerId}`)]);
   expect(await data(world, "adopt", `local/${before.providerId}`)).toMatchObject([{ outcome: "adopted", name: "trainer", missing: [] }]);
   expect((await data(world, "show", "trainer")).spec).toMatchObject({ env: { TOKEN: "(hidden)" }, onReclaim: "replace" });
   expect(await data(world, "orphans")).toEqual([]);

@@ -88,7 +88,7 @@ test("what says nothing of secrets goes along, what may be secret does not, and 
     { provider: "verda", variables: ["VERDA_CLIENT_ID", "VERDA_CLIENT_SECRET"], next: "spot provider login verda" },
     { provider: "aws", variables: ["AWS_ACCESS_KEY_ID"], next: expect.stringContaining("aws configure") },
   ]);
-  expect(data.warnings.join("\n")).toMatch(/HTTPS_PROXY, AWS_SECRET_ACCESS_KEY; --env-file/);
+  expect(data.warnings.join("\n")).toMatch(/HTTPS_PROXY, AWS_SECRET_ACCESS_KEY; --environment-file/);
   const human = await spot(world, "service", "install", "--yes");
   expect(human.stderr).toContain("the service cannot use ppio: its credentials stand only in this shell (PPIO_API_KEY)");
 
@@ -113,10 +113,10 @@ test("a file of the user's hands credentials over, when nobody else can read it 
   expect(without.stderr).toContain("SPOT_STATE_URL holds a password");
 
   chmodSync(file, 0o640);
-  const open = await spot(world, "service", "install", "--yes", "--env-file", file);
+  const open = await spot(world, "service", "install", "--yes", "--environment-file", file);
   expect([open.code, open.stderr]).toEqual([2, expect.stringContaining(`chmod 600 ${file}`)]);
   chmodSync(file, 0o600);
-  const { data } = await asked(world, "install", "--yes", "--env-file", file);
+  const { data } = await asked(world, "install", "--yes", "--environment-file", file);
   expect(data.unreachable).toEqual([]);
   expect(data.warnings.join()).not.toContain("VERDA");
   expect(data.text).toContain(`EnvironmentFile=${file}\n`);
@@ -124,11 +124,13 @@ test("a file of the user's hands credentials over, when nobody else can read it 
 
   for (const line of ["export A=1", "A=a b", "A=$B", 'A="`id`"', "A=~/x", "A='it'\\''s'", "A B=1"]) {
     writeFileSync(file, `OK=1\n${line}\n`);
-    const { code, stderr } = await spot(world, "service", "install", "--yes", "--env-file", file);
+    const { code, stderr } = await spot(world, "service", "install", "--yes", "--environment-file", file);
     expect([code, stderr], line).toEqual([2, expect.stringContaining(`line 2 of ${file}`)]);
   }
-  expect((await spot(world, "service", "install", "--yes", "--env-file", join(fakes.folder, "no*ne"))).stderr).toContain("wildcards");
-  expect((await spot(world, "service", "install", "--yes", "--env-file", fakes.folder)).stderr).toContain("is no file");
+  expect((await spot(world, "service", "install", "--yes", "--environment-file", join(fakes.folder, "no*ne"))).stderr).toContain(
+    "wildcards",
+  );
+  expect((await spot(world, "service", "install", "--yes", "--environment-file", fakes.folder)).stderr).toContain("is no file");
 });
 
 test("an address of the state without a password goes along", async () => {

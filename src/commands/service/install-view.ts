@@ -44,7 +44,7 @@ export function installationView(installation: Installation): View & { readonly 
           .map((line) => (line === "" ? "" : `    ${line}`)),
         "",
         ...ran.map((line) => `${painter.dim("ran")}  ${stripControl(line)}`),
-        `${painter.dim("next:")} ${done === "planned" ? "spot service install --yes" : "spot service status"}`,
+        `${painter.dim("next:")} ${done === "planned" ? `spot service install --${kind} --yes` : "spot service status"}`,
       ].join("\n");
     },
   };
@@ -52,7 +52,7 @@ export function installationView(installation: Installation): View & { readonly 
 
 function unreachableText({ provider, variables, next }: Unreachable): string {
   const where = variables.length === 0 ? "" : ` (${variables.join(", ")})`;
-  return `the service cannot use ${provider}: its credentials stand only in this shell${where}; ${next}, or --env-file FILE (0600)`;
+  return `the service cannot use ${provider}: its credentials stand only in this shell${where}; ${next}, or --environment-file FILE (0600)`;
 }
 
 /** The lines of both texts in order, what goes behind a minus and what comes behind a plus. */

@@ -20,7 +20,7 @@ export const serviceInstall: CommandModule = {
       .option("--launchd", "an agent of launchd (the default on macOS)")
       .option("--cron", "a line in the crontab: a pass of spot reconcile every few minutes, hearing no notice in between")
       .option("--every <duration>", "cron: from one pass to the next (default 5m)")
-      .option("--env-file <path>", "a file of yours (0600) with NAME=value lines that the service reads: credentials, for example")
+      .option("--environment-file <path>", "a file of yours (0600) with NAME=value lines that the service reads: credentials, for example")
       .option("--linger", "systemd: go on after the last logout and start with the machine")
       .addHelpText(
         "after",
@@ -37,7 +37,7 @@ Examples:
     const keeper = await chosenKeeper(context, outside);
     const everyMs = cronInterval(context, keeper);
     if (options["linger"] === true && keeper.kind !== "systemd") throw usageProblem("--linger goes with --systemd");
-    const envFile = typeof options["envFile"] === "string" ? options["envFile"] : null;
+    const envFile = typeof options["environmentFile"] === "string" ? options["environmentFile"] : null;
     const { plan, warnings, unreachable } = await planService(world, { tag: outside.tag, logFile: outside.logFile, everyMs, envFile });
     const text = await keeper.text(plan);
     const isDry = options["dryRun"] === true;

@@ -77,7 +77,7 @@ export async function planService(
     throw usageProblem(
       `${STATE} holds a password, and a service without it would look after another state`,
       "put it into a file of your own (0600) and name that",
-      ["spot service install --env-file FILE"],
+      ["spot service install --environment-file FILE"],
     );
   const environment = { SPOT_HOME: home, PATH: await servicePath(world), ...carried };
   const inService = { HOME: world.env["HOME"], ...environment, ...Object.fromEntries(fromFile.map((name) => [name, "in the file"])) };
@@ -90,7 +90,9 @@ export async function planService(
       return maker === undefined ? [] : [`${path} is ${maker}'s and may be gone after an upgrade; run spot service install again then`];
     }),
     ...((await findProgram("ssh", environment)) === undefined ? ["no ssh in PATH: machines of clouds cannot be reached"] : []),
-    ...(unsaid.length === 0 ? [] : [`not written, since it may be secret: ${unsaid.join(", ")}; --env-file FILE (0600) hands it over`]),
+    ...(unsaid.length === 0
+      ? []
+      : [`not written, since it may be secret: ${unsaid.join(", ")}; --environment-file FILE (0600) hands it over`]),
   ];
   return {
     plan: { tag, home, node, program: requireWritable("spot", program), environment, envFile: file, logFile, everyMs },

@@ -5,6 +5,7 @@ import { eventJson } from "../../output/json.ts";
 import { type LiveFrame, liveFrame } from "../../output/live-frame.ts";
 import { watchView } from "../../output/watch-frame.ts";
 import { stripControl } from "../../platform/terminal.ts";
+import type { CommandContext } from "../command.ts";
 import { refreshSshConfig } from "../config/ssh-blocks.ts";
 import { instanceRows } from "../fleet-context.ts";
 import { isForGood, type Watching } from "./watching.ts";
@@ -27,7 +28,7 @@ export interface TellOptions {
 export async function tellOn(watching: Watching, { from, names, offer }: TellOptions): Promise<void> {
   const { context, fleet, newsBell } = watching;
   const { signal, stdout } = context.world;
-  const live = stdout.isTTY && !context.machine ? liveFrame(stdout) : null;
+  const live = stdout.isTTY && !context.machine && !isColumns(context) ? liveFrame(stdout) : null;
   let recent: readonly FleetEvent[] = [];
   let said: readonly string[] = [];
   let seq = from;
@@ -36,7 +37,8 @@ export async function tellOn(watching: Watching, { from, names, offer }: TellOpt
       seq = await readOn(fleet.state, seq, signal, async (page) => {
         const events = page.filter((event) => isAbout(names, event));
         recent = [...recent, ...events].slice(-EVENTS_SHOWN);
-        if (live === null) for (const event of events) context.emit(eventJson(event), eventText(event, context.painter));
+        if (live === null)
+          for (const event of events) context.emit(eventJson(event), eventText(event, context.painter, context.world.clock.now()));
         for (const event of events) offer(event);
         seq = page.at(-1)?.seq ?? seq;
         // A machine that was replaced is found by plain ssh at once, not only when the watch ends.
@@ -56,6 +58,9 @@ export async function tellOn(watching: Watching, { from, names, offer }: TellOpt
   }
 }
 
+/** `-o columns=…`: lines, also on a terminal. */
+const isColumns = ({ options }: CommandContext) => String(options["output"] ?? "").startsWith("columns=");
+
 async function draw(watching: Watching, live: LiveFrame, events: readonly FleetEvent[]): Promise<void> {
   const { context, fleet, names, ear, pace, troubles, acting, talk } = watching;
   const { painter, world } = context;
@@ -71,7 +76,7 @@ async function draw(watching: Watching, live: LiveFrame, events: readonly FleetE
       "",
       table,
       ...notes.map((note) => painter.yellow(stripControl(note))),
-      ...(events.length === 0 ? [] : ["", ...events.map((event) => eventText(event, painter))]),
+      ...(events.length === 0 ? [] : ["", ...events.map((event) => eventText(event, painter, world.clock.now()))]),
       ...(talk.length === 0 ? [] : ["", ...talk.map((line) => painter.dim(stripControl(line)))]),
     ].join("\n"),
   );

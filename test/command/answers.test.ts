@@ -1,0 +1,123 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { describeCommands } from "../../src/describe-commands.ts";
+import { eventText } from "../../src/output/event-text.ts";
+import { eventJson } from "../../src/output/json.ts";
+import { plainPainter } from "../../src/output/painter.ts";
+import { openState } from "../../src/state/open.ts";
+import { sampleEvent } from "../state/sample-records.ts";
+import { spot, type TestWorld, testWorld } from "../world.ts";
+
+/** Without `local`: a cloud that cannot be asked, since nobody has logged in. */
+const UNHEARD = ["--provider", "ppio"];
+
+test("a mistake in the words says what to run next, for people and for scripts", async () => {
+  const lines = [
+    ["watch", "--since", "-5m"],
+    ["budget", "set", "abc"],
+    ["budget", "set", "5", "--at-cap", "sleep"],
+    ["up", "--on-reclaim", "sleep", "--yes", "--", "true"],
+    ["up", "--fallback-after", "soon", "--yes", "--", "true"],
+    ["service", "install", "--systemd", "--cron"],
+  ];
+  for (const line of lines) {
+    const verb = line.slice(0, line[0] === "budget" || line[0] === "service" ? 2 : 1).join(" ");
+    const { code, stderr, stdout } = await spot(testWorld(), ...line);
+    expect([code, stdout, stderr], line.join(" ")).toEqual([2, "", expect.stringContaining(`next: spot ${verb} --help`)]);
+  }
+  const { stderr } = await spot(testWorld(), "budget", "set", "abc", "--json");
+  expect(JSON.parse(stderr).error).toMatchObject({ code: "SPOT_E_USAGE", next: ["spot budget set --help"] });
+});
+
+test("what orphans could not be told is not called nothing", async () => {
+  const unheard = await spot(testWorld(), "orphans", ...UNHEARD);
+  expect([unheard.code, unheard.stdout]).toEqual([6, "No orphans seen, but not everything was told by: ppio.\n"]);
+  const adopted = await spot(testWorld(), "adopt", "--all", ...UNHEARD, "--yes");
+  expect([adopted.code, adopted.stdout]).toEqual([6, "Nothing to take over was seen, but not everything was told by: ppio.\n"]);
+  const both = await spot(testWorld(), "adopt", "i-1", "--all", "--yes");
+  expect([both.code, both.stderr]).toEqual([2, expect.stringContaining("contradict each other")]);
+});
+
+test("a plan that could not be kept anywhere is refused before a cloud is asked, in words", async () => {
+  const world = testWorld();
+  const folder = join(world.home, "folder");
+  mkdirSync(folder);
+  for (const [place, words] of [
+    [join(world.home, "nowhere", "plan.json"), `there is no folder ${join(world.home, "nowhere")}`],
+    [folder, "is a folder"],
+    ["", "no name of a file"],
+  ] as const) {
+    const { code, stderr } = await spot(world, "orphans", "--save", place, ...UNHEARD);
+    expect([code, stderr], place).toEqual([2, expect.stringContaining(words)]);
+    expect(stderr).not.toContain("asking");
+  }
+  const read = await spot(world, "reap", folder, "--yes");
+  expect([read.code, read.stderr]).toEqual([2, expect.stringContaining(`${folder} is a folder, and no plan`)]);
+  // Nobody can write there, not even root.
+  const unwritten = await spot(world, "orphans", "--save", "/proc/plan.json", ...UNHEARD);
+  if (existsSync("/proc/self"))
+    expect([unwritten.code, unwritten.stderr]).toEqual([1, expect.stringContaining("the plan was not written to /proc/plan.json")]);
+});
+
+test("a plan that is a pipe into which nobody writes keeps nobody waiting", async () => {
+  const world = testWorld();
+  const pipe = join(world.home, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const { code, stderr } = await spot(world, "reap", pipe, "--yes");
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`there is no file ${pipe}`)]);
+});
+
+/** A log of three events, the last one of now. */
+async function withEvents(): Promise<TestWorld> {
+  const world = testWorld();
+  const state = await openState(join(world.home, "state.db"));
+  const at = world.clock.now();
+  await state.commit({ events: [1, 2, 3].map((index) => sampleEvent({ at, instance: `i${index}` })) });
+  await state.close();
+  return world;
+}
+
+const brief = ["--timeout", "300ms"];
+
+test("a watch whose time is up says so, in the words of every other command", async () => {
+  const plain = await spot(testWorld(), "watch", ...brief);
+  expect([plain.code, plain.stderr]).toEqual([124, "error: the time was up (--timeout 300ms)\n  next: spot ls\n"]);
+  const { code, stderr } = await spot(testWorld(), "watch", ...brief, "--json");
+  expect([code, JSON.parse(stderr)]).toMatchObject([124, { schema: "spot.error/1", error: { code: "SPOT_E_TIMEOUT", retryable: true } }]);
+});
+
+test("a watch tells in the format that was asked for: chosen fields by tabs, YAML as documents", async () => {
+  const world = await withEvents();
+  const columns = await spot(testWorld({ home: world.home }), "watch", "--since", "1", ...brief, "-o", "columns=seq,instance,policy");
+  expect(columns.stdout).toBe("2\ti2\t-\n3\ti3\t-\n");
+  const yaml = await spot(testWorld({ home: world.home }), "watch", "--since", "2", ...brief, "-o", "yaml");
+  const { parseAllDocuments } = await import("yaml");
+  expect(parseAllDocuments(yaml.stdout).map((document) => document.toJS())).toMatchObject([{ schema: "spot.event/1", seq: 3 }]);
+});
+
+test("a seq of another log does not make a watch deaf", async () => {
+  const world = await withEvents();
+  const { seqBefore } = await import("../../src/fleet/tail.ts");
+  const state = await openState(join(world.home, "state.db"));
+  expect(await seqBefore(state, "99999999", 0)).toBe(3);
+  expect(await seqBefore(state, "2", 0)).toBe(2);
+  await state.close();
+  const { stderr } = await spot(testWorld({ home: world.home }), "watch", "--since", "99999999", ...brief);
+  expect(stderr).toContain("there is no event 99999999: the newest is 3");
+});
+
+test("a line about another day has its date; the type of a machine does not hide behind that of its event", () => {
+  const data = { action: "launch", type: "a10g.1", zone: "east-a" };
+  const event = { seq: 1, at: Date.parse("2026-01-31T23:59:58Z"), type: "action" as const, instance: "train", provider: "local", data };
+  expect(eventText(event, plainPainter, event.at + 1_000)).toBe("23:59:58  train         got a10g.1 in east-a");
+  expect(eventText(event, plainPainter, event.at + 60_000)).toBe("2026-01-31 23:59:58  train         got a10g.1 in east-a");
+  expect(eventJson(event)).toMatchObject({ type: "action", machineType: "a10g.1" });
+});
+
+test("no flag has a name that node itself takes off the command line, wherever it stands", async () => {
+  const flags = JSON.stringify(await describeCommands()).match(/--[a-z-]+/g) ?? [];
+  expect(flags.length).toBeGreaterThan(50);
+  expect(flags.filter((flag) => /^--env-file(-if-exists)?$/.test(flag))).toEqual([]);
+});
