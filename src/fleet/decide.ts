@@ -168,13 +168,19 @@ function decideStopped(record: InstanceRecord, instance: ProviderInstance, { mac
 export function isSameNotice(a: Notice | null, b: Notice): boolean {
   // Whoever looks first assumes a moment; whoever looks later must not push it back.
   if (b.assumed === true) return a !== null && a.kind === b.kind;
-  return a !== null && a.kind === b.kind && Math.abs(a.deadline - b.deadline) <= SAME_DEADLINE_MS;
+  return a !== null && a.kind === b.kind && isSameDeadline(a.deadline, b.deadline);
+}
+
+/** Whether two words about a deadline (epoch ms) are about one. */
+export function isSameDeadline(one: number, other: number): boolean {
+  return Math.abs(one - other) <= SAME_DEADLINE_MS;
 }
 
 /** The agent of a machine that hears of notices from us alone, and that has not heard of this one. */
-function isUntold({ notice }: InstanceRecord, { machine, guest }: Observation): boolean {
-  if (machine.notices !== "controller" || guest === null || notice?.kind !== "reclaim") return false;
-  return guest.noticeDeadline === null || Math.abs(guest.noticeDeadline * 1000 - notice.deadline) > SAME_DEADLINE_MS;
+function isUntold({ notice }: InstanceRecord, { machine, guest, toldInVain }: Observation): boolean {
+  if (machine.notices !== "controller" || notice?.kind !== "reclaim") return false;
+  if (guest === null) return toldInVain === true;
+  return guest.noticeDeadline === null || !isSameDeadline(guest.noticeDeadline * 1000, notice.deadline);
 }
 
 function decideHere(record: InstanceRecord, seen: Observation, instance: ProviderInstance): Decision {

@@ -45,6 +45,8 @@ export interface Observation {
   /** What the agent says; null when it was not reachable or not asked. */
   readonly guest: GuestReport | null;
   readonly ready: boolean;
+  /** The agent was told of the notice a moment ago, and the word did not get through. */
+  readonly toldInVain?: boolean;
   /** Of the notice that is known: who says it too, or does not say it any more; null or absent when that is nothing new. */
   readonly mouth?: SecondMouth | null;
   /** What is known around it, once it serves. */

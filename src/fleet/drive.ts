@@ -3,6 +3,7 @@ import { Problem } from "../model/problem.ts";
 import { isFault } from "../providers/errors.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { decide } from "./decide.ts";
+import type { Action } from "./decision.ts";
 import { problemOf } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
 import { LeaseLost } from "./held-leases.ts";
@@ -13,14 +14,17 @@ import { perform } from "./perform.ts";
 import { RecordMoved } from "./record-change.ts";
 
 export type StepOutcome =
-  /** Look again after so many milliseconds. */
-  | { readonly kind: "again"; readonly ms: number }
+  /** Look again after so many milliseconds. `isNote`: what was said of it was written down, and nothing was done about it. */
+  | { readonly kind: "again"; readonly ms: number; readonly why: string; readonly isNote?: boolean }
   /** Everything is as wanted. */
   | { readonly kind: "rest" }
   /** It cannot go on now, and why; worth another try after so many milliseconds, or not at all. */
   | { readonly kind: "stuck"; readonly problem: unknown; readonly retryMs: number | null };
 
 const RETRY_MS = 2_000;
+
+/** Steps after which whatever the step was decided on is as true as before. */
+const NOTES: ReadonlySet<Action["do"]> = new Set<Action["do"]>(["note-notice", "note-withdrawn", "note-mouth"]);
 
 /** Observes one record, decides and does one step. The caller holds the record's lease. */
 export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing?: Listing): Promise<StepOutcome> {
@@ -30,13 +34,13 @@ export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSi
     await followLedger(fleet, record, seen);
     const { action, why } = decide(record, seen);
     const ms = await perform({ ...fleet, because: why }, record, action, seen, signal);
-    return ms === null ? { kind: "rest" } : { kind: "again", ms };
+    return ms === null ? { kind: "rest" } : { kind: "again", ms, why, isNote: NOTES.has(action.do) };
   } catch (error) {
     if (signal.aborted) throw error;
-    if (error instanceof RecordMoved) return { kind: "again", ms: 0 };
+    if (error instanceof RecordMoved) return { kind: "again", ms: 0, why: error.message };
     // Not the record's own, or the signal would have fired: a volume's, say. Somebody else is at it.
-    if (error instanceof LeaseLost) return { kind: "again", ms: RETRY_MS };
-    if (isFault(error, "ambiguous", "protocol")) return { kind: "again", ms: 200 };
+    if (error instanceof LeaseLost) return { kind: "again", ms: RETRY_MS, why: error.message };
+    if (isFault(error, "ambiguous", "protocol")) return { kind: "again", ms: 200, why: error.message };
     if (isFault(error, "rate-limited")) {
       const { fault } = error;
       return { kind: "stuck", problem: problemOf(error), retryMs: (fault.kind === "rate-limited" ? fault.retryAfterMs : null) ?? RETRY_MS };

@@ -9,6 +9,7 @@ import type { CallContext, Capabilities, Provider, Reach } from "../providers/pr
 import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
 import type { HeldLeases } from "./held-leases.ts";
 import type { Neighbourhood } from "./history.ts";
+import type { Told } from "./told.ts";
 
 /** What the workload and the agent say of themselves. Times are epoch seconds, as the machine's clock has them. */
 export interface GuestReport {
@@ -107,6 +108,8 @@ export interface Fleet {
   readonly because?: string;
   /** All living records as a pass has read them, for what is decided by looking at the others; read anew where left out. */
   readonly neighbours?: Neighbourhood;
+  /** Which agents have heard of their notices, as far as this process knows; they are asked where it is left out. */
+  readonly told?: Told;
   /** A line of progress for people. */
   say(text: string): void;
 }

@@ -22,6 +22,8 @@ const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
   "note-notice",
   "note-withdrawn",
   "note-mouth",
+  // What noting the notice had begun.
+  "tell-notice",
   "note-gone",
   "note-hibernated",
   "note-stopped",
@@ -54,12 +56,13 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
   const records = await fleet.state.instances(names === undefined || names.length === 0 ? {} : { names });
   const providers = records.map((record) => record.provider);
   const listings = await listAll(providers, fleet, pace, signal);
-  const isQuiet = await quietTest(fleet, listings);
+  const knowing: Fleet = { ...fleet, told: pace.told };
+  const isQuiet = await quietTest(knowing, listings);
   const loud = records.filter((record) => listings.has(record.provider) && !isQuiet(record));
   const failures: unknown[] = [];
   await eachOf(mostUrgentFirst(loud, listings), AT_ONCE, (record) =>
     // One whose credentials are refused keeps nobody from the others.
-    lookAt(fleet, record, signal, listings.get(record.provider)).then(
+    lookAt(knowing, record, signal, listings.get(record.provider)).then(
       () => undefined,
       (error: unknown) => void failures.push(error),
     ),

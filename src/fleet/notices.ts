@@ -7,6 +7,7 @@ import { mouthsOf } from "./hearing.ts";
 import { reclaimOf, withoutReclaim, withReclaim } from "./history.ts";
 import { offerKey } from "./offer-choice.ts";
 import { changeRecord, eventOf } from "./record-change.ts";
+import { noteWord } from "./told.ts";
 
 /** The provider said that the machine will be reclaimed, or might be. */
 export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
@@ -43,8 +44,12 @@ export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance:
   // that must not keep us from the rest.
   const word = record.providerId === null ? undefined : fleet.ear?.word(record.provider, record.providerId);
   const knows = notice.source === "guest" || word?.notice?.own === true;
-  if (isReclaim && !knows && instance.reach !== null)
-    await fleet.guest.tellNotice(instance.reach, Math.floor(notice.deadline / 1000), signal).catch(() => undefined);
+  if (!isReclaim || knows || instance.reach === null) return;
+  const noted = { ...record, notice };
+  const { machine } = (await fleet.provider(record.provider)).capabilities;
+  // Of the others it is not known whether they wait for our word.
+  if (machine.notices === "controller") noteWord(fleet.told, noted, "not-yet", fleet.clock.now());
+  await tellNotice(fleet, noted, instance, signal);
 }
 
 /** Both mouths spoke of the same reclaim, or one of them no longer does: no second notice, and said all the same. */
@@ -63,11 +68,25 @@ export async function noteMouth(fleet: Fleet, record: InstanceRecord, { mouth, n
   );
 }
 
-/** The same once more, for an agent that has nobody else to hear it from and did not answer the first time. */
-export async function tellNotice(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
+/**
+ * Tells the agent of the record's notice: also once more one that has nobody else to hear it from and did not answer the
+ * first time.
+ * @returns whether it has heard.
+ */
+export async function tellNotice(
+  fleet: Fleet,
+  record: Pick<InstanceRecord, "id" | "providerId" | "notice">,
+  { reach }: ProviderInstance,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { notice } = record;
-  if (notice === null || instance.reach === null) return;
-  await fleet.guest.tellNotice(instance.reach, Math.floor(notice.deadline / 1000), signal).catch(() => undefined);
+  if (notice === null || reach === null) return false;
+  const hasHeard = await fleet.guest.tellNotice(reach, Math.floor(notice.deadline / 1000), signal).then(
+    () => true,
+    () => false,
+  );
+  if (hasHeard || fleet.told?.has(record.id) === true) noteWord(fleet.told, record, hasHeard ? "heard" : "in-vain", fleet.clock.now());
+  return hasHeard;
 }
 
 /** The provider took its word back. */

@@ -4,15 +4,16 @@ import type { Capabilities, MachineKind, ProviderInstance } from "../providers/p
 import type { InstanceRecord, IntentRecord, LedgerRecord } from "../state/records.ts";
 import { inItsAccount } from "./account.ts";
 import { heirOf } from "./ahead.ts";
-import { isUp } from "./decide.ts";
+import { isSameDeadline, isSameNotice, isUp } from "./decide.ts";
 import type { CloudView, Observation } from "./decision.ts";
 import { problemOf } from "./faults.ts";
-import { call, type Fleet, type GuestWord } from "./fleet.ts";
+import { call, type Fleet, type GuestReport, type GuestWord } from "./fleet.ts";
 import { secondMouth, viewAsHeard, wantsWord } from "./hearing.ts";
 import { shakenNeighbour } from "./history.ts";
 import { closedIntervals, openedInterval } from "./ledger.ts";
 import { priceCap } from "./offer-choice.ts";
 import { type Near, NOTHING_NEAR } from "./stay.ts";
+import { noteWord, wordOf } from "./told.ts";
 
 /** A provider's whole account, fetched once for many records; a string says why it could not be. */
 export type Listing = readonly ProviderInstance[] | string;
@@ -46,17 +47,19 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     // On demand there is no request that could bring it back.
     waitsForCapacity: capabilities.restartsReclaimed && record.spec.onReclaim === "wait" && record.billing === "spot",
     machine,
+    toldInVain: isToldInVain(fleet, record),
     attachVolume: provider.volumes?.attach === undefined ? null : await volumeToAttach(fleet, record),
     cloud: viewAsHeard(record, answer, heard, now),
     near: await nearOf(fleet, record, answer),
   };
   const asksWord = heard === undefined && wantsWord(record, answer, machine);
-  const asksGuest = open === null && record.desired === "running" && (asksWord || needsGuest(record, base.cloud, machine));
+  const asksGuest = open === null && record.desired === "running" && (asksWord || needsGuest(fleet, record, base.cloud, machine));
   const reach = asksGuest && answer.kind === "here" ? answer.instance.reach : null;
   const mouthOf = (word: GuestWord | undefined) =>
     answer.kind === "here" ? secondMouth(record.notice, answer.instance.notice, word) : null;
   if (reach === null) return { ...base, guest: null, ready: false, mouth: mouthOf(heard) };
   const guest = (await fleet.guest.report(reach, signal).catch(() => undefined)) ?? null;
+  learn(fleet, record, guest, now);
   const cloud = viewAsHeard(record, answer, heard ?? guest?.word, now);
   const started = guest !== null && (guest.phase === "running" || guest.phase === "exited");
   const asksReady = started && !isUp(record);
@@ -79,18 +82,40 @@ export function nearFromAfar({ neighbours, exchange }: Fleet, record: InstanceRe
   return { neighbour: neighbours === undefined ? null : shakenNeighbour(record, neighbours), sealedAt: null, cap };
 }
 
-/** Until it is up its agent is asked; later only where the agent has nobody but us to hear or to tell. */
-export function needsGuest(record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
-  if (cloud.kind !== "here" || !["running", "reclaiming"].includes(cloud.instance.state)) return false;
-  if (!isUp(record)) return true;
-  const untold = machine.notices === "controller" && (record.notice?.kind === "reclaim" || cloud.instance.notice !== null);
-  return untold || (!machine.endsItself && record.spec.idleMs !== null);
+const isThere = ({ state }: ProviderInstance) => state === "running" || state === "reclaiming";
+
+/** Until it is up its agent is asked; later only where the agent has nobody but us to hear or to tell, and we do not know. */
+function needsGuest({ told }: Fleet, record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
+  if (cloud.kind !== "here" || !isThere(cloud.instance)) return false;
+  if (!isUp(record) || (!machine.endsItself && record.spec.idleMs !== null)) return true;
+  return machine.notices === "controller" && record.notice?.kind === "reclaim" && wordOf(told, record) === undefined;
+}
+
+/** Whether its agent is to be asked or told something, given what the provider says of its machine. */
+export function needsAgent(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, machine: MachineKind): boolean {
+  if (needsGuest(fleet, record, { kind: "here", instance }, machine)) return true;
+  if (machine.notices !== "controller" || !isThere(instance)) return false;
+  const { notice } = instance;
+  if (notice === null) return record.notice !== null;
+  return !isSameNotice(record.notice, notice) || isToldInVain(fleet, record);
+}
+
+function isToldInVain({ told }: Fleet, record: InstanceRecord): boolean {
+  const word = wordOf(told, record);
+  return word !== undefined && word.came !== "heard";
+}
+
+/** An agent that says so has heard of its notice, whoever told it. */
+function learn({ told }: Fleet, record: InstanceRecord, guest: GuestReport | null, now: number): void {
+  const deadline = guest?.noticeDeadline ?? null;
+  if (deadline === null || record.notice === null || !isSameDeadline(deadline * 1000, record.notice.deadline)) return;
+  noteWord(told, record, "heard", now);
 }
 
 /** A list may leave out how its machines are reached, and somebody will want to go in. */
-function isTooShort(record: InstanceRecord, listed: ProviderInstance, machine: MachineKind): boolean {
-  if (listed.reach !== null || !["running", "reclaiming"].includes(listed.state)) return false;
-  return record.desired !== "running" || needsGuest(record, { kind: "here", instance: listed }, machine);
+function isTooShort(fleet: Fleet, record: InstanceRecord, listed: ProviderInstance, machine: MachineKind): boolean {
+  if (listed.reach !== null || !isThere(listed)) return false;
+  return record.desired !== "running" || needsAgent(fleet, record, listed, machine);
 }
 
 async function volumeToAttach(fleet: Fleet, record: InstanceRecord): Promise<string | null> {
@@ -105,7 +130,7 @@ async function lookAt(fleet: Fleet, record: InstanceRecord, signal: AbortSignal,
   if (typeof listing === "string") return { kind: "silent", why: listing };
   const provider = await fleet.provider(record.provider);
   const listed = listing?.find((instance) => instance.providerId === providerId);
-  if (listed !== undefined && !isTooShort(record, listed, provider.capabilities.machine))
+  if (listed !== undefined && !isTooShort(fleet, record, listed, provider.capabilities.machine))
     return listed.state === "gone" ? { kind: "gone", instance: listed } : { kind: "here", instance: listed };
   // Missing from a list is a hint, not a proof: the provider is asked for this very machine.
   return asking(signal, async () => {

@@ -6,6 +6,7 @@ import type { Capabilities, Provider } from "../providers/provider.ts";
 import type { BudgetPace } from "./budget-watch.ts";
 import type { GuardPace } from "./guards.ts";
 import type { Listing } from "./observe.ts";
+import type { Told } from "./told.ts";
 import { openTurns, type Turns } from "./turns.ts";
 
 const SHORTEST_MS = 1_000;
@@ -58,6 +59,8 @@ export interface Pace {
   readonly underway: Map<string, Promise<unknown>> | null;
   /** Whose turn it is, of all that the passes have begun. */
   readonly turns: Turns;
+  /** Which agents have heard of their notices. */
+  readonly told: Told;
   /** The reading of volumes that goes on beside the passes; null where a pass waits for it. */
   readonly syncs: { underway: Promise<void> | null } | null;
   /** When the budgets are due. */
@@ -74,6 +77,7 @@ export const noPace = (): Pace => ({
   stuck: new Map(),
   underway: null,
   turns: openTurns(),
+  told: new Map(),
   syncs: null,
   budgets: { at: 0 },
   guards: null,
@@ -184,6 +188,7 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     stuck: new Map(),
     underway: new Map(),
     turns: openTurns(),
+    told: new Map(),
     syncs: { underway: null },
     budgets: { at: 0 },
     guards: { next: new Map(), asked: new Map(), underway: null },

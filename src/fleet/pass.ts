@@ -15,6 +15,7 @@ import { noPace, type Pace } from "./pace.ts";
 import { quietTest } from "./quiet.ts";
 import { settleReaps } from "./reap-settle.ts";
 import { endStrays, removeStraySnapshots, removeStrayVolumes, type Stray } from "./strays.ts";
+import { forgetOthers } from "./told.ts";
 import type { Turns } from "./turns.ts";
 import { byUrgency, urgencyOf } from "./urgency.ts";
 import { settleVolumes } from "./volume-removal.ts";
@@ -55,10 +56,11 @@ export async function reconcile(
   const promised = await fleet.state.promisedProviders(fleet.clock.now() - LATE_MS);
   const listings = await listAll([...found.map((record) => record.provider), ...promised], fleet, pace, signal);
   const records = await watchBudgets(fleet, found, listings, pace.budgets, signal);
-  const among: Fleet = { ...fleet, neighbours: neighbourhoodOf(records, fleet.clock.now()) };
+  forgetOthers(pace.told, records);
+  const among: Fleet = { ...fleet, neighbours: neighbourhoodOf(records, fleet.clock.now()), told: pace.told };
   // What is under way is looked at in every pass; what rests, or could not go on, when its provider's account is listed.
   const isQuiet = await quietTest(among, listings);
-  const inOrder = ranked(records, listings, pace.turns, fleet.clock.now());
+  const inOrder = ranked(records, listings, pace, fleet.clock.now());
   const items = await Promise.all(
     inOrder.map(async (record): Promise<readonly PassItem[]> => {
       const { id, name: instance } = record;
@@ -152,7 +154,7 @@ async function orLater(
 function ranked(
   records: readonly InstanceRecord[],
   listings: ReadonlyMap<string, Listing>,
-  turns: Turns,
+  { turns, told }: Pick<Pace, "turns" | "told">,
   now: number,
 ): readonly InstanceRecord[] {
   const said = new Map<string, Notice>();
@@ -161,7 +163,7 @@ function ranked(
       if (notice !== null) said.set(`${provider} ${providerId}`, notice);
   const all = records.map((record) => ({
     record,
-    urgency: urgencyOf(record, said.get(`${record.provider} ${record.providerId}`) ?? null, now),
+    urgency: urgencyOf(record, said.get(`${record.provider} ${record.providerId}`) ?? null, now, told),
   }));
   turns.rank(all.map(({ record, urgency }) => [record.id, urgency]));
   return all.sort((one, other) => byUrgency(one.urgency, other.urgency)).map(({ record }) => record);
@@ -200,14 +202,17 @@ async function settleHeld(fleet: Fleet, first: InstanceRecord, { listing, turns,
   const start = fleet.clock.monotonic();
   // The list is as old as this pass: good for the first look, never for a later one.
   let fresh = listing;
+  let known = first;
   for (;;) {
     const record = await fleet.state.instance(first.id);
     if (record === undefined || record.state === "gone") return { instance: first.name, outcome: "settled", why: null, problem: null };
-    const sameMachine = record.providerId === first.providerId && record.version === first.version;
+    const sameMachine = record.providerId === known.providerId && record.version === known.version;
     // What has been answered is less urgent from here on.
-    if (!sameMachine) turns.rankOne(record.id, urgencyOf(record, null, fleet.clock.now()));
+    if (record.version !== first.version) turns.rankOne(record.id, urgencyOf(record, null, fleet.clock.now(), fleet.told));
     const outcome = await step(fleet, record, signal, sameMachine ? fresh : undefined);
-    fresh = undefined;
+    // Our own note is one change of the record and none of its machine: nobody need be asked about that again.
+    if (outcome.kind === "again" && outcome.isNote === true) known = { ...record, version: record.version + 1 };
+    else fresh = undefined;
     if (outcome.kind === "stuck")
       return { instance: first.name, outcome: "stuck", why: messageOf(outcome.problem), problem: outcome.problem };
     // Whoever did not answer for everything is not asked again and again for one.
@@ -215,8 +220,8 @@ async function settleHeld(fleet: Fleet, first: InstanceRecord, { listing, turns,
       return { instance: first.name, outcome: "waiting", why: `${first.provider} does not answer`, problem: null };
     if (outcome.kind === "rest") return { instance: first.name, outcome: "settled", why: null, problem: null };
     const now = await fleet.state.instance(first.id);
-    if (fleet.clock.monotonic() - start > limitMs && now !== undefined && !isSettled(now))
-      return { instance: first.name, outcome: "waiting", why: `still ${now.state}`, problem: null };
+    if (fleet.clock.monotonic() - start > limitMs && now !== undefined && (outcome.ms > 0 || !isSettled(now)))
+      return { instance: first.name, outcome: "waiting", why: isSettled(now) ? outcome.why : `still ${now.state}`, problem: null };
     if (outcome.ms <= 0) continue;
     hasBegun();
     await fleet.clock.sleep(outcome.ms, signal);

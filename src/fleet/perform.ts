@@ -16,6 +16,8 @@ import { adoptAhead, endSuccessor, launchAhead, refuseAhead, takeOver } from "./
 /** After a request that takes a while, the first look is worth this wait, in milliseconds. */
 const ASKED_MS = 100;
 const AGAIN_MS = 5_000;
+/** An agent that did not get the word about its notice is told again: its checkpoint waits for that. */
+const TELL_AGAIN_MS = 1_000;
 
 /**
  * Does one decided step: promise, call, outcome. Safe to repeat after a crash at any point.
@@ -69,8 +71,7 @@ export async function perform(
     case "refuse-parking":
       return refuseParking(fleet, record);
     case "tell-notice":
-      await tellNotice(fleet, record, action.instance, signal);
-      return null;
+      return (await tellNotice(fleet, record, action.instance, signal)) ? null : TELL_AGAIN_MS;
     default:
       await note(fleet, record, action, seen, signal);
       return 0;

@@ -3,7 +3,7 @@ import type { InstanceRecord, LedgerRecord, State } from "../state/records.ts";
 import { decide, isUp } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
 import { asHeard, secondMouth, wantsWord } from "./hearing.ts";
-import { isBilled, type Listing, nearFromAfar, needsGuest } from "./observe.ts";
+import { isBilled, type Listing, nearFromAfar, needsAgent } from "./observe.ts";
 import type { Near } from "./stay.ts";
 
 /** Tells of each record whether a pass has nothing to do with it. */
@@ -31,7 +31,7 @@ export async function quietTest(fleet: Fleet, listings: ReadonlyMap<string, List
     const { capabilities } = cloud;
     const word = fleet.ear?.word(record.provider, instance.providerId);
     if (word === undefined && wantsWord(record, { kind: "here", instance }, capabilities.machine)) return false;
-    if (needsGuest(record, { kind: "here", instance }, capabilities.machine)) return false;
+    if (needsAgent(fleet, record, instance, capabilities.machine)) return false;
     if (secondMouth(record.notice, instance.notice, word) !== null) return false;
     const [open, ...more] = billed.get(record.id) ?? [];
     if (more.length > 0 || open?.providerId !== instance.providerId || !isBilled(instance, capabilities)) return false;

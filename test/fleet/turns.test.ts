@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
+import { noteWord, type Told } from "../../src/fleet/told.ts";
 import { nextOf, openTurns, type Turns } from "../../src/fleet/turns.ts";
 import { byUrgency, type Urgency, urgencyOf } from "../../src/fleet/urgency.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
@@ -10,7 +11,7 @@ const NOW = 1_800_000_000_000;
 const reclaim = (deadline: number) => ({ kind: "reclaim", source: "api", seenAt: NOW, deadline }) as const;
 const up = { readyAt: 1, volumes: [] };
 
-test("whoever has a notice that nobody answered comes first, then by deadline, then what is not as wanted, then the rest", () => {
+test("whoever has a notice that nobody answered comes first, then whoever was told in vain, then by deadline, then what is not as wanted, then the rest", () => {
   const known = (name: string, deadline: number) => sampleInstance(name, { ...up, state: "reclaiming", notice: reclaim(deadline) });
   const cases = [
     { record: sampleInstance("resting", up), said: null },
@@ -18,19 +19,44 @@ test("whoever has a notice that nobody answered comes first, then by deadline, t
     { record: sampleInstance("waiting", { state: "provisioning", changedAt: NOW - 9 }), said: null },
     { record: known("told-late", NOW + 90_000), said: reclaim(NOW + 90_000) },
     { record: known("told-soon", NOW + 5_000), said: reclaim(NOW + 5_000) },
+    { record: known("in-vain-now", NOW + 1_000), said: reclaim(NOW + 1_000) },
+    { record: known("in-vain-before", NOW + 110_000), said: reclaim(NOW + 110_000) },
+    { record: known("in-line", NOW + 60_000), said: reclaim(NOW + 60_000) },
     { record: sampleInstance("new-late", up), said: reclaim(NOW + 120_000) },
     { record: sampleInstance("new-soon", up), said: reclaim(NOW + 30_000) },
   ];
+  const told: Told = new Map();
+  const came = new Map([
+    ["told-soon", "heard"],
+    ["in-vain-now", "in-vain"],
+    ["in-vain-before", "in-vain"],
+    ["in-line", "not-yet"],
+  ] as const);
+  for (const { record } of cases) {
+    const word = came.get(record.name as "in-line");
+    if (word !== undefined) noteWord(told, record, word, record.name === "in-vain-before" ? NOW - 9 : NOW - 1);
+  }
   const order = cases
-    .map(({ record, said }) => ({ name: record.name, urgency: urgencyOf(record, said, NOW) }))
+    .map(({ record, said }) => ({ name: record.name, urgency: urgencyOf(record, said, NOW, told) }))
     .sort((one, other) => byUrgency(one.urgency, other.urgency));
-  expect(order.map(({ name }) => name)).toEqual(["new-soon", "new-late", "told-soon", "told-late", "waiting", "starting", "resting"]);
+  expect(order.map(({ name }) => name)).toEqual([
+    "new-soon",
+    "in-line",
+    "new-late",
+    "in-vain-before",
+    "in-vain-now",
+    "told-soon",
+    "told-late",
+    "waiting",
+    "starting",
+    "resting",
+  ]);
 });
 
 test("a notice whose deadline is over, and a mere hint, press nobody", () => {
   const record = sampleInstance("a", up);
-  expect(urgencyOf(record, reclaim(NOW - 1), NOW).rank).toBe(3);
-  expect(urgencyOf(record, { ...reclaim(NOW + 60_000), kind: "rebalance" }, NOW).rank).toBe(3);
+  expect(urgencyOf(record, reclaim(NOW - 1), NOW).rank).toBe(4);
+  expect(urgencyOf(record, { ...reclaim(NOW + 60_000), kind: "rebalance" }, NOW).rank).toBe(4);
 });
 
 test("nobody waits for ever, whoever else comes: with k before it, at most 8 (k + 1) turns", () => {
