@@ -81,6 +81,11 @@ export async function instanceRows(
   // Most fleets have none.
   const isGuarded = records.some(({ ttlEndsAt, idleMs }) => ttlEndsAt !== null || idleMs !== null);
   const heard = isGuarded ? await (guards ?? (async () => (await context.state()).guards(filter)))() : [];
-  const seen = new Map(heard.map((guard) => [guard.instanceId, guard]));
-  return records.map((record) => ({ record, cost: costs.get(record.id), now, guard: guardOf(record, seen.get(record.id), now) }));
+  // What was heard of the machine before says nothing of this one.
+  const machineOf = (id: string, providerId: string | null) => `${id} ${providerId}`;
+  const seen = new Map(heard.map((guard) => [machineOf(guard.instanceId, guard.providerId), guard]));
+  return records.map((record) => {
+    const guard = guardOf(record, seen.get(machineOf(record.id, record.providerId)), now);
+    return { record, cost: costs.get(record.id), now, guard };
+  });
 }

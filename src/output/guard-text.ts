@@ -7,7 +7,8 @@ export function guardCell(guard: Guard | null | undefined, now: number): string 
   const [first] = guard.ttlBy.length > 0 ? guard.ttlBy : guard.idleBy;
   const who = first === undefined ? "nobody" : first === "controller" ? "spot" : first;
   if (guard.silentSince !== null) return `agent silent ${durationText(now - guard.silentSince)}: ${who}`;
-  if (guard.heartbeatAt === null) return first === "agent" ? "agent, never heard" : who;
+  // Whoever was asked in vain is silent: nobody has asked this one so far.
+  if (guard.heartbeatAt === null) return first === "agent" ? "agent, not asked yet" : who;
   return `${who}, ${durationText(now - guard.heartbeatAt)} ago`;
 }
 
@@ -54,8 +55,9 @@ export function idleLine(record: Guarded, guard: Guard, last: LastPass | null, n
 
 const cloudName = ({ provider }: Guarded) => CLOUD_GUARDS[provider]?.name ?? provider;
 
-function heardText({ heartbeatAt }: Guard, now: number): string {
-  return heartbeatAt === null ? "never heard" : `heard ${durationText(now - heartbeatAt)} ago`;
+function heardText({ heartbeatAt, silentSince }: Guard, now: number): string {
+  if (heartbeatAt === null) return silentSince === null ? "not asked yet" : "never heard";
+  return `heard ${durationText(now - heartbeatAt)} ago`;
 }
 
 function controllerText(last: LastPass | null, now: number): string {

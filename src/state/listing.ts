@@ -17,12 +17,12 @@ const RECORDS = "SELECT '[' || coalesce(group_concat(record_json), '') || ']' AS
 const LEDGER = `SELECT json_group_array(json_array(instance_id, from_at, to_at, rate_micros, rate_currency, billed_micros, billed_currency)) AS packed
   FROM ledger WHERE instance_id IS NOT NULL`;
 
-const GUARDS = "SELECT json_group_array(json_array(instance_id, heartbeat_at, asked_at, silent_at)) AS packed FROM guards";
+const GUARDS = "SELECT json_group_array(json_array(instance_id, provider_id, heartbeat_at, asked_at, silent_at)) AS packed FROM guards";
 
-type GuardCells = readonly [string, number | null, number, number | null];
+type GuardCells = readonly [string, string, number | null, number, number | null];
 
 /** What a list says of a guard. */
-export type ListedGuard = Pick<GuardRecord, "instanceId" | "heartbeatAt" | "askedAt" | "silentAt">;
+export type ListedGuard = Pick<GuardRecord, "instanceId" | "providerId" | "heartbeatAt" | "askedAt" | "silentAt">;
 
 type LedgerCells = readonly [string, number, number | null, number, string, number | null, string | null];
 
@@ -63,8 +63,9 @@ export function openListing(path: string): Listing | undefined {
         .sort(newestFirst),
     ledger: async () => packed<LedgerCells>(database, LEDGER).map(fromCells),
     guards: async () =>
-      packed<GuardCells>(database, GUARDS).map(([instanceId, heartbeatAt, askedAt, silentAt]) => ({
+      packed<GuardCells>(database, GUARDS).map(([instanceId, providerId, heartbeatAt, askedAt, silentAt]) => ({
         instanceId,
+        providerId,
         heartbeatAt,
         askedAt,
         silentAt,

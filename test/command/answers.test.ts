@@ -7,7 +7,7 @@ import { eventText } from "../../src/output/event-text.ts";
 import { eventJson } from "../../src/output/json.ts";
 import { plainPainter } from "../../src/output/painter.ts";
 import { openState } from "../../src/state/open.ts";
-import { sampleEvent } from "../state/sample-records.ts";
+import { sampleEvent, sampleInstance } from "../state/sample-records.ts";
 import { spot, type TestWorld, testWorld } from "../world.ts";
 
 /** Without `local`: a cloud that cannot be asked, since nobody has logged in. */
@@ -114,6 +114,23 @@ test("a line about another day has its date; the type of a machine does not hide
   expect(eventText(event, plainPainter, event.at + 1_000)).toBe("23:59:58  train         got a10g.1 in east-a");
   expect(eventText(event, plainPainter, event.at + 60_000)).toBe("2026-01-31 23:59:58  train         got a10g.1 in east-a");
   expect(eventJson(event)).toMatchObject({ type: "action", machineType: "a10g.1" });
+});
+
+test("what was heard of the machine before is not said of the one that took its place", async () => {
+  const world = testWorld();
+  const state = await openState(join(world.home, "state.db"));
+  const now = world.clock.now();
+  const record = sampleInstance("train", { providerId: "li-new", ttlEndsAt: now + 3_600_000 });
+  const guard = { instanceId: record.id, heartbeatAt: now - 60_000, askedAt: now, silentAt: now, warned: true };
+  const shown = async (providerId: string) => {
+    await state.commit({ guards: [{ ...guard, providerId }] });
+    return JSON.parse((await spot(testWorld({ home: world.home }), "ls", "--json")).stdout).data[0].guard;
+  };
+  await state.commit({ addInstance: record });
+  expect(await shown("li-old")).toMatchObject({ heartbeatAt: null, silentSince: null });
+  expect((await spot(testWorld({ home: world.home, columns: 200 }), "ls")).stdout).toContain("agent, not asked yet");
+  expect(await shown("li-new")).toMatchObject({ silentSince: new Date(now).toISOString() });
+  await state.close();
 });
 
 test("no flag has a name that node itself takes off the command line, wherever it stands", async () => {

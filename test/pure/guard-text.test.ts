@@ -31,8 +31,8 @@ test("where the machine ends itself its agent is first, then the cloud where it 
     "at 18:00Z: by its agent (heard 12s ago), else by spot watch --act (it looked 20s ago)",
   );
   expect(said({ provider: "aws", ttlEndsAt: ENDS + 86_400_000 }, undefined)).toMatchObject({
-    ttl: `at 2026-11-22T18:00Z: by its agent (never heard), else by ${NONE}`,
-    cell: "agent, never heard",
+    ttl: `at 2026-11-22T18:00Z: by its agent (not asked yet), else by ${NONE}`,
+    cell: "agent, not asked yet",
   });
 });
 
