@@ -6,6 +6,7 @@ import { ownPace } from "../src/fleet/pace.ts";
 import { wakeUp } from "../src/fleet/park.ts";
 import { reconcile } from "../src/fleet/pass.ts";
 import { RAREST_LOOK_MS } from "../src/fleet/policy.ts";
+import { worksUntil } from "../src/fleet/under-notice.ts";
 import { claimName, newRecord } from "../src/fleet/up.ts";
 import { onDemandFrom } from "../src/fleet/waiting.ts";
 import { costOf } from "../src/model/money.ts";
@@ -69,6 +70,7 @@ const never = () => new AbortController().signal;
 const WAKE_CAP_MS = 300_000;
 /** Whoever runs on demand looks for spot every five minutes, by a moment of its own. */
 const ON_DEMAND_LOOK_MS = 60_000;
+const DAY_MS = 86_400_000;
 
 /** One window of the traces: an instance for each node of each zone, and a watch over all of them. */
 async function night(task: Task, fromMs: number): Promise<Night> {
@@ -94,6 +96,8 @@ async function night(task: Task, fromMs: number): Promise<Night> {
     say: () => undefined,
   });
   const watch = fleetOf("watch");
+  // It controls all night, under a name that renews nothing: renewals would be half of all that happens.
+  await state.acquireLease("controller", "all night", clock.now(), lengthMs + DAY_MS);
   const until = clock.now() + lengthMs;
   const over = new AbortController();
   const specs = zones.flatMap((zone) => Array.from({ length: zone.nodes }, (_, node) => specOf(policy, pace, zone.zone, node)));
@@ -142,7 +146,7 @@ async function nextPass(state: State, market: Market, jobs: Jobs, now: number, c
     const { outlook, billing, providerId } = record;
     if (record.desired === "hibernated" && record.state === "hibernated") return Number.POSITIVE_INFINITY;
     if (record.desired !== "running") return now;
-    if (isUp(record)) return billing === "on-demand" ? now + ON_DEMAND_LOOK_MS : Number.POSITIVE_INFINITY;
+    if (isUp(record)) return billing === "on-demand" ? now + ON_DEMAND_LOOK_MS : (worksUntil(record) ?? Number.POSITIVE_INFINITY);
     if (providerId !== null) return jobs.servesAt(providerId) ?? now;
     if (outlook.waiting === null || market.hasCapacity(record.spec.regions)) return outlook.waiting?.nextLook ?? now;
     const found = market.risesAfter(record.spec.regions, now) + chance() * RAREST_LOOK_MS;

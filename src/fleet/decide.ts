@@ -6,6 +6,7 @@ import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import { isAwaited, isTimeAhead } from "./ahead.ts";
 import type { Action, Decision, KnownCloud, Observation } from "./decision.ts";
 import { decideStay } from "./stay.ts";
+import { decideUnderNotice } from "./under-notice.ts";
 import { waitsForMs } from "./waiting.ts";
 
 const LATER_MS = 1000;
@@ -176,6 +177,14 @@ export function isSameDeadline(one: number, other: number): boolean {
   return Math.abs(one - other) <= SAME_DEADLINE_MS;
 }
 
+/** What will follow of a notice, for people: by then it is written nowhere else. */
+function afterNotice({ spec, desired }: InstanceRecord, { kind, deadline }: Notice, now: number): string {
+  if (kind !== "reclaim" || desired !== "running" || spec.onReclaim === "hibernate") return "";
+  const left = durationText(Math.max(0, deadline - now));
+  if (spec.volume === null) return `: its machine goes in ${left}, and it works on until then`;
+  return `: its machine goes in ${left}; its agent seals at once, and again as late as is safe, and it works on until then`;
+}
+
 /** The agent of a machine that hears of notices from us alone, and that has not heard of this one. */
 function isUntold({ notice }: InstanceRecord, { machine, guest, toldInVain }: Observation): boolean {
   if (machine.notices !== "controller" || notice?.kind !== "reclaim") return false;
@@ -188,13 +197,18 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
   if (record.state === "hibernating" && isParked(record, instance, seen.hibernates))
     return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "its parking was begun, and is finished before it comes back");
   if (instance.notice !== null && !isSameNotice(record.notice, instance.notice))
-    return step({ do: "note-notice", instance }, `the provider gave notice (${instance.notice.kind})`);
+    return step(
+      { do: "note-notice", instance },
+      `the provider gave notice (${instance.notice.kind})${afterNotice(record, instance.notice, seen.now)}`,
+    );
   if (instance.notice === null && record.notice !== null) return step({ do: "note-withdrawn" }, "the notice was withdrawn");
   if (seen.mouth != null)
     return step(
       { do: "note-mouth", second: seen.mouth },
       `the ${seen.mouth.mouth === "api" ? "provider" : "agent"} ${seen.mouth.now} the notice`,
     );
+  const going = decideUnderNotice(record, seen, instance);
+  if (going !== null && going.action.do !== "rest") return going;
   if (isUntold(record, seen)) return step({ do: "tell-notice", instance }, "its agent has not heard of the notice");
   if (!isUp(record) && seen.attachVolume !== null && !instance.volumeIds.includes(seen.attachVolume))
     return step({ do: "attach-volume", instance, volumeId: seen.attachVolume }, "its volume is not attached");
@@ -206,6 +220,7 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
       { do: "launch-ahead" },
       `its machine goes in ${durationText((record.notice?.deadline ?? seen.now) - seen.now)}, and another takes as long to boot`,
     );
+  if (going !== null) return going;
   if (record.notice !== null) return step({ do: "rest" }, "running until the deadline");
   return decideStay(record, seen.near, instance, seen.now) ?? step({ do: "rest" }, "running");
 }

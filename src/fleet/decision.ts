@@ -4,6 +4,7 @@ import type { MachineKind, ProviderInstance } from "../providers/provider.ts";
 import type { IntentRecord } from "../state/records.ts";
 import type { GuestReport } from "./fleet.ts";
 import type { Near, StayAction } from "./stay.ts";
+import type { NoticeAction } from "./under-notice.ts";
 
 /** What the provider says about the machine of a record. */
 export type CloudView =
@@ -40,6 +41,8 @@ export interface Observation {
   readonly pollMs: number;
   /** What the cloud's machines can do by themselves. */
   readonly machine: MachineKind;
+  /** What is due is looked at again within so many milliseconds; null when nobody says so. */
+  readonly looksEveryMs: number | null;
   /** The provider's id of the volume that it is to have; null when it has none, or a launch attaches it. */
   readonly attachVolume: string | null;
   /** What the agent says; null when it was not reachable or not asked. */
@@ -102,10 +105,13 @@ export type Action =
   | { readonly do: "give-up-waking" }
   | { readonly do: "snapshot-and-destroy"; readonly instance: ProviderInstance; readonly snapshot: boolean }
   | { readonly do: "note-gone" }
+  | NoticeAction
   | StayAction;
 
 export interface Decision {
   readonly action: Action;
   /** For people and for the log. */
   readonly why: string;
+  /** When it is to be looked at again at the latest, in epoch milliseconds; absent: as ever. */
+  readonly nextLook?: number;
 }

@@ -15,7 +15,6 @@ export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance:
   if (notice === null) return;
   const isReclaim = notice.kind === "reclaim";
   const taken = reclaimOf(record, fleet.clock.now());
-  const hibernates = isReclaim && record.spec.onReclaim === "hibernate" && record.desired === "running";
   await changeRecord(
     fleet,
     record,
@@ -23,7 +22,6 @@ export async function noteNotice(fleet: Fleet, record: InstanceRecord, instance:
       notice,
       rawState: instance.rawState,
       ...(isReclaim && record.state !== "reclaiming" ? { state: "reclaiming" as const } : {}),
-      ...(hibernates ? { desired: "hibernated" as const } : {}),
       ...(isReclaim && taken !== null ? { outlook: withReclaim(record.outlook, taken) } : {}),
     },
     {
@@ -94,7 +92,7 @@ export async function noteWithdrawn(fleet: Fleet, record: InstanceRecord, seen: 
   await changeRecord(
     fleet,
     record,
-    { notice: null, state: "running", outlook: withoutReclaim(record.outlook, record.providerId) },
+    { notice: null, state: "running", outlook: { ...withoutReclaim(record.outlook, record.providerId), early: null } },
     { events: [eventOf(fleet, record, "notice", { withdrawn: true, providerId: record.providerId })] },
   );
   const reach = seen.cloud.kind === "here" ? seen.cloud.instance.reach : null;

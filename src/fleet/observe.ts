@@ -4,6 +4,7 @@ import type { Capabilities, MachineKind, ProviderInstance } from "../providers/p
 import type { InstanceRecord, IntentRecord, LedgerRecord } from "../state/records.ts";
 import { inItsAccount } from "./account.ts";
 import { heirOf } from "./ahead.ts";
+import { livingController } from "./controller.ts";
 import { isSameDeadline, isSameNotice, isUp } from "./decide.ts";
 import type { CloudView, Observation } from "./decision.ts";
 import { problemOf } from "./faults.ts";
@@ -12,6 +13,7 @@ import { secondMouth, viewAsHeard, wantsWord } from "./hearing.ts";
 import { shakenNeighbour } from "./history.ts";
 import { closedIntervals, openedInterval } from "./ledger.ts";
 import { priceCap } from "./offer-choice.ts";
+import { CONTROLLER_LOOKS_MS } from "./policy.ts";
 import { type Near, NOTHING_NEAR } from "./stay.ts";
 import { noteWord, wordOf } from "./told.ts";
 
@@ -47,6 +49,7 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     // On demand there is no request that could bring it back.
     waitsForCapacity: capabilities.restartsReclaimed && record.spec.onReclaim === "wait" && record.billing === "spot",
     machine,
+    looksEveryMs: await looksEvery(fleet, record),
     toldInVain: isToldInVain(fleet, record),
     attachVolume: provider.volumes?.attach === undefined ? null : await volumeToAttach(fleet, record),
     cloud: viewAsHeard(record, answer, heard, now),
@@ -65,6 +68,12 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const asksReady = started && !isUp(record);
   const mouth = mouthOf(heard ?? guest?.word);
   return { ...base, cloud, guest, mouth, ready: asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false)) };
+}
+
+/** How soon whoever controls the fleet looks again at what is due. Asked only of one that may wait under a notice. */
+async function looksEvery(fleet: Fleet, { notice, spec }: InstanceRecord): Promise<number | null> {
+  if (notice?.kind !== "reclaim" || spec.onReclaim !== "hibernate") return null;
+  return (await livingController(fleet)) === undefined ? null : CONTROLLER_LOOKS_MS;
 }
 
 /** What is around it, once it serves: a neighbour in trouble, its price and what that may be. */

@@ -17,6 +17,7 @@ import { settleReaps } from "./reap-settle.ts";
 import { endStrays, removeStraySnapshots, removeStrayVolumes, type Stray } from "./strays.ts";
 import { forgetOthers } from "./told.ts";
 import type { Turns } from "./turns.ts";
+import { isDueUnderNotice } from "./under-notice.ts";
 import { byUrgency, urgencyOf } from "./urgency.ts";
 import { settleVolumes } from "./volume-removal.ts";
 import { settleSnapshots } from "./volume-snapshots.ts";
@@ -71,7 +72,7 @@ export async function reconcile(
       const stuck = pace.stuck.get(id);
       const isStuck = stuck?.version === record.version;
       if (!listings.has(record.provider) && isStuck) return [{ instance, outcome: "stuck", why: stuck.why, problem: stuck.problem }];
-      if (!listings.has(record.provider) && isSettled(record)) return [];
+      if (!listings.has(record.provider) && isSettled(record) && !isDueUnderNotice(record, fleet.clock.now())) return [];
       if (pace.underway?.has(id) === true) return [stillAtIt(instance)];
       const work = settle(among, record, listings.get(record.provider), pace.turns, signal, limitMs);
       const item = pace.underway === null ? await work : await orLater(fleet, pace.underway, record, work, limitMs);

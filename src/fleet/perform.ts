@@ -1,6 +1,7 @@
 import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import { attachVolume, mountVolume } from "./attach.ts";
 import type { Action, Observation } from "./decision.ts";
+import { noteWorkOn, sealEarly } from "./early-seal.ts";
 import { clearRemains, discard, endNow, refuseParking, refuseStopped, sealFirst } from "./ending.ts";
 import type { Fleet } from "./fleet.ts";
 import { adoptLaunch, launch, refuseLaunch } from "./launch.ts";
@@ -146,6 +147,17 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return noteHibernated(fleet, record, action.parked, seen, signal);
     case "let-expire":
       return noteWish(fleet, record, "let-expire", { desired: "gone", skipSnapshot: false, reason: "its time is up" });
+    case "seal-early":
+      return sealEarly(fleet, record, action.instance, signal);
+    case "work-on":
+      return noteWorkOn(fleet, record, action.until);
+    case "sleep":
+      return noteWish(fleet, record, "sleep", {
+        desired: "hibernated",
+        skipSnapshot: false,
+        reason: fleet.because ?? null,
+        outlook: { ...record.outlook, early: null },
+      });
     case "precaution":
       return takePrecaution(fleet, record, action.instance, signal);
     case "note-dear":

@@ -54,6 +54,15 @@ export function breakEvenMs(changeoverMs: number, ratio: number): number {
   return ratio > 1 ? (2 * changeoverMs * ratio) / (ratio - 1) : Number.POSITIVE_INFINITY;
 }
 
+/** What is due is looked at so often by a controller: the longest pause between two passes of a watch. */
+export const CONTROLLER_LOOKS_MS = 30 * 1000;
+/** Before a deadline, besides what hook and seal have taken, twice: for the request, or another controller that takes over. */
+export const SLEEP_MARGIN_MS = MINUTE_MS;
+/** With less than this to be gained an instance that is to sleep does so at once: there would be one seal more. */
+export const WORTH_WAITING_MS = 5 * MINUTE_MS;
+/** What hook and seal are taken to last where nothing was there to be sealed yet. */
+export const USUAL_SEAL_MS = MINUTE_MS;
+
 /** A machine that is rented ahead shall be ready so long before it is needed. */
 export const AHEAD_MARGIN_MS = 30 * 1000;
 /** With less than this left of a notice nothing is gained by renting ahead. */

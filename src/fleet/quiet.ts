@@ -28,6 +28,8 @@ export async function quietTest(fleet: Fleet, listings: ReadonlyMap<string, List
     if (cloud === undefined || instance === undefined || !isUp(record) || promised.has(record.id)) return false;
     // A machine that is to take over is watched.
     if (record.outlook.successor !== null) return false;
+    // Who controls, and so looks again, is asked for one that is to sleep.
+    if (record.notice?.kind === "reclaim" && record.spec.onReclaim === "hibernate" && record.desired === "running") return false;
     const { capabilities } = cloud;
     const word = fleet.ear?.word(record.provider, instance.providerId);
     if (word === undefined && wantsWord(record, { kind: "here", instance }, capabilities.machine)) return false;
@@ -90,6 +92,7 @@ function seenFromAfar(
     pollMs: capabilities.pollMs,
     waitsForCapacity: false,
     machine: capabilities.machine,
+    looksEveryMs: null,
     attachVolume: null,
     guest: null,
     ready: false,

@@ -49,6 +49,17 @@ export interface Successor {
   readonly onDemandPrice: string | null;
 }
 
+/** A checkpoint that was sealed as soon as there was a notice, while the work goes on. Times are epoch milliseconds. */
+export interface EarlySeal {
+  /** The provider's id of the machine. */
+  readonly machine: string;
+  readonly at: number;
+  /** How long its hook and its seal took, in milliseconds; null when nothing came of it. */
+  readonly tookMs: number | null;
+  /** Until when the work goes on, as was last said; null before that. */
+  readonly worksUntil: number | null;
+}
+
 /** What deciding remembers of an instance from one look to the next. Times are epoch milliseconds. */
 export interface Outlook {
   /** Since when it is in need of a machine; null while it has one that serves, or rests. */
@@ -67,6 +78,8 @@ export interface Outlook {
   readonly successor: Successor | null;
   /** When one was last asked for in vain. */
   readonly refusedAheadAt: number | null;
+  /** Absent from a record that was written before this was known, as null. */
+  readonly early?: EarlySeal | null;
 }
 
 export const FRESH_OUTLOOK: Outlook = {

@@ -85,6 +85,7 @@ export function seen(set: Partial<Observation> = {}): Observation {
     pollMs: 150,
     waitsForCapacity: false,
     machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
+    looksEveryMs: null,
     attachVolume: null,
     guest: null,
     ready: false,

@@ -1,5 +1,5 @@
 import { burntZones } from "../../src/fleet/history.ts";
-import { LEAST_STAY_MS } from "../../src/fleet/policy.ts";
+import { CONTROLLER_LOOKS_MS, LEAST_STAY_MS, SLEEP_MARGIN_MS } from "../../src/fleet/policy.ts";
 import type { FleetEvent } from "../../src/model/event.ts";
 import type { Reclaim } from "../../src/model/outlook.ts";
 import type { InstanceSpec } from "../../src/state/records.ts";
@@ -69,6 +69,7 @@ function follow(life: Life, { type, at, data }: FleetEvent): readonly string[] {
     life.left = "";
   }
   if (type === "state" && data["to"] === "running") life.readyAt = at;
+  if (data["action"] === "work-on") return worksOn(data);
   if (data["intent"] === "launch") return launches(life, text("offer"), at);
   if (data["intent"] === "destroy" && text("because").startsWith("spot is back")) return leaves(life, at);
   return [];
@@ -82,6 +83,12 @@ function launches(life: Life, pool: string, at: number): readonly string[] {
   if (spec.fallbackAfterMs === null) return ["on demand, and nobody allowed it"];
   const early = needs + spec.fallbackAfterMs - at;
   return early > 0 ? [`on demand ${early} ms before its time`] : [];
+}
+
+/** Whoever works on under a notice keeps what a take-over by another controller takes, and its last seal. */
+function worksOn({ deadline, nextLook }: FleetEvent["data"]): readonly string[] {
+  const kept = Number(deadline) - Number(nextLook);
+  return kept >= SLEEP_MARGIN_MS + CONTROLLER_LOOKS_MS ? [] : [`it works on until ${kept} ms before its machine goes`];
 }
 
 function leaves(life: Life, at: number): readonly string[] {

@@ -196,7 +196,7 @@ export const STEPS: readonly fc.Arbitrary<Step>[] = [
     }),
   ),
   fc
-    .tuple(name, fc.constantFrom(0, 500, 30_000, 2 * MINUTE_MS))
+    .tuple(name, fc.constantFrom(0, 500, 30_000, 2 * MINUTE_MS, 20 * MINUTE_MS))
     .map(([one, ms]) => befalls(`notice of ${ms} ms for`, one, afterReclaim, ({ cloud }, id) => cloud.reclaim(id, ms))),
   name.map((one) =>
     befalls(

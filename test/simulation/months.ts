@@ -132,7 +132,7 @@ async function happening({ world, rng }: Play): Promise<string> {
   const machine = cloud.living().length === 0 ? undefined : pick(rng, cloud.living());
   const dice = rng.next();
   if (dice < 0.35 && machine !== undefined) {
-    const noticeMs = pick(rng, [0, 500, 3_000, 30_000, 120_000]);
+    const noticeMs = pick(rng, [0, 500, 3_000, 30_000, 120_000, 1_200_000]);
     cloud.reclaim(machine.id, noticeMs);
     return `${machine.id} is reclaimed in ${noticeMs} ms`;
   }

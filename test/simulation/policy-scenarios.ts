@@ -41,6 +41,13 @@ async function goesSoon(world: PaperWorld, fleet: Fleet): Promise<void> {
   await fleet.clock.sleep(15_000);
 }
 
+/** It is to sleep, and its notice leaves it eight minutes. */
+async function goesLate(world: PaperWorld, fleet: Fleet): Promise<void> {
+  await up(fleet, paperSpec({ onReclaim: "hibernate" }));
+  await fleet.clock.sleep(2 * MINUTE_MS);
+  for (const machine of world.cloud.living()) world.cloud.reclaim(machine.id, 8 * MINUTE_MS);
+}
+
 const happened = async (world: PaperWorld, ...actions: readonly string[]) => {
   const missing: string[] = [];
   for (const action of actions) if ((await acted(world, action)) !== 1) missing.push(`${action} ${await acted(world, action)} times`);
@@ -184,5 +191,39 @@ export const POLICY_SCENARIOS: readonly Scenario[] = [
     act: (fleet) => watchAndAct(fleet, 30_000),
     ends: ["gone"],
     shows: (world) => happened(world, "launch-ahead", "end-successor"),
+  },
+  {
+    name: "a long notice for one that is to sleep",
+    cloud: {},
+    prepare: goesLate,
+    act: (fleet) => watchAndAct(fleet, 10_000),
+    ends: ["hibernated"],
+    shows: (world) => happened(world, "seal-early", "work-on"),
+  },
+  {
+    name: "the last moment of a long notice",
+    cloud: { hibernates: "park" },
+    prepare: async (world, fleet) => {
+      await goesLate(world, fleet);
+      await watchAndAct(fleet, 10_000);
+      const [record] = await world.state.instances();
+      await fleet.clock.sleep((record?.outlook.early?.worksUntil ?? 0) - fleet.clock.now() - 5_000);
+    },
+    act: (fleet) => watchAndAct(fleet, 15_000),
+    ends: ["hibernated"],
+    shows: (world) => happened(world, "work-on", "sleep"),
+  },
+  {
+    name: "a long notice that is withdrawn",
+    cloud: {},
+    prepare: async (world, fleet) => {
+      await goesLate(world, fleet);
+      void world.clock.sleep(7_000).then(() => {
+        for (const { id } of world.cloud.living()) world.cloud.withdraw(id);
+      });
+    },
+    act: (fleet) => watchAndAct(fleet, 15_000),
+    ends: ["running"],
+    shows: (world) => happened(world, "seal-early", "work-on"),
   },
 ];

@@ -5,6 +5,7 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import { look, type Silent } from "../../fleet/look.ts";
 import type { OwnPace } from "../../fleet/pace.ts";
 import { reconcile } from "../../fleet/pass.ts";
+import { CONTROLLER_LOOKS_MS } from "../../fleet/policy.ts";
 import { Problem } from "../../model/problem.ts";
 import type { InstanceRecord, NewEvent } from "../../state/records.ts";
 import type { CommandContext } from "../command.ts";
@@ -14,7 +15,7 @@ const POLL_MS = 1_000;
 /** One pass of `--act` may work this long on what is not settled before the next look. */
 const PASS_LIMIT_MS = 2_000;
 /** Where nothing is due and nothing has changed, a pass is made all the same after so long. */
-const IDLE_MS = 30_000;
+const IDLE_MS = CONTROLLER_LOOKS_MS;
 /** A provider is listed quickly for so long past the deadline of a notice there. */
 const AFTERWARDS_MS = 600_000;
 
