@@ -1,12 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { adopt } from "../../src/fleet/adopt.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { askProviders, orphansAmong } from "../../src/fleet/orphan-search.ts";
 import type { Orphan } from "../../src/fleet/orphans.ts";
 import { reap } from "../../src/fleet/reap.ts";
-import { type ReapPlan, readPlan, writePlan } from "../../src/fleet/reap-plan.ts";
+import { orphanJson, type ReapPlan, rowFromJson } from "../../src/fleet/reap-plan.ts";
 import { snapshotVolume, untilReady } from "../../src/fleet/volume-snapshots.ts";
 import { openState } from "../../src/state/open.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
@@ -21,6 +18,12 @@ const LIMIT_MS = 600_000;
 async function search(fleet: Fleet, id: string): Promise<{ readonly rows: readonly Orphan[]; readonly isSilent: boolean }> {
   const { resources, silent } = await askProviders([await fleet.provider(id)], signal, { harmless: false });
   return { rows: await orphansAmong(fleet.state, resources), isSilent: silent.length > 0 };
+}
+
+/** As it comes back out of the file that `--save` wrote; no file is written, since a virtual clock waits for no disk. */
+function saved(rows: readonly Orphan[], madeAt: number): ReapPlan {
+  const text = JSON.stringify(rows.filter(({ why }) => why !== "in-flight").map(orphanJson));
+  return { madeAt, rows: (JSON.parse(text) as readonly unknown[]).flatMap((row) => rowFromJson(row) ?? []) };
 }
 
 const key = ({ kind, providerId }: Orphan) => `${kind} ${providerId}`;
@@ -59,16 +62,6 @@ export const reapPath: Path = {
     const strangers = new Set<string>();
     const broken: string[] = [];
     const end = (fleet: Fleet, chosen: ReapPlan) => reap(fleet, chosen, { signal, limitMs: LIMIT_MS, volumes: true, dryRun: false });
-    const bySaved = async (fleet: Fleet, rows: readonly Orphan[]) => {
-      const folder = mkdtempSync(join(tmpdir(), "spot-plan-"));
-      try {
-        const path = join(folder, "plan.json");
-        await writePlan(path, { madeAt: fleet.clock.now(), rows });
-        return await readPlan(path, { now: fleet.clock.now(), anyAge: false });
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
-      }
-    };
     return {
       async prepare(fleet) {
         const mine = await up(fleet, world.spec);
@@ -80,7 +73,7 @@ export const reapPath: Path = {
         // In the plan, and taken over before it is done.
         stays.add((await lost.bare("bare-taken")).providerId ?? "");
         await fleet.clock.sleep(world.tempo.betweenMs);
-        whole = await bySaved(fleet, (await search(fleet, id)).rows);
+        whole = saved((await search(fleet, id)).rows, fleet.clock.now());
       },
       steps: [
         {
@@ -88,7 +81,7 @@ export const reapPath: Path = {
             const { rows, isSilent } = await search(fleet, id);
             const seen = new Set(rows.map(key));
             if (!isSilent && whole.rows.some((row) => !seen.has(key(row)))) broken.push("a search that saw not everything did not say so");
-            if (!isSilent) plan = await bySaved(fleet, rows);
+            if (!isSilent) plan = saved(rows, fleet.clock.now());
           },
         },
         {

@@ -86,6 +86,8 @@ async function walk(path: Path, make: MakeCloud, n: number, fault: WireFault, te
 export interface PathSweep {
   /** Every so-manyth of the requests, with one fault each in turn; 1: every request with every fault. */
   readonly stride: number;
+  /** The first of these points; 0 unless told. */
+  readonly from?: number;
   readonly tempo?: Tempo;
   /** How many walks at the same time: those on the real clock mostly wait. */
   readonly atOnce?: number;
@@ -95,14 +97,14 @@ export interface PathSweep {
 export async function sweepPath(
   path: Path,
   make: MakeCloud,
-  { stride, tempo, atOnce = 1 }: PathSweep,
+  { stride, from = 0, tempo, atOnce = 1 }: PathSweep,
 ): Promise<Omit<Swept, "sealed" | "told"> | undefined> {
   const calm = await walk(path, make, 0, "reset-before", tempo);
   if (calm === undefined) return undefined;
   const damage = calm.broken.map((what) => `undisturbed: ${what}`);
   const all = Array.from({ length: calm.requests }, (_, index) => FAULTS.map((fault) => ({ n: index + 1, fault }))).flat();
   // What only reads and never took effect is much like what only reads and lost its answer; a bounded run takes them in turn.
-  const points = all.filter((_, index) => index % stride === 0);
+  const points = all.filter((_, index) => index >= from && (index - from) % stride === 0);
   const rest = points.values();
   const walkOn = async () => {
     for (const { n, fault } of rest) {

@@ -94,7 +94,7 @@ function reclaimed(scene: PathScene, onReclaim: InstanceSpec["onReclaim"], state
   };
 }
 
-const reclaimedAndReplaced: Path = {
+export const reclaimedAndReplaced: Path = {
   name: "a reclaim, replaced",
   begin(scene) {
     const { world } = scene;
@@ -114,7 +114,7 @@ const reclaimedAndReplaced: Path = {
 
 const reclaimedAndAsleep: Path = { name: "a reclaim, to hibernate", begin: (scene) => reclaimed(scene, "hibernate", "hibernated") };
 
-const takenBack: Path = {
+export const takenBack: Path = {
   name: "a notice, withdrawn",
   needsNotices: true,
   begin(scene) {
