@@ -4,8 +4,8 @@ import { fillTogether, killInTheMiddle, openTogether, writersOfThisFile } from "
 
 const start = writersOfThisFile();
 
-// The whole of it on PostgreSQL is in test/sweep/postgres.spec.ts.
-const SIZES = { SQLite: { writers: 20, rounds: 10, openers: 20, kills: 40 }, PostgreSQL: { writers: 6, rounds: 5, openers: 6, kills: 8 } };
+// The whole of it is in test/sweep/processes.spec.ts.
+const SIZES = { SQLite: { writers: 10, rounds: 5, openers: 10, kills: 12 }, PostgreSQL: { writers: 6, rounds: 5, openers: 6, kills: 8 } };
 
 describe.each(DATABASES)("on %s", (kind) => {
   const { writers, rounds, openers, kills } = SIZES[kind];
