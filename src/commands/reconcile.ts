@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { controllerText, livingController } from "../fleet/controller.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { reconcile as onePass, type PassItem, type PassReport } from "../fleet/pass.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import { mayBillGpu } from "../model/instance.ts";
 import { Problem } from "../model/problem.ts";
 import { listView } from "../output/list-view.ts";
+import type { View } from "../output/view.ts";
 import { notePasses } from "../platform/service-pulse.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { durationOption, openFleet } from "./fleet-context.ts";
@@ -19,10 +21,11 @@ interface Line {
 
 export const reconcile: CommandModule = {
   configure(command: Command) {
-    command.description("make records and clouds agree: finish what a killed command began, replace what was lost, end strays");
+    command.description("Make records and clouds agree: finish what a killed command began, replace what was lost, end strays.");
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const fleet = await openFleet(context);
+    if (context.options["dryRun"] === true) return rehearsed(context, fleet);
     const controller = await livingController(fleet);
     // Each instance has a lease of its own: two may work side by side, and this one takes what is left to it.
     if (controller !== undefined)
@@ -41,25 +44,51 @@ export const reconcile: CommandModule = {
       ...report.reaps.map(({ what, why }) => ({ what, outcome: "open", why })),
       ...report.silent.map(({ provider, why }) => ({ what: provider, outcome: "silent", why })),
     ];
-    const view = listView<Line>({
-      schema: "spot.reconcile/1",
-      items: lines,
-      toJson: (line) => line,
-      columns: [
-        { key: "what", header: "WHAT", value: (line) => line.what },
-        {
-          key: "outcome",
-          header: "OUTCOME",
-          value: (line) => line.outcome,
-          paint: (text, line, painter) => (line.outcome === "settled" ? painter.green(text) : painter.yellow(text)),
-        },
-        { key: "why", header: "WHY", value: (line) => line.why ?? "", drop: 1 },
-      ],
-      empty: "Nothing to reconcile: no living records, nothing open.",
-    });
-    return { view, exit: await exitOf(context, report.items, report.volumes.length + report.reaps.length + report.silent.length) };
+    return {
+      view: viewOf(lines),
+      exit: await exitOf(context, report.items, report.volumes.length + report.reaps.length + report.silent.length),
+    };
   },
 };
+
+function viewOf(lines: readonly Line[]): View {
+  return listView<Line>({
+    schema: "spot.reconcile/1",
+    items: lines,
+    toJson: (line) => line,
+    columns: [
+      { key: "what", header: "WHAT", value: (line) => line.what },
+      {
+        key: "outcome",
+        header: "OUTCOME",
+        value: (line) => line.outcome,
+        paint: (text, line, painter) => (line.outcome === "settled" ? painter.green(text) : painter.yellow(text)),
+      },
+      { key: "why", header: "WHY", value: (line) => line.why ?? "", drop: 1 },
+    ],
+    empty: "Nothing to reconcile: no living records, nothing open.",
+  });
+}
+
+/** With `--dry-run`: the same looks and the same decisions, and nothing done. */
+async function rehearsed(context: CommandContext, fleet: Fleet): Promise<CommandResult> {
+  const { changesNothing, rehearse } = await import("../fleet/rehearse.ts");
+  const { items, strays, silent } = await rehearse(fleet, context.world.signal);
+  context.progress.stop();
+  context.progress.note("nothing was done: this is what a pass would begin with; budgets, volumes and what follows are not foreseen");
+  const lines: Line[] = [
+    ...items.map(({ instance, action, why }) =>
+      changesNothing(action) ? { what: instance, outcome: "settled", why: null } : { what: instance, outcome: `would-${action}`, why },
+    ),
+    ...strays.map(({ provider, providerId }) => ({
+      what: `${provider} ${providerId}`,
+      outcome: "would-end",
+      why: "it carries our token and no record explains it",
+    })),
+    ...silent.map(({ provider, why }) => ({ what: provider, outcome: "silent", why })),
+  ];
+  return { view: viewOf(lines), exit: silent.length > 0 ? EXIT.partial : EXIT.done };
+}
 
 /** What did not work, for `spot service status`. */
 function troubleOf({ items, volumes, silent }: PassReport): string | null {

@@ -6,6 +6,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { ownPace } from "../fleet/pace.ts";
 import { seqBefore } from "../fleet/tail.ts";
 import type { FleetEvent } from "../model/event.ts";
+import { usageProblem } from "../model/problem.ts";
 import { follower } from "../platform/clock.ts";
 import { notePasses } from "../platform/service-pulse.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
@@ -41,6 +42,11 @@ Examples:
       );
   },
   async run(context: CommandContext): Promise<CommandResult> {
+    if (context.options["act"] === true && context.options["dryRun"] === true)
+      throw usageProblem("--act and --dry-run contradict each other", "a watch without --act only looks", [
+        "spot watch",
+        "spot reconcile --dry-run",
+      ]);
     const options = readWatchOptions(context);
     const names = await watchedNames(context);
     // What happens is told by the events; a second voice would only repeat it.

@@ -28,6 +28,28 @@ export async function endStrays(
   signal: AbortSignal,
 ): Promise<readonly Stray[]> {
   const ended: Stray[] = [];
+  for (const { provider, instance } of await oddOnes(fleet, listings, known))
+    if (await endHeld(fleet, provider, instance, signal)) ended.push({ provider: provider.id, providerId: instance.providerId });
+  return ended;
+}
+
+/** Those that would be ended, by these lists. */
+export async function straysAmong(
+  fleet: Fleet,
+  listings: ReadonlyMap<string, Listing>,
+  known: readonly Pick<InstanceRecord, "provider" | "providerId" | "outlook">[],
+): Promise<readonly Stray[]> {
+  return (await oddOnes(fleet, listings, known)).map(({ provider, instance }) => ({
+    provider: provider.id,
+    providerId: instance.providerId,
+  }));
+}
+
+async function oddOnes(
+  fleet: Fleet,
+  listings: ReadonlyMap<string, Listing>,
+  known: readonly Pick<InstanceRecord, "provider" | "providerId" | "outlook">[],
+): Promise<readonly { readonly provider: Provider; readonly instance: ProviderInstance }[]> {
   // Most machines are somebody's, and nothing has to be looked up for them.
   const theirs = new Set(
     known.flatMap(({ provider, providerId, outlook }) => [
@@ -35,14 +57,14 @@ export async function endStrays(
       placeKey(provider, outlook.successor?.providerId ?? ""),
     ]),
   );
+  const found: { readonly provider: Provider; readonly instance: ProviderInstance }[] = [];
   for (const [id, listing] of listings) {
     if (typeof listing === "string") continue;
     const provider = await fleet.provider(id);
     const odd = listing.filter(({ state, providerId }) => state !== "gone" && !theirs.has(placeKey(id, providerId)));
-    for (const instance of await thoseOver(fleet, provider, odd))
-      if (await endHeld(fleet, provider, instance, signal)) ended.push({ provider: id, providerId: instance.providerId });
+    for (const instance of await thoseOver(fleet, provider, odd)) found.push({ provider, instance });
   }
-  return ended;
+  return found;
 }
 
 /** Those of whom our books say that they should be over. */

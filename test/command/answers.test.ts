@@ -9,6 +9,7 @@ import { plainPainter } from "../../src/output/painter.ts";
 import { openState } from "../../src/state/open.ts";
 import { sampleEvent, sampleInstance } from "../state/sample-records.ts";
 import { spot, type TestWorld, testWorld } from "../world.ts";
+import { cloudWorld, data, machines, must } from "./cloud.ts";
 
 /** Without `local`: a cloud that cannot be asked, since nobody has logged in. */
 const UNHEARD = ["--provider", "ppio"];
@@ -131,6 +132,27 @@ test("what was heard of the machine before is not said of the one that took its 
   expect((await spot(testWorld({ home: world.home, columns: 200 }), "ls")).stdout).toContain("agent, not asked yet");
   expect(await shown("li-new")).toMatchObject({ silentSince: new Date(now).toISOString() });
   await state.close();
+});
+
+test("reconcile --dry-run says what a pass would do, and does nothing; a watch does not pretend to", async () => {
+  const world = await cloudWorld();
+  await must(world, "up", "--name", "train", "--volume", "train:1:/data", "--yes", "--", "sleep", "1000");
+  const log = async () => JSON.stringify((await data(world, "show", "train")).events);
+  expect(await data(world, "reconcile", "--dry-run")).toEqual([{ what: "train", outcome: "settled", why: null }]);
+  await must(world, "local", "reclaim", "train", "--notice", "0");
+  await expect.poll(() => machines(world), { timeout: 20_000 }).toBe(0);
+  const before = await log();
+  const dry = await must(world, "reconcile", "--dry-run", "--json");
+  expect(JSON.parse(dry.stdout)).toEqual({
+    schema: "spot.reconcile/1",
+    data: [{ what: "train", outcome: "would-note-lost", why: expect.stringContaining("gone") }],
+  });
+  expect(await log()).toBe(before);
+  expect(await machines(world)).toBe(0);
+  await must(world, "reconcile");
+  expect(await machines(world)).toBe(1);
+  const acting = await spot(world, "watch", "--act", "--dry-run");
+  expect([acting.code, acting.stderr]).toEqual([2, expect.stringContaining("next: spot watch")]);
 });
 
 test("no flag has a name that node itself takes off the command line, wherever it stands", async () => {

@@ -18,7 +18,7 @@ interface Unwatched {
 /** `spot service uninstall`: takes away what `install` wrote, and says what goes on without it. */
 export const serviceUninstall: CommandModule = {
   configure(command: Command) {
-    command.description("stop the service and remove what install wrote; machines go on running");
+    command.description("Stop the service and remove what install wrote; machines go on running.");
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const { world, options, progress } = context;
