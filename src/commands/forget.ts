@@ -15,7 +15,10 @@ export const forget: CommandModule = {
       `
 Only our record goes. The machine runs on and costs what it costs; nobody looks after it any more:
 no notice is answered, no time limit of ours holds. spot orphans shows it for as long as it lives,
-spot adopt takes it back, spot reap ends it.`,
+spot adopt takes it back, spot reap ends it.
+
+Example:
+  $ spot forget trainer`,
     );
   },
   async run(context: CommandContext): Promise<CommandResult> {

@@ -9,7 +9,18 @@ export const ls: CommandModule = {
       .option("--refresh", "ask the providers first")
       .option("-a, --all", "the ones that are gone too")
       .option("--state <state>", "only instances in this state")
-      .option("--fleet <name>", "only instances of this fleet");
+      .option("--fleet <name>", "only instances of this fleet")
+      .addHelpText(
+        "after",
+        `
+GUARD says who ends it at its TTL or when it is idle, and when its agent was last heard:
+"agent, 12s ago", "cloud", "spot" (watch or reconcile), "agent silent 6m: cloud".
+
+Examples:
+  $ spot ls --refresh
+  $ spot ls -o columns=name,state,guard,ttl
+  $ spot ls --json | jq -r '.data[] | select(.state == "running") | .name'`,
+      );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const { options } = context;

@@ -21,7 +21,18 @@ interface Line {
 
 export const reconcile: CommandModule = {
   configure(command: Command) {
-    command.description("Make records and clouds agree: finish what a killed command began, replace what was lost, end strays.");
+    command
+      .description("Make records and clouds agree: finish what a killed command began, replace what was lost, end strays.")
+      .addHelpText(
+        "after",
+        `
+Exit 6: something that is to end may still be billing, or a cloud did not answer. 8: it only takes
+longer, and the next pass goes on with it.
+
+Examples:
+  $ spot reconcile --dry-run
+  $ * * * * * spot reconcile --quiet      in cron; spot service install --cron writes such a line`,
+      );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const fleet = await openFleet(context);

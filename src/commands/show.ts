@@ -13,7 +13,14 @@ export const show: CommandModule = {
     command
       .argument("<name>", "the instance")
       .option("--refresh", "ask the provider first")
-      .option("--why", "what was decided about it, and why");
+      .option("--why", "what was decided about it, and why")
+      .addHelpText(
+        "after",
+        `
+Examples:
+  $ spot show trainer --why
+  $ spot show trainer --why --json | jq -r '.data[] | "\\(.at) \\(.action): \\(.because)"'`,
+      );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const name = requiredName(context);

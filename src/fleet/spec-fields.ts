@@ -3,7 +3,7 @@ import { parseDuration } from "../model/duration.ts";
 import { parseGpuQuery } from "../model/gpu-query.ts";
 import { requireName } from "../model/ids.ts";
 import type { Money } from "../model/money.ts";
-import { suggestion } from "../model/nearest.ts";
+import { nearest, suggestion } from "../model/nearest.ts";
 import { Problem } from "../model/problem.ts";
 import { parsePrice, priceText } from "../pricing/currency.ts";
 import type { InstanceSpec } from "../state/records.ts";
@@ -102,7 +102,9 @@ export function wordField<Word extends string>(
   if (value === undefined) return fallback;
   const found = words.find((word) => word === value);
   if (found !== undefined) return found;
-  throw source.fault(path, `${shown(value)} is not one of ${words.join(", ")}; ${suggestion(value, words)}`);
+  const guess = nearest(value, words);
+  const meant = guess === undefined ? "" : `; did you mean ${JSON.stringify(guess)}?`;
+  throw source.fault(path, `${shown(value)} is not one of ${words.join(", ")}${meant}`);
 }
 
 /** A word, words by comma, or a list of words. */

@@ -8,7 +8,12 @@ import { standingsOf } from "./standings.ts";
 
 export const budgetRm: CommandModule = {
   configure(command: Command) {
-    command.argument("<scopes...>", "total, day, fleet:NAME or fleet:NAME:day");
+    command.argument("<scopes...>", "total, day, fleet:NAME or fleet:NAME:day").addHelpText(
+      "after",
+      `
+Example:
+  $ spot budget rm fleet:night`,
+    );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const { args, progress, world } = context;

@@ -19,7 +19,18 @@ export const budgetSet: CommandModule = {
       .argument("<amount>", "the cap: 250 is USD, or 1800CNY")
       .option("--per-day", "for each calendar day in UTC instead of in total")
       .option("--fleet <name>", "only what this fleet spends")
-      .option("--at-cap <what>", "refuse: rent nothing more; hibernate: put to sleep what runs as well; warn: only say so", "refuse");
+      .option("--at-cap <what>", "refuse: rent nothing more; hibernate: put to sleep what runs as well; warn: only say so", "refuse")
+      .addHelpText(
+        "after",
+        `
+What would pass a cap is refused before anything is spent (exit 3). One cap for each of: everything,
+everything by the day, a fleet, a fleet by the day; the tightest decides. docs/budgets.md says more.
+
+Examples:
+  $ spot budget set 250
+  $ spot budget set 40 --per-day
+  $ spot budget set 1800CNY --fleet night --at-cap hibernate`,
+      );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const { world, args, options, progress } = context;

@@ -9,7 +9,14 @@ export const budgetShow: CommandModule = {
   configure(command: Command) {
     command
       .description("What is spent against each budget, what burns now, and when the cap is reached at this rate. Asks no cloud.")
-      .argument("[scopes...]", "total, day, fleet:NAME or fleet:NAME:day; all when not given");
+      .argument("[scopes...]", "total, day, fleet:NAME or fleet:NAME:day; all when not given")
+      .addHelpText(
+        "after",
+        `
+Examples:
+  $ spot budget show
+  $ spot budget show day fleet:night --json`,
+      );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const all = await (await context.state()).budgets();

@@ -9,6 +9,10 @@ export const localReset: CommandModule = {
   run: (context) =>
     withControl(context, { autoStart: true }, async (control, signal) => {
       const running = (await control.instances(signal)).filter(isLiving).length;
+      if (context.options["dryRun"] === true) {
+        context.progress.note(`nothing was reset: ${running} instances would be ended, and all volumes deleted`);
+        return { view: await runningView(control, context.world.clock.now(), signal) };
+      }
       const question = `End ${running} instances of the local cloud and DELETE all its volumes with every checkpoint on them?`;
       if (!(await context.confirm(question, "--yes")))
         throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was reset", exit: EXIT.refused });

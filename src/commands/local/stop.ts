@@ -3,7 +3,7 @@ import { Problem } from "../../model/problem.ts";
 import { identifyProcess, isProcessAlive } from "../../platform/process-identity.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { CommandModule } from "../command.ts";
-import { isLiving, stoppedView } from "./status-view.ts";
+import { isLiving, runningView, stoppedView } from "./status-view.ts";
 import { withControl } from "./with-control.ts";
 
 /** How long its process may take to end once it has stopped serving. */
@@ -18,6 +18,10 @@ export const localStop: CommandModule = {
     withControl(context, { autoStart: false }, async (control, signal) => {
       try {
         const { pid } = await control.health(signal);
+        if (context.options["dryRun"] === true) {
+          context.progress.note("nothing was stopped: this is what runs");
+          return { view: await runningView(control, context.world.clock.now(), signal) };
+        }
         const daemon = identifyProcess(pid);
         await control.shutdown(context.options["force"] === true, signal);
         // Only then may its folder be removed, or another one started.

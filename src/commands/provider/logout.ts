@@ -14,6 +14,10 @@ export const providerLogout: CommandModule = {
     const { world, progress } = context;
     const access = namedCloud(context);
     const change = Object.fromEntries(access.variables.map((name) => [name, null]));
+    if (context.options["dryRun"] === true) {
+      progress.note(`nothing was forgotten: it would be ${access.variables.join(", ")}`);
+      return {};
+    }
     const forgotten = await changeCredentials(world.home, change, world);
     warnOfEnvironment(context, access);
     const configured = await hasCredentials(access, world);

@@ -1,3 +1,4 @@
+import type { Command } from "commander";
 import { controllerOf } from "../../fleet/controller.ts";
 import { EXIT, type ExitCode } from "../../model/exit-codes.ts";
 import { cronEveryMs } from "../../platform/service-cron.ts";
@@ -15,7 +16,13 @@ const CRON_SLACK_MS = 3 * 60_000;
 
 /** `spot service status`: whether it is installed, runs, and when it last looked after the fleet. */
 export const serviceStatus: CommandModule = {
-  configure() {},
+  configure(command: Command) {
+    command.addHelpText(
+      "after",
+      `
+Exit 0: installed and alive. 1: installed, but it does not run or makes no passes. 9: not installed.`,
+    );
+  },
   async run(context: CommandContext): Promise<CommandResult> {
     const { world } = context;
     const outside = keeperWorld(world);

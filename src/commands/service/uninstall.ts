@@ -18,7 +18,13 @@ interface Unwatched {
 /** `spot service uninstall`: takes away what `install` wrote, and says what goes on without it. */
 export const serviceUninstall: CommandModule = {
   configure(command: Command) {
-    command.description("Stop the service and remove what install wrote; machines go on running.");
+    command.description("Stop the service and remove what install wrote; machines go on running.").addHelpText(
+      "after",
+      `
+Examples:
+  $ spot service uninstall --dry-run
+  $ spot service uninstall --yes`,
+    );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const { world, options, progress } = context;
