@@ -80,8 +80,7 @@ export async function startPostgres(folder: string, tls?: { readonly certificate
   await run(folder, "initdb", ["-D", data, "-U", "spot", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
   writeFileSync(join(data, "pg_hba.conf"), HBA);
   appendFileSync(join(data, "postgresql.conf"), SETTINGS);
-  const port = await freePort();
-  appendFileSync(join(data, "postgresql.conf"), `port = ${port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '${sockets}'\n`);
+  appendFileSync(join(data, "postgresql.conf"), `listen_addresses = '127.0.0.1'\nunix_socket_directories = '${sockets}'\n`);
   if (tls !== undefined) {
     for (const [name, text] of [
       ["server.crt", tls.certificate],
@@ -92,8 +91,22 @@ export async function startPostgres(folder: string, tls?: { readonly certificate
     }
     appendFileSync(join(data, "postgresql.conf"), "ssl = on\n");
   }
-  await controlPostgres(folder, "start");
-  return port;
+  return startSomewhere(folder);
+}
+
+/** Between the choice of a port and the start somebody else may have taken it: then it is another one. */
+async function startSomewhere(folder: string): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    const port = await freePort();
+    // The last one counts.
+    appendFileSync(join(folder, "data", "postgresql.conf"), `port = ${port}\n`);
+    try {
+      await controlPostgres(folder, "start");
+      return port;
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
+  }
 }
 
 export async function controlPostgres(folder: string, verb: "start" | "stop" | "restart" | "reload"): Promise<void> {

@@ -27,7 +27,7 @@ onMoto(
     const { warnings } = JSON.parse(long.stdout);
     expect(warnings).toEqual([
       expect.stringMatching(
-        /^aws: the credentials \(temporary, from the environment\) expire in (2h|1h 59m), at .*Z, and are not renewed by themselves: spot could not end a after that; its TTL on the box still does$/,
+        /^aws: the credentials \(temporary, from the environment\) expire in (2h|1h 5\dm), at .*Z, and are not renewed by themselves: spot could not end a after that; its TTL on the box still does$/,
       ),
     ]);
     expect((await up("--ttl", "8h")).stderr).toContain("spot could not end a after that");
@@ -38,7 +38,7 @@ onMoto(
       expiry: { expiresAt: ends, renews: false, why: "temporary, from the environment" },
     });
     expect(rows.find(({ provider }: { provider: string }) => provider === "ppio")).toMatchObject({ account: null, expiry: null });
-    expect((await spot(world, "provider", "ls")).stdout).toMatch(/aws .* 21\d{10} +(2h|1h 59m)/);
+    expect((await spot(world, "provider", "ls")).stdout).toMatch(/aws .* 21\d{10} +(2h|1h 5\dm)/);
     const doctor = JSON.parse((await spot(world, "doctor", "--json")).stdout).data;
     expect(doctor.find(({ check }: { check: string }) => check === "aws")).toMatchObject({
       status: "warn",

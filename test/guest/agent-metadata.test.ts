@@ -269,11 +269,11 @@ describe.skipIf(!CAN_ASK).concurrent("Compute Engine", () => {
       service.giveNotice(0);
       const checkpoint = await sealed(disk, "notice");
       const took = measure(`gcp, ${name}`, from, all, checkpoint.id);
-      expect(took.hook).toBeLessThan(2500);
+      expect(took.hook).toBeLessThan(4000);
       expect(took.sealed).toBeLessThan(15_000);
       // No deadline is told: a little less than the 30 seconds there are at best.
       const deadline = (await notice(machine))?.deadline ?? 0;
-      expect(Math.abs(deadline - epoch(from) - 25)).toBeLessThanOrEqual(2);
+      expect(Math.abs(deadline - epoch(from) - 25)).toBeLessThanOrEqual(4);
       const reads = asked(service, PREEMPTED);
       expect(reads[1]?.query.get("wait_for_change")).toBe("true");
       expect(reads[1]?.query.get("last_etag")).toMatch(/^[0-9a-f]{16}$/);
