@@ -90,8 +90,9 @@ export async function syncCheckpoints(
 
 /** Reads what the record's volume holds into the catalogue; a volume that cannot be read now is read later. */
 export async function syncRecordCheckpoints(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, through?: Reach): Promise<void> {
-  const ids = new Set(record.volumes.map((volume) => volume.id));
-  for (const volume of await fleet.state.volumes()) if (ids.has(volume.id)) await syncCheckpoints(fleet, volume, signal, through);
+  const ids = record.volumes.map(({ id }) => id);
+  if (ids.length === 0) return;
+  for (const volume of await fleet.state.volumes({ ids })) await syncCheckpoints(fleet, volume, signal, through);
 }
 
 /**

@@ -130,7 +130,8 @@ function isTooShort(fleet: Fleet, record: InstanceRecord, listed: ProviderInstan
 async function volumeToAttach(fleet: Fleet, record: InstanceRecord): Promise<string | null> {
   const [wanted] = record.volumes;
   if (wanted === undefined || isUp(record)) return null;
-  return (await fleet.state.volumes()).find((volume) => volume.id === wanted.id)?.providerId ?? null;
+  const [volume] = await fleet.state.volumes({ ids: [wanted.id] });
+  return volume?.providerId ?? null;
 }
 
 async function lookAt(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, listing: Listing | undefined): Promise<CloudView> {

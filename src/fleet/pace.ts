@@ -55,6 +55,8 @@ export interface Pace {
   readonly lists: Map<string, Promise<Listing>> | null;
   /** The records that could not go on when they were last worked on, by id, with their version then and why. */
   readonly stuck: Map<string, { readonly version: number; readonly why: string | null; readonly problem: unknown }>;
+  /** The records that change by themselves, with their version then and until when (monotonic ms) no look at them is worth a call. Null where none follows. */
+  readonly later: Map<string, { readonly version: number; readonly at: number; readonly why: string | null }> | null;
   /** The work that passes have left going on beside them, by record; null where a pass waits for all of its work. */
   readonly underway: Map<string, Promise<unknown>> | null;
   /** Whose turn it is, of all that the passes have begun. */
@@ -75,6 +77,7 @@ export const noPace = (): Pace => ({
   listed: () => undefined,
   lists: null,
   stuck: new Map(),
+  later: null,
   underway: null,
   turns: openTurns(),
   told: new Map(),
@@ -186,6 +189,7 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     silent: () => [...beats.values()].filter(({ failures }) => failures > 0).map(({ provider, why }) => ({ provider: provider.id, why })),
     warnings: () => [...beats.values()].flatMap((beat) => warningOf(beat) ?? []),
     stuck: new Map(),
+    later: new Map(),
     underway: new Map(),
     turns: openTurns(),
     told: new Map(),

@@ -74,7 +74,11 @@ export async function reconcile(
       if (!listings.has(record.provider) && isStuck) return [{ instance, outcome: "stuck", why: stuck.why, problem: stuck.problem }];
       if (!listings.has(record.provider) && isSettled(record) && !isDueUnderNotice(record, fleet.clock.now())) return [];
       if (pace.underway?.has(id) === true) return [stillAtIt(instance)];
-      const work = settle(among, record, listings.get(record.provider), pace.turns, signal, limitMs);
+      const later = pace.later?.get(id);
+      if (!listings.has(record.provider) && later?.version === record.version && later.at > fleet.clock.monotonic())
+        return [{ instance, outcome: "waiting", why: later.why, problem: null }];
+      pace.later?.delete(id);
+      const work = settle(among, record, listings.get(record.provider), pace, signal, limitMs);
       const item = pace.underway === null ? await work : await orLater(fleet, pace.underway, record, work, limitMs);
       const now = item.outcome === "stuck" ? await fleet.state.instance(id) : undefined;
       if (now === undefined) pace.stuck.delete(id);
@@ -174,7 +178,7 @@ async function settle(
   fleet: Fleet,
   first: InstanceRecord,
   listing: Listing | undefined,
-  turns: Turns,
+  { turns, later }: Pick<Pace, "turns" | "later">,
   signal: AbortSignal,
   limitMs: number,
 ): Promise<PassItem> {
@@ -182,7 +186,7 @@ async function settle(
   try {
     const held = await whileOurs(signal, () =>
       whileHolding(fleet, instanceLease(first.id), signal, (lease) =>
-        settleHeld(turns.among(lease.fleet, first.id, hasBegun), first, { listing, turns, hasBegun, signal: lease.signal, limitMs }),
+        settleHeld(turns.among(lease.fleet, first.id, hasBegun), first, { listing, turns, later, hasBegun, signal: lease.signal, limitMs }),
       ),
     );
     return held ?? { instance: first.name, outcome: "busy", why: "another process works on it", problem: null };
@@ -194,12 +198,14 @@ async function settle(
 interface Settling {
   readonly listing: Listing | undefined;
   readonly turns: Turns;
+  readonly later: Pace["later"];
   readonly hasBegun: () => void;
   readonly signal: AbortSignal;
   readonly limitMs: number;
 }
 
-async function settleHeld(fleet: Fleet, first: InstanceRecord, { listing, turns, hasBegun, signal, limitMs }: Settling): Promise<PassItem> {
+async function settleHeld(fleet: Fleet, first: InstanceRecord, settling: Settling): Promise<PassItem> {
+  const { listing, turns, later, hasBegun, signal, limitMs } = settling;
   const start = fleet.clock.monotonic();
   // The list is as old as this pass: good for the first look, never for a later one.
   let fresh = listing;
@@ -221,8 +227,13 @@ async function settleHeld(fleet: Fleet, first: InstanceRecord, { listing, turns,
       return { instance: first.name, outcome: "waiting", why: `${first.provider} does not answer`, problem: null };
     if (outcome.kind === "rest") return { instance: first.name, outcome: "settled", why: null, problem: null };
     const now = await fleet.state.instance(first.id);
-    if (fleet.clock.monotonic() - start > limitMs && now !== undefined && (outcome.ms > 0 || !isSettled(now)))
-      return { instance: first.name, outcome: "waiting", why: isSettled(now) ? outcome.why : `still ${now.state}`, problem: null };
+    // Where another pass follows, what takes longer than this one is looked at there: by the next list, which costs one call for all.
+    const until = fleet.clock.monotonic() + (later === null ? 0 : outcome.ms);
+    if (until - start >= limitMs && now !== undefined && (outcome.ms > 0 || !isSettled(now))) {
+      const why = isSettled(now) ? outcome.why : `still ${now.state}`;
+      if (outcome.ms > 0) later?.set(first.id, { version: now.version, at: until, why });
+      return { instance: first.name, outcome: "waiting", why, problem: null };
+    }
     if (outcome.ms <= 0) continue;
     hasBegun();
     await fleet.clock.sleep(outcome.ms, signal);

@@ -8,7 +8,8 @@ import { removeVolume } from "./volume-removal.ts";
 /** The volume that holds the root disk of a parked machine, if there is one. */
 export async function rootOf(fleet: Fleet, record: Pick<InstanceRecord, "rootVolume">): Promise<VolumeRecord | undefined> {
   if (record.rootVolume === null) return undefined;
-  return (await fleet.state.volumes()).find((volume) => volume.id === record.rootVolume);
+  const [root] = await fleet.state.volumes({ ids: [record.rootVolume] });
+  return root;
 }
 
 export interface KeptRoot {

@@ -2,6 +2,7 @@ import { follower } from "../platform/clock.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { type Around, aroundCalls } from "./around-calls.ts";
 import type { Fleet } from "./fleet.ts";
+import { sharedOffers } from "./shared-offers.ts";
 import { byUrgency, NOT_URGENT, UNANSWERED, UNDER_NOTICE, type Urgency } from "./urgency.ts";
 
 /**
@@ -16,12 +17,19 @@ const WORDS = 64;
  * through in 105 s, within a notice of two minutes. Whoever comes later has been told, and seals without us.
  */
 const LONG_WORDS = 192;
-/** So many calls at one provider: by half a second each that is thirty in a second, about where the clouds' rate limits begin. */
-const CALLS = 16;
+/** So many questions at one provider: by half a second each that is thirty in a second, about where the clouds' rate limits begin. */
+const QUESTIONS = 16;
+/**
+ * So many calls that change something there. They have places of their own: a launch takes seconds, and a thousand that wait
+ * for machines to come up ask all the time. By two seconds each that is sixteen launches in a second.
+ */
+const CHANGES = 32;
 /** One turn of so many goes to whoever has waited longest, so that nobody waits for ever. */
 const OLDEST_EVERY = 8;
 
 const LONG: ReadonlySet<string> = new Set(["snapshot", "releaseVolume"]);
+/** What only asks a provider. What is not named here counts as a change. */
+const ASKS: ReadonlySet<string> = new Set(["get", "list", "offers", "account"]);
 /** Not a word with a machine. `listen` lasts as long as the watch, and its ear has places of its own. */
 const NOT_WORDS: ReadonlySet<string> = new Set(["publicKey", "bootScript", "listen"]);
 
@@ -131,9 +139,11 @@ export function openTurns(): Turns {
   const [begun, words, longWords] = [line(BEGUN), line(WORDS), line(LONG_WORDS)];
   const longs = new Map<string, LongWord>();
   const calls = new Map<string, Line>();
-  const callsTo = (provider: string): Line => {
-    const found = calls.get(provider) ?? line(CALLS);
-    calls.set(provider, found);
+  const offers = sharedOffers();
+  const callsTo = (provider: string, name: string): Line => {
+    const key = `${ASKS.has(name) ? "asks" : "changes"} ${provider}`;
+    const found = calls.get(key) ?? line(ASKS.has(name) ? QUESTIONS : CHANGES);
+    calls.set(key, found);
     return found;
   };
   const interruptible = async (id: string, given: readonly unknown[], send: (given: readonly unknown[]) => Promise<unknown>) => {
@@ -176,17 +186,25 @@ export function openTurns(): Turns {
         ...fleet,
         guest: aroundCalls(fleet.guest, inside),
         async provider(provider) {
-          return aroundCalls(await fleet.provider(provider), (send, given) => {
+          const called: Around = (send, given, name) => {
             const signal = given.map(signalIn).find((found) => found !== undefined);
             let isSent = false;
             const sent = () => {
               isSent = true;
               return send(given);
             };
-            return inTurn(callsTo(provider), signal, sent).catch((error: unknown) => {
+            return inTurn(callsTo(provider, name), signal, sent).catch((error: unknown) => {
               throw isSent || !isLate(error) ? error : tooMany(provider);
             });
-          });
+          };
+          const wrapped = aroundCalls(await fleet.provider(provider), called);
+          return {
+            ...wrapped,
+            offers(query, context) {
+              hasBegun();
+              return offers.get(`${provider} ${JSON.stringify(query)}`, fleet.clock, () => wrapped.offers(query, context));
+            },
+          };
         },
       };
     },

@@ -21,7 +21,7 @@ type Place = Pick<Offer, "region" | "zone">;
 
 /** The living volume of that name, at whichever provider it lies; a finished one before one that was only asked for. */
 export async function volumeNamed(fleet: Fleet, name: string): Promise<VolumeRecord | undefined> {
-  const named = (await fleet.state.volumes()).filter((volume) => volume.name === name);
+  const named = await fleet.state.volumes({ name });
   return named.find((volume) => volume.providerId !== null) ?? named[0];
 }
 

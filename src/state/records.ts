@@ -254,7 +254,12 @@ export interface State {
   promisedProviders(since: number): Promise<readonly string[]>;
   /** Every provider at which the making of a volume, or a snapshot of one, was given up at or after `since` (epoch ms): it may have arrived all the same. */
   volumesGivenUp(since: number, kind?: "volume-create" | "volume-snapshot"): Promise<readonly string[]>;
-  volumes(filter?: { readonly includeGone?: boolean }): Promise<readonly VolumeRecord[]>;
+  /** Newest first; without the gone ones unless asked. */
+  volumes(filter?: {
+    readonly includeGone?: boolean;
+    readonly ids?: readonly string[];
+    readonly name?: string;
+  }): Promise<readonly VolumeRecord[]>;
   /** Newest first. */
   checkpoints(filter?: { readonly instance?: string; readonly volume?: string }): Promise<readonly Checkpoint[]>;
   ledger(filter?: { readonly since?: number; readonly openOnly?: boolean; readonly instanceId?: string }): Promise<readonly LedgerRecord[]>;

@@ -59,8 +59,11 @@ export async function putVolumes(database: Executor, differs: Differences, volum
 export function volumeQueries(database: Executor): Pick<State, "volumes"> {
   return {
     async volumes(filter = {}) {
+      if (filter.ids?.length === 0) return [];
       let query = database.selectFrom("volumes").selectAll().orderBy("created_at", "desc").orderBy("id", "desc");
       if (filter.includeGone !== true) query = query.where("live_name", "is not", null);
+      if (filter.ids !== undefined) query = query.where("id", "in", filter.ids);
+      if (filter.name !== undefined) query = query.where("name", "=", filter.name);
       return (await query.execute()).map(fromRow);
     },
   };

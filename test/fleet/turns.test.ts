@@ -108,7 +108,10 @@ function gated(turns: Turns) {
         open.push(entry);
         most = Math.max(most, open.length);
       });
-    const base = { provider: async () => ({ id: "paper", get: passing }), guest: { tellNotice: passing, snapshot: passing } };
+    const base = {
+      provider: async () => ({ id: "paper", get: passing, launch: passing }),
+      guest: { tellNotice: passing, snapshot: passing },
+    };
     return turns.among(base as unknown as Fleet, id, () => undefined);
   };
   return { fleet, open, began, most: () => most };
@@ -138,6 +141,21 @@ test("never more calls than places at one provider, and whoever becomes urgent w
   }
   await Promise.all(work);
   expect([most(), new Set(began).size]).toEqual([16, 40]);
+});
+
+test("whoever asks about machines that come up keeps nobody from launching", async () => {
+  const turns = openTurns();
+  const { fleet, open, began } = gated(turns);
+  const asks = Array.from({ length: 100 }, (_, index) => call(fleet(`i-${index}`)));
+  await moments();
+  const launched = (await fleet("launching").provider("paper")).launch({} as never, { signal });
+  await moments();
+  expect(began.at(-1)).toBe("launching");
+  while (open.length > 0) {
+    open[0]?.through();
+    await moments(10);
+  }
+  await Promise.all([...asks, launched]);
 });
 
 test("whoever waits for a checkpoint keeps nobody from a word", async () => {

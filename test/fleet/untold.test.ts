@@ -19,7 +19,7 @@ async function running(world: PaperWorld, count: number): Promise<readonly strin
   const launch = (name: string) =>
     cloud.provider.launch({ name, token: `t-${name}`, offer, volumes: [], bootScript: "", maxPrice: null } as never, { signal });
   const machines = await clock.run(Promise.all(names.map(launch)));
-  await clock.pass(5_000);
+  await clock.pass(5_000 + cloud.settings.provisionMs);
   const adding = machines.map(({ providerId }, index) => {
     const name = names[index] ?? "";
     const spec = sampleSpec(name, { providers: ["paper"], maxPrice: null, volume: null });
@@ -123,6 +123,28 @@ test("one look alone says a word that did not get through again as well, as long
     world.cloud.reclaim(id, 100_000);
     await world.clock.run(reconcile(fleet, { signal, limitMs: 60_000 }));
     expect([...told.keys()]).toEqual([id]);
+  } finally {
+    await world.state.close();
+  }
+});
+
+test("machines that come up are looked at by the list that each pass of a watch has, and not one by one", async () => {
+  const world = await paperWorld({ provisionMs: 40_000 });
+  try {
+    const ids = await running(world, 12);
+    let gets = 0;
+    const { fleet } = watched(world, { wordMs: 500, fails: () => false }, async (id, context) => {
+      gets += 1;
+      return world.cloud.provider.get(id, context);
+    });
+    const cloud = await fleet.provider("paper");
+    const slower: Fleet = { ...fleet, provider: async () => ({ ...cloud, capabilities: { ...cloud.capabilities, pollMs: 2_000 } }) };
+    for (const id of ids) world.cloud.reclaim(id, 0);
+    await passes(world, slower, 120_000);
+    const records = await world.state.instances();
+    expect(records.map(({ state, generation }) => [state, generation])).toEqual(ids.map(() => ["running", 2]));
+    // Once after the launch and around its being ready; of the twenty looks in between none is a call of its own.
+    expect(gets).toBeLessThanOrEqual(4 * ids.length);
   } finally {
     await world.state.close();
   }
