@@ -54,8 +54,9 @@ export async function runHere(
   const env = { ...insideEnv(reach, record), ...(name === undefined ? {} : { TERM: name }) };
   const leave = await signIn(world, reach);
   try {
-    return await runOnStreams(argv, screens, { cwd: record.spec.workdir ?? reach.cwd, env });
+    return await runOnStreams(argv, screens, { cwd: record.spec.workdir ?? reach.cwd, env, signal: world.signal });
   } catch (error) {
+    world.signal.throwIfAborted();
     throw new Problem({
       code: "SPOT_E_EXEC",
       message: `${argv[0]} could not be started: ${error instanceof Error ? error.message : String(error)}`,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
-import { exitStatus, runAttached } from "./process.ts";
+import { type AttachedOptions, runAttached, statusOf } from "./process.ts";
 import { type OutputStream, stripControl } from "./terminal.ts";
 
 /** Where a program's words go. */
@@ -18,23 +18,16 @@ function copySafely(from: Readable | null, to: OutputStream): void {
  * Runs a program on our streams and resolves with its exit status. Files and pipes get its bytes as they are. With `screens`,
  * a terminal among them gets no control sequences; without (null), what the program prints passes as it is.
  */
-export function runOnStreams(
-  argv: readonly string[],
-  screens: Screens | null,
-  options: { readonly cwd?: string; readonly env: Readonly<Record<string, string | undefined>> },
-): Promise<number> {
+export function runOnStreams(argv: readonly string[], screens: Screens | null, options: AttachedOptions): Promise<number> {
   if (screens === null || !(screens.stdout.isTTY || screens.stderr.isTTY)) return runAttached(argv, options);
   const { stdout, stderr } = screens;
-  return new Promise((resolve, reject) => {
-    const [file = "", ...rest] = argv;
-    const child = spawn(file, rest, {
-      cwd: options.cwd,
-      env: { ...options.env },
-      stdio: ["inherit", stdout.isTTY ? "pipe" : "inherit", stderr.isTTY ? "pipe" : "inherit"],
-    });
-    copySafely(child.stdout, stdout);
-    copySafely(child.stderr, stderr);
-    child.on("error", reject);
-    child.on("close", (code, signalName) => resolve(exitStatus(code, signalName)));
+  const [file = "", ...rest] = argv;
+  const child = spawn(file, rest, {
+    cwd: options.cwd,
+    env: { ...options.env },
+    stdio: ["inherit", stdout.isTTY ? "pipe" : "inherit", stderr.isTTY ? "pipe" : "inherit"],
   });
+  copySafely(child.stdout, stdout);
+  copySafely(child.stderr, stderr);
+  return statusOf(child, options.signal);
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 
 export interface RunResult {
   readonly code: number;
@@ -32,17 +32,31 @@ export function runProgram(
   });
 }
 
-/** Runs a program on this terminal: its streams are ours. Resolves with its exit status. */
-export function runAttached(
-  argv: readonly string[],
-  options: { readonly cwd?: string; readonly env: Readonly<Record<string, string | undefined>> },
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const [file = "", ...rest] = argv;
-    const child = spawn(file, rest, { cwd: options.cwd, env: { ...options.env }, stdio: "inherit" });
+/** How a program on our streams is started. `signal`: ends it when the time of `--timeout` is over. */
+export interface AttachedOptions {
+  readonly cwd?: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The exit status of a program on our streams.
+ * @throws the signal's reason when its time was over. Ctrl-C is no such reason: the terminal tells the program itself.
+ */
+export function statusOf(child: ChildProcess, signal: AbortSignal | undefined): Promise<number> {
+  const isLate = () => signal?.aborted === true && signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
+  const end = () => void (isLate() && child.kill("SIGTERM"));
+  signal?.addEventListener("abort", end);
+  return new Promise<number>((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code, signalName) => resolve(exitStatus(code, signalName)));
-  });
+    child.on("close", (code, signalName) => (isLate() ? reject(signal?.reason) : resolve(exitStatus(code, signalName))));
+  }).finally(() => signal?.removeEventListener("abort", end));
+}
+
+/** Runs a program on this terminal: its streams are ours. Resolves with its exit status. @throws as `statusOf`. */
+export function runAttached(argv: readonly string[], options: AttachedOptions): Promise<number> {
+  const [file = "", ...rest] = argv;
+  return statusOf(spawn(file, rest, { cwd: options.cwd, env: { ...options.env }, stdio: "inherit" }), options.signal);
 }
 
 const SIGNALS: Readonly<Record<string, number>> = {

@@ -158,5 +158,5 @@ export async function attachSsh(
   if (result.code === SSH_FAILED && !askable) throw sshProblem(access, target, result.stderr);
   const keys = askable ? "all" : opening;
   const { argv, env } = await prepare(access, target, { for: "person", terminal: options.terminal, keys }, options.signal);
-  return runOnStreams(command === null ? argv : [...argv, command], options.screens, { env });
+  return runOnStreams(command === null ? argv : [...argv, command], options.screens, { env, signal: options.signal });
 }

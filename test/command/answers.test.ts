@@ -6,6 +6,7 @@ import { describeCommands } from "../../src/describe-commands.ts";
 import { eventText } from "../../src/output/event-text.ts";
 import { eventJson } from "../../src/output/json.ts";
 import { plainPainter } from "../../src/output/painter.ts";
+import { deadline } from "../../src/platform/clock.ts";
 import { openState } from "../../src/state/open.ts";
 import { sampleEvent, sampleInstance } from "../state/sample-records.ts";
 import { spot, type TestWorld, testWorld } from "../world.ts";
@@ -65,7 +66,7 @@ test("a plan that could not be kept anywhere is refused before a cloud is asked,
 test("a plan that is a pipe into which nobody writes keeps nobody waiting", async () => {
   const world = testWorld();
   const pipe = join(world.home, "pipe");
-  execFileSync("mkfifo", [pipe]);
+  execFileSync("sh", ["-c", 'mkfifo "$0"', pipe]);
   const { code, stderr } = await spot(world, "reap", pipe, "--yes");
   expect([code, stderr]).toEqual([2, expect.stringContaining(`there is no file ${pipe}`)]);
 });
@@ -153,6 +154,17 @@ test("reconcile --dry-run says what a pass would do, and does nothing; a watch d
   expect(await machines(world)).toBe(1);
   const acting = await spot(world, "watch", "--act", "--dry-run");
   expect([acting.code, acting.stderr]).toEqual([2, expect.stringContaining("next: spot watch")]);
+});
+
+test("--timeout ends a program on our streams, and keeps its exit code otherwise", async () => {
+  const { runOnStreams } = await import("../../src/platform/attached-program.ts");
+  const env = { PATH: process.env["PATH"] };
+  const late = deadline(new AbortController().signal, 100);
+  await expect(runOnStreams(["sleep", "600"], null, { env, signal: late.signal })).rejects.toMatchObject({ name: "TimeoutError" });
+  const intime = deadline(new AbortController().signal, 600_000);
+  expect(await runOnStreams(["sh", "-c", "exit 7"], null, { env, signal: intime.signal })).toBe(7);
+  intime.done();
+  late.done();
 });
 
 test("no flag has a name that node itself takes off the command line, wherever it stands", async () => {
