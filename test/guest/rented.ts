@@ -36,7 +36,7 @@ const shims = fileURLToPath(new URL("../clouds/shims", import.meta.url));
 export const VM: MachineKind = { kind: "vm", notices: "controller", endsItself: false, volumes: "device" };
 export const CONTAINER: MachineKind = { kind: "container", notices: "controller", endsItself: false, volumes: "mounted" };
 
-const DISK_BYTES = 8 << 20;
+export const DISK_BYTES = 8 << 20;
 
 /** A pretended disk: `disk` is what the device node shows, `files` what its file system holds. */
 export interface Disk {

@@ -187,7 +187,8 @@ async function anOffer({ provider, cloud }: Fuzzed): Promise<Offer> {
   return offer;
 }
 
-const ROUNDS = 150;
+/** CI takes more of them. */
+const ROUNDS = Number(process.env["SPOT_FUZZ_ROUNDS"] ?? "60");
 
 describe.each(Object.entries(SUBJECTS))("%s, whose answers are changed at random", (_, subject) => {
   test("reads end with a value or a fault; a machine that lives is never said to be gone", async () => {
