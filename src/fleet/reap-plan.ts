@@ -23,8 +23,16 @@ const AHEAD_MS = 300_000;
 const MOST_BYTES = 64 * 1024 * 1024;
 
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
-const moneyJson = (price: Money | null) =>
-  price === null ? null : { amount: moneyToDecimal(price), currency: price.currency, per: "hour" as const };
+/** A rate, and of what: only a machine's is one of an instance. */
+const rateJson = (price: Money | null, kind: Orphan["kind"]) =>
+  price === null
+    ? null
+    : {
+        amount: moneyToDecimal(price),
+        currency: price.currency,
+        per: "hour" as const,
+        ...(kind === "machine" ? { of: "instance" as const } : {}),
+      };
 
 /** One row as `spot.orphans/1` promises it. Names are a cloud's words: what could steer a terminal is taken out. */
 export function orphanJson(orphan: Orphan) {
@@ -40,7 +48,7 @@ export function orphanJson(orphan: Orphan) {
     rawState: safeLine(orphan.rawState),
     token: orphan.token,
     createdAt: iso(orphan.createdAt),
-    price: moneyJson(orphan.price),
+    price: rateJson(orphan.price, orphan.kind),
     sizeGb: orphan.sizeGb,
     why: orphan.why,
     instance: orphan.instance,

@@ -3,7 +3,7 @@ import type { FleetEvent } from "../model/event.ts";
 import { safeLine } from "../platform/terminal.ts";
 import type { ListedRecord } from "../state/records.ts";
 import { wrap } from "./detail-view.ts";
-import { heardJson, isoTime } from "./json.ts";
+import { heardJson, isoTime, offerPriceJson } from "./json.ts";
 import type { ListData, View } from "./view.ts";
 
 /** One thing that was done about an instance, or left, and why. */
@@ -70,6 +70,9 @@ function nextText(record: ListedRecord, from: number | null): string | null {
   return `under notice: works on until ${clockText(until)}, then seals once more and sleeps; its machine goes at ${clockText(record.notice?.deadline ?? null)}`;
 }
 
+const inputsJson = ({ price, ...inputs }: Decision["inputs"]) =>
+  price === undefined ? inputs : { ...inputs, price: offerPriceJson(price) };
+
 /** What was decided about one instance, and what it waits for now. `from`: when on-demand may be had, where that is to come. */
 export function decisionsView(record: ListedRecord, decisions: readonly Decision[], from: number | null): View {
   const { waiting } = record.outlook;
@@ -87,7 +90,12 @@ export function decisionsView(record: ListedRecord, decisions: readonly Decision
   };
   return {
     schema: "spot.decisions/1",
-    data: decisions.map((decision) => ({ ...decision, at: isoTime(decision.at), nextLook: isoTime(decision.nextLook) })),
+    data: decisions.map(({ inputs, ...decision }) => ({
+      ...decision,
+      inputs: inputsJson(inputs),
+      at: isoTime(decision.at),
+      nextLook: isoTime(decision.nextLook),
+    })),
     beside: {
       instance: record.name,
       state: record.state,

@@ -1,7 +1,7 @@
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { FleetEvent } from "../model/event.ts";
 import type { Guard } from "../model/guard.ts";
-import { type Money, moneyJson, moneyToDecimal } from "../model/money.ts";
+import { type Money, moneyFromDecimal, moneyJson, moneyToDecimal } from "../model/money.ts";
 import type { CostSoFar } from "../pricing/instance-cost.ts";
 import type { InstanceSpec, ListedRecord } from "../state/records.ts";
 
@@ -83,15 +83,22 @@ export function heardJson(heard: unknown): unknown {
   return Object.fromEntries(Object.entries(heard).map(([mouth, at]) => [mouth, typeof at === "number" ? isoTime(at) : at]));
 }
 
-/** One event as `spot.event/1` promises it; times inside its own fields become ISO texts too. */
+/** The price of an offer in an event, which keeps it as short as a spec does (`2.5`, `18CNY`). What is none stays as it is. */
+export function offerPriceJson(value: unknown): unknown {
+  const [, amount, currency = "USD"] = /^(\d{1,12}(?:\.\d{1,12})?)([A-Z]{3})?$/.exec(typeof value === "string" ? value : "") ?? [];
+  return amount === undefined ? value : rateJson(moneyFromDecimal(amount, currency));
+}
+
+function ownJson(key: string, value: unknown): unknown {
+  if (key === "heard") return heardJson(value);
+  if (key === "price") return offerPriceJson(value);
+  return (key === "deadline" || key === "seenAt") && typeof value === "number" ? isoTime(value) : value;
+}
+
+/** One event as `spot.event/1` promises it; times and prices inside its own fields too. */
 export function eventJson(event: FleetEvent): Readonly<Record<string, unknown>> {
   const { data, ...head } = event;
-  const own = Object.fromEntries(
-    Object.entries(data).map(([key, value]) => [
-      key,
-      key === "heard" ? heardJson(value) : (key === "deadline" || key === "seenAt") && typeof value === "number" ? isoTime(value) : value,
-    ]),
-  );
+  const own = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, ownJson(key, value)]));
   // The machine's type has the name of the event's own.
   const machine = typeof data["type"] === "string" ? { machineType: data["type"] } : {};
   return { schema: "spot.event/1", ...own, ...machine, ...head, at: isoTime(event.at) };

@@ -116,6 +116,9 @@ test("a line about another day has its date; the type of a machine does not hide
   expect(eventText(event, plainPainter, event.at + 1_000)).toBe("23:59:58  train         got a10g.1 in east-a");
   expect(eventText(event, plainPainter, event.at + 60_000)).toBe("2026-01-31 23:59:58  train         got a10g.1 in east-a");
   expect(eventJson(event)).toMatchObject({ type: "action", machineType: "a10g.1" });
+  // Money is money, also in an event's own fields.
+  const paid = eventJson({ ...event, data: { price: "18.5CNY" } });
+  expect(paid["price"]).toEqual({ amount: "18.500000", currency: "CNY", per: "hour", of: "instance" });
 });
 
 test("what was heard of the machine before is not said of the one that took its place", async () => {
