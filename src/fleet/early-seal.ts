@@ -29,7 +29,7 @@ export async function sealEarly(fleet: Fleet, record: InstanceRecord, instance: 
     const outcome = await fleet.guest.snapshot(reach, "notice", until, limit.signal);
     const report = await fleet.guest.report(reach, limit.signal).catch(() => undefined);
     // When there was nothing new any more the seal right before it is the measure.
-    tookMs = measured(outcome, fleet.clock.monotonic() - began, (report?.lastSealSeconds ?? 0) * 1000);
+    tookMs = measured(outcome, Math.ceil(fleet.clock.monotonic() - began), (report?.lastSealSeconds ?? 0) * 1000);
     if (outcome.kind === "failed") fleet.say(`${record.name}: not sealed (${outcome.why})`);
     if (outcome.kind === "does-not-fit") await noteUnfit(fleet, record, outcome.fit);
   } catch {

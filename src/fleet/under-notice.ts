@@ -79,7 +79,7 @@ function whyNotWait(record: InstanceRecord, { now, looksEveryMs }: Observation, 
   if (now < notice.seenAt - SKEW_MS || (early !== null && now < early.at - SKEW_MS))
     return "the clock was set back, so nobody knows how long that is";
   if (early !== null && early.tookMs === null) return "its checkpoint ahead failed";
-  return now >= until ? "that is what its last checkpoint and the way to sleep are given" : null;
+  return now >= until ? "it is time for its last checkpoint" : null;
 }
 
 /** It has no volume, and its cloud can only end it. */

@@ -59,7 +59,7 @@ describe("an instance that is to sleep, under a notice", () => {
     ["has nobody who looks again", noticed(HOUR, null), { looksEveryMs: null }, "sleep", /no watch --act runs/],
     ["lost the watch that looked", noticed(HOUR, sealed(40_000, UNTIL)), { looksEveryMs: null }, "sleep", /no watch --act runs/],
     ["could not be sealed ahead", noticed(HOUR, sealed(null)), {}, "sleep", /its checkpoint ahead failed/],
-    ["takes half an hour to be sealed", noticed(50 * MINUTE_MS, sealed(HOUR / 2)), {}, "sleep", /the way to sleep/],
+    ["takes half an hour to be sealed", noticed(50 * MINUTE_MS, sealed(HOUR / 2)), {}, "sleep", /time for its last checkpoint/],
     ["was sealed on the machine before", noticed(HOUR, { ...sealed(1_000), machine: "m-0" }), {}, "seal-early", /at once/],
     ["has an end that is only assumed", noticed(HOUR, null, { notice: { ...notice(HOUR), assumed: true } }), {}, "sleep", /only assumed/],
     [
