@@ -1,6 +1,7 @@
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { eventually } from "../guest/machine.ts";
 import { spot, type TestWorld, temporaryFolder } from "../world.ts";
 import { cloudWorld, data, machines, must } from "./cloud.ts";
 
@@ -120,9 +121,14 @@ test("a reclaim is heard, sealed, replaced and resumed from the sealed number", 
   const world = await cloudWorld();
   await upTrainer(world);
   await counting(world);
-  await must(world, "local", "reclaim", "trainer", "--notice", "4s");
-  const watched = await spot(world, "watch", "--act", "--since", "0", "-o", "ndjson", "--timeout", "8s");
-  expect(watched.code).toBe(124);
+  await must(world, "local", "reclaim", "trainer", "--notice", "6s");
+  const enough = new AbortController();
+  const from = world.written().length;
+  const watching = spot({ ...world, signal: enough.signal }, "watch", "--act", "--since", "0", "-o", "ndjson");
+  await eventually("the second machine", () => (world.written().slice(from).split('"to":"running"').length > 2 ? true : undefined));
+  enough.abort("SIGINT");
+  const watched = await watching;
+  expect(watched.code).toBe(130);
   const events = watched.stdout
     .trim()
     .split("\n")

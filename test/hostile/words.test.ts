@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/platform/clock.ts";
+import { eventually } from "../guest/machine.ts";
 import { type Outcome, spot, type TestWorld, testWorld } from "../world.ts";
 import { HOSTILE, type HostileCloud, hostileCloud, LONG_HOSTILE, MARK, unsafeIn } from "./hostile-cloud.ts";
 
@@ -107,8 +108,11 @@ describe.each([
   test("a watch shows what happens without what the cloud wrote into it", async () => {
     cloud.twist(["message"], () => LONG_HOSTILE);
     const own = new AbortController();
+    const from = world.written().length;
     const watching = spot({ ...world, signal: own.signal }, "watch", "--act", "--since", "1h");
-    await systemClock.sleep(2_500);
+    await eventually("what the cloud wrote", () => (world.written().slice(from).includes(MARK) ? true : undefined));
+    // And what follows it.
+    await systemClock.sleep(500);
     own.abort("SIGINT");
     const outcome = await watching;
     // On a terminal the frame is drawn with escapes of our own.
