@@ -99,6 +99,15 @@ test("a watch tells in the format that was asked for: chosen fields by tabs, YAM
   expect(parseAllDocuments(yaml.stdout).map((document) => document.toJS())).toMatchObject([{ schema: "spot.event/1", seq: 3 }]);
 });
 
+test("on a narrow terminal what is wrong is not cut off at the edge", async () => {
+  const world = testWorld();
+  const state = await openState(join(world.home, "state.db"));
+  await state.commit({ addInstance: sampleInstance("train", { provider: "ppio", providerId: "p-1" }) });
+  await state.close();
+  const watched = await spot(testWorld({ home: world.home, isTTY: true, columns: 50 }), "watch", "--timeout", "1500ms");
+  expect(watched.stdout.replaceAll(/\s+/g, " ")).toContain("spot provider login ppio");
+});
+
 test("a seq of another log does not make a watch deaf", async () => {
   const world = await withEvents();
   const { seqBefore } = await import("../../src/fleet/tail.ts");

@@ -1,5 +1,6 @@
 import { isAbout, readOn } from "../../fleet/tail.ts";
 import type { FleetEvent } from "../../model/event.ts";
+import { wrap } from "../../output/detail-view.ts";
 import { eventText } from "../../output/event-text.ts";
 import { eventJson } from "../../output/json.ts";
 import { type LiveFrame, liveFrame } from "../../output/live-frame.ts";
@@ -70,12 +71,14 @@ async function draw(watching: Watching, live: LiveFrame, events: readonly FleetE
   const heard = [streams > 0 ? `hears ${streams} agents` : "", turns > 0 ? `asks ${turns} in turns` : ""].filter((text) => text !== "");
   const head = [`${new Date(world.clock.now()).toISOString().slice(0, 19)}Z`, acting, ...heard, "Ctrl-C ends"].join("  ");
   const notes = [...troubles.filter((trouble) => trouble !== acting), ...pace.warnings().map(({ message }) => message)];
+  // What is wrong is not to be cut off at the edge.
+  const lines = (text: string) => wrap(text, world.stdout.columns);
   await live.draw(
     [
-      painter.dim(head),
+      ...lines(head).map((line) => painter.dim(line)),
       "",
       table,
-      ...notes.map((note) => painter.yellow(stripControl(note))),
+      ...notes.flatMap((note) => lines(stripControl(note)).map((line) => painter.yellow(line))),
       ...(events.length === 0 ? [] : ["", ...events.map((event) => eventText(event, painter, world.clock.now()))]),
       ...(talk.length === 0 ? [] : ["", ...talk.map((line) => painter.dim(stripControl(line)))]),
     ].join("\n"),
