@@ -34,8 +34,11 @@ function actionOf({ type, data }: FleetEvent): string {
  * was written at that moment for the same reason.
  */
 export function decisionsOf(events: readonly FleetEvent[]): readonly Decision[] {
-  const becauseOf = ({ data }: FleetEvent) =>
-    typeof data["because"] === "string" ? data["because"] : data["action"] === "wish" ? ASKED : null;
+  const becauseOf = ({ data }: FleetEvent) => {
+    if (typeof data["because"] === "string") return data["because"];
+    // A wish that was not typed says whose it is: a budget's, say.
+    return data["action"] !== "wish" ? null : typeof data["reason"] === "string" ? data["reason"] : ASKED;
+  };
   const key = (event: FleetEvent) => `${event.at} ${becauseOf(event)}`;
   const told = new Set(events.filter(({ type }) => type !== "state").map(key));
   return events.flatMap((event) => {

@@ -66,6 +66,7 @@ export function instanceView(
           {
             rows: [
               { label: "name", value: record.name, paint: (line) => painter.bold(line) },
+              { label: "fleet", value: record.fleet },
               { label: "state", value: stateText(row), paint: (line) => paintState(line, record, painter) },
               { label: "why", value: record.reason },
               { label: "wanted", value: record.desired === record.state ? null : record.desired },

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { describeCommands } from "../../src/describe-commands.ts";
+import { decisionsOf } from "../../src/output/decisions-view.ts";
 import { eventText } from "../../src/output/event-text.ts";
 import { eventJson } from "../../src/output/json.ts";
 import { plainPainter } from "../../src/output/painter.ts";
@@ -177,6 +178,19 @@ test("--timeout ends a program on our streams, and keeps its exit code otherwise
   expect(await runOnStreams(["sh", "-c", "exit 7"], null, { env, signal: intime.signal })).toBe(7);
   intime.done();
   late.done();
+});
+
+test("a wish that a budget had is not called a command's", () => {
+  const wish = (reason?: string) => ({
+    seq: 1,
+    at: 1,
+    type: "action" as const,
+    instance: "a",
+    provider: "local",
+    data: { action: "wish", reason },
+  });
+  const told = decisionsOf([wish("the total budget of $5.00 is reached"), wish()]);
+  expect(told.map(({ because }) => because)).toEqual(["the total budget of $5.00 is reached", "a command asked for it"]);
 });
 
 test("no flag has a name that node itself takes off the command line, wherever it stands", async () => {
