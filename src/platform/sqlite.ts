@@ -1,9 +1,14 @@
 import Database from "libsql";
+import { systemClock } from "./clock.ts";
 
 export type SqliteDatabase = InstanceType<typeof Database>;
 
-/** How long a writer waits for another one before it gives up. */
+/** How long SQLite itself waits for whoever has the file before it gives up; meanwhile this process does nothing else. */
 const BUSY_TIMEOUT_MS = 10_000;
+/** How long a writer waits for its turn among other processes, which it does without keeping this one from anything. */
+const TURN_MS = 30_000;
+/** The longest pause between two tries. */
+const PAUSE_MS = 20;
 
 /** Opens (and makes, 0600 by the folder's 0700) an SQLite file in WAL mode. Throws what SQLite throws. */
 export function openSqlite(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): SqliteDatabase {
@@ -35,6 +40,34 @@ export function openSqliteReadOnly(url: string): SqliteDatabase {
   return new Database(`${url}?mode=ro&immutable=1`);
 }
 
+/**
+ * Begins a transaction that writes. SQLite's own waiting keeps the thread, asks ever more seldom and is not fair: beside a
+ * process that writes all the time nobody else may get a turn within it. So it is tried again and again, at moments that
+ * are left to chance. Throws what SQLite throws, when it was busy for so long as well.
+ */
+export async function beginWriting(database: SqliteDatabase, busyTimeoutMs: number | undefined): Promise<void> {
+  const giveUpAt = performance.now() + (busyTimeoutMs ?? TURN_MS);
+  for (;;) {
+    try {
+      database.exec("PRAGMA busy_timeout = 0");
+      // Never as a prepared statement: one that fails as busy stays "in progress" until it is collected, and no later commit works.
+      database.exec("begin immediate");
+      return;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+    } finally {
+      database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs ?? BUSY_TIMEOUT_MS}`);
+    }
+    await systemClock.sleep(1 + Math.random() * PAUSE_MS);
+  }
+}
+
+/** Busy, and "locking protocol": too many at once while a log was being opened. */
+const BUSY = [5, 15];
+
+const isBusy = (error: unknown) =>
+  error instanceof Error && "rawCode" in error && typeof error.rawCode === "number" && BUSY.includes(error.rawCode & 0xff);
+
 /** SQLite does not wait by itself when several processes switch a new file to WAL at once. */
 function enterWal(database: SqliteDatabase, busyTimeoutMs: number): void {
   const giveUpAt = performance.now() + busyTimeoutMs;
@@ -43,8 +76,7 @@ function enterWal(database: SqliteDatabase, busyTimeoutMs: number): void {
       database.exec("PRAGMA journal_mode = WAL");
       return;
     } catch (error) {
-      const isBusy = error instanceof Error && "rawCode" in error && typeof error.rawCode === "number" && (error.rawCode & 0xff) === 5;
-      if (!isBusy || performance.now() > giveUpAt) throw error;
+      if (!isBusy(error) || performance.now() > giveUpAt) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.floor(Math.random() * 20));
     }
   }

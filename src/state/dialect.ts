@@ -8,7 +8,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
-import type { SqliteDatabase } from "../platform/sqlite.ts";
+import { beginWriting, type SqliteDatabase } from "../platform/sqlite.ts";
 import { bindable } from "./bindable.ts";
 import { databaseProblem } from "./problems.ts";
 
@@ -58,7 +58,7 @@ function mergeLog(database: SqliteDatabase): void {
   }
 }
 
-function driver(database: SqliteDatabase, path: string): Driver {
+function driver(database: SqliteDatabase, path: string, busyTimeoutMs: number | undefined): Driver {
   // One connection: a query of another caller must not slip into a transaction that is under way.
   const gate = turnstile();
   const connection: DatabaseConnection = {
@@ -85,7 +85,9 @@ function driver(database: SqliteDatabase, path: string): Driver {
     // A deferred transaction that reads first fails at once (SQLITE_BUSY_SNAPSHOT) when another process has written meanwhile.
     async beginTransaction(_connection, settings) {
       if (settings.accessMode === "read only") return say("begin");
-      await say("begin immediate");
+      await beginWriting(database, busyTimeoutMs).catch((error: unknown) => {
+        throw databaseProblem(error, path);
+      });
       hasWritten = true;
     },
     commitTransaction: () => say("commit"),
@@ -103,10 +105,13 @@ function driver(database: SqliteDatabase, path: string): Driver {
   };
 }
 
-/** Kysely on one open SQLite connection. What SQLite says about the file as a whole arrives as a `Problem`. */
-export function sqliteDialect(database: SqliteDatabase, path: string): Dialect {
+/**
+ * Kysely on one open SQLite connection. What SQLite says about the file as a whole arrives as a `Problem`. `busyTimeoutMs`: how
+ * long a writer waits for other processes, where it is not to be as usual.
+ */
+export function sqliteDialect(database: SqliteDatabase, path: string, busyTimeoutMs?: number): Dialect {
   return {
-    createDriver: () => driver(database, path),
+    createDriver: () => driver(database, path, busyTimeoutMs),
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createAdapter: () => new SqliteAdapter(),
     createIntrospector: (kysely) => new SqliteIntrospector(kysely),

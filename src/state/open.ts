@@ -11,7 +11,7 @@ import type { State } from "./records.ts";
 import type { Tables } from "./tables.ts";
 
 export interface OpenStateOptions {
-  /** How long a writer waits for another process before it gives up with a retryable problem; 10 s unless told. */
+  /** How long a writer waits for another process before it gives up with a retryable problem; 30 s unless told. */
   readonly busyTimeoutMs?: number;
 }
 
@@ -53,6 +53,6 @@ function openUnwritable(path: string): SqliteDatabase {
  * @throws Problem `SPOT_E_STATE_CORRUPT`, `SPOT_E_STATE_NEWER`, `SPOT_E_STATE_UNWRITABLE`, `SPOT_E_DISK_FULL`, or a retryable `SPOT_E_STATE_BUSY`.
  */
 export async function openState(path: string, options: OpenStateOptions = {}): Promise<State> {
-  const database = new Kysely<Tables>({ dialect: sqliteDialect(openFile(path, options), path) });
+  const database = new Kysely<Tables>({ dialect: sqliteDialect(openFile(path, options), path, options.busyTimeoutMs) });
   return stateOn(database, SQLITE, path);
 }

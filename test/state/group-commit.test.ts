@@ -60,6 +60,20 @@ test("whoever is told that it is written finds it so from another connection", a
   }
 });
 
+test("whoever waits for another writer keeps its own process from nothing, and gets its turn", async () => {
+  const { state, path } = await openFile();
+  const other = openSqlite(path);
+  try {
+    other.exec("begin immediate");
+    const committed = state.commit({ events: [event("patient")] });
+    // On the very thread that would stand still if the waiting were SQLite's.
+    setTimeout(() => other.exec("commit"), 100);
+    expect(await committed).toBe("committed");
+  } finally {
+    other.close();
+  }
+});
+
 test("a change that two decide on at once is one's", async () => {
   const { state } = await openFile();
   const record = sampleInstance("one");
