@@ -11,6 +11,7 @@ import { seededRng } from "../src/platform/rng.ts";
 import { ProviderError } from "../src/providers/errors.ts";
 import type { CallContext, Provider, Reach } from "../src/providers/provider.ts";
 import { openState } from "../src/state/open.ts";
+import type { InstanceRecord } from "../src/state/records.ts";
 import { type PaperCloud, paperCloud } from "../test/simulation/paper-cloud.ts";
 import { sampleInstance, sampleLedger, sampleSpec, sampleVolume, usd } from "../test/state/sample-records.ts";
 
@@ -31,6 +32,8 @@ export interface Outcome {
   readonly hookMs: readonly number[];
   readonly sealed: number;
   readonly replaced: number;
+  /** The same a minute after the last deadline. */
+  readonly replacedLater: number;
   readonly asleep: number;
   /** The most connections into machines, and calls to the provider, that were open at once. */
   readonly mostInside: number;
@@ -42,8 +45,9 @@ export interface Outcome {
   readonly longestStallMs: number;
 }
 
-/** So long after the last deadline it is counted what has become of them. */
+/** So long after the last deadline it is counted what has become of them, and the replacements once more. */
 const AFTERWARDS_MS = 20_000;
+const LATER_MS = 60_000;
 /** One in so many is to hibernate, the others are to be replaced. */
 const SLEEPERS = 4;
 
@@ -126,11 +130,11 @@ async function played(task: Task): Promise<Outcome> {
   await clock.sleep(began + task.spreadMs + task.noticeMs + AFTERWARDS_MS - clock.now());
   const used = process.cpuUsage(cpuBefore);
   const records = await state.instances({ includeGone: true });
-  const outcome: Outcome = {
+  const counted = {
     notices: told.size,
     hookMs: [...told.values()].flatMap(({ at, hookAt }) => (hookAt === null ? [] : [hookAt - at])).sort((one, other) => one - other),
     sealed: [...told.values()].filter(({ sealedAt, deadline }) => sealedAt !== null && sealedAt < deadline).length,
-    replaced: records.filter(({ generation, providerId }) => generation > 1 && providerId !== null).length,
+    replaced: replacedOf(records),
     asleep: records.filter((record) => record.state === "hibernated").length,
     mostInside: inside.most(),
     mostCalls: calls.most(),
@@ -139,12 +143,17 @@ async function played(task: Task): Promise<Outcome> {
     peakMb: process.resourceUsage().maxRSS / 1024,
     longestStallMs: stall.end(),
   };
+  await clock.sleep(LATER_MS - AFTERWARDS_MS);
+  const outcome: Outcome = { ...counted, replacedLater: replacedOf(await state.instances({ includeGone: true })) };
   over.abort();
   await watching;
   await Promise.all([...(pace.underway?.values() ?? []), pace.syncs?.underway]);
   await state.close();
   return outcome;
 }
+
+const replacedOf = (records: readonly InstanceRecord[]) =>
+  records.filter(({ generation, providerId }) => generation > 1 && providerId !== null).length;
 
 /** A machine and a record of it each, up and running since long ago. */
 async function seeded({ state, clock }: Fleet, cloud: PaperCloud, count: number): Promise<readonly string[]> {

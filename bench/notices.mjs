@@ -80,7 +80,7 @@ try {
         [
           `${outcome.notices} notices of ${values.notice} s within ${values.spread} s, ${100 * failing} % of the calls failing`,
           `  notice to hook: p50 ${row.p50Seconds.toFixed(1)} s, p99 ${row.p99Seconds.toFixed(1)} s, the last ${row.mostSeconds.toFixed(1)} s; told ${row.told}`,
-          `  sealed before the deadline: ${outcome.sealed}; replaced ${outcome.replaced}, asleep ${outcome.asleep} 20 s after the last deadline`,
+          `  sealed before the deadline: ${outcome.sealed}; 20 s after the last deadline replaced ${outcome.replaced}, asleep ${outcome.asleep}; replaced after 60 s ${outcome.replacedLater}`,
           `  at once: at most ${outcome.mostInside} connections into machines, ${outcome.mostCalls} calls to the provider (${outcome.calls} in all)`,
           `  ${outcome.cpuSeconds.toFixed(1)} s of the processor, ${outcome.peakMb.toFixed(0)} MB at the peak, longest stall ${outcome.longestStallMs.toFixed(0)} ms`,
         ].join("\n"),
