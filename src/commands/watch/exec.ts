@@ -6,8 +6,8 @@ import { runHook } from "../../platform/hook-process.ts";
 import { safeJson, safeLine } from "../../platform/terminal.ts";
 import type { NewEvent } from "../../state/records.ts";
 
-/** So many commands run side by side. */
-const AT_ONCE = 8;
+/** So many commands run side by side: a thousand of a second each are through in half a minute, within every notice but the shortest. */
+const AT_ONCE = 32;
 /** So long after its deadline a notice is still worth a command, in milliseconds. */
 const GRACE_MS = 30_000;
 /** So many events may wait. More than that a command cannot keep up with at all. */
