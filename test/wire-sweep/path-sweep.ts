@@ -89,15 +89,13 @@ export interface PathSweep {
   /** The first of these points; 0 unless told. */
   readonly from?: number;
   readonly tempo?: Tempo;
-  /** How many walks at the same time: those on the real clock mostly wait. */
-  readonly atOnce?: number;
 }
 
 /** @returns undefined where the path does not apply. */
 export async function sweepPath(
   path: Path,
   make: MakeCloud,
-  { stride, from = 0, tempo, atOnce = 1 }: PathSweep,
+  { stride, from = 0, tempo }: PathSweep,
 ): Promise<Omit<Swept, "sealed" | "told"> | undefined> {
   const calm = await walk(path, make, 0, "reset-before", tempo);
   if (calm === undefined) return undefined;
@@ -105,13 +103,9 @@ export async function sweepPath(
   const all = Array.from({ length: calm.requests }, (_, index) => FAULTS.map((fault) => ({ n: index + 1, fault }))).flat();
   // What only reads and never took effect is much like what only reads and lost its answer; a bounded run takes them in turn.
   const points = all.filter((_, index) => index >= from && (index - from) % stride === 0);
-  const rest = points.values();
-  const walkOn = async () => {
-    for (const { n, fault } of rest) {
-      const walked = await walk(path, make, n, fault, tempo);
-      damage.push(...(walked?.broken ?? []).map((what) => `request ${n}, ${fault}: ${what}`));
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, walkOn));
+  for (const { n, fault } of points) {
+    const walked = await walk(path, make, n, fault, tempo);
+    damage.push(...(walked?.broken ?? []).map((what) => `request ${n}, ${fault}: ${what}`));
+  }
   return { requests: calm.requests, points: points.length, damage };
 }
