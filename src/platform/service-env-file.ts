@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { usageProblem } from "../model/problem.ts";
+import { hasErrorCode } from "./files.ts";
 import { userNumber } from "./service-programs.ts";
 
 /** What systemd, sh and cron's shell all read alike: no variables, no backslashes, blanks only in quotes. */
@@ -15,7 +16,8 @@ const PLAIN_PATH = /^\/[^*?[\]\\\p{Cc}]*[^*?[\]\\\p{Cc}\s]$/u;
 export async function envFileNames(path: string): Promise<readonly string[]> {
   if (!PLAIN_PATH.test(path)) throw usageProblem(`--environment-file: systemd would read wildcards or escapes in ${JSON.stringify(path)}`);
   const found = await stat(path).catch((error: unknown) => {
-    throw usageProblem(`--environment-file: ${error instanceof Error ? error.message : String(error)}`);
+    const why = hasErrorCode(error, "ENOENT") ? "it is not there" : error instanceof Error ? error.message : String(error);
+    throw usageProblem(`--environment-file: ${path} cannot be read: ${why}`);
   });
   if (!found.isFile()) throw usageProblem(`--environment-file: ${path} is no file`);
   if (found.uid !== userNumber()) throw usageProblem(`--environment-file: ${path} belongs to somebody else`);

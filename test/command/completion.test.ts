@@ -122,6 +122,6 @@ test("every shell gets its script; another one is refused with the nearest", asy
   expect(await spot(world, "completion", "bsh")).toEqual({
     code: 2,
     stdout: "",
-    stderr: 'error: there is no completion for "bsh"\n  did you mean "bash"?\n',
+    stderr: 'error: there is no completion for "bsh"\n  did you mean "bash"?\n  next: spot completion --help\n',
   });
 });

@@ -55,8 +55,11 @@ test.each([
   [["context", "work", "--context", "work"], "a context cannot choose a context\n  leave --context away"],
 ])("set %j is refused", async (words, message) => {
   const world = testWorld();
-  expect(await spot(world, "config", "set", ...words)).toEqual({ code: 2, stdout: "", stderr: `error: ${message}\n` });
+  expect(await spot(world, "config", "set", ...words)).toEqual({ code: 2, stdout: "", stderr: `error: ${pointing(message)}\n` });
 });
+
+/** What names no command of its own is answered with the help of this one. */
+const pointing = (message: string) => (message.includes("next: ") ? message : `${message}\n  next: spot config set --help`);
 
 test("a settings file that is no JSON is named, and left alone", async () => {
   const world = testWorld();

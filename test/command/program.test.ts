@@ -39,7 +39,7 @@ test.each([
   [["local"], "error: spot local needs a command\n  next: spot local --help\n"],
   [["ls", "--refesh"], "error: unknown option '--refesh'\n  did you mean --refresh?\n  next: spot ls --help\n"],
   [["constructor"], expect.stringContaining('spot has no command "constructor"')],
-  [["ls", "-o", "jsn"], 'error: there is no output format "jsn"\n  did you mean "json"?\n'],
+  [["ls", "-o", "jsn"], 'error: there is no output format "jsn"\n  did you mean "json"?\n  next: spot ls --help\n'],
   [["ls", "--timeout", "soon"], expect.stringContaining("--timeout: not a duration")],
   [["ls", "-o"], expect.stringContaining("argument missing")],
   [["ls", "--json", "-o", "yaml"], expect.stringContaining("SPOT_E_USAGE")],

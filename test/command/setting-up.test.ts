@@ -52,7 +52,8 @@ test("init overwrites only when told, and --dry-run writes nothing", async () =>
   expect(await spot(world, ...TRAIN)).toEqual({
     code: 2,
     stdout: "",
-    stderr: "error: cannot ask without a terminal: spot.yaml exists. Overwrite it?\n  add --yes to agree beforehand\n",
+    stderr:
+      "error: cannot ask without a terminal: spot.yaml exists. Overwrite it?\n  add --yes to agree beforehand\n  next: spot init --help\n",
   });
   expect(readFileSync(file, "utf8")).toBe("mine");
   expect((await spot(world, ...TRAIN, "--yes")).code).toBe(0);
@@ -65,8 +66,11 @@ test.each([
     ["init", "--name", "train"],
     "cannot ask for command without a terminal\n  say it with --command\n  next: spot init --name train --command 'node train.mjs'",
   ],
-  [[...TRAIN, "--gpu", "H100:0"], '--gpu: "H100:0" is not a GPU (expected MODEL or MODEL:COUNT with a count of 1 to 16, e.g. H100:1)'],
-  [[...TRAIN, "--provider", "lcal"], '--provider: "lcal" is not a provider; did you mean "local"?'],
+  [
+    [...TRAIN, "--gpu", "H100:0"],
+    '--gpu: "H100:0" is not a GPU (expected MODEL or MODEL:COUNT with a count of 1 to 16, e.g. H100:1)\n  next: spot init --help',
+  ],
+  [[...TRAIN, "--provider", "lcal"], '--provider: "lcal" is not a provider; did you mean "local"?\n  next: spot init --help'],
 ])("%j is refused", async (argv, message) => {
   expect(await spot(testWorld(), ...argv)).toEqual({ code: 2, stdout: "", stderr: `error: ${message}\n` });
 });
