@@ -23,7 +23,7 @@ function commonPart(secret: string): string {
 
 /** A text in which none of these secrets can be read any more. Very short ones stay: every text would have them. */
 export function blotted(text: string, secrets: readonly string[]): string {
-  // Of every answer each secret is looked for, and nearly none has one: the pattern alone took a third of a list's time.
+  // Each secret is looked for in every answer and nearly none has one; a signature is a new secret each time, and its pattern dear.
   const small = text.toLowerCase();
   let safe = text;
   for (const secret of secrets)
