@@ -13,8 +13,9 @@ test("provider ls says what each provider can do, and what is missing, without a
     configured: true,
     credentials: { from: "none needed", variables: [] },
     endpoint: null,
-    account: null,
-    expiry: null,
+    // Whose it is: this home's; another computer on the same state has another one.
+    account: { id: expect.stringMatching(/^acct-/), name: expect.any(String) },
+    expiry: { expiresAt: null, renews: true, why: expect.stringMatching(/./) },
     capabilities: {
       noticeSeconds: expect.any(Number),
       protectionSeconds: expect.any(Number),
