@@ -1,14 +1,14 @@
 // The nights of one policy under one length of notice, in a process of its own; started by night.mjs.
-import { isUp } from "../src/fleet/decide.ts";
+import { isUp } from "../src/fleet/deciding/decide.ts";
+import { RAREST_LOOK_MS } from "../src/fleet/deciding/policy.ts";
+import { worksUntil } from "../src/fleet/deciding/under-notice.ts";
+import { onDemandFrom } from "../src/fleet/deciding/waiting.ts";
 import type { Fleet } from "../src/fleet/fleet.ts";
-import { noLeases } from "../src/fleet/held-leases.ts";
-import { ownPace } from "../src/fleet/pace.ts";
+import { ownPace } from "../src/fleet/hearing/pace.ts";
+import { noLeases } from "../src/fleet/leases/held-leases.ts";
 import { wakeUp } from "../src/fleet/park.ts";
 import { reconcile } from "../src/fleet/pass.ts";
-import { RAREST_LOOK_MS } from "../src/fleet/policy.ts";
-import { worksUntil } from "../src/fleet/under-notice.ts";
 import { claimName, newRecord } from "../src/fleet/up.ts";
-import { onDemandFrom } from "../src/fleet/waiting.ts";
 import { costOf } from "../src/model/money.ts";
 import { seededRng } from "../src/platform/rng.ts";
 import { openState } from "../src/state/open.ts";

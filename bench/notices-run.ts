@@ -3,8 +3,8 @@
 import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import type { Fleet, GuestDoor } from "../src/fleet/fleet.ts";
-import { noLeases } from "../src/fleet/held-leases.ts";
-import { ownPace } from "../src/fleet/pace.ts";
+import { ownPace } from "../src/fleet/hearing/pace.ts";
+import { noLeases } from "../src/fleet/leases/held-leases.ts";
 import { reconcile } from "../src/fleet/pass.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { seededRng } from "../src/platform/rng.ts";

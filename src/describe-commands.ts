@@ -1,7 +1,7 @@
 import type { Command, Option } from "commander";
 import { COMMANDS, type CommandTable } from "./command-table.ts";
 import { addNames, commandAt, configureVerb, newRoot } from "./command-tree.ts";
-import { BILLING_MODES, REBALANCE_POLICIES, RECLAIM_POLICIES } from "./fleet/spec.ts";
+import { BILLING_MODES, REBALANCE_POLICIES, RECLAIM_POLICIES } from "./fleet/spec/spec.ts";
 import { INSTANCE_STATES } from "./model/instance.ts";
 import type { CommandTree, CompletedFlag } from "./output/completion-script.ts";
 import { knownProviders } from "./providers/registry.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { type Adopted, adopt as adoptRows } from "../fleet/adopt.ts";
-import type { Orphan } from "../fleet/orphans.ts";
+import { type Adopted, adopt as adoptRows } from "../fleet/orphans/adopt.ts";
+import type { Orphan } from "../fleet/orphans/orphans.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { notFoundProblem, Problem, usageProblem } from "../model/problem.ts";
 import { adoptView } from "../output/orphans-view.ts";

@@ -67,7 +67,7 @@ async function controllerCheck(context: CommandContext): Promise<Verdict> {
   try {
     const [fleet, { controllerOf, controllerText, livingController }] = await Promise.all([
       openFleet(context),
-      import("../fleet/controller.ts"),
+      import("../fleet/leases/controller.ts"),
     ]);
     const [living, last] = [await livingController(fleet), await controllerOf(fleet.state, fleet.clock.now())];
     if (living !== undefined)

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Fleet } from "../fleet/fleet.ts";
 import { takeDown } from "../fleet/park.ts";
-import { removeVolume } from "../fleet/volume-removal.ts";
+import { removeVolume } from "../fleet/volumes/volume-removal.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { moneyText } from "../model/money.ts";
 import { Problem, usageProblem } from "../model/problem.ts";

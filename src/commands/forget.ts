@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { forget as forgetRecord } from "../fleet/forget.ts";
+import { forget as forgetRecord } from "../fleet/orphans/forget.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { moneyText } from "../model/money.ts";
 import { Problem } from "../model/problem.ts";

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { stringify } from "yaml";
-import { parseFleetFile } from "../fleet/fleet-file.ts";
-import { flagFault, specsFromInput } from "../fleet/spec.ts";
+import { parseFleetFile } from "../fleet/spec/fleet-file.ts";
+import { flagFault, specsFromInput } from "../fleet/spec/spec.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
 import { readFileIfThere, writeFileAtomic } from "../platform/files.ts";

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Fleet } from "../fleet/fleet.ts";
-import { noLeases } from "../fleet/held-leases.ts";
-import { ownerOf, ownerText } from "../fleet/owner.ts";
+import { noLeases } from "../fleet/leases/held-leases.ts";
+import { ownerOf, ownerText } from "../fleet/leases/owner.ts";
 import { newId } from "../model/ids.ts";
 import { computerId, identifyProcess } from "../platform/process-identity.ts";
 import type { World } from "../platform/world.ts";

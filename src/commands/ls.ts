@@ -47,7 +47,7 @@ async function mustBeState(text: string): Promise<void> {
 
 /** Asks the providers and writes down what they say. */
 export async function refresh(context: CommandContext, names?: readonly string[]): Promise<void> {
-  const [{ openFleet }, { look }] = await Promise.all([import("./fleet-context.ts"), import("../fleet/look.ts")]);
+  const [{ openFleet }, { look }] = await Promise.all([import("./fleet-context.ts"), import("../fleet/hearing/look.ts")]);
   for (const { provider, why } of await look(await openFleet(context), context.world.signal, names))
     context.progress.warn(`${provider} does not answer, what is shown of it is as it was last seen: ${why}`);
 }

@@ -1,5 +1,5 @@
-import { askProviders, type Found, orphansAmong, providersInState } from "../fleet/orphan-search.ts";
-import type { Orphan } from "../fleet/orphans.ts";
+import { askProviders, type Found, orphansAmong, providersInState } from "../fleet/orphans/orphan-search.ts";
+import type { Orphan } from "../fleet/orphans/orphans.ts";
 import { safeLine } from "../platform/terminal.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { CommandContext } from "./command.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { requirePlanPlace, writePlan } from "../fleet/reap-plan.ts";
+import { requirePlanPlace, writePlan } from "../fleet/orphans/reap-plan.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { usageProblem } from "../model/problem.ts";
 import { orphansView } from "../output/orphans-view.ts";

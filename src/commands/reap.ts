@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { holdsWork, type Orphan } from "../fleet/orphans.ts";
-import { type Reaped, reap as reapPlan } from "../fleet/reap.ts";
-import { readPlan } from "../fleet/reap-plan.ts";
+import { holdsWork, type Orphan } from "../fleet/orphans/orphans.ts";
+import { type Reaped, reap as reapPlan } from "../fleet/orphans/reap.ts";
+import { readPlan } from "../fleet/orphans/reap-plan.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
 import { costText, reapView } from "../output/orphans-view.ts";

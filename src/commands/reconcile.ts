@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { controllerText, livingController } from "../fleet/controller.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import { controllerText, livingController } from "../fleet/leases/controller.ts";
 import { reconcile as onePass, type PassItem, type PassReport } from "../fleet/pass.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import { mayBillGpu } from "../model/instance.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { fleetFileJsonSchema } from "../fleet/fleet-file-schema.ts";
+import { fleetFileJsonSchema } from "../fleet/spec/fleet-file-schema.ts";
 import type { CommandModule, CommandResult } from "./command.ts";
 
 /** The JSON Schema itself on a terminal and in a file, so that `spot schema > spot.schema.json` is all an editor needs. */

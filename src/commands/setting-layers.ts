@@ -1,5 +1,5 @@
-import { specsFromInput } from "../fleet/spec.ts";
-import { type InputPath, mergeInput, type SpecInput } from "../fleet/spec-input.ts";
+import { specsFromInput } from "../fleet/spec/spec.ts";
+import { type InputPath, mergeInput, type SpecInput } from "../fleet/spec/spec-input.ts";
 import { usageProblem } from "../model/problem.ts";
 import { SETTING_KEYS } from "../model/setting-keys.ts";
 import { findSetting, readStoredSettings, type SettingSources } from "../platform/settings.ts";

@@ -40,7 +40,7 @@ Examples:
 /** Every decision about one instance that is on record, and what it waits for. */
 async function why(state: State, record: InstanceRecord): Promise<CommandResult> {
   const { decisionsOf, decisionsView } = await import("../output/decisions-view.ts");
-  const { onDemandFrom } = await import("../fleet/waiting.ts");
+  const { onDemandFrom } = await import("../fleet/deciding/waiting.ts");
   const events = await state.events({ instances: [record.name], since: record.createdAt, limit: 100_000 });
   return { view: decisionsView(record, decisionsOf(events), record.outlook.waiting === null ? null : onDemandFrom(record)) };
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { syncRecordCheckpoints } from "../fleet/checkpoint-sync.ts";
 import { reachOf } from "../fleet/reach.ts";
-import { noteUnfit } from "../fleet/unfit.ts";
+import { noteUnfit } from "../fleet/steps/unfit.ts";
+import { syncRecordCheckpoints } from "../fleet/volumes/checkpoint-sync.ts";
 import { CHECKPOINT_REASONS, type CheckpointReason } from "../model/checkpoint.ts";
 import { unfitText } from "../model/checkpoint-fit.ts";
 import { EXIT } from "../model/exit-codes.ts";

@@ -1,8 +1,8 @@
-import { budgetSetEvent } from "../fleet/budget-events.ts";
-import { budgetsWith, launching, overrunProblem, overrunText, roomFor } from "../fleet/budget-guard.ts";
+import { budgetSetEvent } from "../fleet/budgets/budget-events.ts";
+import { budgetsWith, launching, overrunProblem, overrunText, roomFor } from "../fleet/budgets/budget-guard.ts";
 import { expiryWarning } from "../fleet/credential-expiry.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { type BudgetWish, changedBudgets } from "../fleet/fleet-file-budget.ts";
+import { type BudgetWish, changedBudgets } from "../fleet/spec/fleet-file-budget.ts";
 import { moneyText } from "../model/money.ts";
 import type { PlanLine } from "../output/plan-view.ts";
 import { deadline } from "../platform/clock.ts";

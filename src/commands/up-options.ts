@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { BudgetWish } from "../fleet/fleet-file-budget.ts";
-import { flagFault, specsFromInput } from "../fleet/spec.ts";
-import { mergeInput, type SpecInput } from "../fleet/spec-input.ts";
+import type { BudgetWish } from "../fleet/spec/fleet-file-budget.ts";
+import { flagFault, specsFromInput } from "../fleet/spec/spec.ts";
+import { mergeInput, type SpecInput } from "../fleet/spec/spec-input.ts";
 import { newId } from "../model/ids.ts";
 import { notFoundProblem, usageProblem } from "../model/problem.ts";
 import type { InstanceSpec } from "../state/records.ts";
@@ -122,7 +122,7 @@ export async function specsOf(context: CommandContext): Promise<Wanted> {
   const { above, below } = await settingLayers(world, common.knownProviders);
   const file = options["file"];
   if (typeof file === "string") {
-    const { loadFleetFile } = await import("../fleet/fleet-file.ts");
+    const { loadFleetFile } = await import("../fleet/spec/fleet-file.ts");
     const { name, ...rest } = flags;
     // A folder on the command line is meant from here, one in the file from where the file lies.
     const overrides = rest.workdir === undefined ? rest : { ...rest, workdir: resolve(world.cwd, rest.workdir) };

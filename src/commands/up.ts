@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { launching, withinBudgets } from "../fleet/budget-guard.ts";
-import { checkpointEveryMs } from "../fleet/checkpoint-interval.ts";
+import { launching, withinBudgets } from "../fleet/budgets/budget-guard.ts";
+import { checkpointEveryMs } from "../fleet/deciding/checkpoint-interval.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { planLaunch } from "../fleet/launch.ts";
-import { specDifference } from "../fleet/spec.ts";
+import { specDifference } from "../fleet/spec/spec.ts";
+import { planLaunch } from "../fleet/steps/launch.ts";
 import { bringUp, claimName, newRecord } from "../fleet/up.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";

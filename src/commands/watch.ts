@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import { bell } from "../fleet/bell.ts";
-import { controllerSeat } from "../fleet/controller.ts";
-import { openEar } from "../fleet/ear.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { ownPace } from "../fleet/pace.ts";
-import { seqBefore } from "../fleet/tail.ts";
+import { bell } from "../fleet/hearing/bell.ts";
+import { openEar } from "../fleet/hearing/ear.ts";
+import { ownPace } from "../fleet/hearing/pace.ts";
+import { seqBefore } from "../fleet/hearing/tail.ts";
+import { controllerSeat } from "../fleet/leases/controller.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { usageProblem } from "../model/problem.ts";
 import { follower } from "../platform/clock.ts";

@@ -3,7 +3,7 @@ import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { InstanceRecord, VolumeRecord } from "../state/records.ts";
-import type { CloudView } from "./decision.ts";
+import type { CloudView } from "./deciding/decision.ts";
 import { call, type Fleet } from "./fleet.ts";
 
 /**

@@ -2,16 +2,16 @@ import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
 import { isFault } from "../providers/errors.ts";
 import type { InstanceRecord } from "../state/records.ts";
-import { decide } from "./decide.ts";
-import type { Action } from "./decision.ts";
+import { decide } from "./deciding/decide.ts";
+import type { Action } from "./deciding/decision.ts";
 import { problemOf } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
-import { LeaseLost } from "./held-leases.ts";
-import { instanceLease, whileHolding } from "./lease.ts";
-import { untilCapacityIsAsked } from "./no-capacity.ts";
+import { LeaseLost } from "./leases/held-leases.ts";
+import { instanceLease, whileHolding } from "./leases/lease.ts";
 import { followLedger, type Listing, observe } from "./observe.ts";
-import { perform } from "./perform.ts";
 import { RecordMoved } from "./record-change.ts";
+import { untilCapacityIsAsked } from "./steps/no-capacity.ts";
+import { perform } from "./steps/perform.ts";
 
 export type StepOutcome =
   /** Look again after so many milliseconds. `isNote`: what was said of it was written down, and nothing was done about it. */

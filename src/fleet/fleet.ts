@@ -7,9 +7,9 @@ import { type Clock, deadline } from "../platform/clock.ts";
 import type { ExchangeRate } from "../pricing/currency.ts";
 import type { CallContext, Capabilities, Provider, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
-import type { HeldLeases } from "./held-leases.ts";
-import type { Neighbourhood } from "./history.ts";
-import type { Told } from "./told.ts";
+import type { Neighbourhood } from "./deciding/history.ts";
+import type { HeldLeases } from "./leases/held-leases.ts";
+import type { Told } from "./steps/told.ts";
 
 /** What the workload and the agent say of themselves. Times are epoch seconds, as the machine's clock has them. */
 export interface GuestReport {

@@ -3,11 +3,11 @@ import { CLOUD_GUARDS, type Guardian, guardOf } from "../model/guard.ts";
 import { deadline } from "../platform/clock.ts";
 import type { Reach } from "../providers/provider.ts";
 import type { GuardRecord, InstanceRecord, NewEvent } from "../state/records.ts";
-import { isUp } from "./decide.ts";
+import { isUp } from "./deciding/decide.ts";
 import type { Fleet, GuestReport } from "./fleet.ts";
 import type { Listing } from "./observe.ts";
 import { eventOf } from "./record-change.ts";
-import { noteUnfit } from "./unfit.ts";
+import { noteUnfit } from "./steps/unfit.ts";
 
 /** How often an agent that keeps a TTL or an idle time is asked whether it lives, in milliseconds. */
 const EVERY_MS = 300_000;

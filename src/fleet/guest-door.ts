@@ -27,9 +27,9 @@ import { ensureSshKey } from "../platform/ssh-key.ts";
 import type { World } from "../platform/world.ts";
 import type { Capabilities, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
-import { checkpointEveryMs } from "./checkpoint-interval.ts";
+import { checkpointEveryMs } from "./deciding/checkpoint-interval.ts";
 import type { GuestDoor, GuestLine, GuestReport, GuestWord } from "./fleet.ts";
-import { orderText } from "./spec-order.ts";
+import { orderText } from "./spec/spec-order.ts";
 
 /** How long one readiness probe may take, in milliseconds: on this machine, and by ssh, where it may have to connect first. */
 const PROBE_MS = 5_000;

@@ -1,13 +1,13 @@
 import { eachOf } from "../checkpoints/bounded.ts";
-import { decide } from "./decide.ts";
-import type { Action } from "./decision.ts";
+import { decide } from "./deciding/decide.ts";
+import type { Action } from "./deciding/decision.ts";
+import { neighbourhoodOf } from "./deciding/history.ts";
 import type { Fleet } from "./fleet.ts";
-import { neighbourhoodOf } from "./history.ts";
-import { listAll } from "./listings.ts";
-import { isWriting, type Silent, silentOf } from "./look.ts";
+import { listAll } from "./hearing/listings.ts";
+import { isWriting, type Silent, silentOf } from "./hearing/look.ts";
+import { noPace } from "./hearing/pace.ts";
 import { observe } from "./observe.ts";
-import { noPace } from "./pace.ts";
-import { type Stray, straysAmong } from "./strays.ts";
+import { type Stray, straysAmong } from "./orphans/strays.ts";
 
 /** What a pass would do next about one instance. */
 export interface Rehearsed {

@@ -4,14 +4,14 @@ import type { Offer } from "../model/offer.ts";
 import { FRESH_OUTLOOK } from "../model/outlook.ts";
 import { Problem } from "../model/problem.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
-import { isUp } from "./decide.ts";
+import { isUp } from "./deciding/decide.ts";
+import { asOffered } from "./deciding/offer-choice.ts";
 import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
-import { removeFreshVolume } from "./fresh-volume.ts";
 import { interrupted } from "./interrupted.ts";
-import { asOffered } from "./offer-choice.ts";
 import { overruled } from "./park.ts";
-import { volumeNamed } from "./volumes.ts";
+import { removeFreshVolume } from "./volumes/fresh-volume.ts";
+import { volumeNamed } from "./volumes/volumes.ts";
 import { wish } from "./wish.ts";
 
 /** How long an undo may take before it is left to `reconcile`. */

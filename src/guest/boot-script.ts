@@ -33,7 +33,7 @@ export interface AgentSettings {
   readonly idleBy?: "exit" | "gpu";
   /** False: nobody will ask it whether a port of its own answers (`ready-http`), and it gets no program for that. */
   readonly asksReadyHttp?: boolean;
-  /** What else was ordered, for whoever takes the machine over without our records (`fleet/spec-order.ts`); null for nothing. */
+  /** What else was ordered, for whoever takes the machine over without our records (`fleet/spec/spec-order.ts`); null for nothing. */
   readonly order?: string | null;
   /**
    * Our public key, one line as in `authorized_keys`. A container lets it in as root; elsewhere the cloud does that, and it is

@@ -1,4 +1,4 @@
-import { worksUntil } from "../fleet/under-notice.ts";
+import { worksUntil } from "../fleet/deciding/under-notice.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { safeLine } from "../platform/terminal.ts";
 import type { ListedRecord } from "../state/records.ts";

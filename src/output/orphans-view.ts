@@ -1,7 +1,7 @@
-import type { Adopted } from "../fleet/adopt.ts";
-import type { Orphan } from "../fleet/orphans.ts";
-import type { Reaped } from "../fleet/reap.ts";
-import { orphanJson } from "../fleet/reap-plan.ts";
+import type { Adopted } from "../fleet/orphans/adopt.ts";
+import type { Orphan } from "../fleet/orphans/orphans.ts";
+import type { Reaped } from "../fleet/orphans/reap.ts";
+import { orphanJson } from "../fleet/orphans/reap-plan.ts";
 import { bytesText } from "../model/bytes.ts";
 import { durationText } from "../model/duration.ts";
 import { addMoney, type Money, moneyText } from "../model/money.ts";

@@ -111,7 +111,7 @@ test("on a narrow terminal what is wrong is not cut off at the edge", async () =
 
 test("a seq of another log does not make a watch deaf", async () => {
   const world = await withEvents();
-  const { seqBefore } = await import("../../src/fleet/tail.ts");
+  const { seqBefore } = await import("../../src/fleet/hearing/tail.ts");
   const state = await openState(join(world.home, "state.db"));
   expect(await seqBefore(state, "99999999", 0)).toBe(3);
   expect(await seqBefore(state, "2", 0)).toBe(2);

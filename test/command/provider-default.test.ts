@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { stageEnvironment } from "../../src/commands/demo/stage.ts";
-import { specsFromInput } from "../../src/fleet/spec.ts";
+import { specsFromInput } from "../../src/fleet/spec/spec.ts";
 import { cloudsWithCredentials, configuredProviders } from "../../src/providers/configured.ts";
 import { CLOUD_ACCESS } from "../../src/providers/credentials.ts";
 import { knownProviders } from "../../src/providers/registry.ts";

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { parseFleetFile } from "../../src/fleet/fleet-file.ts";
+import { parseFleetFile } from "../../src/fleet/spec/fleet-file.ts";
 import { spot, temporaryFolder, testWorld } from "../world.ts";
 
 const TRAIN = ["init", "--name", "train", "--command", "node train.mjs"];

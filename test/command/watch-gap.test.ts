@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openEar } from "../../src/fleet/ear.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { createGuestDoor } from "../../src/fleet/guest-door.ts";
-import { noLeases } from "../../src/fleet/held-leases.ts";
-import { look } from "../../src/fleet/look.ts";
-import { ownPace } from "../../src/fleet/pace.ts";
+import { openEar } from "../../src/fleet/hearing/ear.ts";
+import { look } from "../../src/fleet/hearing/look.ts";
+import { ownPace } from "../../src/fleet/hearing/pace.ts";
+import { noLeases } from "../../src/fleet/leases/held-leases.ts";
 import { createProvider } from "../../src/providers/registry.ts";
 import { openState } from "../../src/state/open.ts";
 import { eventually } from "../guest/machine.ts";

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { Fleet, GuestDoor } from "../../src/fleet/fleet.ts";
-import { noLeases } from "../../src/fleet/held-leases.ts";
-import { askProviders, orphansAmong } from "../../src/fleet/orphan-search.ts";
-import type { Orphan } from "../../src/fleet/orphans.ts";
-import { type Reaped, reap } from "../../src/fleet/reap.ts";
+import { noLeases } from "../../src/fleet/leases/held-leases.ts";
+import { askProviders, orphansAmong } from "../../src/fleet/orphans/orphan-search.ts";
+import type { Orphan } from "../../src/fleet/orphans/orphans.ts";
+import { type Reaped, reap } from "../../src/fleet/orphans/reap.ts";
 import { systemRng } from "../../src/platform/rng.ts";
 import { isFault } from "../../src/providers/errors.ts";
 import { openState } from "../../src/state/open.ts";

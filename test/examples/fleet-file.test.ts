@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { loadFleetFile } from "../../src/fleet/fleet-file.ts";
+import { loadFleetFile } from "../../src/fleet/spec/fleet-file.ts";
 import { MACHINE_TYPES } from "../../src/local-cloud/market.ts";
 import { knownProviders } from "../../src/providers/registry.ts";
 

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { look } from "../../src/fleet/look.ts";
+import { look } from "../../src/fleet/hearing/look.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { removeVolume } from "../../src/fleet/volume-removal.ts";
+import { removeVolume } from "../../src/fleet/volumes/volume-removal.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
 import type { CredentialOperations, Provider } from "../../src/providers/provider.ts";
 import { type PaperCloud, paperCloud } from "../simulation/paper-cloud.ts";

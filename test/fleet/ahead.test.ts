@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { isTimeAhead } from "../../src/fleet/ahead.ts";
-import { decide } from "../../src/fleet/decide.ts";
+import { isTimeAhead } from "../../src/fleet/deciding/ahead.ts";
+import { decide } from "../../src/fleet/deciding/decide.ts";
 import { FRESH_OUTLOOK, type Outlook, type Successor } from "../../src/model/outlook.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import { paperSpec } from "../simulation/paper-world.ts";

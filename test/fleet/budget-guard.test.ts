@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { heldBy, launching, withinBudgets } from "../../src/fleet/budget-guard.ts";
+import { heldBy, launching, withinBudgets } from "../../src/fleet/budgets/budget-guard.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { claimName, newRecord } from "../../src/fleet/up.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
-import { decideBudgets, keepsItsWork, type Spender } from "../../src/fleet/budget-watch.ts";
-import { ownPace } from "../../src/fleet/pace.ts";
+import { decideBudgets, keepsItsWork, type Spender } from "../../src/fleet/budgets/budget-watch.ts";
+import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import type { InstanceState } from "../../src/model/instance.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";

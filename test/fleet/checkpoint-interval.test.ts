@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkpointEveryMs } from "../../src/fleet/checkpoint-interval.ts";
+import { checkpointEveryMs } from "../../src/fleet/deciding/checkpoint-interval.ts";
 
 const volume = { name: "work", sizeGb: 10, mount: "/data" };
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decide } from "../../src/fleet/decide.ts";
-import type { Action, CloudView, Observation } from "../../src/fleet/decision.ts";
+import { decide } from "../../src/fleet/deciding/decide.ts";
+import type { Action, CloudView, Observation } from "../../src/fleet/deciding/decision.ts";
 import type { GuestReport } from "../../src/fleet/fleet.ts";
 import { INSTANCE_STATES, type InstanceState, mayMove } from "../../src/model/instance.ts";
 import type { Notice } from "../../src/model/notice.ts";

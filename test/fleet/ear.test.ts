@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type OpenEar, openEar } from "../../src/fleet/ear.ts";
-import { type Heard, keyOf, whoIsHeard } from "../../src/fleet/ear-places.ts";
 import type { Fleet, GuestDoor, GuestLine } from "../../src/fleet/fleet.ts";
-import { look } from "../../src/fleet/look.ts";
-import { type OwnPace, ownPace } from "../../src/fleet/pace.ts";
+import { type OpenEar, openEar } from "../../src/fleet/hearing/ear.ts";
+import { type Heard, keyOf, whoIsHeard } from "../../src/fleet/hearing/ear-places.ts";
+import { look } from "../../src/fleet/hearing/look.ts";
+import { type OwnPace, ownPace } from "../../src/fleet/hearing/pace.ts";
 import type { FleetEvent } from "../../src/model/event.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";

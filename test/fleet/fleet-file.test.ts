@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { loadFleetFile, parseFleetFile } from "../../src/fleet/fleet-file.ts";
-import { fleetFileJsonSchema, fleetFileSchema } from "../../src/fleet/fleet-file-schema.ts";
-import { portText } from "../../src/fleet/spec.ts";
+import { loadFleetFile, parseFleetFile } from "../../src/fleet/spec/fleet-file.ts";
+import { fleetFileJsonSchema, fleetFileSchema } from "../../src/fleet/spec/fleet-file-schema.ts";
+import { portText } from "../../src/fleet/spec/spec.ts";
 import { Problem } from "../../src/model/problem.ts";
 
 const options = { providers: ["local"], knownProviders: ["local", "aws"] };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { becameOf, gapBetween, gapEvent, wereUp } from "../../src/fleet/gap.ts";
+import { becameOf, gapBetween, gapEvent, wereUp } from "../../src/fleet/hearing/gap.ts";
 import type { Notice } from "../../src/model/notice.ts";
 import { machine, NOW, record } from "./samples.ts";
 

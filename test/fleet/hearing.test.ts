@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { decide } from "../../src/fleet/decide.ts";
-import type { Observation } from "../../src/fleet/decision.ts";
+import { decide } from "../../src/fleet/deciding/decide.ts";
+import type { Observation } from "../../src/fleet/deciding/decision.ts";
 import type { GuestWord } from "../../src/fleet/fleet.ts";
-import { asHeard, eitherNotice, secondMouth } from "../../src/fleet/hearing.ts";
+import { asHeard, eitherNotice, secondMouth } from "../../src/fleet/hearing/hearing.ts";
 import type { Notice } from "../../src/model/notice.ts";
 import { machine, NOW, record, seen } from "./samples.ts";
 

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { burntZones, expectedRunMs, neighbourhoodOf, shakenNeighbour, withoutReclaim, withReclaim } from "../../src/fleet/history.ts";
-import { CHURN, SHAKEN_MS, USUAL_RUN_MS } from "../../src/fleet/policy.ts";
+import {
+  burntZones,
+  expectedRunMs,
+  neighbourhoodOf,
+  shakenNeighbour,
+  withoutReclaim,
+  withReclaim,
+} from "../../src/fleet/deciding/history.ts";
+import { CHURN, SHAKEN_MS, USUAL_RUN_MS } from "../../src/fleet/deciding/policy.ts";
 import { FRESH_OUTLOOK, type Reclaim } from "../../src/model/outlook.ts";
 import { NOW, record } from "./samples.ts";
 

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { HOLD_MS, LEASE_MS, LeaseLost, RENEW_MS } from "../../src/fleet/held-leases.ts";
-import { type Held, whileHolding } from "../../src/fleet/lease.ts";
+import { HOLD_MS, LEASE_MS, LeaseLost, RENEW_MS } from "../../src/fleet/leases/held-leases.ts";
+import { type Held, whileHolding } from "../../src/fleet/leases/lease.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { type PaperWorld, paperWorld } from "../simulation/paper-world.ts";
 import { sampleInstance } from "../state/sample-records.ts";

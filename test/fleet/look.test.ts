@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { look } from "../../src/fleet/look.ts";
-import { ownPace } from "../../src/fleet/pace.ts";
+import { look } from "../../src/fleet/hearing/look.ts";
+import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";

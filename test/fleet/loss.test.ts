@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { consequence } from "../../src/fleet/loss.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import { consequence } from "../../src/fleet/steps/loss.ts";
 import type { Checkpoint } from "../../src/model/checkpoint.ts";
 import { eventSentence } from "../../src/output/event-text.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { chooseOffers, isBurnt, NO_PREFERENCES, offerKey, priceCap, refusal, whyNothingFits } from "../../src/fleet/offer-choice.ts";
+import {
+  chooseOffers,
+  isBurnt,
+  NO_PREFERENCES,
+  offerKey,
+  priceCap,
+  refusal,
+  whyNothingFits,
+} from "../../src/fleet/deciding/offer-choice.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import { exchangeRateFrom } from "../../src/pricing/currency.ts";
 import { paperSpec } from "../simulation/paper-world.ts";

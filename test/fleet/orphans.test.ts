@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { freeName } from "../../src/fleet/adopt-record.ts";
-import { type Books, explain, placeKey, type Resource, shouldBeOver, type Verdict } from "../../src/fleet/orphans.ts";
-import { refusalNow } from "../../src/fleet/reap-check.ts";
-import { orphanJson, rowFromJson } from "../../src/fleet/reap-plan.ts";
+import { freeName } from "../../src/fleet/orphans/adopt-record.ts";
+import { type Books, explain, placeKey, type Resource, shouldBeOver, type Verdict } from "../../src/fleet/orphans/orphans.ts";
+import { refusalNow } from "../../src/fleet/orphans/reap-check.ts";
+import { orphanJson, rowFromJson } from "../../src/fleet/orphans/reap-plan.ts";
 import { requireName } from "../../src/model/ids.ts";
 import { sampleInstance } from "../state/sample-records.ts";
 

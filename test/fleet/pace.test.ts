@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lookEveryMs, type OwnPace, ownPace } from "../../src/fleet/pace.ts";
+import { lookEveryMs, type OwnPace, ownPace } from "../../src/fleet/hearing/pace.ts";
 import { seededRng } from "../../src/platform/rng.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
 import type { Capabilities, Provider } from "../../src/providers/provider.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { LEAST_STAY_MS } from "../../src/fleet/deciding/policy.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { askProviders, orphansAmong } from "../../src/fleet/orphan-search.ts";
+import { askProviders, orphansAmong } from "../../src/fleet/orphans/orphan-search.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { LEAST_STAY_MS } from "../../src/fleet/policy.ts";
 import { decisionsOf, decisionsView } from "../../src/output/decisions-view.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";

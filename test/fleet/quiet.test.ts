@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { look } from "../../src/fleet/look.ts";
+import { look } from "../../src/fleet/hearing/look.ts";
+import { quietTest } from "../../src/fleet/hearing/quiet.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { quietTest } from "../../src/fleet/quiet.ts";
 import type { ProviderInstance } from "../../src/providers/provider.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";

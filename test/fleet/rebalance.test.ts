@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { noteNotice } from "../../src/fleet/notices.ts";
+import { noteNotice } from "../../src/fleet/steps/notices.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";
 

@@ -1,5 +1,5 @@
-import type { Observation } from "../../src/fleet/decision.ts";
-import { NOTHING_NEAR } from "../../src/fleet/stay.ts";
+import type { Observation } from "../../src/fleet/deciding/decision.ts";
+import { NOTHING_NEAR } from "../../src/fleet/deciding/stay.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import type { Offer } from "../../src/model/offer.ts";
 import type { ProviderInstance } from "../../src/providers/provider.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { flagFault, specDifference, specsFromInput } from "../../src/fleet/spec.ts";
-import { type InputSource, mergeInput, type SpecInput } from "../../src/fleet/spec-input.ts";
+import { flagFault, specDifference, specsFromInput } from "../../src/fleet/spec/spec.ts";
+import { type InputSource, mergeInput, type SpecInput } from "../../src/fleet/spec/spec-input.ts";
 import { Problem } from "../../src/model/problem.ts";
 
 const source: InputSource = {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ageGateMs, breakEvenMs, DEAR_MS, LEAST_STAY_MS, SPOT_LOOK_MS } from "../../src/fleet/policy.ts";
-import { bestSpot, spotLook } from "../../src/fleet/spot-return.ts";
-import { decideStay, NOTHING_NEAR, whyNotYet } from "../../src/fleet/stay.ts";
+import { ageGateMs, breakEvenMs, DEAR_MS, LEAST_STAY_MS, SPOT_LOOK_MS } from "../../src/fleet/deciding/policy.ts";
+import { decideStay, NOTHING_NEAR, whyNotYet } from "../../src/fleet/deciding/stay.ts";
+import { bestSpot, spotLook } from "../../src/fleet/steps/spot-return.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import { FRESH_OUTLOOK, type Outlook, type SpotLook } from "../../src/model/outlook.ts";
 import { BUNDLED_RATE } from "../../src/pricing/currency.ts";

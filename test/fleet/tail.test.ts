@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { isAbout, readOn, seqBefore } from "../../src/fleet/tail.ts";
+import { isAbout, readOn, seqBefore } from "../../src/fleet/hearing/tail.ts";
 import type { FleetEvent } from "../../src/model/event.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { openState } from "../../src/state/open.ts";

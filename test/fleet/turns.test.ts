@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { byUrgency, type Urgency, urgencyOf } from "../../src/fleet/deciding/urgency.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { noteWord, type Told } from "../../src/fleet/told.ts";
-import { nextOf, openTurns, type Turns } from "../../src/fleet/turns.ts";
-import { byUrgency, type Urgency, urgencyOf } from "../../src/fleet/urgency.ts";
+import { nextOf, openTurns, type Turns } from "../../src/fleet/leases/turns.ts";
+import { noteWord, type Told } from "../../src/fleet/steps/told.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
 import { sampleInstance } from "../state/sample-records.ts";
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { controllerSeat } from "../../src/fleet/controller.ts";
-import { decide } from "../../src/fleet/decide.ts";
-import type { Observation } from "../../src/fleet/decision.ts";
+import { decide } from "../../src/fleet/deciding/decide.ts";
+import type { Observation } from "../../src/fleet/deciding/decision.ts";
+import { CONTROLLER_LOOKS_MS, SLEEP_MARGIN_MS } from "../../src/fleet/deciding/policy.ts";
+import { isDueUnderNotice } from "../../src/fleet/deciding/under-notice.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { noPace, type Pace } from "../../src/fleet/pace.ts";
+import { noPace, type Pace } from "../../src/fleet/hearing/pace.ts";
+import { controllerSeat } from "../../src/fleet/leases/controller.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { CONTROLLER_LOOKS_MS, SLEEP_MARGIN_MS } from "../../src/fleet/policy.ts";
-import { isDueUnderNotice } from "../../src/fleet/under-notice.ts";
 import { type EarlySeal, FRESH_OUTLOOK } from "../../src/model/outlook.ts";
 import { decisionsOf, decisionsView } from "../../src/output/decisions-view.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";

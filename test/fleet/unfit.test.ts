@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet, SnapshotOutcome } from "../../src/fleet/fleet.ts";
-import { look } from "../../src/fleet/look.ts";
-import { noteUnfit } from "../../src/fleet/unfit.ts";
+import { look } from "../../src/fleet/hearing/look.ts";
+import { noteUnfit } from "../../src/fleet/steps/unfit.ts";
 import { unfitText } from "../../src/model/checkpoint-fit.ts";
 import { eventText } from "../../src/output/event-text.ts";
 import { plainPainter } from "../../src/output/painter.ts";

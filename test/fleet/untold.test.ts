@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { ownPace } from "../../src/fleet/pace.ts";
+import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { type Fault, ProviderError } from "../../src/providers/errors.ts";
 import type { Provider } from "../../src/providers/provider.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { untilReady } from "../../src/fleet/volume-snapshots.ts";
+import { untilReady } from "../../src/fleet/volumes/volume-snapshots.ts";
 import type { ProviderSnapshot } from "../../src/providers/provider.ts";
 import { paperWorld } from "../simulation/paper-world.ts";
 

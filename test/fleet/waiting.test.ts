@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { decide } from "../../src/fleet/decide.ts";
+import { decide } from "../../src/fleet/deciding/decide.ts";
 import { drive } from "../../src/fleet/drive.ts";
-import { refuseParking } from "../../src/fleet/ending.ts";
 import { observe } from "../../src/fleet/observe.ts";
 import { wakeUp } from "../../src/fleet/park.ts";
+import { refuseParking } from "../../src/fleet/steps/ending.ts";
 import { bringUp } from "../../src/fleet/up.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decide } from "../../src/fleet/decide.ts";
-import { NO_PREFERENCES } from "../../src/fleet/offer-choice.ts";
-import { RAREST_LOOK_MS } from "../../src/fleet/policy.ts";
-import { preferencesOf } from "../../src/fleet/preferences.ts";
-import { launchReason, onDemandFrom, waitFor } from "../../src/fleet/waiting.ts";
+import { decide } from "../../src/fleet/deciding/decide.ts";
+import { NO_PREFERENCES } from "../../src/fleet/deciding/offer-choice.ts";
+import { RAREST_LOOK_MS } from "../../src/fleet/deciding/policy.ts";
+import { preferencesOf } from "../../src/fleet/deciding/preferences.ts";
+import { launchReason, onDemandFrom, waitFor } from "../../src/fleet/deciding/waiting.ts";
 import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
 import { paperSpec } from "../simulation/paper-world.ts";
 import { NOW, offer, record, seen } from "./samples.ts";

@@ -1,7 +1,7 @@
 import { CreateVolumeCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { expect } from "vitest";
-import { askProviders } from "../../src/fleet/orphan-search.ts";
-import { machineResource } from "../../src/fleet/orphans.ts";
+import { askProviders } from "../../src/fleet/orphans/orphan-search.ts";
+import { machineResource } from "../../src/fleet/orphans/orphans.ts";
 import { eventually } from "../conformance/bench.ts";
 import { awsOn, onMoto } from "./aws-bench.ts";
 

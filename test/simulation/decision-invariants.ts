@@ -1,5 +1,5 @@
-import { burntZones } from "../../src/fleet/history.ts";
-import { CONTROLLER_LOOKS_MS, LEAST_STAY_MS, SLEEP_MARGIN_MS } from "../../src/fleet/policy.ts";
+import { burntZones } from "../../src/fleet/deciding/history.ts";
+import { CONTROLLER_LOOKS_MS, LEAST_STAY_MS, SLEEP_MARGIN_MS } from "../../src/fleet/deciding/policy.ts";
 import type { FleetEvent } from "../../src/model/event.ts";
 import type { Reclaim } from "../../src/model/outlook.ts";
 import type { InstanceSpec } from "../../src/state/records.ts";

@@ -1,9 +1,9 @@
-import { adopt } from "../../src/fleet/adopt.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { forget } from "../../src/fleet/forget.ts";
-import { askProviders, orphansAmong } from "../../src/fleet/orphan-search.ts";
-import type { Orphan } from "../../src/fleet/orphans.ts";
-import { reap } from "../../src/fleet/reap.ts";
+import { adopt } from "../../src/fleet/orphans/adopt.ts";
+import { forget } from "../../src/fleet/orphans/forget.ts";
+import { askProviders, orphansAmong } from "../../src/fleet/orphans/orphan-search.ts";
+import type { Orphan } from "../../src/fleet/orphans/orphans.ts";
+import { reap } from "../../src/fleet/orphans/reap.ts";
 import { type FaultMode, MODES, NO_FAULT } from "./faulty-process.ts";
 import { brokenWhenQuiet } from "./invariants.ts";
 import { type PaperWorld, paperSpec, paperWorld, untilQuiet } from "./paper-world.ts";

@@ -1,5 +1,5 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { noLeases } from "../../src/fleet/held-leases.ts";
+import { noLeases } from "../../src/fleet/leases/held-leases.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { seededRng } from "../../src/platform/rng.ts";
 import { openState } from "../../src/state/open.ts";

@@ -1,11 +1,11 @@
-import { controllerSeat, type Seat } from "../../src/fleet/controller.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { LeaseLost } from "../../src/fleet/held-leases.ts";
-import { planLaunch } from "../../src/fleet/launch.ts";
+import { controllerSeat, type Seat } from "../../src/fleet/leases/controller.ts";
+import { LeaseLost } from "../../src/fleet/leases/held-leases.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import { planLaunch } from "../../src/fleet/steps/launch.ts";
 import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
-import { snapshotVolume, untilReady } from "../../src/fleet/volume-snapshots.ts";
+import { snapshotVolume, untilReady } from "../../src/fleet/volumes/volume-snapshots.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
 import type { PaperSettings } from "./paper-cloud.ts";
 import { type PaperWorld, paperSpec } from "./paper-world.ts";

@@ -1,6 +1,6 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { instanceLease } from "../../src/fleet/lease.ts";
-import { volumeLease } from "../../src/fleet/volumes.ts";
+import { instanceLease } from "../../src/fleet/leases/lease.ts";
+import { volumeLease } from "../../src/fleet/volumes/volumes.ts";
 import type { Change, CommitResult, State } from "../../src/state/records.ts";
 import type { PaperCloud } from "./paper-cloud.ts";
 

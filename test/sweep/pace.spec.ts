@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lookEveryMs, ownPace } from "../../src/fleet/pace.ts";
+import { lookEveryMs, ownPace } from "../../src/fleet/hearing/pace.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import type { FakeRequest } from "../clouds/fake-server.ts";
 import { up } from "../simulation/scenarios.ts";

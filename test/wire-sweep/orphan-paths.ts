@@ -1,10 +1,10 @@
-import { adopt } from "../../src/fleet/adopt.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { askProviders, orphansAmong } from "../../src/fleet/orphan-search.ts";
-import type { Orphan } from "../../src/fleet/orphans.ts";
-import { reap } from "../../src/fleet/reap.ts";
-import { orphanJson, type ReapPlan, rowFromJson } from "../../src/fleet/reap-plan.ts";
-import { snapshotVolume, untilReady } from "../../src/fleet/volume-snapshots.ts";
+import { adopt } from "../../src/fleet/orphans/adopt.ts";
+import { askProviders, orphansAmong } from "../../src/fleet/orphans/orphan-search.ts";
+import type { Orphan } from "../../src/fleet/orphans/orphans.ts";
+import { reap } from "../../src/fleet/orphans/reap.ts";
+import { orphanJson, type ReapPlan, rowFromJson } from "../../src/fleet/orphans/reap-plan.ts";
+import { snapshotVolume, untilReady } from "../../src/fleet/volumes/volume-snapshots.ts";
 import { openState } from "../../src/state/open.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import { up } from "../simulation/scenarios.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Fleet, GuestReport } from "../../src/fleet/fleet.ts";
-import { look } from "../../src/fleet/look.ts";
-import { ownPace } from "../../src/fleet/pace.ts";
+import { look } from "../../src/fleet/hearing/look.ts";
+import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { wish } from "../../src/fleet/wish.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { budgetRemovedEvent } from "../../fleet/budget-events.ts";
+import { budgetRemovedEvent } from "../../fleet/budgets/budget-events.ts";
 import { notFoundProblem } from "../../model/problem.ts";
 import { budgetsView } from "../../output/budgets-view.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";

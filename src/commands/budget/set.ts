@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { budgetSetEvent } from "../../fleet/budget-events.ts";
+import { budgetSetEvent } from "../../fleet/budgets/budget-events.ts";
 import { requireName } from "../../model/ids.ts";
 import { moneyText } from "../../model/money.ts";
 import { usageProblem } from "../../model/problem.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { syncCheckpoints } from "../../fleet/checkpoint-sync.ts";
+import { syncCheckpoints } from "../../fleet/volumes/checkpoint-sync.ts";
 import { checkpointsView } from "../../output/checkpoints-view.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { checkpointFolder } from "../../checkpoints/catalogue.ts";
 import { restoreCheckpoint } from "../../checkpoints/restore.ts";
-import { checkpointPlace } from "../../fleet/checkpoint-place.ts";
+import { checkpointPlace } from "../../fleet/volumes/checkpoint-place.ts";
 import { guestPack } from "../../guest/pack.ts";
 import { sshAccess } from "../../guest/ssh-access.ts";
 import { notFoundProblem, usageProblem } from "../../model/problem.ts";

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { checkpointFolder, readCatalogue } from "../../checkpoints/catalogue.ts";
 import { type CheckpointProblem, verifyCheckpoint } from "../../checkpoints/verify.ts";
-import { checkpointPlace } from "../../fleet/checkpoint-place.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
+import { checkpointPlace } from "../../fleet/volumes/checkpoint-place.ts";
 import { guestVerify } from "../../guest/run-verb.ts";
 import { sshAccess } from "../../guest/ssh-access.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";

@@ -1,5 +1,5 @@
-import { specsFromInput } from "../../fleet/spec.ts";
-import { type InputPath, type SpecInput, shown } from "../../fleet/spec-input.ts";
+import { specsFromInput } from "../../fleet/spec/spec.ts";
+import { type InputPath, type SpecInput, shown } from "../../fleet/spec/spec-input.ts";
 import { requireName } from "../../model/ids.ts";
 import { type Problem, usageProblem } from "../../model/problem.ts";
 import type { SettingKey } from "../../model/setting-keys.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { controllerOf } from "../../fleet/controller.ts";
+import { controllerOf } from "../../fleet/leases/controller.ts";
 import { EXIT, type ExitCode } from "../../model/exit-codes.ts";
 import { cronEveryMs } from "../../platform/service-cron.ts";
 import { STILL } from "../../platform/service-plan.ts";

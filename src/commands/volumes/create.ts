@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { call } from "../../fleet/fleet.ts";
-import { ensureVolume, volumeNamed } from "../../fleet/volumes.ts";
+import { ensureVolume, volumeNamed } from "../../fleet/volumes/volumes.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { requireName } from "../../model/ids.ts";
 import { Problem, usageProblem } from "../../model/problem.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { removeVolume } from "../../fleet/volume-removal.ts";
-import { volumeNamed } from "../../fleet/volumes.ts";
+import { removeVolume } from "../../fleet/volumes/volume-removal.ts";
+import { volumeNamed } from "../../fleet/volumes/volumes.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { notFoundProblem, Problem } from "../../model/problem.ts";
 import { volumesView } from "../../output/volumes-view.ts";

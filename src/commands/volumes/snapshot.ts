@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { call } from "../../fleet/fleet.ts";
-import { snapshotsOf, snapshotVolume, untilReady } from "../../fleet/volume-snapshots.ts";
-import { volumeNamed } from "../../fleet/volumes.ts";
+import { snapshotsOf, snapshotVolume, untilReady } from "../../fleet/volumes/volume-snapshots.ts";
+import { volumeNamed } from "../../fleet/volumes/volumes.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { notFoundProblem, Problem, usageProblem } from "../../model/problem.ts";
 import { type SnapshotRow, snapshotsView } from "../../output/snapshots-view.ts";

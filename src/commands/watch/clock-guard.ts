@@ -1,4 +1,4 @@
-import { becameOf, type Gap, gapBetween, gapEvent, momentOf, wereUp } from "../../fleet/gap.ts";
+import { becameOf, type Gap, gapBetween, gapEvent, momentOf, wereUp } from "../../fleet/hearing/gap.ts";
 import { sshAccess } from "../../guest/ssh-access.ts";
 import type { InstanceRecord } from "../../state/records.ts";
 import { tellLog, type Watching } from "./watching.ts";

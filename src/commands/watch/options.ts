@@ -1,4 +1,4 @@
-import { isAbout, seqSince } from "../../fleet/tail.ts";
+import { isAbout, seqSince } from "../../fleet/hearing/tail.ts";
 import { parseDuration } from "../../model/duration.ts";
 import type { EventType, FleetEvent } from "../../model/event.ts";
 import { suggestion } from "../../model/nearest.ts";

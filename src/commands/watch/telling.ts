@@ -1,4 +1,4 @@
-import { isAbout, readOn } from "../../fleet/tail.ts";
+import { isAbout, readOn } from "../../fleet/hearing/tail.ts";
 import type { FleetEvent } from "../../model/event.ts";
 import { wrap } from "../../output/detail-view.ts";
 import { eventText } from "../../output/event-text.ts";

@@ -1,11 +1,11 @@
-import type { Bell } from "../../fleet/bell.ts";
-import { controllerText, livingController, type Seat } from "../../fleet/controller.ts";
-import type { OpenEar } from "../../fleet/ear.ts";
+import { CONTROLLER_LOOKS_MS } from "../../fleet/deciding/policy.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
-import { look, type Silent } from "../../fleet/look.ts";
-import type { OwnPace } from "../../fleet/pace.ts";
+import type { Bell } from "../../fleet/hearing/bell.ts";
+import type { OpenEar } from "../../fleet/hearing/ear.ts";
+import { look, type Silent } from "../../fleet/hearing/look.ts";
+import type { OwnPace } from "../../fleet/hearing/pace.ts";
+import { controllerText, livingController, type Seat } from "../../fleet/leases/controller.ts";
 import { reconcile } from "../../fleet/pass.ts";
-import { CONTROLLER_LOOKS_MS } from "../../fleet/policy.ts";
 import { Problem } from "../../model/problem.ts";
 import type { InstanceRecord, NewEvent } from "../../state/records.ts";
 import type { CommandContext } from "../command.ts";

@@ -1,5 +1,5 @@
-import { gate } from "../../fleet/ear-books.ts";
-import { readOn } from "../../fleet/tail.ts";
+import { gate } from "../../fleet/hearing/ear-books.ts";
+import { readOn } from "../../fleet/hearing/tail.ts";
 import { durationText } from "../../model/duration.ts";
 import type { FleetEvent } from "../../model/event.ts";
 import type { Rng } from "../../model/ids.ts";

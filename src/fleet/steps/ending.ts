@@ -1,0 +1,165 @@
+import { unfitText } from "../../model/checkpoint-fit.ts";
+import { EXIT } from "../../model/exit-codes.ts";
+import { Problem } from "../../model/problem.ts";
+import type { ProviderInstance } from "../../providers/provider.ts";
+import type { InstanceRecord } from "../../state/records.ts";
+import { holdsWork } from "../deciding/decide.ts";
+import type { Observation } from "../deciding/decision.ts";
+import { offerKey } from "../deciding/offer-choice.ts";
+import { call, type Fleet } from "../fleet.ts";
+import { changeRecord, eventOf } from "../record-change.ts";
+import { letGoOfVolume } from "../volumes/attach.ts";
+import { syncRecordCheckpoints } from "../volumes/checkpoint-sync.ts";
+import { keptRoot } from "../volumes/root-volume.ts";
+import { afterLoss } from "./loss.ts";
+import { promiseOnce } from "./promise.ts";
+import { noteUnfit } from "./unfit.ts";
+
+/** A machine that never came up is passed over for as long as one without capacity. */
+const BLOCK_MS = 180_000;
+/** How long before a deadline the agent should have sealed. */
+const SEAL_MARGIN_SECONDS = 1;
+
+/**
+ * The checkpoint before the machine sleeps or ends. When it fails, nothing is ended: the work is worth more than the
+ * minutes that it costs to look. Where it cannot be done before a reclaim, one goes on without: the machine ends anyway, and
+ * the last sealed checkpoint stands. Without a notice there is always time.
+ * @returns whether everything that the workload wrote is sealed on a volume.
+ */
+export async function sealFirst(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  reason: "hibernate" | "down",
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (record.spec.volume === null) return false;
+  if (instance.reach === null) throw unsealed(record, reason, "its cloud does not say how it is reached");
+  fleet.say(`${record.name}: sealing a checkpoint`);
+  const notice = instance.notice ?? record.notice;
+  // A mere hint ends nothing.
+  const presses = notice !== null && notice.kind !== "rebalance";
+  const deadline = presses ? Math.floor(notice.deadline / 1000) - SEAL_MARGIN_SECONDS : null;
+  const sealed = await fleet.guest.snapshot(instance.reach, reason, deadline, signal);
+  await syncRecordCheckpoints(fleet, record, signal, instance.reach);
+  if (sealed.kind === "failed") throw unsealed(record, reason, sealed.why);
+  if (sealed.kind !== "does-not-fit") return true;
+  await noteUnfit(fleet, record, sealed.fit);
+  fleet.say(`${record.name}: ${unfitText(sealed.fit)}`);
+  return false;
+}
+
+function unsealed(record: InstanceRecord, reason: "hibernate" | "down", why: string): Problem {
+  return new Problem({
+    code: "SPOT_E_CHECKPOINT",
+    message: `${record.name}: the checkpoint failed, so it was left running (and billing): ${why}`,
+    exit: EXIT.partial,
+    hint: "with --no-snapshot the last sealed checkpoint is relied on",
+    next: [`spot checkpoints ls ${record.name}`, `spot ${reason} ${record.name} --no-snapshot`],
+  });
+}
+
+/**
+ * Ends the machine; where its cloud can, and it is to come back, its root disk stays. `sealed`: a checkpoint was made
+ * right before. `more`: what else becomes true with it.
+ */
+export async function endNow(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  sealed: boolean,
+  signal: AbortSignal,
+  more: { readonly parkOnly?: true } = {},
+): Promise<void> {
+  const { providerId } = instance;
+  const provider = await fleet.provider(record.provider);
+  const root = record.desired === "gone" ? null : await keptRoot(fleet, record, instance, signal);
+  await changeRecord(
+    fleet,
+    record,
+    { state: record.desired === "gone" ? "terminating" : "hibernating", ...more, ...(root === null ? {} : { rootVolume: root.volume.id }) },
+    {
+      openIntents: await promiseOnce(fleet, record, "destroy", providerId),
+      events: [eventOf(fleet, record, "intent", { intent: "destroy", providerId })],
+      ...(root === null ? {} : { volumes: [root.volume], ledger: root.ledger }),
+    },
+  );
+  // Only now that its end is written down: a machine that has let go of its volume can do nothing else any more.
+  if (sealed) await letGoOfVolume(fleet, record, instance, signal);
+  fleet.say(`${record.name}: ending the machine`);
+  await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: root !== null }));
+}
+
+/** Ends a machine that never came up, and passes its offer over for a while. A root disk that it was given stays. */
+export async function discard(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
+  if (record.providerId === null || seen.cloud.kind !== "here") return;
+  const { providerId } = record;
+  const provider = await fleet.provider(record.provider);
+  const why = seen.cloud.instance.reason ?? "the machine failed";
+  await changeRecord(
+    fleet,
+    record,
+    { readyAt: null, reason: why, rawState: seen.cloud.instance.rawState },
+    {
+      openIntents: await promiseOnce(fleet, record, "destroy", providerId),
+      blockOffers: [{ key: offerKey(record), until: fleet.clock.now() + BLOCK_MS, why }],
+      events: [eventOf(fleet, record, "action", { action: "discard", providerId, why })],
+    },
+  );
+  fleet.say(`${record.name}: the machine failed (${why}); trying another offer`);
+  await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: record.rootVolume !== null }));
+}
+
+/** Ends what a reclaim left of a machine, so that it stops costing, and then takes the machine as lost. */
+export async function clearRemains(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  seen: Observation,
+  signal: AbortSignal,
+): Promise<void> {
+  const provider = await fleet.provider(record.provider);
+  fleet.say(`${record.name}: it was reclaimed; clearing away what is left of it`);
+  await call(signal, (context) => provider.destroy(instance.providerId, context));
+  await afterLoss(fleet, record, seen, signal);
+}
+
+/** @throws Problem always: nothing can be sealed in a machine that is stopped. */
+export function refuseStopped(record: InstanceRecord): never {
+  const { name } = record;
+  throw new Problem({
+    code: "SPOT_E_STOPPED",
+    message: `${name} was stopped outside of spot, so no checkpoint can be made of it`,
+    exit: EXIT.failed,
+    ...(holdsWork(record)
+      ? {
+          hint: "start it again where it was stopped: it slept unsealed, and only its own disk holds its work",
+          next: [`spot down ${name}`],
+        }
+      : {
+          hint: "start it again where it was stopped, or rely on its last sealed checkpoint",
+          next: [`spot checkpoints ls ${name}`, `spot hibernate ${name} --no-snapshot`],
+        }),
+  });
+}
+
+/**
+ * Takes the wish back: left standing, every pass would refuse it anew.
+ * @throws Problem always: its cloud can only end the machine, and nothing that it did lies anywhere else.
+ */
+export async function refuseParking(fleet: Fleet, record: InstanceRecord): Promise<never> {
+  const { name } = record;
+  await changeRecord(
+    fleet,
+    record,
+    { desired: "running", reason: "it has no volume to be parked on" },
+    { events: [eventOf(fleet, record, "action", { action: "refuse-parking" })] },
+  );
+  throw new Problem({
+    code: "SPOT_E_NO_VOLUME",
+    message: `${name} has no volume and its cloud cannot hibernate it: parking would lose everything, so it was left ${record.state === "stopped" ? "stopped" : "running (and billing)"}`,
+    exit: EXIT.partial,
+    hint: "with --no-snapshot it is parked all the same, and comes back empty",
+    next: [`spot hibernate ${name} --no-snapshot`, `spot down ${name}`],
+  });
+}

@@ -1,0 +1,118 @@
+import type { ProviderInstance } from "../../providers/provider.ts";
+import type { Change, InstanceRecord } from "../../state/records.ts";
+import type { Observation } from "../deciding/decision.ts";
+import type { Fleet } from "../fleet.ts";
+import { changeRecord, closings, eventOf } from "../record-change.ts";
+import { refreshRoot, removeRoot } from "../volumes/root-volume.ts";
+
+/** It serves: whatever was begun before (a restore, or a hibernation that was taken back) is over. */
+export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance): Promise<void> {
+  const at = fleet.clock.now();
+  const { reach } = instance;
+  await changeRecord(
+    fleet,
+    record,
+    {
+      state: record.notice?.kind === "reclaim" ? "reclaiming" : "running",
+      rawState: instance.rawState,
+      readyAt: at,
+      parked: null,
+      // Not every cloud tells when a machine began to whoever did not make it.
+      protectedUntil: instance.protectedUntil ?? record.protectedUntil,
+      ssh: reach?.kind === "ssh" ? { host: reach.host, port: reach.port, user: reach.user } : null,
+      endpoints: instance.endpoints,
+      dataKeptUntil: null,
+      skipSnapshot: false,
+      sealedAsleep: false,
+      retainAddress: false,
+      wakeBy: null,
+      outlook: servesNow(record, at),
+      reason: null,
+    },
+    { closeIntents: await closings(fleet, record, at) },
+  );
+}
+
+/** It needs nothing any more, and how long the change took is known. */
+function servesNow({ outlook, state, changedAt }: InstanceRecord, at: number): InstanceRecord["outlook"] {
+  const changeoverMs = state === "provisioning" ? Math.max(0, at - changedAt) : outlook.changeoverMs;
+  return { ...outlook, needsSince: null, waiting: null, changeoverMs };
+}
+
+/** The state stays what it was; the provider's own word is there for whoever looks. */
+export async function noteUnknown(fleet: Fleet, record: InstanceRecord, { rawState }: ProviderInstance): Promise<void> {
+  await changeRecord(fleet, record, {
+    rawState,
+    reason: `the provider says ${JSON.stringify(rawState)}, which this version does not know`,
+  });
+}
+
+/** Somebody stopped it at the provider's own console. It is left alone, and its costs and its end are said. */
+export async function noteStopped(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance): Promise<void> {
+  await changeRecord(fleet, record, {
+    state: "stopped",
+    rawState: instance.rawState,
+    dataKeptUntil: instance.dataKeptUntil,
+    notice: null,
+    ssh: null,
+    endpoints: [],
+    reason: instance.endedBy === "provider" ? "reclaimed; its cloud starts it again when there is room" : "stopped outside of spot",
+  });
+}
+
+export async function noteHibernated(
+  fleet: Fleet,
+  record: InstanceRecord,
+  parked: "native" | "recreate",
+  seen: Observation,
+  signal: AbortSignal,
+): Promise<void> {
+  const at = fleet.clock.now();
+  if (parked === "recreate") await refreshRoot(fleet, record, signal);
+  const rawState = seen.cloud.kind === "here" ? seen.cloud.instance.rawState : "";
+  await changeRecord(
+    fleet,
+    record,
+    {
+      state: "hibernated",
+      parked,
+      rawState,
+      readyAt: null,
+      notice: null,
+      ssh: null,
+      endpoints: [],
+      skipSnapshot: false,
+      wakeBy: null,
+      ...(parked === "recreate" ? { providerId: null, generation: record.generation + 1, parkOnly: false } : {}),
+    },
+    { closeIntents: await closings(fleet, record, at) },
+  );
+}
+
+/** The provider says that there is no machine any more, and none is wanted; a root disk that was kept goes with it. */
+export async function noteGone(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
+  const rawState = seen.cloud.kind === "gone" ? (seen.cloud.instance?.rawState ?? "") : "";
+  await removeRoot(fleet, record, signal);
+  await changeRecord(
+    fleet,
+    record,
+    { state: "gone", rawState, notice: null, ssh: null, endpoints: [] },
+    { closeIntents: await closings(fleet, record, fleet.clock.now()) },
+  );
+}
+
+/** Its price is above what is allowed since then, or no longer. */
+export async function noteDear(fleet: Fleet, record: InstanceRecord, since: number | null): Promise<void> {
+  const told = eventOf(fleet, record, "action", { action: since === null ? "price-fell" : "price-rose" });
+  await changeRecord(fleet, record, { outlook: { ...record.outlook, dearSince: since } }, { events: [told] });
+}
+
+/** Writes down what follows from the time that has passed. */
+export async function noteWish(
+  fleet: Fleet,
+  record: InstanceRecord,
+  action: string,
+  set: NonNullable<Change["instance"]>["set"],
+): Promise<void> {
+  await changeRecord(fleet, record, set, { events: [eventOf(fleet, record, "action", { action })] });
+}

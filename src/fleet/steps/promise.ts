@@ -1,0 +1,28 @@
+import { newId } from "../../model/ids.ts";
+import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
+import type { Fleet } from "../fleet.ts";
+
+/** The promise to change a machine, unless one of that kind is open already. */
+export async function promiseOnce(
+  fleet: Fleet,
+  record: InstanceRecord,
+  kind: IntentRecord["kind"],
+  providerId: string,
+): Promise<readonly IntentRecord[]> {
+  const open = await fleet.state.pendingIntents({ instanceId: record.id });
+  if (open.some((intent) => intent.kind === kind)) return [];
+  const createdAt = fleet.clock.now();
+  return [
+    {
+      id: newId("n", fleet.rng),
+      kind,
+      instanceId: record.id,
+      provider: record.provider,
+      token: newId("t", fleet.rng),
+      createdAt,
+      status: "pending",
+      closedAt: null,
+      detail: { providerId },
+    },
+  ];
+}

@@ -1,0 +1,83 @@
+import { isFault } from "../../providers/errors.ts";
+import type { ProviderInstance } from "../../providers/provider.ts";
+import type { InstanceRecord } from "../../state/records.ts";
+import { launching, requireRoom } from "../budgets/budget-guard.ts";
+import { didNothing } from "../faults.ts";
+import { call, type Fleet } from "../fleet.ts";
+import { changeRecord, closings, eventOf } from "../record-change.ts";
+import { letGoOfVolume } from "../volumes/attach.ts";
+import { planLaunch } from "./launch.ts";
+import { promiseOnce } from "./promise.ts";
+
+/** Asks the cloud to hibernate a machine. `sealed`: a checkpoint was made right before. */
+export async function hibernateNow(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  sealed: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const provider = await fleet.provider(record.provider);
+  const openIntents = await promiseOnce(fleet, record, "hibernate", instance.providerId);
+  const promised = await changeRecord(
+    fleet,
+    record,
+    { state: "hibernating", sealedAsleep: sealed || (record.state === "hibernating" && record.sealedAsleep) },
+    { openIntents, events: [eventOf(fleet, record, "intent", { intent: "hibernate" })] },
+  );
+  // Only now that its sleep is written down: a machine that has let go of its volume can do nothing else any more.
+  if (sealed) await letGoOfVolume(fleet, record, instance, signal);
+  fleet.say(`${record.name}: hibernating`);
+  const options = { retainAddress: record.retainAddress };
+  try {
+    await call(signal, (context) => provider.hibernation?.hibernate(instance.providerId, context, options) ?? Promise.resolve());
+  } catch (error) {
+    if (isFault(error, "unsupported")) {
+      fleet.say(`${record.name}: its cloud cannot hibernate this machine (${error.message}); parking it instead`);
+      const at = fleet.clock.now();
+      // Where nothing could be sealed its parking has not begun: nothing would outlive the machine.
+      const back = record.spec.volume === null ? ({ state: record.notice?.kind === "reclaim" ? "reclaiming" : "running" } as const) : {};
+      const closeIntents = await closings(fleet, record, at, "hibernate", "failed");
+      await changeRecord(fleet, promised, { ...back, parkOnly: true }, { closeIntents });
+      return;
+    }
+    // Already on its way, or ended meanwhile: the next look says which.
+    if (!isFault(error, "conflict", "not-found")) throw error;
+  }
+}
+
+export async function restoreNow(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
+  const provider = await fleet.provider(record.provider);
+  await requireRoom(fleet, [launching(record, record.price, fleet.clock.now())]);
+  const openIntents = await promiseOnce(fleet, record, "restore", instance.providerId);
+  const promised = await changeRecord(
+    fleet,
+    record,
+    { state: "restoring", parked: null, readyAt: null },
+    { openIntents, events: [eventOf(fleet, record, "intent", { intent: "restore" })] },
+  );
+  fleet.say(`${record.name}: restoring`);
+  try {
+    await call(signal, (context) => provider.hibernation?.restore(instance.providerId, context) ?? Promise.resolve());
+  } catch (error) {
+    if (isFault(error, "conflict")) return;
+    if (!didNothing(error)) throw error;
+    const elsewhere = isFault(error, "no-capacity") && (await canComeBackElsewhere(fleet, record, signal));
+    const at = fleet.clock.now();
+    await changeRecord(
+      fleet,
+      promised,
+      { state: "hibernated", parked: "native", reason: error.message, parkOnly: elsewhere },
+      { closeIntents: await closings(fleet, record, at, "restore", "failed") },
+    );
+    if (!elsewhere) throw error;
+    fleet.say(`${record.name}: no hardware to come back to (${error.message}); coming back on another machine, from its volume`);
+  }
+}
+
+/** Everything that matters lies sealed on its volume, and another machine for it can be had where the volume is. */
+async function canComeBackElsewhere(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<boolean> {
+  if (record.spec.volume === null || !record.sealedAsleep) return false;
+  const { offers } = await planLaunch(fleet, record.spec, signal);
+  return offers.length > 0;
+}

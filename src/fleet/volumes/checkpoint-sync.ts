@@ -1,0 +1,136 @@
+import { eachOf } from "../../checkpoints/bounded.ts";
+import { listSealed } from "../../checkpoints/catalogue.ts";
+import type { Checkpoint } from "../../model/checkpoint.ts";
+import type { Reach } from "../../providers/provider.ts";
+import type { InstanceRecord, NewEvent, VolumeRecord } from "../../state/records.ts";
+import { isUp } from "../deciding/decide.ts";
+import { call, type Fleet } from "../fleet.ts";
+import type { Listing } from "../observe.ts";
+
+/** Where this machine can read a volume directly, if it can. */
+export async function volumePath(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<string | null> {
+  if (volume.providerId === null) return null;
+  const provider = await fleet.provider(volume.provider);
+  // Only the embedded cloud's disks lie on this machine; of others nobody need be asked.
+  if (provider.volumes === undefined || provider.capabilities.machine.kind !== "process") return null;
+  const listed = await call(signal, (context) => provider.volumes?.list(context) ?? Promise.resolve([]));
+  return listed.find((candidate) => candidate.providerId === volume.providerId)?.localPath ?? null;
+}
+
+/** The machine through which a volume can be read: one of ours that is up and has it. */
+export async function machineWith(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<Reach | null> {
+  const holders = (await fleet.state.instances()).filter((record) => isUp(record) && record.volumes.some(({ id }) => id === volume.id));
+  for (const { provider: id, providerId } of holders) {
+    if (providerId === null) continue;
+    const provider = await fleet.provider(id);
+    const instance = await call(signal, (context) => provider.get(providerId, context)).catch(() => undefined);
+    if (instance?.reach != null) return instance.reach;
+  }
+  return null;
+}
+
+/** What a volume holds, read directly or through a machine that has it; null when neither can be done now. */
+async function readSealed(
+  fleet: Fleet,
+  volume: VolumeRecord,
+  signal: AbortSignal,
+  through: Reach | undefined,
+): Promise<readonly Checkpoint[] | null> {
+  const path = await volumePath(fleet, volume, signal);
+  if (path !== null) return listSealed(path, volume.name);
+  const reach = through ?? (await machineWith(fleet, volume, signal));
+  if (reach === null) return null;
+  const sealed = await fleet.guest.sealed(reach, signal).catch(() => {
+    signal.throwIfAborted();
+    return null;
+  });
+  // What another volume's machine says is not about this one.
+  return sealed?.filter((checkpoint) => checkpoint.volume === volume.name) ?? null;
+}
+
+/**
+ * Brings the catalogue up to what the volume really holds: the volume is the truth, the catalogue a copy. `through`: the
+ * machine that has the volume, where it is known.
+ * @returns the sealed checkpoints of that volume, newest first; null when the volume cannot be read now.
+ */
+export async function syncCheckpoints(
+  fleet: Fleet,
+  volume: VolumeRecord,
+  signal: AbortSignal,
+  through?: Reach,
+): Promise<readonly Checkpoint[] | null> {
+  const sealed = await readSealed(fleet, volume, signal, through);
+  if (sealed === null) return null;
+  const known = new Map((await fleet.state.checkpoints({ volume: volume.name })).map((checkpoint) => [checkpoint.id, checkpoint]));
+  const fresh = sealed.filter((checkpoint) => known.get(checkpoint.id)?.sha256 !== checkpoint.sha256);
+  const present = new Set(sealed.map((checkpoint) => checkpoint.id));
+  const vanished = [...known.keys()].filter((id) => !present.has(id));
+  if (fresh.length > 0 || vanished.length > 0) {
+    // Two that were sealed between two looks are told in the order in which they were made.
+    const events = fresh.toReversed().map(
+      (checkpoint): NewEvent => ({
+        at: checkpoint.createdAt,
+        type: "checkpoint",
+        instance: checkpoint.instance,
+        provider: volume.provider,
+        data: {
+          checkpoint: checkpoint.id,
+          volume: volume.name,
+          files: checkpoint.files,
+          bytes: checkpoint.bytes,
+          step: checkpoint.step,
+          reason: checkpoint.reason,
+        },
+      }),
+    );
+    await fleet.state.commit({ checkpoints: fresh, removeCheckpoints: vanished, events });
+  }
+  return sealed.map((checkpoint) => ({ ...checkpoint, verifiedAt: known.get(checkpoint.id)?.verifiedAt ?? null }));
+}
+
+/** Reads what the record's volume holds into the catalogue; a volume that cannot be read now is read later. */
+export async function syncRecordCheckpoints(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, through?: Reach): Promise<void> {
+  const ids = record.volumes.map(({ id }) => id);
+  if (ids.length === 0) return;
+  for (const volume of await fleet.state.volumes({ ids })) await syncCheckpoints(fleet, volume, signal, through);
+}
+
+/**
+ * Whether something may have been sealed on a volume since the catalogue was last brought up to date. Reading through
+ * a machine costs a connection, so a pass over everything asks only then, and at the pace at which its cloud is
+ * `listed` at all. `holders`: the living records that have it.
+ */
+async function isSyncDue(fleet: Fleet, volume: VolumeRecord, holders: readonly InstanceRecord[], listed: boolean): Promise<boolean> {
+  const provider = await fleet.provider(volume.provider);
+  if (provider.capabilities.machine.kind === "process") return true;
+  if (!listed) return false;
+  if (holders.some((record) => record.notice !== null)) return true;
+  const [every] = holders.map((record) => record.spec.checkpointEveryMs).filter((ms) => ms !== null);
+  if (every === undefined) return false;
+  const [newest] = await fleet.state.checkpoints({ volume: volume.name });
+  return newest === undefined || fleet.clock.now() - newest.createdAt > every;
+}
+
+/** So many volumes are read side by side, each through a connection into its machine. */
+const READ_AT_ONCE = 16;
+
+/**
+ * Reads every volume on which something may have been sealed since. One that cannot be read keeps nobody from the others.
+ * @param listings what the providers of this pass have answered.
+ */
+export async function syncAllDue(fleet: Fleet, listings: ReadonlyMap<string, Listing>, signal: AbortSignal): Promise<void> {
+  const holders = new Map<string, InstanceRecord[]>();
+  for (const record of await fleet.state.instances())
+    for (const { id } of record.volumes) holders.set(id, [...(holders.get(id) ?? []), record]);
+  const reaches = new Map<string, Reach>();
+  for (const [provider, listing] of listings)
+    for (const { providerId, reach } of typeof listing === "string" ? [] : listing)
+      if (reach !== null) reaches.set(`${provider} ${providerId}`, reach);
+  await eachOf(await fleet.state.volumes(), READ_AT_ONCE, async (volume) => {
+    signal.throwIfAborted();
+    const ours = holders.get(volume.id) ?? [];
+    if (!(await isSyncDue(fleet, volume, ours, listings.has(volume.provider)))) return;
+    const [through] = ours.filter(isUp).flatMap(({ provider, providerId }) => reaches.get(`${provider} ${providerId}`) ?? []);
+    await syncCheckpoints(fleet, volume, signal, through).catch(() => null);
+  });
+}

@@ -1,0 +1,26 @@
+import type { InstanceRecord } from "../../state/records.ts";
+import type { Fleet } from "../fleet.ts";
+import { syncCheckpoints } from "./checkpoint-sync.ts";
+import { removeVolume } from "./volume-removal.ts";
+import { volumeNamed } from "./volumes.ts";
+
+/**
+ * Deletes the volume that was made for this very record, as long as nothing can be lost with it: nobody else names it,
+ * and no machine ever had it, or it can be read from here and holds no checkpoint.
+ * @returns whether it was deleted.
+ */
+export async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<boolean> {
+  const name = record.spec.volume?.name;
+  const volume = name === undefined ? undefined : await volumeNamed(fleet, name);
+  if (volume === undefined || volume.createdAt < record.createdAt) return false;
+  // Two times are no proof, because a clock may have been set back in between: nobody else may ever have had it.
+  const others = (await fleet.state.instances({ includeGone: true })).filter((other) => other.id !== record.id);
+  if (others.some((other) => other.volumes.some(({ id }) => id === volume.id))) return false;
+  if (others.some((other) => other.state !== "gone" && other.spec.volume?.name === volume.name)) return false;
+  if ((await fleet.state.checkpoints({ volume: volume.name })).length > 0) return false;
+  const now = (await fleet.state.instance(record.id)) ?? record;
+  const neverGiven = now.generation === 1 && now.providerId === null;
+  if (!neverGiven && (await syncCheckpoints(fleet, volume, signal))?.length !== 0) return false;
+  await removeVolume(fleet, volume, signal);
+  return true;
+}

@@ -1,0 +1,115 @@
+import { newId } from "../../model/ids.ts";
+import type { ProviderInstance } from "../../providers/provider.ts";
+import type { InstanceRecord, LedgerRecord, VolumeRecord } from "../../state/records.ts";
+import { requireAccount } from "../account.ts";
+import { call, type Fleet } from "../fleet.ts";
+import { removeVolume } from "./volume-removal.ts";
+
+/** The volume that holds the root disk of a parked machine, if there is one. */
+export async function rootOf(fleet: Fleet, record: Pick<InstanceRecord, "rootVolume">): Promise<VolumeRecord | undefined> {
+  if (record.rootVolume === null) return undefined;
+  const [root] = await fleet.state.volumes({ ids: [record.rootVolume] });
+  return root;
+}
+
+export interface KeptRoot {
+  readonly volume: VolumeRecord;
+  readonly ledger: readonly LedgerRecord[];
+}
+
+/** The record of a root disk that is about to outlive its machine; the one there is, when it is known already. */
+export async function keptRoot(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  signal: AbortSignal,
+): Promise<KeptRoot | null> {
+  const provider = await fleet.provider(record.provider);
+  const { rootVolumeId } = instance;
+  if (!provider.capabilities.keepsRoot || rootVolumeId === null) return null;
+  const living = await fleet.state.volumes();
+  const known = living.find((volume) => volume.provider === record.provider && volume.providerId === rootVolumeId);
+  if (known !== undefined) return { volume: known, ledger: [] };
+  const listed = await call(signal, (context) => provider.volumes?.list(context) ?? Promise.resolve([])).catch(() => []);
+  const there = listed.find((volume) => volume.providerId === rootVolumeId);
+  const at = fleet.clock.now();
+  const volume: VolumeRecord = {
+    id: newId("v", fleet.rng),
+    name: freeName(`${record.name}-root`, new Set(living.map(({ name }) => name))),
+    provider: record.provider,
+    providerId: rootVolumeId,
+    region: instance.region,
+    zone: instance.zone,
+    sizeGb: there?.sizeGb ?? 0,
+    state: "available",
+    createdAt: at,
+    pricePerHour: there?.pricePerHour ?? null,
+    ...(record.account === null ? {} : { account: record.account.id }),
+  };
+  return {
+    volume,
+    ledger: volume.pricePerHour === null ? [] : [diskInterval(volume, rootVolumeId, volume.pricePerHour, at, record.fleet)],
+  };
+}
+
+function freeName(wanted: string, taken: ReadonlySet<string>): string {
+  for (let count = 1; ; count++) {
+    const name = count === 1 ? wanted : `${wanted}-${count}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+function diskInterval(
+  volume: VolumeRecord,
+  providerId: string,
+  rate: LedgerRecord["rate"],
+  from: number,
+  fleet: string | null,
+): LedgerRecord {
+  return {
+    id: `${volume.id}/${from}`,
+    instanceId: null,
+    instance: volume.name,
+    fleet,
+    provider: volume.provider,
+    providerId,
+    kind: "disk",
+    billing: "on-demand",
+    from,
+    to: null,
+    rate,
+    onDemandRate: rate,
+    billed: null,
+  };
+}
+
+/** Once it is a volume of its own, the provider says how large it is and what it costs. */
+export async function refreshRoot(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<void> {
+  const volume = await rootOf(fleet, record);
+  if (volume === undefined || volume.providerId === null || volume.sizeGb > 0) return;
+  const { volumes } = await fleet.provider(volume.provider);
+  const listed = await call(signal, (context) => volumes?.list(context) ?? Promise.resolve([]));
+  const there = listed.find((candidate) => candidate.providerId === volume.providerId);
+  if (there === undefined) return;
+  const at = fleet.clock.now();
+  const { sizeGb, pricePerHour } = there;
+  const ledger = pricePerHour === null ? [] : [diskInterval(volume, volume.providerId, pricePerHour, at, record.fleet)];
+  await fleet.state.commit({ volumes: [{ ...volume, sizeGb, pricePerHour }], ledger });
+}
+
+/** Whether the provider still has it: a reclaim may have taken it along. One that is gone is written off. */
+export async function isRootThere(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
+  const { volumes } = await fleet.provider(volume.provider);
+  if (volumes === undefined) return false;
+  await requireAccount(fleet, volume, signal);
+  const listed = await call(signal, (context) => volumes.list(context));
+  if (listed.some((candidate) => candidate.providerId === volume.providerId)) return true;
+  await removeVolume(fleet, volume, signal);
+  return false;
+}
+
+/** Deletes the root disk that was kept for a machine that is to be no more. */
+export async function removeRoot(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<void> {
+  const volume = await rootOf(fleet, record);
+  if (volume !== undefined) await removeVolume(fleet, volume, signal);
+}
