@@ -193,6 +193,7 @@ describe.concurrent("idle", { timeout: 120_000 }, () => {
   test("a clock that is set does not make the idle time pass; the time to live goes by it", async (context) => {
     const ttlEndsAt = Math.floor(systemClock.now() / 1000) + 7_000;
     const { machine, clock, phase, expired } = await start(context, { idleSeconds: 3_600, ttlEndsAt });
+    await eventually("the end of its workload", async () => ((await phase()) === "exited" ? true : undefined));
     for (const seconds of [5_000, -5_000, 5_000]) {
       clock(seconds);
       const from = Math.floor(systemClock.now() / 1000) + seconds;
