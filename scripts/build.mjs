@@ -77,11 +77,15 @@ const GROUPS = {
           ),
       )
       .map((name) => `model/${name}`),
-    ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),
+    ...["clock", "terminal", "rng", "files"].map((name) => `platform/${name}.ts`),
     ...["text-width", "list-view", "detail-view", "painter", "price-header"].map((name) => `output/${name}.ts`),
   ],
   // Of whatever looks at the fleet.
-  look: ["fleet/fleet.ts", "output/json.ts", "pricing/instance-cost.ts"],
+  look: [
+    ...["fleet/fleet.ts", "commands/fleet-context.ts", "pricing/instance-cost.ts", "pricing/summary.ts"],
+    ...["model/guard.ts", "model/outlook.ts", "model/checkpoint-fit.ts"],
+    ...["output/json.ts", "output/guard-text.ts", "output/instances-view.ts"],
+  ],
   // What the database is read with.
   rows: ["state/columns.ts", "state/instance-body.ts", "state/schema.ts", "state/listing.ts", "platform/sqlite.ts"],
 };
