@@ -89,6 +89,8 @@ function reclaimed(scene: PathScene, onReclaim: InstanceSpec["onReclaim"], state
       const broken = record?.state === state ? [] : [`it ended up ${record?.state} (${record?.reason})`];
       if (heard && world.guests.sealed.length === 0) broken.push("its work was never sealed");
       if (state === "running" && record?.providerId === first) broken.push("its machine was taken back, and is there");
+      // Whose launch lost its answer is found by its token. Ended as a stray it would have been paid for in vain.
+      if ((await acted(world, "end-stray")) > 0) broken.push("a machine of its own was ended as nobody's");
       return broken;
     },
   };
