@@ -77,13 +77,13 @@ const GROUPS = {
           ),
       )
       .map((name) => `model/${name}`),
-    ...["clock", "terminal", "rng", "files"].map((name) => `platform/${name}.ts`),
+    ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),
     ...["text-width", "list-view", "detail-view", "painter", "price-header"].map((name) => `output/${name}.ts`),
   ],
   // Of whatever looks at the fleet.
   look: [
     ...["fleet/fleet.ts", "commands/fleet-context.ts", "pricing/instance-cost.ts", "pricing/summary.ts"],
-    ...["model/guard.ts", "model/outlook.ts", "model/checkpoint-fit.ts"],
+    ...["model/guard.ts", "model/outlook.ts", "model/checkpoint-fit.ts", "platform/files.ts"],
     ...["output/json.ts", "output/guard-text.ts", "output/instances-view.ts"],
   ],
   // What the database is read with.
