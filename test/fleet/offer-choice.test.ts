@@ -138,14 +138,15 @@ const anyPreferences = fc
     onDemand,
   }));
 
-test("a burnt zone's spot is never chosen, and whatever else fits is", () => {
+test("a burnt zone's spot is chosen only where nothing else fits, and not while on-demand is still to come", () => {
   fc.assert(
-    fc.property(fc.array(anyOffer), anyPreferences, fc.constantFrom("spot" as const, "auto" as const), (offers, prefer, billing) => {
-      const spec = paperSpec({ billing, fleet: "f" });
+    fc.property(fc.array(anyOffer), anyPreferences, fc.constantFrom("spot", "auto"), fc.boolean(), (offers, prefer, billing, fallsBack) => {
+      const spec = paperSpec({ billing, fleet: "f", fallbackAfterMs: fallsBack ? 1 : null });
       const chosen = chooseOffers(offers, spec, null, nobody, undefined, prefer);
-      expect(chosen.filter((one) => isBurnt(one, prefer))).toEqual([]);
-      const fitting = offers.filter((one) => refusal(one, spec, null, undefined, prefer.onDemand) === null && !isBurnt(one, prefer));
-      expect(new Set(chosen)).toEqual(new Set(fitting));
+      const fitting = offers.filter((one) => refusal(one, spec, null, undefined, prefer.onDemand) === null);
+      const calm = fitting.filter((one) => !isBurnt(one, prefer));
+      const isLast = calm.length === 0 && (!fallsBack || prefer.onDemand);
+      expect(new Set(chosen)).toEqual(new Set(isLast ? fitting : calm));
       // On demand comes last, and only where it is allowed.
       const first = chosen.findIndex((one) => one.billing === "on-demand");
       if (first >= 0) expect(chosen.slice(first).every((one) => one.billing === "on-demand")).toBe(true);
@@ -186,7 +187,7 @@ test("a fleet is spread over the pools that are at most a tenth dearer than the 
 
 test("who was taken back too often is told so", () => {
   const prefer = { ...NO_PREFERENCES, burnt: new Map([["paper/north/north-a", 1]]) };
-  expect(whyNothingFits([offer()], paperSpec(), null, undefined, prefer)).toBe(
+  expect(whyNothingFits([offer()], paperSpec({ fallbackAfterMs: 1 }), null, undefined, prefer)).toBe(
     "it was taken back too often in north-a, and nothing else that fits has capacity",
   );
 });

@@ -26,10 +26,25 @@ async function taken(world: PaperWorld, fleet: Fleet): Promise<void> {
   await world.clock.run(pass(fleet));
 }
 
-test("after three reclaims within an hour another region is taken, and after the hour the first again", async () => {
+test("after three reclaims within an hour another region is taken; when all have, the first again, and that is said", async () => {
   const world = await paperWorld();
   const { fleet } = world.start();
   await world.clock.run(up(fleet, paperSpec({ volume: null })));
+  const zones: (string | undefined)[] = [];
+  for (let count = 0; count < 4; count++) {
+    await world.clock.pass(12 * MINUTE_MS);
+    await taken(world, fleet);
+    zones.push(machineOf(world)?.zone.zone);
+  }
+  expect(zones).toEqual(["north-b", "north-a", "south-a", "north-a"]);
+  const launch = (await decided(world)).findLast(({ action }) => action === "launch");
+  expect(launch?.because).toContain("nothing else that fits has capacity: there all the same");
+});
+
+test("three reclaims within an hour and on-demand to come: no burnt zone is taken until the hour is over", async () => {
+  const world = await paperWorld();
+  const { fleet } = world.start();
+  await world.clock.run(up(fleet, paperSpec({ volume: null, fallbackAfterMs: 180 * MINUTE_MS })));
   const zones: (string | undefined)[] = [];
   for (let count = 0; count < 4; count++) {
     await world.clock.pass(12 * MINUTE_MS);

@@ -70,15 +70,19 @@ function follow(life: Life, { type, at, data }: FleetEvent): readonly string[] {
   }
   if (type === "state" && data["to"] === "running") life.readyAt = at;
   if (data["action"] === "work-on") return worksOn(data);
-  if (data["intent"] === "launch") return launches(life, text("offer"), at);
+  if (data["intent"] === "launch") return launches(life, text("offer"), text("because"), at);
   if (data["intent"] === "destroy" && text("because").startsWith("spot is back")) return leaves(life, at);
   return [];
 }
 
-function launches(life: Life, pool: string, at: number): readonly string[] {
+function launches(life: Life, pool: string, because: string, at: number): readonly string[] {
   const { spec, needs, reclaims, left } = life;
   const zone = pool.split("/").slice(0, 3).join("/");
-  if (pool.endsWith("/spot")) return burntZones(reclaims, at).has(zone) ? [`a launch in ${zone}, which is burnt`] : [];
+  if (pool.endsWith("/spot")) {
+    const isOnDemandToCome = spec !== undefined && spec.fallbackAfterMs !== null && at < needs + spec.fallbackAfterMs;
+    const isLast = because.includes("there all the same") && !isOnDemandToCome;
+    return burntZones(reclaims, at).has(zone) && !isLast ? [`a launch in ${zone}, which is burnt`] : [];
+  }
   if (spec === undefined || spec.billing !== "spot" || left.endsWith("/on-demand")) return [];
   if (spec.fallbackAfterMs === null) return ["on demand, and nobody allowed it"];
   const early = needs + spec.fallbackAfterMs - at;

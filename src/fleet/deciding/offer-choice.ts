@@ -44,6 +44,14 @@ export function isBurnt(offer: Offer, { burnt }: Preferences): boolean {
   return offer.billing === "spot" && burnt.has(zoneOf(offerKey(offer)));
 }
 
+/**
+ * Whether a burnt zone will do when nothing else does: a machine that may go soon beats none. While on-demand is still to
+ * come, that is waited for.
+ */
+function isBurntBetterThanNothing({ fallbackAfterMs }: Pick<InstanceSpec, "fallbackAfterMs">, { onDemand }: Preferences): boolean {
+  return fallbackAfterMs === null || onDemand;
+}
+
 /** What an offer says about a machine, as a record keeps it. */
 export function asOffered(offer: Offer) {
   const { provider, region, zone, type, gpu, billing, price, onDemandPrice } = offer;
@@ -87,7 +95,7 @@ export function refusal(
  * The offers that can serve a spec, best first: spot before on-demand, then by price (in several currencies by the exchange
  * rate; a shaken pool counts as dearer than it is), then by name, so that the same market always gives the same plan. Among
  * those that are about as cheap as the best one, the pools with the fewest of the fleet come first. Offers that just said no
- * are left out, and so are burnt ones.
+ * are left out; burnt ones are left to the last, and to those that nothing else is coming for.
  */
 export function chooseOffers(
   offers: readonly Offer[],
@@ -102,11 +110,9 @@ export function chooseOffers(
     Number(a.billing !== "spot") - Number(b.billing !== "spot") ||
     compareMoney(worth(a), worth(b), rate) ||
     offerKey(a).localeCompare(offerKey(b));
-  const fitting = offers
-    .filter(
-      (offer) => refusal(offer, spec, tie, rate, prefer.onDemand) === null && !blocked.has(offerKey(offer)) && !isBurnt(offer, prefer),
-    )
-    .sort(order);
+  const possible = offers.filter((offer) => refusal(offer, spec, tie, rate, prefer.onDemand) === null && !blocked.has(offerKey(offer)));
+  const calm = possible.filter((offer) => !isBurnt(offer, prefer));
+  const fitting = (calm.length === 0 && isBurntBetterThanNothing(spec, prefer) ? possible : calm).sort(order);
   const [best] = fitting;
   if (best === undefined || spec.fleet === null) return fitting;
   const most = { ...worth(best), micros: (worth(best).micros * (100n + SPREAD_PERCENT)) / 100n };
@@ -151,7 +157,7 @@ export function whyNothingFits(
 ): string {
   const refusals = new Set(offers.map((offer) => refusal(offer, spec, tie, rate, prefer.onDemand)));
   const fitting = offers.filter((offer) => refusal(offer, spec, tie, rate, prefer.onDemand) === null);
-  if (fitting.some((offer) => isBurnt(offer, prefer)))
+  if (!isBurntBetterThanNothing(spec, prefer) && fitting.some((offer) => isBurnt(offer, prefer)))
     return `it was taken back too often in ${namesOf(fitting.filter((offer) => isBurnt(offer, prefer)))}, and nothing else that fits has capacity`;
   if (refusals.has(null)) return "every offer that fits has just said that it has no capacity";
   if (refusals.has("stock")) return "every offer that fits is sold out";

@@ -2,7 +2,7 @@ import { durationText } from "../../model/duration.ts";
 import type { Offer } from "../../model/offer.ts";
 import type { Waiting } from "../../model/outlook.ts";
 import type { InstanceRecord } from "../../state/records.ts";
-import { offerKey, type Preferences } from "./offer-choice.ts";
+import { isBurnt, offerKey, type Preferences } from "./offer-choice.ts";
 import { FIRST_LOOK_MS, RAREST_LOOK_MS } from "./policy.ts";
 
 /** Since when the record is in need of a machine, in epoch milliseconds. */
@@ -35,7 +35,10 @@ export function launchReason(record: InstanceRecord, offer: Offer, prefer: Prefe
   const reasons: string[] = [];
   if (offer.billing === "on-demand" && record.spec.billing === "spot")
     reasons.push(`spot was not to be had for ${durationText(now - needsSince(record))}: on demand, as --fallback-after says`);
-  if (prefer.burnt.size > 0) reasons.push(`it was taken back too often in ${[...prefer.burnt.keys()].join(" and ")}, passed over for now`);
+  if (prefer.burnt.size > 0) {
+    const instead = isBurnt(offer, prefer) ? "and nothing else that fits has capacity: there all the same" : "passed over for now";
+    reasons.push(`it was taken back too often in ${[...prefer.burnt.keys()].join(" and ")}, ${instead}`);
+  }
   if (prefer.shaken.has(offerKey(offer))) reasons.push("its pool has just taken machines back, and nothing else is about as cheap");
   else if (prefer.shaken.size > 0) reasons.push(`machines were taken back a moment ago in ${[...prefer.shaken].join(" and ")}`);
   return reasons.length === 0 ? null : reasons.join("; ");

@@ -4,7 +4,7 @@ import { Problem } from "../../model/problem.ts";
 import { BUNDLED_RATE, capIn, type ExchangeRate } from "../../pricing/currency.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import type { InstanceRecord } from "../../state/records.ts";
-import { offerKey } from "../deciding/offer-choice.ts";
+import { isBurnt, offerKey } from "../deciding/offer-choice.ts";
 import { SPOT_LOOK_MS } from "../deciding/policy.ts";
 import type { Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
@@ -37,7 +37,7 @@ export async function lookForSpot(fleet: Fleet, record: InstanceRecord, signal: 
     ({ offers, prefer }) =>
       bestSpot(
         record,
-        offers.filter((offer) => !prefer.shaken.has(offerKey(offer))),
+        offers.filter((offer) => !prefer.shaken.has(offerKey(offer)) && !isBurnt(offer, prefer)),
         fleet.exchange ?? BUNDLED_RATE,
       ),
     (error: unknown) => {
