@@ -3,7 +3,7 @@ import { launching, withinBudgets } from "../fleet/budgets/budget-guard.ts";
 import { checkpointEveryMs } from "../fleet/deciding/checkpoint-interval.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { specDifference } from "../fleet/spec/spec.ts";
-import { planLaunch } from "../fleet/steps/launch.ts";
+import { planLaunch } from "../fleet/steps/plan.ts";
 import { bringUp, claimName, newRecord } from "../fleet/up.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";

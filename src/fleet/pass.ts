@@ -12,6 +12,7 @@ import { listAll } from "./hearing/listings.ts";
 import { type Silent, silentOf } from "./hearing/look.ts";
 import { noPace, type Pace } from "./hearing/pace.ts";
 import { quietTest } from "./hearing/quiet.ts";
+import { LATE_MS } from "./intent.ts";
 import { instanceLease, whileHolding } from "./leases/lease.ts";
 import type { Turns } from "./leases/turns.ts";
 import type { Listing } from "./observe.ts";
@@ -39,9 +40,6 @@ export interface PassReport {
   /** Providers that did not answer. */
   readonly silent: readonly Silent[];
 }
-
-/** A request whose answer got lost may arrive late; for so long after it was made its provider is looked at. */
-const LATE_MS = 30 * 86_400_000;
 
 /**
  * One pass over everything: each record and its cloud are made to agree, what a killed command began is finished, and

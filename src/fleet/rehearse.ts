@@ -6,6 +6,7 @@ import type { Fleet } from "./fleet.ts";
 import { listAll } from "./hearing/listings.ts";
 import { isWriting, type Silent, silentOf } from "./hearing/look.ts";
 import { noPace } from "./hearing/pace.ts";
+import { LATE_MS } from "./intent.ts";
 import { observe } from "./observe.ts";
 import { type Stray, straysAmong } from "./orphans/strays.ts";
 
@@ -24,9 +25,6 @@ export interface Rehearsal {
 }
 
 const AT_ONCE = 16;
-/** For so long after a promise its provider is looked at, as a pass does. */
-const LATE_MS = 30 * 86_400_000;
-
 /** Steps that leave everything as it is: to wait, and to write down what was seen. */
 export function changesNothing(action: Action["do"]): boolean {
   return action === "rest" || action === "wait" || action === "await-capacity" || isWriting(action);

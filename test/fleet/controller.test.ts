@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { controllerOf, controllerSeat } from "../../src/fleet/leases/controller.ts";
 import { HOLD_MS, LEASE_MS } from "../../src/fleet/leases/held-leases.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { planLaunch } from "../../src/fleet/steps/launch.ts";
+import { planLaunch } from "../../src/fleet/steps/plan.ts";
 import { claimName, newRecord } from "../../src/fleet/up.ts";
 import type { FaultPlan } from "../simulation/faulty-process.ts";
 import { brokenWhenQuiet } from "../simulation/invariants.ts";

@@ -3,7 +3,7 @@ import { controllerSeat, type Seat } from "../../src/fleet/leases/controller.ts"
 import { LeaseLost } from "../../src/fleet/leases/held-leases.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { planLaunch } from "../../src/fleet/steps/launch.ts";
+import { planLaunch } from "../../src/fleet/steps/plan.ts";
 import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
 import { snapshotVolume, untilReady } from "../../src/fleet/volumes/volume-snapshots.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";

@@ -4,7 +4,7 @@ import { look } from "../../src/fleet/hearing/look.ts";
 import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { planLaunch } from "../../src/fleet/steps/launch.ts";
+import { planLaunch } from "../../src/fleet/steps/plan.ts";
 import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
 import { wish } from "../../src/fleet/wish.ts";
 import { up } from "../simulation/scenarios.ts";

@@ -1,6 +1,7 @@
 import type { Provider } from "../../providers/provider.ts";
 import type { State } from "../../state/records.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { LATE_MS } from "../intent.ts";
 import {
   type Books,
   explain,
@@ -114,9 +115,6 @@ export async function orphansAmong(state: State, resources: readonly Resource[])
     return verdict.kind === "orphan" ? [{ ...resource, why: verdict.why, instance: verdict.instance }] : [];
   });
 }
-
-/** For so long after a promise its provider is asked, even if nothing of ours is known to live there. */
-const LATE_MS = 30 * 86_400_000;
 
 /** Where something of ours may be by what our state knows, whether or not its credentials are still configured. */
 export async function providersInState(fleet: Pick<Fleet, "state" | "clock">): Promise<readonly string[]> {

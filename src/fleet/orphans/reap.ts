@@ -1,8 +1,8 @@
-import { newId } from "../../model/ids.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { Provider } from "../../providers/provider.ts";
 import type { IntentRecord } from "../../state/records.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { newIntent } from "../intent.ts";
 import { whileHolding } from "../leases/lease.ts";
 import { snapshotsOf } from "../volumes/volume-snapshots.ts";
 import { operationsOf } from "../volumes/volumes.ts";
@@ -96,17 +96,7 @@ async function reapHeld(fleet: Fleet, row: Orphan, reaping: Reaping): Promise<Re
 /** The promise: from here on it may be ended, and the database knows it. */
 async function promise(fleet: Fleet, row: Orphan, madeAt: number): Promise<IntentRecord> {
   const at = fleet.clock.now();
-  const intent: IntentRecord = {
-    id: newId("n", fleet.rng),
-    kind: "reap",
-    instanceId: null,
-    provider: row.provider,
-    token: newId("t", fleet.rng),
-    createdAt: at,
-    status: "pending",
-    closedAt: null,
-    detail: { row: orphanJson(row), madeAt },
-  };
+  const intent = newIntent(fleet, { kind: "reap", provider: row.provider, detail: { row: orphanJson(row), madeAt } });
   const { kind, providerId, why } = row;
   await fleet.state.commit({
     openIntents: [intent],

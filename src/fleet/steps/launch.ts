@@ -1,11 +1,8 @@
 import type { Account } from "../../model/account.ts";
 import { EXIT } from "../../model/exit-codes.ts";
-import { gpuFromName, isAskedGpu } from "../../model/gpu-names.ts";
 import { CLOUD_SLACK_MS } from "../../model/guard.ts";
-import { newId } from "../../model/ids.ts";
-import { suggestion } from "../../model/nearest.ts";
 import type { Offer } from "../../model/offer.ts";
-import { Problem, usageProblem } from "../../model/problem.ts";
+import { Problem } from "../../model/problem.ts";
 import type { Overrun } from "../../pricing/budget-room.ts";
 import { BUNDLED_RATE, priceText } from "../../pricing/currency.ts";
 import { isFault } from "../../providers/errors.ts";
@@ -14,19 +11,18 @@ import type { InstanceRecord, IntentRecord, VolumeRecord } from "../../state/rec
 import { accountFor } from "../account.ts";
 import { overrunEvent } from "../budgets/budget-events.ts";
 import { launching, noteNoRoom, requireRoom, withinBudgets } from "../budgets/budget-guard.ts";
-import { neighbourhoodOf } from "../deciding/history.ts";
-import { asOffered, chooseOffers, offerKey, type Preferences, priceCap, type Tie, whyNothingFits } from "../deciding/offer-choice.ts";
-import { preferencesOf } from "../deciding/preferences.ts";
+import { asOffered, offerKey, priceCap } from "../deciding/offer-choice.ts";
 import { launchReason } from "../deciding/waiting.ts";
-import { didNothing, problemOf } from "../faults.ts";
+import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
-import { askMarket, type MarketAnswer } from "../market.ts";
+import { newIntent } from "../intent.ts";
 import { peerKeys } from "../peers.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { removeFreshVolume } from "../volumes/fresh-volume.ts";
 import { isRootThere, rootOf } from "../volumes/root-volume.ts";
-import { ensureVolume, volumeNamed } from "../volumes/volumes.ts";
+import { ensureVolume } from "../volumes/volumes.ts";
 import { noteWaiting } from "./no-capacity.ts";
+import { type Plan, planLaunch } from "./plan.ts";
 
 /** An offer that just said no is passed over for this long (the same three minutes as Karpenter's). */
 const BLOCK_MS = 180_000;
@@ -36,95 +32,6 @@ const BLOCK_MS = 180_000;
  * the agent cannot.
  */
 const TTL_SLACK_SECONDS = CLOUD_SLACK_MS / 1000;
-
-/** A place in the plan: the offers that can serve the spec, best first, and what was left out. */
-export interface Plan {
-  readonly offers: readonly Offer[];
-  readonly tie: Tie | null;
-  /** Providers that did not answer, with their reasons. */
-  readonly silent: readonly { readonly provider: string; readonly why: string }[];
-  /** When nothing fits: why. */
-  readonly why: string | null;
-  /** What spoke for and against them. */
-  readonly prefer: Preferences;
-}
-
-/** What is known besides the spec. */
-export interface PlanFor {
-  /** The root disk that was kept for it: it comes back where that lies. */
-  readonly root?: VolumeRecord;
-  /** The instance, where there is one already: what has become of its machines counts. */
-  readonly record?: InstanceRecord;
-  /** How many of the same fleet are being planned before it. */
-  readonly before?: number;
-  /** As if spot had been refused for long enough. */
-  readonly onDemand?: boolean;
-}
-
-/** Asks the market and ranks it for one spec. Spends nothing. */
-export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], signal: AbortSignal, known: PlanFor = {}): Promise<Plan> {
-  const { root, record } = known;
-  const volume = root ?? (spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name));
-  const tie = volume === undefined ? null : await tieOf(fleet, volume);
-  const providers = whoCanWait(spec, await Promise.all((tie === null ? spec.providers : [tie.provider]).map((id) => fleet.provider(id))));
-  // A cloud with many sizes need not be asked for all of them.
-  const regions = tie === null ? {} : { regions: [tie.region] };
-  const gpu = spec.gpu === null ? {} : { gpuCount: spec.gpu.count, gpuModel: gpuFromName(spec.gpu.model).model };
-  const market = await askMarket(providers, { ...gpu, ...regions }, signal);
-  requireAnAnswer(market, providers.length);
-  // Only for a slip is everything asked for: what has a name like it.
-  if (tie === null && market.offers.length === 0 && spec.gpu !== null)
-    requireKnownGpu(spec, (await askMarket(providers, {}, signal)).offers);
-  const blocked = await fleet.state.blockedOffers(fleet.clock.now());
-  const reckoned = preferencesOf(
-    spec,
-    record,
-    fleet.neighbours ?? neighbourhoodOf(await fleet.state.instances(), fleet.clock.now()),
-    fleet.clock.now(),
-  );
-  const prefer = {
-    ...reckoned,
-    before: reckoned.before + (known.before ?? 0),
-    onDemand: reckoned.onDemand || known.onDemand === true,
-  };
-  const offers = chooseOffers(market.offers, spec, tie, blocked, fleet.exchange, prefer);
-  const why = offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie, fleet.exchange, prefer);
-  return { offers, tie, silent: market.failures, why, prefer };
-}
-
-/** @throws Problem (usage) when a reclaimed machine is to wait for capacity, and none of the clouds starts it again. */
-function whoCanWait(spec: InstanceRecord["spec"], providers: readonly Provider[]): readonly Provider[] {
-  if (spec.onReclaim !== "wait") return providers;
-  const able = providers.filter(({ capabilities }) => capabilities.restartsReclaimed);
-  if (able.length > 0) return able;
-  throw usageProblem(
-    `${providers.map(({ id }) => id).join(", ")}: a machine that was taken back is not started again there`,
-    "--on-reclaim replace rents another one, --on-reclaim hibernate waits for you",
-  );
-}
-
-/** A volume can be attached only in its region, and at some clouds only in its zone. */
-async function tieOf(fleet: Fleet, { provider, region, zone }: VolumeRecord): Promise<Tie> {
-  const { zonalVolumes } = (await fleet.provider(provider)).capabilities;
-  return { provider, region, zone: zonalVolumes ? zone : null };
-}
-
-/** @throws Problem when no provider answered: refused credentials (exit 4) before anything else that can be said. */
-function requireAnAnswer({ failures }: MarketAnswer, asked: number): void {
-  const [first] = failures;
-  if (first === undefined || failures.length < asked) return;
-  throw problemOf((failures.find(({ error }) => isFault(error, "auth")) ?? first).error);
-}
-
-/** @throws Problem (usage) when providers answered and none of them has ever heard of this GPU: most likely a slip. */
-function requireKnownGpu({ gpu }: InstanceRecord["spec"], offers: readonly Offer[]): void {
-  if (gpu === null || offers.length === 0) return;
-  const models = [...new Set(offers.map((offer) => offer.gpu.model))];
-  if (offers.some((offer) => isAskedGpu(gpu.model, offer.gpu))) return;
-  throw usageProblem(`no provider knows the GPU ${JSON.stringify(gpu.model)}`, suggestion(gpuFromName(gpu.model).model, models), [
-    "spot offers",
-  ]);
-}
 
 /**
  * Rents a machine for a record: the best offer, and the next one each time an offer says no.
@@ -323,17 +230,12 @@ async function promise(
   }: { readonly volume: VolumeRecord | null; readonly warned: readonly Overrun[]; readonly account: Account | null },
 ): Promise<{ readonly record: InstanceRecord; readonly intent: IntentRecord }> {
   const now = fleet.clock.now();
-  const intent: IntentRecord = {
-    id: newId("n", fleet.rng),
+  const intent = newIntent(fleet, {
     kind: "launch",
     instanceId: record.id,
     provider: offer.provider,
-    token: newId("t", fleet.rng),
-    createdAt: now,
-    status: "pending",
-    closedAt: null,
     detail: { offer: offerKey(offer), generation: record.generation },
-  };
+  });
   const set = {
     state: "requested" as const,
     ...asOffered(offer),

@@ -1,6 +1,6 @@
-import { newId } from "../../model/ids.ts";
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
 import type { Fleet } from "../fleet.ts";
+import { newIntent } from "../intent.ts";
 
 /** The promise to change a machine, unless one of that kind is open already. */
 export async function promiseOnce(
@@ -11,18 +11,5 @@ export async function promiseOnce(
 ): Promise<readonly IntentRecord[]> {
   const open = await fleet.state.pendingIntents({ instanceId: record.id });
   if (open.some((intent) => intent.kind === kind)) return [];
-  const createdAt = fleet.clock.now();
-  return [
-    {
-      id: newId("n", fleet.rng),
-      kind,
-      instanceId: record.id,
-      provider: record.provider,
-      token: newId("t", fleet.rng),
-      createdAt,
-      status: "pending",
-      closedAt: null,
-      detail: { providerId },
-    },
-  ];
+  return [newIntent(fleet, { kind, instanceId: record.id, provider: record.provider, detail: { providerId } })];
 }

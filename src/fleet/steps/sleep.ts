@@ -6,7 +6,7 @@ import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
 import { letGoOfVolume } from "../volumes/attach.ts";
-import { planLaunch } from "./launch.ts";
+import { planLaunch } from "./plan.ts";
 import { promiseOnce } from "./promise.ts";
 
 /** Asks the cloud to hibernate a machine. `sealed`: a checkpoint was made right before. */

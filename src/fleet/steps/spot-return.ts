@@ -9,7 +9,7 @@ import { SPOT_LOOK_MS } from "../deciding/policy.ts";
 import type { Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { rootOf } from "../volumes/root-volume.ts";
-import { planLaunch } from "./launch.ts";
+import { planLaunch } from "./plan.ts";
 
 /** The first of the offers that is cheaper than what is paid now; null when there is none. Pure. */
 export function bestSpot(record: Pick<InstanceRecord, "price">, offers: readonly Offer[], rate: ExchangeRate): SpotLook["best"] {

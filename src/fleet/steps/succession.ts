@@ -1,4 +1,3 @@
-import { newId } from "../../model/ids.ts";
 import type { Offer } from "../../model/offer.ts";
 import { Problem } from "../../model/problem.ts";
 import { priceText } from "../../pricing/currency.ts";
@@ -11,8 +10,10 @@ import { asSuccessor, successorOf } from "../deciding/ahead.ts";
 import { asOffered, offerKey } from "../deciding/offer-choice.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { newIntent } from "../intent.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
-import { findLaunched, planLaunch, requestMachine } from "./launch.ts";
+import { findLaunched, requestMachine } from "./launch.ts";
+import { planLaunch } from "./plan.ts";
 
 /** An offer that just said no is passed over for this long. */
 const BLOCK_MS = 180_000;
@@ -87,17 +88,12 @@ async function promiseAhead(
   warned: Parameters<Parameters<typeof withinBudgets>[3]>[1],
 ): Promise<{ readonly record: InstanceRecord; readonly intent: IntentRecord }> {
   const now = fleet.clock.now();
-  const intent: IntentRecord = {
-    id: newId("n", fleet.rng),
+  const intent = newIntent(fleet, {
     kind: "launch",
     instanceId: record.id,
     provider: offer.provider,
-    token: newId("t", fleet.rng),
-    createdAt: now,
-    status: "pending",
-    closedAt: null,
     detail: { offer: offerKey(offer), generation: record.generation + 1, successor: true },
-  };
+  });
   const successor = successorOf(intent.token, asOffered(offer));
   const told = { intent: "launch-ahead", token: intent.token, offer: offerKey(offer), price: priceText(offer.price) };
   const changed = await changeRecord(

@@ -1,10 +1,10 @@
-import { newId } from "../../model/ids.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { IntentRecord, VolumeRecord } from "../../state/records.ts";
 import { requireAccount } from "../account.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { whileHolding } from "../leases/lease.ts";
+import { promiseOnVolume } from "./volume-promise.ts";
 import { operationsOf, pendingCreate, settleVolume, volumeLease, withVolume } from "./volumes.ts";
 
 /**
@@ -20,7 +20,7 @@ async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSigna
   const { providerId } = volume;
   await requireAccount(fleet, volume, signal);
   if (providerId !== null) {
-    const intent = await promiseRemoval(fleet, volume);
+    const intent = await promiseOnVolume(fleet, volume, "volume-remove");
     try {
       await call(signal, (context) => operationsOf(provider).remove(providerId, context));
     } catch (error) {
@@ -39,26 +39,6 @@ async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSigna
   if (pending === undefined) return;
   const settled = await settleVolume(fleet, provider, volume, pending, signal);
   if (settled !== undefined) await removeHeld(fleet, settled, signal);
-}
-
-async function promiseRemoval(fleet: Fleet, volume: VolumeRecord): Promise<IntentRecord> {
-  const at = fleet.clock.now();
-  const intent: IntentRecord = {
-    id: newId("n", fleet.rng),
-    kind: "volume-remove",
-    instanceId: null,
-    provider: volume.provider,
-    token: newId("t", fleet.rng),
-    createdAt: at,
-    status: "pending",
-    closedAt: null,
-    detail: { volumeId: volume.id, name: volume.name },
-  };
-  await fleet.state.commit({
-    openIntents: [intent],
-    events: [{ at, type: "intent", instance: null, provider: volume.provider, data: { intent: "volume-remove", volume: volume.name } }],
-  });
-  return intent;
 }
 
 /** The provider no longer has it: its record, its ledger interval and its checkpoints end. */

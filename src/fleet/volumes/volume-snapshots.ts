@@ -1,11 +1,11 @@
 import { EXIT } from "../../model/exit-codes.ts";
-import { newId } from "../../model/ids.ts";
 import { Problem } from "../../model/problem.ts";
 import type { Provider, ProviderSnapshot, SnapshotOperations } from "../../providers/provider.ts";
 import type { IntentRecord, VolumeRecord } from "../../state/records.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { whileHolding } from "../leases/lease.ts";
+import { promiseOnVolume } from "./volume-promise.ts";
 import { volumeLease, withVolume } from "./volumes.ts";
 
 /** A snapshot that the provider works on is looked at again after so many milliseconds. */
@@ -43,7 +43,7 @@ async function snapshotHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSig
       exit: EXIT.failed,
       next: ["spot reconcile"],
     });
-  const intent = await promised(fleet, volume);
+  const intent = await promiseOnVolume(fleet, volume, "volume-snapshot");
   try {
     const spec = { name: volume.name, token: intent.token };
     const made = await call(signal, (context) => snapshots.create(volumeId, spec, context));
@@ -123,26 +123,6 @@ async function settleSnapshot(
   else if (fleet.clock.now() - intent.createdAt >= provider.capabilities.listSettlesMs)
     await close(fleet, intent, null, "it never arrived");
   return found;
-}
-
-async function promised(fleet: Fleet, volume: VolumeRecord): Promise<IntentRecord> {
-  const at = fleet.clock.now();
-  const intent: IntentRecord = {
-    id: newId("n", fleet.rng),
-    kind: "volume-snapshot",
-    instanceId: null,
-    provider: volume.provider,
-    token: newId("t", fleet.rng),
-    createdAt: at,
-    status: "pending",
-    closedAt: null,
-    detail: { volumeId: volume.id, name: volume.name },
-  };
-  await fleet.state.commit({
-    openIntents: [intent],
-    events: [{ at, type: "intent", instance: null, provider: volume.provider, data: { intent: "volume-snapshot", volume: volume.name } }],
-  });
-  return intent;
 }
 
 async function close(fleet: Fleet, intent: IntentRecord, made: ProviderSnapshot | null, why?: string): Promise<void> {

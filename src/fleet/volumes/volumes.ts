@@ -7,6 +7,7 @@ import type { IntentRecord, VolumeRecord } from "../../state/records.ts";
 import { accountFor, requireAccount } from "../account.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { newIntent } from "../intent.ts";
 import { whileHolding } from "../leases/lease.ts";
 
 /** What is asked for. */
@@ -123,17 +124,12 @@ async function createVolume(
     pricePerHour: null,
     ...(account === null ? {} : { account: account.id }),
   };
-  const intent: IntentRecord = {
-    id: newId("n", fleet.rng),
+  const intent = newIntent(fleet, {
     kind: "volume-create",
-    instanceId: null,
     provider: provider.id,
     token,
-    createdAt: now,
-    status: "pending",
-    closedAt: null,
     detail: { volumeId: record.id, name: record.name, sizeGb: record.sizeGb, fleet: wanted.fleet ?? null },
-  };
+  });
   const promised = await fleet.state.commit({
     volumes: [record],
     openIntents: [intent],
