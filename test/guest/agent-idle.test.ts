@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -183,10 +183,11 @@ describe.concurrent("idle", { timeout: 120_000 }, () => {
     symlinkSync(String(process.pid), lock);
     await looks(LONG);
     expect(await phase()).toBe("exited");
-    rmSync(lock);
     const gone = spawn("true");
     await new Promise((resolve) => gone.once("exit", resolve));
-    symlinkSync(String(gone.pid), lock);
+    // In one step: a lock that is away for a moment is one the agent takes.
+    symlinkSync(String(gone.pid), `${lock}.dead`);
+    renameSync(`${lock}.dead`, lock);
     await expired();
   });
 
