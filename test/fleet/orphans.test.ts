@@ -192,6 +192,16 @@ test("what no tag of ours is on, and what a living record has, is never an orpha
         expect(shouldBeOver(verdict)).toBe(false);
       if (verdict.kind === "orphan" && verdict.why === "forgotten") expect(shouldBeOver(verdict)).toBe(false);
     }),
+    // An open promise about a volume whose record says that it is over: found by chance once, kept since.
+    {
+      examples: [
+        [
+          { kind: "volume", providerId: "d-1", token: "t-1", attachedTo: "m-1" },
+          { intent: { kind: "launch", status: "pending", machine: "m-1" }, volume: { id: "d-1", state: "gone" } },
+        ],
+      ],
+      numRuns: 1_000,
+    },
   );
 });
 

@@ -112,7 +112,9 @@ function explainSnapshot(intent: Promised | undefined): Verdict {
 
 function explainVolume(resource: Resource, intent: Promised | undefined, books: Books): Verdict {
   const record = books.volumes.get(placeKey(resource.provider, resource.providerId));
-  if (record !== undefined) return record.state === "gone" ? orphan("record-gone", record.name) : EXPLAINED;
+  // An open promise goes before what was written down earlier: whoever keeps it settles what becomes of the volume.
+  if (record?.state === "gone") return orphan(intent?.status === "pending" ? "in-flight" : "record-gone", record.name);
+  if (record !== undefined) return EXPLAINED;
   // The disk that a machine boots from carries the token of the launch.
   if (intent?.kind === "launch") return explainPart(resource, intent, books);
   if (intent?.kind !== "volume-create") return orphan("no-record");
