@@ -69,19 +69,22 @@ export async function reconcile(
       }
       const stuck = pace.stuck.get(id);
       const isStuck = stuck?.version === record.version;
-      if (!listings.has(record.provider) && isStuck) return [{ instance, outcome: "stuck", why: stuck.why, problem: stuck.problem }];
+      // What was said of it stands while it is tried again.
+      const atIt: PassItem = stuck === undefined ? stillAtIt(instance) : stuckItem(instance, stuck);
+      if (!listings.has(record.provider) && isStuck) return [atIt];
       if (!listings.has(record.provider) && isSettled(record) && !isDueUnderNotice(record, fleet.clock.now())) return [];
-      if (pace.underway?.has(id) === true) return [stillAtIt(instance)];
+      if (pace.underway?.has(id) === true) return [atIt];
       const later = pace.later?.get(id);
       if (!listings.has(record.provider) && later?.version === record.version && later.at > fleet.clock.monotonic())
         return [{ instance, outcome: "waiting", why: later.why, problem: null }];
       pace.later?.delete(id);
-      const work = settle(among, record, listings.get(record.provider), pace, signal, limitMs);
-      const item = pace.underway === null ? await work : await orLater(fleet, pace.underway, record, work, limitMs);
-      const now = item.outcome === "stuck" ? await fleet.state.instance(id) : undefined;
-      if (now === undefined) pace.stuck.delete(id);
-      else pace.stuck.set(id, { version: now.version, why: item.why, problem: item.problem });
-      return [item];
+      if (!isStuck) pace.stuck.delete(id);
+      // Remembered whenever it ends: also when this pass is over by then.
+      const work = settle(among, record, listings.get(record.provider), pace, signal, limitMs).then((item) =>
+        remember(fleet, pace.stuck, id, item),
+      );
+      if (pace.underway === null) return [await work];
+      return [await orLater(fleet, pace.underway, id, work, isStuck ? atIt : stillAtIt(instance), limitMs)];
     }),
   );
   await lookAtGuards(fleet, records, listings, pace.guards, signal);
@@ -125,6 +128,18 @@ function stillAtIt(instance: string): PassItem {
   return { instance, outcome: "busy", why: "still being worked on", problem: null };
 }
 
+function stuckItem(instance: string, { why, problem }: Pick<PassItem, "why" | "problem">): PassItem {
+  return { instance, outcome: "stuck", why, problem };
+}
+
+/** What could not go on is tried again when it has changed, or at the pace of its provider's list. */
+async function remember(fleet: Fleet, stuck: Pace["stuck"], id: string, item: PassItem): Promise<PassItem> {
+  const now = item.outcome === "stuck" ? await fleet.state.instance(id) : undefined;
+  if (now === undefined) stuck.delete(id);
+  else stuck.set(id, { version: now.version, why: item.why, problem: item.problem });
+  return item;
+}
+
 /**
  * One instance that takes long (a seal of many gigabytes, say) must not keep the others' notices from being heard: its work
  * goes on beside the passes to come, which leave it alone.
@@ -132,8 +147,9 @@ function stillAtIt(instance: string): PassItem {
 async function orLater(
   fleet: Fleet,
   underway: Map<string, Promise<unknown>>,
-  { id, name }: InstanceRecord,
+  id: string,
   work: Promise<PassItem>,
+  meanwhile: PassItem,
   limitMs: number,
 ): Promise<PassItem> {
   const waiting = new AbortController();
@@ -147,7 +163,7 @@ async function orLater(
   );
   // Ctrl-C reaches the work itself, and its end ends the waiting.
   const late = fleet.clock.sleep(Math.min(limitMs, PATIENCE_MS), waiting.signal).then(
-    () => stillAtIt(name),
+    () => meanwhile,
     () => ended,
   );
   return Promise.race([ended, late]);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import { wish } from "../../src/fleet/wish.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";
@@ -45,6 +46,51 @@ test("volumes that take minutes to read keep no pass of a watch, and each is rea
     expect(pace.syncs?.underway).not.toBeNull();
     await world.clock.pass(130_000);
     expect(pace.syncs?.underway).toBeNull();
+  } finally {
+    await world.state.close();
+  }
+});
+
+test("a failure that took longer than a pass waits is said in every pass, and tried again at the pace of the list", async () => {
+  const world = await paperWorld();
+  const { fleet: paper } = world.start();
+  const { capabilities } = world.cloud.provider;
+  const machine = { ...capabilities.machine, kind: "vm" as const };
+  const provider: Provider = {
+    ...world.cloud.provider,
+    capabilities: { ...capabilities, machine, listEvery: { ms: 30_000, why: "its rate limit" } },
+  };
+  let seals = 0;
+  const fleet: Fleet = {
+    ...paper,
+    provider: async () => provider,
+    guest: {
+      ...paper.guest,
+      async snapshot() {
+        seals += 1;
+        await world.clock.sleep(3_000);
+        return { kind: "failed", why: "no room on the volume" };
+      },
+    },
+  };
+  try {
+    const record = await world.clock.run(up(fleet, paperSpec()));
+    await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: false });
+    const pace = ownPace(world.clock);
+    const said: string[] = [];
+    for (let passes = 0; passes < 50; passes++) {
+      const { items } = await world.clock.run(reconcile(fleet, { signal, limitMs: 2_000, pace }));
+      said.push(items.map(({ outcome, why }) => `${outcome} ${why}`).join());
+      await world.clock.pass(1_000);
+    }
+    expect(seals).toBe(2);
+    // Also while it is being tried again: what a service says of it does not come and go.
+    for (const one of said.slice(5)) expect(one).toMatch(/^stuck .*no room on the volume/);
+    // A new wish is answered at once.
+    await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
+    await world.clock.run(reconcile(fleet, { signal, limitMs: 2_000, pace }));
+    await world.clock.run(Promise.all(pace.underway?.values() ?? []));
+    expect(await fleet.state.instance(record.id)).toMatchObject({ state: expect.stringMatching(/^(terminating|gone)$/) });
   } finally {
     await world.state.close();
   }
