@@ -55,6 +55,19 @@ export async function closeIntents(database: Executor, closings: NonNullable<Cha
   }
 }
 
+/** A machine's own disk carries the machine's token: what is asked of that token is asked of the machine. */
+const MAKING: readonly IntentRecord["kind"][] = ["launch", "volume-create", "volume-snapshot"];
+
+/**
+ * Of the intents of one token, oldest first, the one whose resource it is now. Who took it over last comes before who made it,
+ * whatever their clocks say: the earlier record has nothing to do with it any more.
+ */
+function whoMadeIt(intents: readonly IntentRecord[]): IntentRecord | undefined {
+  const kind = MAKING.find((making) => intents.some((intent) => intent.kind === making));
+  const made = intents.filter((intent) => intent.kind === kind);
+  return made.findLast(({ detail }) => detail["adopted"] === true) ?? made[0] ?? intents[0];
+}
+
 export function intentQueries(
   database: Executor,
 ): Pick<State, "pendingIntents" | "intentByToken" | "promisedProviders" | "volumesGivenUp"> {
@@ -65,15 +78,14 @@ export function intentQueries(
       return (await query.execute()).map(fromRow);
     },
     async intentByToken(token) {
-      const row = await database
+      const rows = await database
         .selectFrom("intents")
         .selectAll()
         .where("token", "=", token)
         .orderBy("created_at")
         .orderBy("id")
-        .limit(1)
-        .executeTakeFirst();
-      return row && fromRow(row);
+        .execute();
+      return whoMadeIt(rows.map(fromRow));
     },
     async promisedProviders(since) {
       const rows = await database

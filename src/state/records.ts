@@ -249,6 +249,7 @@ export interface State {
   /** The living record of that name, or else the newest gone one. */
   instanceByName(name: string): Promise<InstanceRecord | undefined>;
   pendingIntents(filter?: { readonly instanceId?: string }): Promise<readonly IntentRecord[]>;
+  /** Of several, the one that made the resource, or that took it over last. */
   intentByToken(token: string): Promise<IntentRecord | undefined>;
   /** Every provider that was promised something at or after `since` (epoch ms), or to whom a promise is still open. */
   promisedProviders(since: number): Promise<readonly string[]>;

@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
+import { adopt } from "../../src/fleet/orphans/adopt.ts";
+import { forget } from "../../src/fleet/orphans/forget.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { ORPHAN_SCENARIOS, orphans, ours, sweepOrphans } from "./orphan-scenarios.ts";
-import { paperWorld, untilQuiet } from "./paper-world.ts";
+import { paperSpec, paperWorld, untilQuiet } from "./paper-world.ts";
+import { up } from "./scenarios.ts";
 
 /** All of them are swept in `test/sweep/orphans.spec.ts`. */
 const STRIDES: Readonly<Record<string, number>> = { reap: 23, adopt: 7 };
@@ -28,5 +31,24 @@ test("a forgotten machine is left alone by every pass, for as long as it lives",
   const names = world.cloud.living().map(({ name }) => name);
   expect(names.toSorted()).toEqual(["left", "mine"]);
   expect(await world.clock.run(orphans(fleet))).toMatchObject([{ why: "forgotten", instance: "left", name: "left" }]);
+  await world.state.close();
+});
+
+test("a machine that was taken back and forgotten again is left alone, as often as that is done", async () => {
+  const world = await paperWorld({});
+  const never = () => new AbortController().signal;
+  const { fleet } = world.start();
+  await world.clock.run(up(fleet, paperSpec()));
+  await world.clock.pass(60_000);
+  for (let times = 0; times < 3; times++) {
+    const [record] = await world.state.instances();
+    if (record === undefined) throw new Error("no record");
+    await world.clock.run(forget(fleet, record, never()));
+    expect(await untilQuiet(world)).toEqual([]);
+    const rows = await world.clock.run(orphans(fleet));
+    expect(rows).toMatchObject([{ why: "forgotten", instance: "train" }]);
+    expect(await world.clock.run(adopt(fleet, rows, never()))).toMatchObject([{ outcome: "adopted", name: "train" }]);
+  }
+  expect(world.cloud.living().map(({ name }) => name)).toEqual(["train"]);
   await world.state.close();
 });

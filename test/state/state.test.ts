@@ -111,6 +111,19 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect((await state.intentByToken("t"))?.id).toBe("first");
   });
 
+  test("what was taken over answers with its newest record, whatever the clock of whoever took it over", async () => {
+    const state = await emptyState(kind);
+    const adopted = { detail: { adopted: true } };
+    await state.commit({ openIntents: [sampleIntent("made", { token: "t", createdAt: 5 })] });
+    await state.commit({ openIntents: [sampleIntent("taken", { token: "t", createdAt: 3, ...adopted })] });
+    expect((await state.intentByToken("t"))?.id).toBe("taken");
+    await state.commit({ openIntents: [sampleIntent("again", { token: "t", createdAt: 4, ...adopted })] });
+    expect((await state.intentByToken("t"))?.id).toBe("again");
+    // The disk that it boots from carries the same token.
+    await state.commit({ openIntents: [sampleIntent("disk", { token: "t", kind: "volume-create", createdAt: 9, ...adopted })] });
+    expect((await state.intentByToken("t"))?.id).toBe("again");
+  });
+
   test("events are numbered in order, and filtered", async () => {
     const state = await emptyState(kind);
     await state.commit({ events: [sampleEvent({ at: 1 }), sampleEvent({ at: 2, instance: "b" })] });
