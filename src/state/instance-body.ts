@@ -7,38 +7,81 @@ interface StoredMoney {
   readonly micros: number;
   readonly currency: string;
 }
-/** A record without its spec, as it is stored. */
-export type StoredRecord = Omit<ListedRecord, "price" | "onDemandPrice"> & {
-  readonly price: StoredMoney | null;
-  readonly onDemandPrice: StoredMoney | null;
-};
-
-/** What came later to the record, and what it was before. */
-const LATER = {
+/**
+ * What most records have. It is left out of the stored text, because a list reads a thousand of them; and some of it came
+ * later than the oldest records.
+ */
+const USUAL = {
+  protectedUntil: null,
+  notice: null,
+  parked: null,
+  ssh: null,
+  fleet: null,
+  ttlEndsAt: null,
+  idleMs: null,
+  labels: {},
+  skipSnapshot: false,
   parkOnly: false,
   sealedAsleep: false,
   retainAddress: false,
   rootVolume: null,
   dataKeptUntil: null,
   endpoints: [],
-  outlook: FRESH_OUTLOOK,
+  wakeBy: null,
   forgottenAt: null,
+  outlook: FRESH_OUTLOOK,
   account: null,
-  idleMs: null,
-} as const;
+  reason: null,
+} as const satisfies Partial<ListedRecord>;
+const USUAL_TEXTS = Object.entries(USUAL).map(([field, value]) => [field, JSON.stringify(value)] as const);
+type Usual = keyof typeof USUAL;
+
+type Body = Omit<ListedRecord, "price" | "onDemandPrice"> & {
+  readonly price: StoredMoney | null;
+  readonly onDemandPrice: StoredMoney | null;
+};
+/** A record without its spec, as it is stored: what is as usual may be missing. */
+export type StoredRecord = Omit<Body, Usual> & Partial<Pick<Body, Usual>>;
 
 export const stored = (money: Money | null): StoredMoney | null =>
   money === null ? null : { micros: microsColumn(money), currency: money.currency };
 const unstored = (money: StoredMoney | null): Money | null => (money === null ? null : moneyFromColumns(money.micros, money.currency));
 
-/** The record that a stored text stands for; completed in place, because a copy of a thousand is felt in `ls`. */
+/** The text that stands for a record. */
+export function bodyText({ price, onDemandPrice, ...record }: ListedRecord): string {
+  const body: Record<string, unknown> = { ...record, price: stored(price), onDemandPrice: stored(onDemandPrice) };
+  for (const [field, usual] of USUAL_TEXTS) if (JSON.stringify(body[field]) === usual) body[field] = undefined;
+  return JSON.stringify(body);
+}
+
+/**
+ * The record that a stored text stands for. Completed in place and field by field: to copy a thousand, or to go through a
+ * list of fields for each, takes longer than to read them.
+ */
 export function fromBody(stored: StoredRecord): ListedRecord {
-  // A record that was written before these were known lacks them.
-  const body =
-    "forgottenAt" in stored && "outlook" in stored && "account" in stored && "idleMs" in stored
-      ? stored
-      : Object.assign({ ...LATER }, stored);
-  return Object.assign(body, { price: unstored(body.price), onDemandPrice: unstored(body.onDemandPrice) });
+  const record = stored as { -readonly [Field in keyof StoredRecord]: StoredRecord[Field] };
+  record.protectedUntil ??= USUAL.protectedUntil;
+  record.notice ??= USUAL.notice;
+  record.parked ??= USUAL.parked;
+  record.ssh ??= USUAL.ssh;
+  record.fleet ??= USUAL.fleet;
+  record.ttlEndsAt ??= USUAL.ttlEndsAt;
+  record.idleMs ??= USUAL.idleMs;
+  record.labels ??= USUAL.labels;
+  record.skipSnapshot ??= USUAL.skipSnapshot;
+  record.parkOnly ??= USUAL.parkOnly;
+  record.sealedAsleep ??= USUAL.sealedAsleep;
+  record.retainAddress ??= USUAL.retainAddress;
+  record.rootVolume ??= USUAL.rootVolume;
+  record.dataKeptUntil ??= USUAL.dataKeptUntil;
+  record.endpoints ??= USUAL.endpoints;
+  record.wakeBy ??= USUAL.wakeBy;
+  record.forgottenAt ??= USUAL.forgottenAt;
+  record.outlook ??= USUAL.outlook;
+  record.account ??= USUAL.account;
+  record.reason ??= USUAL.reason;
+  const { price, onDemandPrice } = stored;
+  return Object.assign(record as Body, { price: unstored(price), onDemandPrice: unstored(onDemandPrice) });
 }
 
 /** A spec as any version of spot has stored it: the fields that came later are missing in the older ones. */

@@ -1,19 +1,18 @@
 import { isOver } from "../model/instance.ts";
 import type { Differences } from "./differences.ts";
-import { fromBody, fromStoredSpec, newestFirst, type StoredRecord, type StoredSpec, stored } from "./instance-body.ts";
+import { bodyText, fromBody, fromStoredSpec, newestFirst, type StoredRecord, type StoredSpec } from "./instance-body.ts";
 import type { Change, CommitResult, InstanceRecord, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
 function toRow(record: InstanceRecord) {
   const { spec, ...rest } = record;
-  const body: StoredRecord = { ...rest, price: stored(record.price), onDemandPrice: stored(record.onDemandPrice) };
   return {
     id: record.id,
     name: record.name,
     live_name: isOver(record.state) ? null : record.name,
     version: record.version,
     created_at: record.createdAt,
-    record_json: JSON.stringify(body),
+    record_json: bodyText(rest),
     spec_json: JSON.stringify(spec),
   };
 }

@@ -1,7 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
+import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
 import { openSqlite } from "../../src/platform/sqlite.ts";
+import { bodyText, fromBody, stored } from "../../src/state/instance-body.ts";
 import { openListing } from "../../src/state/listing.ts";
 import { openState } from "../../src/state/open.ts";
 import { sampleInstance, sampleLedger, sampleSpec, usd } from "./sample-records.ts";
@@ -51,6 +54,40 @@ test("the listing says what the state says, and every record keeps its own spec"
   expect(await listing?.guards()).toEqual(guards.map(({ warned: _, ...rest }) => rest));
   await listing?.close();
   await state.close();
+});
+
+test("what is as usual is left out of the stored text, and is there again when it is read", () => {
+  const { spec: _, ...usual } = sampleInstance("a");
+  const { spec: __, ...unusual } = sampleInstance("a", {
+    protectedUntil: 1,
+    notice: { kind: "reclaim", source: "api", deadline: 2, seenAt: 1 },
+    parked: "native",
+    ssh: { host: "h", port: 22, user: "u" },
+    fleet: "f",
+    ttlEndsAt: 1,
+    idleMs: 1,
+    labels: { a: "b" },
+    skipSnapshot: true,
+    parkOnly: true,
+    sealedAsleep: true,
+    retainAddress: true,
+    rootVolume: "v",
+    dataKeptUntil: 1,
+    endpoints: [{ port: 1, address: "a:1" }],
+    wakeBy: 1,
+    outlook: { ...FRESH_OUTLOOK, needsSince: 1 },
+    forgottenAt: 1,
+    account: { id: "me", name: null },
+    reason: "because",
+  });
+  const differ = Object.keys(usual).filter((field) => !isDeepStrictEqual(usual[field as "id"], unusual[field as "id"]));
+  const leftOut = Object.keys(usual).filter((field) => !(field in JSON.parse(bodyText(usual))));
+  expect(leftOut).toEqual(differ);
+  for (const record of [usual, unusual]) expect(fromBody(JSON.parse(bodyText(record)))).toStrictEqual(record);
+  // As it was stored before: whole.
+  const { price, onDemandPrice, ...rest } = usual;
+  const whole = { ...rest, price: stored(price), onDemandPrice: stored(onDemandPrice) };
+  expect(fromBody(JSON.parse(JSON.stringify(whole)))).toStrictEqual(usual);
 });
 
 test("what the listing does not understand is left to the state", async () => {
