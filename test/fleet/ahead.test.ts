@@ -38,6 +38,7 @@ test.each([
   ["to hibernate", going({ spec: paperSpec({ onReclaim: "hibernate" }) }), true, false],
   ["without a volume", going({ spec: paperSpec({ volume: null }) }), true, false],
   ["there is one already", going(outlook({ successor })), true, false],
+  ["its machine outlived its deadline", going({}, -700), true, false],
   ["refused a moment ago", going(outlook({ refusedAheadAt: NOW - 14_000 })), true, false],
   ["refused a while ago", going(outlook({ refusedAheadAt: NOW - 15_000 })), true, true],
   ["its time is over before", going({ ttlEndsAt: NOW + 60_000 }), true, false],
@@ -63,6 +64,9 @@ describe("a machine that was rented ahead", () => {
       { cloud: { kind: "none" } },
       "end-successor",
     ],
+    ["is waited with for as long as a cloud takes", heir, { cloud: given, now: NOW + 699_000 }, "rest"],
+    ["is ended when the one before it outlives its deadline by far", heir, { cloud: given, now: NOW + 700_000 }, "end-successor"],
+    ["the loss comes first, however late it is", heir, { cloud: { kind: "gone", instance: null }, now: NOW + 9_000_000 }, "note-lost"],
     ["the loss comes first", { ...heir }, { cloud: { kind: "gone", instance: null } }, "note-lost"],
     ["nothing is concluded from silence", { ...heir, desired: "gone" }, { cloud: { kind: "silent", why: "down" } }, "wait"],
   ] as const)("%s", (_what, of, around, expected) => {

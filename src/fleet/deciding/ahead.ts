@@ -2,7 +2,7 @@ import type { Successor } from "../../model/outlook.ts";
 import { parsePrice, priceText } from "../../pricing/currency.ts";
 import type { InstanceRecord } from "../../state/records.ts";
 import type { CloudView } from "./decision.ts";
-import { AHEAD_AGAIN_MS, AHEAD_MARGIN_MS, LEAST_AHEAD_MS, USUAL_READY_MS } from "./policy.ts";
+import { AHEAD_AGAIN_MS, AHEAD_MARGIN_MS, AWAITED_MS, LEAST_AHEAD_MS, USUAL_READY_MS } from "./policy.ts";
 
 /**
  * Whether the machine that replaces this one is to be rented now, while its work is still being sealed. It boots at the same
@@ -21,8 +21,8 @@ export function isTimeAhead(record: InstanceRecord, canAttach: boolean, now: num
 }
 
 /** Whether a machine that was rented ahead still has something to wait for: its forerunner is going, or gone. Pure. */
-export function isAwaited(record: InstanceRecord, cloud: CloudView): boolean {
-  return record.desired === "running" && (cloud.kind !== "here" || record.notice?.kind === "reclaim");
+export function isAwaited({ desired, notice }: InstanceRecord, cloud: CloudView, now: number): boolean {
+  return desired === "running" && (cloud.kind !== "here" || (notice?.kind === "reclaim" && now < notice.deadline + AWAITED_MS));
 }
 
 /** What a successor says about its machine, as a record keeps it. */

@@ -26,7 +26,7 @@ export function decide(record: InstanceRecord, seen: Observation): Decision {
   if (seen.aheadIntent !== null) return decideAheadAnswer(seen.aheadIntent, seen);
   const { cloud } = seen;
   if (cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${cloud.why}`);
-  if (record.outlook.successor !== null && !isAwaited(record, cloud))
+  if (record.outlook.successor !== null && !isAwaited(record, cloud, seen.now))
     return step({ do: "end-successor" }, "the machine that was to take over is not needed");
   if (record.desired === "running" && record.wakeBy !== null && !isUp(record) && seen.now >= record.wakeBy)
     return step({ do: "give-up-waking" }, "it was not serving by its cap");

@@ -67,6 +67,11 @@ export const USUAL_SEAL_MS = MINUTE_MS;
 export const AHEAD_MARGIN_MS = 30 * 1000;
 /** With less than this left of a notice nothing is gained by renting ahead. */
 export const LEAST_AHEAD_MS = 15 * 1000;
+/**
+ * A machine whose time is over is given so long to go before the one that was rented ahead is given back: both are paid for.
+ * Clouds end them within a minute or two, and their clocks and lists are not ours; one that is still there then may stay.
+ */
+export const AWAITED_MS = 10 * MINUTE_MS;
 /** Renting ahead was refused: tried again after this long. */
 export const AHEAD_AGAIN_MS = 15 * 1000;
 /** From a launch until a machine serves, while none was measured. */
