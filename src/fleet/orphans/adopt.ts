@@ -18,7 +18,7 @@ import {
   missingOf,
 } from "./adopt-record.ts";
 import { booksOf } from "./orphan-search.ts";
-import { explain, machineResource, type Orphan } from "./orphans.ts";
+import { explain, machineResource, type Orphan, type Resource, volumeResource } from "./orphans.ts";
 import { resourceLease } from "./strays.ts";
 
 export interface Adopted {
@@ -132,6 +132,14 @@ async function takeOver(fleet: Fleet, row: Orphan, met: Met, survey: Survey, sig
   return result ?? skipped(row, "another command works on it");
 }
 
+/** Why there is nothing to take over by what our books say at this moment; null when there is. */
+async function whyKnown(fleet: Fleet, resource: Resource): Promise<string | null> {
+  const verdict = explain(resource, await booksOf(fleet.state, [resource]));
+  if (verdict.kind === "foreign") return "it carries no tag of ours";
+  if (verdict.kind !== "orphan") return "a record of ours explains it by now";
+  return verdict.why === "in-flight" ? "a promise of ours for it is open: spot reconcile settles it" : null;
+}
+
 /** Two writers may take one name at once; then the next one is tried. */
 const MOST_TRIES = 5;
 
@@ -141,9 +149,8 @@ async function takeHeld(fleet: Fleet, row: Orphan, met: Met, survey: Survey, sig
   const disks = (await survey.volumes(provider)).filter(({ providerId }) => instance.volumeIds.includes(providerId));
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     // Read again each time: who was faster may have taken over this very machine.
-    const verdict = explain(machineResource(provider, instance), await booksOf(fleet.state, [instance]));
-    if (verdict.kind !== "orphan") return skipped(row, "a record of ours explains it by now");
-    if (verdict.why === "in-flight") return skipped(row, "a promise of ours for it is open: spot reconcile settles it");
+    const known = await whyKnown(fleet, machineResource(provider, instance));
+    if (known !== null) return skipped(row, known);
     const volumes = await volumesFor(fleet, met, disks);
     const taken = new Set((await fleet.state.instances()).map(({ name }) => name));
     const said = met.before?.name ?? settings?.instance ?? instance.name;
@@ -224,6 +231,8 @@ async function takeVolume(fleet: Fleet, row: Orphan, survey: Survey, signal: Abo
       const known = living.find((volume) => volume.provider === row.provider && volume.providerId === row.providerId);
       // With its machine, a moment ago.
       if (known !== undefined) return { row, outcome: "adopted", name: known.name, why: null, missing: [] };
+      const why = await whyKnown(held, volumeResource(row.provider, disk));
+      if (why !== null) return skipped(row, why);
       const named = freeName(disk.name, "volume", new Set(living.map(({ name }) => name)));
       const volume = adoptedVolume(held, row.provider, disk, named, account);
       const { id: volumeId, name, sizeGb, createdAt: at } = volume;
