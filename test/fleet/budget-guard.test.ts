@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from "vitest";
-import { heldBy, launching, withinBudgets } from "../../src/fleet/budgets/budget-guard.ts";
+import { heldAgainst, heldBy, launching, withinBudgets } from "../../src/fleet/budgets/budget-guard.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { claimName, newRecord } from "../../src/fleet/up.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
+import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { NOW, offer, record } from "./samples.ts";
 
@@ -54,4 +55,22 @@ test("an instance holds what it costs until its time is over, or for its first h
   expect(until({ readyAt: null, state: "requested", spec: paperSpec({ ttlMs: 8 * HOUR }) })).toEqual([8 * HOUR]);
   for (const desired of ["gone", "hibernated"] as const) expect(until({ desired })).toEqual([]);
   expect(until({ state: "gone" })).toEqual([]);
+});
+
+test("who waits for a machine holds room against those that need theirs since later, and none once it was refused", () => {
+  const needs = (id: string, since: number, set: Parameters<typeof record>[0] = {}) =>
+    record({ id, state: "requested", providerId: null, readyAt: null, outlook: { ...FRESH_OUTLOOK, needsSince: since }, ...set });
+  const first = needs("a", 1);
+  const later = needs("b", 2);
+  const against = (id: string, records: readonly ReturnType<typeof record>[], promised: readonly string[] = []) =>
+    heldAgainst([{ id }], records, new Set(promised), NOW).map((one) => one.id);
+  expect(against("a", [first, later])).toEqual([]);
+  expect(against("b", [first, later])).toEqual(["a"]);
+  // At the same moment one of the two is first, and only one.
+  expect([against("a", [first, needs("b", 1)]), against("b", [first, needs("b", 1)])]).toEqual([[], ["a"]]);
+  // Who asks for the first time comes last, and a machine that is there or on its way counts whoever asks.
+  expect(against("new", [first, later])).toEqual(["a", "b"]);
+  expect(against("a", [first, later], ["b"])).toEqual(["b"]);
+  expect(against("a", [first, { ...later, providerId: "m-2" }])).toEqual(["b"]);
+  expect(against("b", [{ ...first, reason: "there is no room for its machine in the budget" }, later])).toEqual([]);
 });

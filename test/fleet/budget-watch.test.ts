@@ -124,6 +124,35 @@ test("a reclaimed instance gets no other machine past a cap, says so once, and g
   expect(await living(on)).toEqual([["train", "running", "running"]]);
 });
 
+test("of two that lose their machines at once, and of which one fits, one gets another machine", async () => {
+  const on = await world([budget("30")]);
+  const process = on.start();
+  for (const name of ["a", "b"]) await on.clock.run(up(process.fleet, paperSpec({ name, volume: null })));
+  await on.clock.pass(4 * HOUR + HOUR / 4);
+  for (const machine of on.cloud.living()) on.cloud.reclaim(machine.id, 1_000);
+  await on.clock.pass(2_000);
+  await on.state.commit({ budgets: [budget("10")] });
+  for (let looks = 0; looks < 3; looks++) await pass(on);
+  expect((await living(on)).map(([, state]) => state).sort()).toEqual(["requested", "running"]);
+  expect(on.cloud.living()).toHaveLength(1);
+});
+
+test("one that is too dear for the room that is left keeps nobody from it that came later", async () => {
+  const on = await world([budget("30")]);
+  const process = on.start();
+  for (const name of ["a", "b"]) await on.clock.run(up(process.fleet, paperSpec({ name, volume: null })));
+  await on.clock.pass(2 * HOUR);
+  const [machine] = on.cloud.living();
+  on.cloud.reclaim(machine?.id ?? "", 1_000);
+  await on.clock.pass(2_000);
+  await on.state.commit({ budgets: [budget("4.5")] });
+  await pass(on);
+  const dear = (await on.state.instances()).find(({ providerId }) => providerId === null);
+  expect(dear?.reason).toBe("there is no room for its machine in the budget");
+  await on.clock.run(up(on.start().fleet, paperSpec({ name: "short", volume: null, ttlMs: HOUR / 10 })));
+  expect((await on.state.instanceByName("short"))?.state).toBe("running");
+});
+
 test("a watch looks again as soon as a level can be reached, and not at every pass", async () => {
   const on = await world([budget("10", { atCap: "warn" })]);
   const { fleet } = on.start();

@@ -6,6 +6,7 @@ import { type Commitment, LEAST_MS, type Overrun, overruns } from "../../pricing
 import { scopeName } from "../../pricing/budget-scope.ts";
 import { BUNDLED_RATE } from "../../pricing/currency.ts";
 import type { BudgetRecord, InstanceRecord } from "../../state/records.ts";
+import { needsSince } from "../deciding/waiting.ts";
 import type { Fleet } from "../fleet.ts";
 import { whileHolding } from "../leases/lease.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
@@ -40,6 +41,35 @@ export function heldBy(records: readonly InstanceRecord[], now: number): readonl
   });
 }
 
+/** What the record of an instance says that was refused its machine. */
+const NO_ROOM = "there is no room for its machine in the budget";
+
+/**
+ * What the others hold against those that ask. One that waits for a machine, and was promised none, holds room only against
+ * those that need theirs since later, and none once it was refused itself: else two refuse each other for ever. Pure.
+ * @param promised our ids of the instances with an open promise of a launch.
+ */
+export function heldAgainst(
+  asked: readonly Pick<Launching, "id">[],
+  records: readonly InstanceRecord[],
+  promised: ReadonlySet<string | null>,
+  now: number,
+): readonly Launching[] {
+  const isAsking = ({ id }: InstanceRecord) => asked.some((one) => one.id === id);
+  const waits = ({ id, providerId, outlook }: InstanceRecord) => providerId === null && outlook.successor === null && !promised.has(id);
+  const asking = records.filter((record) => isAsking(record) && waits(record));
+  const holds = (record: InstanceRecord) =>
+    !waits(record) || (record.reason !== NO_ROOM && asking.every((one) => needsBefore(record, one)));
+  return heldBy(
+    records.filter((record) => !isAsking(record) && holds(record)),
+    now,
+  );
+}
+
+function needsBefore(a: InstanceRecord, b: InstanceRecord): boolean {
+  return needsSince(a) === needsSince(b) ? a.id < b.id : needsSince(a) < needsSince(b);
+}
+
 /** The budgets that have no room for what is asked for, those first that refuse it. Reads; changes nothing. */
 export async function roomFor(
   fleet: Fleet,
@@ -47,8 +77,10 @@ export async function roomFor(
   budgets: readonly BudgetRecord[],
 ): Promise<{ readonly refused: readonly Overrun[]; readonly warned: readonly Overrun[] }> {
   const now = fleet.clock.now();
+  // Before the records: a promise that is kept meanwhile is a machine in them.
+  const open = (await fleet.state.pendingIntents()).filter(({ kind }) => kind === "launch");
   const [ledger, records] = await Promise.all([fleet.state.ledger(), fleet.state.instances()]);
-  const held = heldBy(records, now).filter(({ id }) => asked.every((one) => one.id !== id));
+  const held = heldAgainst(asked, records, new Set(open.map(({ instanceId }) => instanceId)), now);
   const found = overruns(budgets, ledger, held, asked, now, fleet.exchange ?? BUNDLED_RATE);
   return {
     refused: found.filter(({ standing }) => standing.budget.atCap !== "warn"),
@@ -132,12 +164,11 @@ export function overrunProblem(overrun: Overrun): Problem {
  * @throws the problem itself, always.
  */
 export async function noteNoRoom(fleet: Fleet, record: InstanceRecord, problem: unknown): Promise<never> {
-  const reason = "there is no room for its machine in the budget";
-  if (problem instanceof Problem && problem.code === "SPOT_E_BUDGET" && record.reason !== reason)
+  if (problem instanceof Problem && problem.code === "SPOT_E_BUDGET" && record.reason !== NO_ROOM)
     await changeRecord(
       fleet,
       record,
-      { reason },
+      { reason: NO_ROOM },
       { events: [eventOf(fleet, record, "action", { action: "launch-refused", why: problem.message })] },
     );
   throw problem;

@@ -101,7 +101,7 @@ async function launchOffer(
   const account = await accountFor(fleet, offer.provider, signal);
   const promised = await withinBudgets(fleet, [launching(record, offer.price, fleet.clock.now())], signal, (held, warned) =>
     promise(held, record, offer, { volume, warned, account }),
-  );
+  ).catch((error) => noteNoRoom(fleet, record, error));
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
     const parts = { token: promised.intent.token, volume, root };
