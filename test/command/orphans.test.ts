@@ -181,6 +181,24 @@ interface Row {
   readonly reason: string | null;
 }
 
+const ROW = {
+  provider: "local",
+  kind: "machine",
+  class: "bills",
+  providerId: "m-1",
+  name: "train",
+  region: "local-1",
+  zone: "local-1a",
+  state: "running",
+  rawState: "running",
+  token: "t-1",
+  price: null,
+  sizeGb: null,
+  why: "no-record",
+  instance: null,
+  attachedTo: null,
+};
+
 test("a plan that is old, of another version or none at all is refused, and says what to do", async () => {
   const world = await cloudWorld();
   const plan = join(world.home, "plan.json");
@@ -193,6 +211,11 @@ test("a plan that is old, of another version or none at all is refused, and says
   const old = await reapWith({ madeAt: new Date(world.clock.now() - 25 * 3_600_000).toISOString() });
   expect([old.code, old.stderr]).toEqual([2, expect.stringMatching(/older than a day[\s\S]*--yes-old/)]);
   expect((await spot(world, "reap", plan, "--yes", "--yes-old")).code).toBe(0);
+  // Hours alone are an offset for some and no time for others: what cannot be compared with anything is refused.
+  const timeless = { madeAt: "2026-10-01T00:00:00+02" };
+  const [odd, row] = [await reapWith(timeless), await reapWith({ rows: [{ ...ROW, createdAt: timeless.madeAt }] })];
+  expect([odd.code, odd.stderr]).toEqual([2, expect.stringMatching(/is no plan: madeAt: .*no moment/)]);
+  expect([row.code, row.stderr]).toEqual([2, expect.stringMatching(/is no plan: rows\.0\.createdAt: .*no moment/)]);
   const newer = await reapWith({ schema: "spot.reap-plan/2" });
   expect([newer.code, newer.stderr]).toEqual([2, expect.stringContaining("another version")]);
   const other = await reapWith({ schema: "spot.orphans/1" });

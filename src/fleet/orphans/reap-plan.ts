@@ -56,7 +56,13 @@ export function orphanJson(orphan: Orphan) {
   };
 }
 
-const time = v.pipe(v.string(), v.isoTimestamp(), v.transform(Date.parse));
+const time = v.pipe(
+  v.string(),
+  v.isoTimestamp(),
+  v.transform(Date.parse),
+  // ISO 8601 knows an offset of hours alone, `Date.parse` does not; and nothing is older or younger than NaN.
+  v.check(Number.isFinite, "it is no moment in time that is known here"),
+);
 const word = v.pipe(v.string(), v.maxLength(4096));
 const money = v.pipe(
   v.object({ amount: v.pipe(v.string(), v.regex(/^-?\d{1,12}(\.\d{1,12})?$/)), currency: v.pipe(v.string(), v.regex(/^[A-Z]{3}$/)) }),
