@@ -61,7 +61,7 @@ const time = v.pipe(
   v.isoTimestamp(),
   v.transform(Date.parse),
   // ISO 8601 knows an offset of hours alone, `Date.parse` does not; and nothing is older or younger than NaN.
-  v.check(Number.isFinite, "it is no moment in time that is known here"),
+  v.finite("it is no moment in time that is known here"),
 );
 const word = v.pipe(v.string(), v.maxLength(4096));
 const money = v.pipe(
