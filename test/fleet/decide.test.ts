@@ -237,6 +237,42 @@ const ROWS: readonly Row[] = [
     expected: { do: "snapshot-and-destroy", snapshot: true },
   },
   {
+    what: "to sleep on its volume, and it has not come up",
+    record: { ...young, desired: "hibernated" },
+    seen: { cloud: here("provisioning"), hibernates: "park" },
+    expected: { do: "snapshot-and-destroy", snapshot: false },
+  },
+  {
+    what: "to sleep, and its new machine has not come up",
+    record: { ...young, desired: "hibernated" },
+    seen: { cloud: here("provisioning") },
+    expected: { do: "snapshot-and-destroy", snapshot: false },
+  },
+  {
+    what: "the same, and its end was asked for in vain",
+    record: { ...young, state: "hibernating", parkOnly: true, desired: "hibernated" },
+    seen: { cloud: here("provisioning") },
+    expected: { do: "snapshot-and-destroy", snapshot: false },
+  },
+  {
+    what: "to sleep, restarting, and it has served",
+    record: { desired: "hibernated" },
+    seen: { cloud: here("provisioning"), hibernates: "park" },
+    expected: { do: "wait" },
+  },
+  {
+    what: "to sleep, and its own disk holds its work",
+    record: { state: "restoring", readyAt: null, sealedAsleep: false, desired: "hibernated", parkOnly: true },
+    seen: { cloud: here("provisioning") },
+    expected: { do: "wait" },
+  },
+  {
+    what: "to sleep, and it is woken at the cloud's console",
+    record: { state: "hibernated", readyAt: null, desired: "hibernated" },
+    seen: { cloud: here("provisioning") },
+    expected: { do: "wait" },
+  },
+  {
     what: "parked, its machine gone",
     record: { desired: "hibernated", state: "hibernating" },
     seen: { cloud: gone, hibernates: "park" },

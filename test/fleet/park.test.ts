@@ -26,6 +26,21 @@ test.each(["native", "park"] as const)("past the cap of a restore it sleeps agai
   expect(world.cloud.living().filter((machine) => machine.state !== "hibernated")).toEqual([]);
 });
 
+test("past the cap of a restore a machine that never comes up is ended all the same, also when that takes two tries", async () => {
+  const world = await asleep({ hibernates: "park" });
+  Object.assign(world.cloud.settings, { provisionMs: 86_400_000 });
+  const waking = world.clock.run(restore(world.start().fleet, "train", 20_000));
+  await world.clock.pass(19_000);
+  world.cloud.outageUntil = world.clock.now() + 30_000;
+  await expect(waking).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT", exit: EXIT.timeout });
+  expect(await stateOf(world)).toEqual({ state: "hibernated", desired: "hibernated" });
+  expect(world.cloud.living()).toEqual([]);
+  // It comes back when the cloud is itself again.
+  Object.assign(world.cloud.settings, { provisionMs: 900 });
+  await world.clock.run(restore(world.start().fleet));
+  expect(await stateOf(world)).toEqual({ state: "running", desired: "running" });
+});
+
 test("without hardware to come back to, it goes on sleeping", async () => {
   const world = await asleep();
   for (const zone of world.cloud.zones) zone.stock = 0;

@@ -94,6 +94,11 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernat
       return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "it is stopped; the volume holds the work");
     case "failed":
       return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "the machine failed; the volume holds the work");
+    case "provisioning":
+      // It may hang there for ever, and be billed; and no cloud hibernates what has not come up.
+      if (neverServed(record, isParked(record, instance, hibernates)))
+        return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "it has not come up, and nothing lies on its own disk");
+      return wait(pollMs, `the provider says ${instance.rawState}`);
     default:
       return wait(pollMs, `the provider says ${instance.rawState}`);
   }
@@ -102,6 +107,11 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernat
 /** It was put to sleep unsealed and never served since: what it did lies on its own disk alone. */
 export function holdsWork(record: InstanceRecord): boolean {
   return record.state === "restoring" && !record.sealedAsleep;
+}
+
+/** Whether its machine has done nothing yet that would be lost with it: a new one, or one that comes back from its volume. */
+function neverServed(record: InstanceRecord, isParked: boolean): boolean {
+  return record.readyAt === null && (record.state === "provisioning" || (isParked && !holdsWork(record)));
 }
 
 /** Whether it goes to sleep by parking: its cloud has nothing else, or has nothing else for this machine. */

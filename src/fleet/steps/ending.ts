@@ -61,7 +61,7 @@ function unsealed(record: InstanceRecord, reason: "hibernate" | "down", why: str
 
 /**
  * Ends the machine; where its cloud can, and it is to come back, its root disk stays. `sealed`: a checkpoint was made
- * right before. `more`: what else becomes true with it.
+ * right before.
  */
 export async function endNow(
   fleet: Fleet,
@@ -69,7 +69,6 @@ export async function endNow(
   instance: ProviderInstance,
   sealed: boolean,
   signal: AbortSignal,
-  more: { readonly parkOnly?: true } = {},
 ): Promise<void> {
   const { providerId } = instance;
   const provider = await fleet.provider(record.provider);
@@ -77,7 +76,11 @@ export async function endNow(
   await changeRecord(
     fleet,
     record,
-    { state: record.desired === "gone" ? "terminating" : "hibernating", ...more, ...(root === null ? {} : { rootVolume: root.volume.id }) },
+    {
+      // Whoever comes after a crash goes on with this, also where its cloud could hibernate it.
+      ...(record.desired === "gone" ? { state: "terminating" as const } : { state: "hibernating" as const, parkOnly: true }),
+      ...(root === null ? {} : { rootVolume: root.volume.id }),
+    },
     {
       openIntents: await promiseOnce(fleet, record, "destroy", providerId),
       events: [eventOf(fleet, record, "intent", { intent: "destroy", providerId })],

@@ -33,7 +33,7 @@ export async function moveAway(fleet: Fleet, record: InstanceRecord, instance: P
     return;
   }
   fleet.say(`${record.name}: moving to another machine (${fleet.because ?? ""})`);
-  await endNow(fleet, record, instance, sealed, signal, { parkOnly: true });
+  await endNow(fleet, record, instance, sealed, signal);
 }
 
 /** Seals because a neighbour is being taken back. Written down first, so that it is not repeated whatever becomes of it. */
