@@ -1,5 +1,5 @@
 import { microsColumn, moneyFromColumns } from "./columns.ts";
-import type { BudgetRecord, State } from "./records.ts";
+import type { BudgetRecord, Change, State } from "./records.ts";
 import type { Executor } from "./tables.ts";
 
 export async function putBudgets(database: Executor, budgets: readonly BudgetRecord[]): Promise<void> {
@@ -18,6 +18,17 @@ export async function putBudgets(database: Executor, budgets: readonly BudgetRec
       .onConflict((conflict) => conflict.column("scope").doUpdateSet(rest))
       .execute();
   }
+}
+
+/** What is another budget by now, or none, is left as it is. */
+export async function noteSaid(database: Executor, budgets: NonNullable<Change["saidBudgets"]>): Promise<void> {
+  for (const { scope, createdAt, said } of budgets)
+    await database
+      .updateTable("budgets")
+      .set({ said_percent: said.percent, said_at: said.at })
+      .where("scope", "=", scope)
+      .where("created_at", "=", createdAt)
+      .execute();
 }
 
 export async function removeBudgets(database: Executor, scopes: readonly string[]): Promise<void> {

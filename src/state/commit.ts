@@ -1,5 +1,5 @@
 import { blockOffers } from "./blocked-offers.ts";
-import { putBudgets, removeBudgets } from "./budgets.ts";
+import { noteSaid, putBudgets, removeBudgets } from "./budgets.ts";
 import { putCheckpoints, removeCheckpoints } from "./checkpoints.ts";
 import { putCursors } from "./cursors.ts";
 import type { Differences } from "./differences.ts";
@@ -36,6 +36,7 @@ async function apply(database: Executor, differs: Differences, change: Change): 
   await putLedger(database, change.ledger ?? []);
   await blockOffers(database, change.blockOffers ?? []);
   await putBudgets(database, change.budgets ?? []);
+  await noteSaid(database, change.saidBudgets ?? []);
   await removeBudgets(database, change.removeBudgets ?? []);
   await putCursors(database, change.cursors ?? []);
   await putGuards(database, change.guards ?? []);

@@ -231,6 +231,8 @@ export interface Change {
   readonly blockOffers?: readonly { readonly key: string; readonly until: number; readonly why: string }[];
   /** Set or replaced by scope. */
   readonly budgets?: readonly BudgetRecord[];
+  /** How far was told, and nothing else of it; passed over where that scope has another budget by now (by `createdAt`), or none. */
+  readonly saidBudgets?: readonly Pick<BudgetRecord, "scope" | "createdAt" | "said">[];
   readonly removeBudgets?: readonly string[];
   /** Inserted or replaced by instance. */
   readonly guards?: readonly GuardRecord[];

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { decideBudgets, keepsItsWork, type Spender } from "../../src/fleet/budgets/budget-watch.ts";
+import { decideBudgets, keepsItsWork, type Spender, watchBudgets } from "../../src/fleet/budgets/budget-watch.ts";
 import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import type { InstanceState } from "../../src/model/instance.ts";
@@ -151,6 +151,21 @@ test("one that is too dear for the room that is left keeps nobody from it that c
   expect(dear?.reason).toBe("there is no room for its machine in the budget");
   await on.clock.run(up(on.start().fleet, paperSpec({ name: "short", volume: null, ttlMs: HOUR / 10 })));
   expect((await on.state.instanceByName("short"))?.state).toBe("running");
+});
+
+test.each([
+  ["another cap is set", { budgets: [budget("100", { createdAt: 7 })] }],
+  ["it is removed", { removeBudgets: ["total"] }],
+] as const)("while a watch looks at a budget %s: so it stays", async (_what, change) => {
+  const on = await world([budget("1.5")]);
+  const { fleet } = on.start();
+  await on.clock.run(up(fleet, paperSpec()));
+  await on.clock.pass(HOUR);
+  // The whole ledger is read meanwhile, and that takes a while.
+  const slow = { ...fleet, state: { ...fleet.state, ledger: () => fleet.state.ledger().finally(() => on.state.commit(change)) } };
+  await on.clock.run(watchBudgets(slow, await fleet.state.instances(), new Map(), { at: 0 }, never()));
+  expect((await told(on)).map(({ percent }) => percent)).toEqual([50]);
+  expect(await on.state.budgets()).toEqual(change.budgets ?? []);
 });
 
 test("a watch looks again as soon as a level can be reached, and not at every pass", async () => {

@@ -206,6 +206,10 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect(await state.budgets()).toEqual([day, fleet]);
     await state.commit({ budgets: [{ ...day, atCap: "refuse", createdAt: 3 }], removeBudgets: ["fleet:llm", "total"] });
     expect(await state.budgets()).toEqual([{ ...day, atCap: "refuse", createdAt: 3 }]);
+    await state.commit({ saidBudgets: [{ ...day, said }, fleet] });
+    expect(await state.budgets()).toEqual([{ ...day, atCap: "refuse", createdAt: 3 }]);
+    await state.commit({ saidBudgets: [{ ...day, cap: usd(1), createdAt: 3, said }] });
+    expect(await state.budgets()).toEqual([{ ...day, atCap: "refuse", createdAt: 3, said }]);
   });
 
   test("a cursor is moved together with the rest of a change, or not at all", async () => {

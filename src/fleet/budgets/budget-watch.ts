@@ -167,7 +167,8 @@ export async function watchBudgets(
     // Read here: another process may have told of the same crossing a moment ago.
     const [budgets, ledger] = await Promise.all([fleet.state.budgets(), fleet.state.ledger()]);
     const decided = decideBudgets(budgets, ledger, spenders, fleet.clock.now(), fleet.exchange ?? BUNDLED_RATE);
-    if (decided.events.length > 0) await held.fleet.state.commit({ budgets: decided.said, events: decided.events });
+    // A cap that was set or removed meanwhile, by a command that takes no lease, stays as it is now.
+    if (decided.events.length > 0) await held.fleet.state.commit({ saidBudgets: decided.said, events: decided.events });
     for (const { record, reason } of decided.sleeps) {
       fleet.say(`${record.name}: ${reason}; putting it to sleep`);
       await wish(held.fleet, record.id, { desired: "hibernated", skipSnapshot: false, wakeBy: null, reason });
