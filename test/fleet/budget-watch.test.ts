@@ -6,7 +6,7 @@ import type { InstanceState } from "../../src/model/instance.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import { seededRng } from "../../src/platform/rng.ts";
 import { BUNDLED_RATE } from "../../src/pricing/currency.ts";
-import type { BudgetRecord, InstanceRecord } from "../../src/state/records.ts";
+import type { BudgetRecord, Change, InstanceRecord } from "../../src/state/records.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { restore, up } from "../simulation/scenarios.ts";
 import { sampleLedger } from "../state/sample-records.ts";
@@ -153,10 +153,10 @@ test("one that is too dear for the room that is left keeps nobody from it that c
   expect((await on.state.instanceByName("short"))?.state).toBe("running");
 });
 
-test.each([
+test.each<[string, Change]>([
   ["another cap is set", { budgets: [budget("100", { createdAt: 7 })] }],
   ["it is removed", { removeBudgets: ["total"] }],
-] as const)("while a watch looks at a budget %s: so it stays", async (_what, change) => {
+])("while a watch looks at a budget %s: so it stays", async (_what, change) => {
   const on = await world([budget("1.5")]);
   const { fleet } = on.start();
   await on.clock.run(up(fleet, paperSpec()));
