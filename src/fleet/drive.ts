@@ -31,9 +31,9 @@ export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSi
   try {
     const seen = await observe(fleet, record, signal, listing);
     if (seen.cloud.kind === "silent" && seen.cloud.problem !== undefined) throw seen.cloud.problem;
-    await followLedger(fleet, record, seen);
-    const { action, why } = decide(record, seen);
-    const ms = await perform({ ...fleet, because: why }, record, action, seen, signal);
+    const current = await followLedger(fleet, record, seen);
+    const { action, why } = decide(current, seen);
+    const ms = await perform({ ...fleet, because: why }, current, action, seen, signal);
     return ms === null ? { kind: "rest" } : { kind: "again", ms, why, isNote: NOTES.has(action.do) };
   } catch (error) {
     if (signal.aborted) throw error;

@@ -15,6 +15,7 @@ import { call, type Fleet, type GuestReport, type GuestWord } from "./fleet.ts";
 import { secondMouth, viewAsHeard, wantsWord } from "./hearing/hearing.ts";
 import { livingController } from "./leases/controller.ts";
 import { closedIntervals, openedInterval } from "./ledger.ts";
+import { changeRecord } from "./record-change.ts";
 import { noteWord, wordOf } from "./steps/told.ts";
 
 /** A provider's whole account, fetched once for many records; a string says why it could not be. */
@@ -191,9 +192,14 @@ export function isBilled({ state }: ProviderInstance, { stoppedBillsGpu }: Pick<
   return ["running", "reclaiming", "unknown"].includes(state) || (stoppedBillsGpu && state === "stopped");
 }
 
-/** Keeps the ledger true to what the provider says: an interval is open exactly while a GPU is billed. */
-export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: Observation): Promise<void> {
-  if (seen.cloud.kind === "silent" || seen.launchIntent !== null || seen.aheadIntent !== null) return;
+/**
+ * Keeps the ledger true to what the provider says: an interval is open exactly while a GPU is billed. A price that nobody told
+ * when its machine was taken over is written down when it is told.
+ * @returns the record as it is now.
+ * @throws RecordMoved when somebody else changed it meanwhile.
+ */
+export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: Observation): Promise<InstanceRecord> {
+  if (seen.cloud.kind === "silent" || seen.launchIntent !== null || seen.aheadIntent !== null) return record;
   const { successor } = record.outlook;
   const all = (await fleet.state.ledger({ instanceId: record.id, openOnly: true })).filter((entry) => entry.kind === "gpu");
   const open = all.filter((entry) => successor === null || entry.providerId !== successor.providerId);
@@ -207,9 +213,13 @@ export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: O
   const billed = seen.cloud.kind === "here" && isBilled(seen.cloud.instance, capabilities);
   const providerId = seen.cloud.kind === "here" ? seen.cloud.instance.providerId : null;
   const ended = open.filter((entry) => !billed || entry.providerId !== providerId);
-  const opened = billed && providerId !== null && open.length === ended.length ? openedInterval(record, providerId, seen.now) : null;
-  if (ended.length === 0 && opened === null) return;
-  await fleet.state.commit({ ledger: [...closedIntervals(ended, seen.now), ...(opened === null ? [] : [opened])] });
+  const price = record.price ?? (seen.cloud.kind === "here" ? seen.cloud.instance.price : null);
+  const begins = billed && providerId !== null && open.length === ended.length;
+  const opened = begins ? openedInterval({ ...record, price }, providerId, seen.now) : null;
+  const ledger = [...closedIntervals(ended, seen.now), ...(opened === null ? [] : [opened])];
+  if (price !== record.price) return changeRecord(fleet, record, { price }, { ledger });
+  if (ledger.length > 0) await fleet.state.commit({ ledger });
+  return record;
 }
 
 /** The same for a machine that is to take over: it is paid for beside the other one. */

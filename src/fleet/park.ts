@@ -7,6 +7,7 @@ import { isUp } from "./deciding/decide.ts";
 import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
 import { interrupted } from "./interrupted.ts";
+import { leastRate } from "./ledger.ts";
 import { wish } from "./wish.ts";
 
 /** The command that wakes it caps it itself; the written cap is for the case that the command was killed. */
@@ -95,7 +96,9 @@ export async function wakeUp(
   if (isUp(record) && record.desired === "running") return record;
   if (record.state === "stopped") throw stoppedOutside(record);
   const wakeBy = fleet.clock.now() + options.capMs + OWN_CAP_FIRST_MS;
-  const woken = await withinBudgets(fleet, [launching(record, record.price, fleet.clock.now())], options.signal, (held) =>
+  // The very machine that sleeps at its cloud costs what it costs; any other one is asked about by its own price.
+  const rate = record.parked === "native" ? record.price : leastRate(record);
+  const woken = await withinBudgets(fleet, [launching(record, rate, fleet.clock.now())], options.signal, (held) =>
     wish(held, record.id, { desired: "running", skipSnapshot: false, wakeBy }),
   );
   let last: InstanceRecord;

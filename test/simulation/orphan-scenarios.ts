@@ -31,7 +31,7 @@ const adoptAll = async (fleet: Fleet) =>
   ));
 
 /** What another state made, which is lost: two machines, one of them with a volume, a disk of its own, and a snapshot. */
-async function lost({ cloud, clock }: PaperWorld): Promise<void> {
+export async function lost({ cloud, clock }: PaperWorld): Promise<void> {
   for (const zone of cloud.zones) zone.stock = 9;
   const { provider } = cloud;
   const context = { signal: never() };

@@ -103,9 +103,9 @@ export async function lookAt(
   signal.throwIfAborted();
   return whileHolding(fleet, instanceLease(record.id), signal, async (held) => {
     const seen = await observe(held.fleet, record, held.signal, listing);
-    await followLedger(held.fleet, record, seen);
-    const { action, why } = decide(record, seen);
-    if (isPassive(record, action)) await perform({ ...held.fleet, because: why }, record, action, seen, held.signal);
+    const current = await followLedger(held.fleet, record, seen);
+    const { action, why } = decide(current, seen);
+    if (isPassive(current, action)) await perform({ ...held.fleet, because: why }, current, action, seen, held.signal);
     return action.do;
   }).catch((error: unknown) => {
     signal.throwIfAborted();

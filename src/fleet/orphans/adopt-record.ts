@@ -62,11 +62,17 @@ export function adoptedState(state: ProviderInstance["state"]): Pick<InstanceRec
   }
 }
 
+/** Per hour; null when neither its cloud, nor its record, nor an offer says it. */
+const priceOf = ({ instance, before, offer }: Facts) => instance.price ?? before?.price ?? offer?.price ?? null;
+
 /** What is not known of it, and what follows from that. For people. */
-export function missingOf({ settings, before, instance }: Facts, spec: InstanceSpec): readonly string[] {
-  if (before !== undefined) return [];
+export function missingOf(facts: Facts, spec: InstanceSpec): readonly string[] {
+  const { settings, before, instance } = facts;
+  const isUnpriced = priceOf(facts) === null;
+  const unpriced = ["its price, so that neither costs nor budgets count it until its cloud tells one"];
+  if (before !== undefined) return isUnpriced ? unpriced : [];
   const policy = `after a reclaim it is ${spec.volume === null ? "let go" : "parked on its volume"}, not replaced`;
-  const price = instance.price === null ? ["what it cost before now"] : [];
+  const price = isUnpriced ? unpriced : instance.price === null ? ["what it cost before now"] : [];
   if (settings === undefined)
     return [`its command, its time limits, its policy, its fleet and its labels, since its agent was not reached; ${policy}`, ...price];
   const names = settings.envNames;
@@ -114,7 +120,6 @@ export function adoptedRecord(fleet: Fleet, facts: Facts, name: string): Instanc
   const spec = adoptedSpec(facts, name);
   const { region, zone, type, billing, providerId } = instance;
   const gpu = instance.gpu.count > 0 ? instance.gpu : (before?.gpu ?? offer?.gpu ?? instance.gpu);
-  const price = instance.price ?? before?.price ?? offer?.price ?? null;
   const missing = missingOf(facts, spec);
   const createdAt = Math.min(instance.createdAt ?? now, now);
   const fresh = newRecord(fleet, spec, { ...NO_OFFER, provider, region, zone, type, gpu, billing });
@@ -123,7 +128,7 @@ export function adoptedRecord(fleet: Fleet, facts: Facts, name: string): Instanc
     ...state,
     rawState: instance.rawState,
     providerId,
-    price,
+    price: priceOf(facts),
     onDemandPrice: before?.onDemandPrice ?? offer?.onDemandPrice ?? null,
     createdAt,
     readyAt: state.desired === "running" ? createdAt : null,
@@ -179,9 +184,10 @@ export function adoptedVolume(fleet: Fleet, provider: string, volume: ProviderVo
   return { ...common, id: newId("v", fleet.rng), state: "available", createdAt: fleet.clock.now() };
 }
 
-export function diskInterval(volume: VolumeRecord): readonly LedgerRecord[] {
+/** `fleet`: of the instance that the disk is on; null for one of its own. */
+export function diskInterval(volume: VolumeRecord, fleet: string | null): readonly LedgerRecord[] {
   const { id, name, provider, providerId, createdAt, pricePerHour: rate } = volume;
   if (rate === null || providerId === null) return [];
-  const common = { instanceId: null, instance: name, fleet: null, provider, providerId, kind: "disk", billing: "on-demand" } as const;
+  const common = { instanceId: null, instance: name, fleet, provider, providerId, kind: "disk", billing: "on-demand" } as const;
   return [{ ...common, id: `${id}/${createdAt}`, from: createdAt, to: null, rate, onDemandRate: rate, billed: null }];
 }

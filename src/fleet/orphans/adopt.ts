@@ -192,7 +192,7 @@ async function commitMachine(fleet: Fleet, facts: Facts, record: InstanceRecord,
       : {}),
     volumes: fresh,
     openIntents: promises,
-    ledger: [...(interval === null ? [] : [interval]), ...fresh.flatMap(diskInterval)],
+    ledger: [...(interval === null ? [] : [interval]), ...fresh.flatMap((volume) => diskInterval(volume, record.fleet))],
     events: [{ at, type: "action", instance: record.name, provider: id, data: { action: "adopt", providerId, reason: record.reason } }],
   });
 }
@@ -239,7 +239,7 @@ async function takeVolume(fleet: Fleet, row: Orphan, survey: Survey, signal: Abo
       const result = await held.state.commit({
         volumes: [volume],
         openIntents: disk.token === null ? [] : [keptPromise(held, "volume-create", row.provider, disk.token, { volumeId, name, sizeGb })],
-        ledger: diskInterval(volume),
+        ledger: diskInterval(volume, null),
         events: [
           {
             at,

@@ -16,6 +16,7 @@ import { launchReason } from "../deciding/waiting.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { newIntent } from "../intent.ts";
+import { leastRate } from "../ledger.ts";
 import { peerKeys } from "../peers.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { removeFreshVolume } from "../volumes/fresh-volume.ts";
@@ -39,7 +40,7 @@ const TTL_SLACK_SECONDS = CLOUD_SLACK_MS / 1000;
  * @throws Problem (exit 5) when no offer is left, Problem or ProviderError when the provider refuses for another reason.
  */
 export async function launch(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<InstanceRecord> {
-  await requireRoom(fleet, [launching(record, record.price, fleet.clock.now())]).catch((error) => noteNoRoom(fleet, record, error));
+  await requireRoom(fleet, [launching(record, leastRate(record), fleet.clock.now())]).catch((error) => noteNoRoom(fleet, record, error));
   let { current, root } = await withRoot(fleet, record, signal);
   let last: Plan | undefined;
   for (let attempt = 0; attempt < 20; attempt++) {
