@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { launching, withinBudgets } from "../fleet/budgets/budget-guard.ts";
 import { checkpointEveryMs } from "../fleet/deciding/checkpoint-interval.ts";
+import { TOO_DEAR } from "../fleet/deciding/offer-choice.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { specDifference } from "../fleet/spec/spec.ts";
 import { planLaunch } from "../fleet/steps/plan.ts";
@@ -132,7 +133,7 @@ async function bestOffer(context: CommandContext, fleet: Fleet, spec: InstanceSp
   throw new Problem({
     code: "SPOT_E_NO_CAPACITY",
     message: `no machine for ${spec.name}: ${plan.why ?? "nothing fits"}`,
-    exit: plan.why?.includes("costs more") === true ? EXIT.refused : EXIT.noCapacity,
+    exit: plan.why?.startsWith(TOO_DEAR) === true ? EXIT.refused : EXIT.noCapacity,
     retryable: true,
     next: ["spot offers"],
   });

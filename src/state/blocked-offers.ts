@@ -14,8 +14,8 @@ export async function blockOffers(database: Executor, blocks: NonNullable<Change
 export function blockedOfferQueries(database: Executor): Pick<State, "blockedOffers"> {
   return {
     async blockedOffers(now) {
-      const rows = await database.selectFrom("blocked_offers").select("offer_key").where("until_at", ">", now).execute();
-      return new Set(rows.map((row) => row.offer_key));
+      const rows = await database.selectFrom("blocked_offers").select(["offer_key", "why"]).where("until_at", ">", now).execute();
+      return new Map(rows.map((row) => [row.offer_key, row.why]));
     },
   };
 }

@@ -275,7 +275,8 @@ export interface State {
   }): Promise<readonly FleetEvent[]>;
   /** The newest `seq`, 0 when there is none. */
   lastSeq(): Promise<number>;
-  blockedOffers(now: number): Promise<ReadonlySet<string>>;
+  /** The offers that are passed over at `now` (epoch ms), by their keys, each with why. */
+  blockedOffers(now: number): Promise<ReadonlyMap<string, string>>;
   /** By scope. */
   budgets(): Promise<readonly BudgetRecord[]>;
   /** What was last heard of the agents of machines with a TTL or an idle time. */

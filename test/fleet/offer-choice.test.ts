@@ -112,6 +112,21 @@ test.each([
   expect(whyNothingFits(sets.map(offer), paperSpec({ maxPrice: "2" }), tie)).toBe(expected);
 });
 
+const SOLD = "every offer that fits has just said that it has no capacity";
+const LIMIT = "paper allows no more (the balance is used up)";
+test.each([
+  ["capacity alone", ["no capacity", "no capacity: accepted, and then there was none"], SOLD],
+  ["a quota alone", [LIMIT, LIMIT], `every offer that fits is passed over for now: ${LIMIT}`],
+  ["both", ["no capacity", LIMIT], `every offer that fits is passed over for now: ${LIMIT}; the others have no capacity`],
+  ["many reasons", ["e", "d", "c", "b", "a"], "every offer that fits is passed over for now: a; b; c; 2 more reasons"],
+] as const)("why offers are passed over: %s", (_what, reasons, expected) => {
+  const passed = reasons.map((why, index) => ({ why, offer: offer({ zone: `north-${index}` }) }));
+  const blocked = new Map(passed.map((one) => [offerKey(one.offer), one.why]));
+  const offers = passed.map((one) => one.offer);
+  expect(whyNothingFits(offers, paperSpec(), null, undefined, undefined, blocked)).toBe(expected);
+  expect(whyNothingFits([...offers].reverse(), paperSpec(), null, undefined, undefined, blocked)).toBe(expected);
+});
+
 const zones = ["north-a", "north-b", "north-c"];
 const anyOffer = fc
   .record({
@@ -189,5 +204,10 @@ test("who was taken back too often is told so", () => {
   const prefer = { ...NO_PREFERENCES, burnt: new Map([["paper/north/north-a", 1]]) };
   expect(whyNothingFits([offer()], paperSpec({ fallbackAfterMs: 1 }), null, undefined, prefer)).toBe(
     "it was taken back too often in north-a, and nothing else that fits has capacity",
+  );
+  const other = offer({ zone: "north-b" });
+  const blocked = new Map([[offerKey(other), LIMIT]]);
+  expect(whyNothingFits([offer(), other], paperSpec({ fallbackAfterMs: 1 }), null, undefined, prefer, blocked)).toBe(
+    `it was taken back too often in north-a, and the rest is passed over for now: ${LIMIT}`,
   );
 });

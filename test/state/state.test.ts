@@ -155,7 +155,7 @@ describe.each(DATABASES)("on %s", (kind) => {
     await state.commit({ volumes: [volume], events: [sampleEvent({ at: 12.25 })], blockOffers: [{ key: "x", until: 20.75, why: "" }] });
     expect(await state.volumes()).toEqual([volume]);
     expect((await state.events({ since: 11.5 })).map(({ at }) => Math.round(at))).toEqual([12]);
-    expect(await state.blockedOffers(19.5)).toEqual(new Set(["x"]));
+    expect(await state.blockedOffers(19.5)).toEqual(new Map([["x", ""]]));
     expect(await state.acquireLease("fleet", "me", 10.5, 99.5)).toBe(true);
     expect((await state.leaseHolder("fleet", 10.5))?.owner).toBe("me");
   });
@@ -193,8 +193,13 @@ describe.each(DATABASES)("on %s", (kind) => {
     await state.commit({ blockOffers: [{ key: "x", until: 10, why: "sold out" }] });
     await state.commit({ blockOffers: [{ key: "y", until: 10, why: "sold out" }] });
     await state.commit({ blockOffers: [{ key: "x", until: 20, why: "sold out again" }] });
-    expect(await state.blockedOffers(9)).toEqual(new Set(["x", "y"]));
-    expect(await state.blockedOffers(10)).toEqual(new Set(["x"]));
+    expect(await state.blockedOffers(9)).toEqual(
+      new Map([
+        ["x", "sold out again"],
+        ["y", "sold out"],
+      ]),
+    );
+    expect(await state.blockedOffers(10)).toEqual(new Map([["x", "sold out again"]]));
   });
 
   test("a budget is set, changed and removed by its scope", async () => {

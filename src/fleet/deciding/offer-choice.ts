@@ -23,6 +23,15 @@ export function zoneOf(pool: string): string {
   return pool.split("/").slice(0, 3).join("/");
 }
 
+/** What the reason begins with for which an offer without capacity is passed over; any other reason is told as it is. */
+export const NO_CAPACITY = "no capacity";
+
+/** How `whyNothingFits` begins where nothing but the price is in the way. */
+export const TOO_DEAR = "every offer that fits costs more than";
+
+/** More reasons than these are counted, not told. */
+const MOST_REASONS = 3;
+
 /** What speaks for and against the pools that a machine could come from. */
 export interface Preferences {
   /** Zones (`provider/region/zone`) whose spot is passed over, and until when. */
@@ -101,7 +110,7 @@ export function chooseOffers(
   offers: readonly Offer[],
   spec: InstanceSpec,
   tie: Tie | null,
-  blocked: ReadonlySet<string>,
+  blocked: Pick<ReadonlySet<string>, "has">,
   rate: ExchangeRate = BUNDLED_RATE,
   prefer: Preferences = NO_PREFERENCES,
 ): readonly Offer[] {
@@ -147,22 +156,43 @@ function namesOf(offers: readonly Offer[]): string {
   return zones.length > 3 ? `${zones.length} zones` : zones.join(" and ");
 }
 
-/** A sentence for a person whose spec no offer can serve: the nearest miss first. */
+/** Why offers that would fit are passed over, what a person can do something about first; null where it is capacity alone. */
+function whyPassedOver(fitting: readonly Offer[], blocked: ReadonlyMap<string, string>): string | null {
+  const reasons = new Set(fitting.map((offer) => blocked.get(offerKey(offer)) ?? NO_CAPACITY));
+  const others = [...reasons].filter((reason) => !reason.startsWith(NO_CAPACITY)).sort();
+  if (others.length === 0) return null;
+  const told = others.slice(0, MOST_REASONS);
+  if (others.length > told.length) told.push(`${others.length - told.length} more reasons`);
+  return [...told, ...(others.length < reasons.size ? ["the others have no capacity"] : [])].join("; ");
+}
+
+/**
+ * A sentence for a person whose spec no offer can serve: the nearest miss first.
+ * @param blocked the offers that are passed over for now, by their keys, with why.
+ */
 export function whyNothingFits(
   offers: readonly Offer[],
   spec: InstanceSpec,
   tie: Tie | null,
   rate: ExchangeRate = BUNDLED_RATE,
   prefer: Preferences = NO_PREFERENCES,
+  blocked: ReadonlyMap<string, string> = new Map(),
 ): string {
   const refusals = new Set(offers.map((offer) => refusal(offer, spec, tie, rate, prefer.onDemand)));
   const fitting = offers.filter((offer) => refusal(offer, spec, tie, rate, prefer.onDemand) === null);
-  if (!isBurntBetterThanNothing(spec, prefer) && fitting.some((offer) => isBurnt(offer, prefer)))
-    return `it was taken back too often in ${namesOf(fitting.filter((offer) => isBurnt(offer, prefer)))}, and nothing else that fits has capacity`;
-  if (refusals.has(null)) return "every offer that fits has just said that it has no capacity";
+  const burnt = isBurntBetterThanNothing(spec, prefer) ? [] : fitting.filter((offer) => isBurnt(offer, prefer));
+  const others = whyPassedOver(
+    fitting.filter((offer) => !burnt.includes(offer)),
+    blocked,
+  );
+  if (burnt.length > 0)
+    return `it was taken back too often in ${namesOf(burnt)}, and ${others === null ? "nothing else that fits has capacity" : `the rest is passed over for now: ${others}`}`;
+  if (refusals.has(null))
+    return others === null
+      ? "every offer that fits has just said that it has no capacity"
+      : `every offer that fits is passed over for now: ${others}`;
   if (refusals.has("stock")) return "every offer that fits is sold out";
-  if (refusals.has("price"))
-    return `every offer that fits costs more than ${spec.maxPrice === null ? "it should" : capText(spec.maxPrice)} an hour`;
+  if (refusals.has("price")) return `${TOO_DEAR} ${spec.maxPrice === null ? "it should" : capText(spec.maxPrice)} an hour`;
   if (refusals.has("place"))
     return tie === null
       ? "no offer in the regions asked for"

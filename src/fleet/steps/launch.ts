@@ -11,7 +11,7 @@ import type { InstanceRecord, IntentRecord, VolumeRecord } from "../../state/rec
 import { accountFor } from "../account.ts";
 import { overrunEvent } from "../budgets/budget-events.ts";
 import { launching, noteNoRoom, requireRoom, withinBudgets } from "../budgets/budget-guard.ts";
-import { asOffered, offerKey, priceCap } from "../deciding/offer-choice.ts";
+import { asOffered, offerKey, priceCap, TOO_DEAR } from "../deciding/offer-choice.ts";
 import { launchReason } from "../deciding/waiting.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
@@ -22,11 +22,8 @@ import { changeRecord, eventOf } from "../record-change.ts";
 import { removeFreshVolume } from "../volumes/fresh-volume.ts";
 import { isRootThere, rootOf } from "../volumes/root-volume.ts";
 import { ensureVolume } from "../volumes/volumes.ts";
-import { noteWaiting } from "./no-capacity.ts";
+import { BLOCK_MS, noteWaiting, passedOverFor, passOver, type Quota } from "./no-capacity.ts";
 import { type Plan, planLaunch } from "./plan.ts";
-
-/** An offer that just said no is passed over for this long (the same three minutes as Karpenter's). */
-const BLOCK_MS = 180_000;
 
 /**
  * The agent ends the machine at its TTL, after a last seal; the cloud's own limit comes this much later, for the case that
@@ -64,7 +61,7 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
   throw new Problem({
     code: "SPOT_E_NO_CAPACITY",
     message: `no machine for ${current.name}: ${why ?? "every offer refused"}${quiet === "" ? "" : `; ${quiet}`}`,
-    exit: why?.includes("costs more") === true ? EXIT.refused : EXIT.noCapacity,
+    exit: why?.startsWith(TOO_DEAR) === true ? EXIT.refused : EXIT.noCapacity,
     retryable: true,
     next: ["spot offers"],
   });
@@ -95,7 +92,7 @@ async function launchOffer(
   offer: Offer,
   root: VolumeRecord | undefined,
   signal: AbortSignal,
-): Promise<{ readonly record: InstanceRecord; readonly done: boolean; readonly quota?: "region" | "provider" }> {
+): Promise<{ readonly record: InstanceRecord; readonly done: boolean; readonly quota?: Quota }> {
   const { spec } = record;
   const volume = spec.volume === null ? null : await volumeAt(fleet, provider, { ...spec.volume, fleet: spec.fleet }, offer, signal);
   if (volume === "impossible") return { record, done: false };
@@ -114,17 +111,14 @@ async function launchOffer(
       if (found === undefined) throw error;
       return { record: await adoptLaunch(fleet, promised.record, promised.intent, found), done: true };
     }
-    const closed = await refuseLaunch(
-      fleet,
-      promised.record,
-      promised.intent,
-      offer,
-      error.message,
-      isFault(error, "no-capacity", "price-too-low", "quota"),
-    );
-    if (error.fault.kind === "quota") return { record: closed, done: false, quota: error.fault.scope ?? "provider" };
-    if (isFault(error, "no-capacity", "price-too-low")) return { record: closed, done: false };
-    throw error;
+    const why = passedOverFor(error, offer);
+    const closed = await refuseLaunch(fleet, promised.record, promised.intent, error.message, why === null ? null : { offer, why });
+    if (why === null) throw error;
+    return {
+      record: closed,
+      done: false,
+      ...(error.fault.kind === "quota" ? { quota: { scope: error.fault.scope ?? "provider", why } } : {}),
+    };
   }
 }
 
@@ -170,15 +164,6 @@ export async function requestMachine(
   );
 }
 
-/** A quota or a balance that is used up is so for every offer of its provider, or of its region there: none of them is asked for one by one. */
-async function passOver(fleet: Fleet, offers: readonly Offer[], { provider, region }: Offer, scope: "region" | "provider"): Promise<void> {
-  const until = fleet.clock.now() + BLOCK_MS;
-  const blockOffers = offers
-    .filter((offer) => offer.provider === provider && (scope === "provider" || offer.region === region))
-    .map((offer) => ({ key: offerKey(offer), until, why: `${scope === "provider" ? provider : `${provider} ${region}`} allows no more` }));
-  await fleet.state.commit({ blockOffers });
-}
-
 /** The volume where the offer is; an offer at a place that can have none is passed over like one without capacity. */
 async function volumeAt(
   fleet: Fleet,
@@ -193,7 +178,7 @@ async function volumeAt(
     if (!isFault(error, "unsupported", "no-capacity")) throw error;
     fleet.say(`no volume in ${offer.zone} (${error.message}); trying another offer`);
     await fleet.state.commit({
-      blockOffers: [{ key: offerKey(offer), until: fleet.clock.now() + BLOCK_MS, why: error.message }],
+      blockOffers: [{ key: offerKey(offer), until: fleet.clock.now() + BLOCK_MS, why: `no volume there: ${error.message}` }],
     });
     return "impossible";
   }
@@ -303,7 +288,7 @@ export async function refuseLaunch(
   intent: IntentRecord,
   offer: Pick<Offer, "provider" | "region" | "zone" | "type" | "billing"> | null,
   why: string,
-  block: boolean,
+  passedOver: { readonly offer: Offer; readonly why: string } | null,
 ): Promise<InstanceRecord> {
   const at = fleet.clock.now();
   return changeRecord(
@@ -313,7 +298,7 @@ export async function refuseLaunch(
     {
       closeIntents: [{ id: intent.id, status: "failed", at, detail: { why } }],
       events: [eventOf(fleet, record, "action", { action: "launch-refused", why })],
-      ...(block && offer !== null ? { blockOffers: [{ key: offerKey(offer), until: at + BLOCK_MS, why }] } : {}),
+      ...(passedOver === null ? {} : { blockOffers: [{ key: offerKey(passedOver.offer), until: at + BLOCK_MS, why: passedOver.why }] }),
     },
   );
 }

@@ -1,9 +1,47 @@
 import { EXIT } from "../../model/exit-codes.ts";
+import type { Offer } from "../../model/offer.ts";
 import { Problem } from "../../model/problem.ts";
+import type { ProviderError } from "../../providers/errors.ts";
 import type { InstanceRecord } from "../../state/records.ts";
+import { NO_CAPACITY, offerKey } from "../deciding/offer-choice.ts";
 import { onDemandFrom, waitFor, waitsForMs } from "../deciding/waiting.ts";
 import type { Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
+
+/** An offer that just said no is passed over for this long (the same three minutes as Karpenter's). */
+export const BLOCK_MS = 180_000;
+
+/** What a refusal says of a limit: how much of the market it holds for, and why. */
+export interface Quota {
+  readonly scope: "region" | "provider";
+  readonly why: string;
+}
+
+/**
+ * Why an offer is passed over for a while after a refusal; null where it is not. In words that are the same for whatever the
+ * refusal holds for: what is waited for is told once for each reason.
+ */
+export function passedOverFor({ fault, message }: ProviderError, { provider, region }: Offer): string | null {
+  switch (fault.kind) {
+    case "no-capacity":
+      return NO_CAPACITY;
+    case "price-too-low":
+      return `${provider} asks more than the price limit by now`;
+    case "quota":
+      return `${fault.scope === "region" ? `${provider} ${region}` : provider} allows no more (${message})`;
+    default:
+      return null;
+  }
+}
+
+/** A quota or a balance that is used up is so for every offer of its provider, or of its region there: none of them is asked for one by one. */
+export async function passOver(fleet: Fleet, offers: readonly Offer[], { provider, region }: Offer, { scope, why }: Quota): Promise<void> {
+  const until = fleet.clock.now() + BLOCK_MS;
+  const blockOffers = offers
+    .filter((offer) => offer.provider === provider && (scope === "provider" || offer.region === region))
+    .map((offer) => ({ key: offerKey(offer), until, why }));
+  await fleet.state.commit({ blockOffers });
+}
 
 /** Writes down that it waits, why, and until when; an event tells it once for each reason. */
 export async function noteWaiting(fleet: Fleet, record: InstanceRecord, reason: string): Promise<InstanceRecord> {

@@ -115,7 +115,7 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       if (seen.launchIntent !== null) await adoptLaunch(fleet, record, seen.launchIntent, action.instance);
       return;
     case "abandon-launch":
-      if (seen.launchIntent !== null) await refuseLaunch(fleet, record, seen.launchIntent, null, "the launch never arrived", false);
+      if (seen.launchIntent !== null) await refuseLaunch(fleet, record, seen.launchIntent, "the launch never arrived", null);
       return;
     case "launch-ahead":
       return launchAhead(fleet, record, signal);

@@ -64,7 +64,7 @@ export async function planLaunch(fleet: Fleet, spec: InstanceRecord["spec"], sig
     onDemand: reckoned.onDemand || known.onDemand === true,
   };
   const offers = chooseOffers(market.offers, spec, tie, blocked, fleet.exchange, prefer);
-  const why = offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie, fleet.exchange, prefer);
+  const why = offers.length > 0 ? null : whyNothingFits(market.offers, spec, tie, fleet.exchange, prefer, blocked);
   return { offers, tie, silent: market.failures, why, prefer };
 }
 

@@ -1,7 +1,7 @@
 import type { Offer } from "../../model/offer.ts";
 import { Problem } from "../../model/problem.ts";
 import { priceText } from "../../pricing/currency.ts";
-import { isFault, ProviderError } from "../../providers/errors.ts";
+import { ProviderError } from "../../providers/errors.ts";
 import type { Provider, ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
 import { overrunEvent } from "../budgets/budget-events.ts";
@@ -13,6 +13,7 @@ import { call, type Fleet } from "../fleet.ts";
 import { newIntent } from "../intent.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { findLaunched, requestMachine } from "./launch.ts";
+import { passedOverFor } from "./no-capacity.ts";
 import { planLaunch } from "./plan.ts";
 
 /** An offer that just said no is passed over for this long. */
@@ -76,8 +77,8 @@ async function tryAhead(
       if (found === undefined) throw error;
       return { record: await adoptAhead(fleet, promised.record, intent, found), done: true };
     }
-    const blocks = isFault(error, "no-capacity", "price-too-low", "quota");
-    return { record: await refuseAhead(fleet, promised.record, intent, error.message, blocks ? offer : null), done: false };
+    const why = passedOverFor(error, offer);
+    return { record: await refuseAhead(fleet, promised.record, intent, error.message, why === null ? null : { offer, why }), done: false };
   }
 }
 
@@ -135,7 +136,7 @@ export async function refuseAhead(
   record: InstanceRecord,
   intent: IntentRecord,
   why: string,
-  offer: Offer | null,
+  passedOver: { readonly offer: Offer; readonly why: string } | null,
 ): Promise<InstanceRecord> {
   const at = fleet.clock.now();
   return changeRecord(
@@ -145,7 +146,7 @@ export async function refuseAhead(
     {
       closeIntents: [{ id: intent.id, status: "failed", at, detail: { why } }],
       events: [eventOf(fleet, record, "action", { action: "launch-refused", why })],
-      ...(offer === null ? {} : { blockOffers: [{ key: offerKey(offer), until: at + BLOCK_MS, why }] }),
+      ...(passedOver === null ? {} : { blockOffers: [{ key: offerKey(passedOver.offer), until: at + BLOCK_MS, why: passedOver.why }] }),
     },
   );
 }
