@@ -80,6 +80,8 @@ export interface Outlook {
   readonly refusedAheadAt: number | null;
   /** Absent from a record that was written before this was known, as null. */
   readonly early?: EarlySeal | null;
+  /** When a checkpoint was last tried of a machine whose sleep or end was put off; absent: never. */
+  readonly sealedAgainAt?: number;
 }
 
 export const FRESH_OUTLOOK: Outlook = {

@@ -5,6 +5,7 @@ import type { ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
 import { isAwaited, isTimeAhead } from "./ahead.ts";
 import type { Action, Decision, KnownCloud, Observation } from "./decision.ts";
+import { sealsLast } from "./last-seal.ts";
 import { decideStay } from "./stay.ts";
 import { decideUnderNotice } from "./under-notice.ts";
 import { waitsForMs } from "./waiting.ts";
@@ -59,18 +60,17 @@ function decideAheadAnswer(intent: IntentRecord, seen: Observation): Decision {
   return action.do === "abandon-launch" ? step({ do: "abandon-ahead" }, why) : { action, why };
 }
 
-function decideEnding(record: InstanceRecord, cloud: KnownCloud, { now, pollMs }: Observation): Decision {
+function decideEnding(record: InstanceRecord, cloud: KnownCloud, seen: Observation): Decision {
   if (cloud.kind !== "here")
     return step({ do: "note-gone" }, record.providerId === null ? "there is no machine" : "the provider says it is gone");
   const { instance } = cloud;
-  if (instance.state === "terminating" && now - lastChange(record, now) < DESTROY_AGAIN_MS)
-    return wait(pollMs, "waiting for the provider to confirm");
-  const reachable = instance.state === "running" || instance.state === "reclaiming";
-  const snapshot = reachable && record.state !== "terminating" && !record.skipSnapshot && record.readyAt !== null;
-  return step({ do: "snapshot-and-destroy", instance, snapshot }, "it is to be gone");
+  if (instance.state === "terminating" && seen.now - lastChange(record, seen.now) < DESTROY_AGAIN_MS)
+    return wait(seen.pollMs, "waiting for the provider to confirm");
+  return step({ do: "snapshot-and-destroy", instance, snapshot: sealsLast(record, instance, seen) }, "it is to be gone");
 }
 
-function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernates, pollMs, waitsForCapacity }: Observation): Decision {
+function decideHibernating(record: InstanceRecord, cloud: KnownCloud, seen: Observation): Decision {
+  const { hibernates, pollMs, waitsForCapacity } = seen;
   if (record.state === "hibernated" && (cloud.kind === "none" || (cloud.kind === "here" && cloud.instance.state === "hibernated")))
     return step({ do: "rest" }, "hibernated");
   if (cloud.kind !== "here") return step({ do: "note-hibernated", parked: "recreate" }, "there is no machine; the volume holds the work");
@@ -80,7 +80,7 @@ function decideHibernating(record: InstanceRecord, cloud: KnownCloud, { hibernat
       return step({ do: "note-hibernated", parked: "native" }, "the provider says it is hibernated");
     case "running":
     case "reclaiming": {
-      const snapshot = record.state !== "hibernating" && !record.skipSnapshot && record.readyAt !== null;
+      const snapshot = sealsLast(record, instance, seen);
       if (!isParked(record, instance, hibernates)) return step({ do: "snapshot-and-hibernate", instance, snapshot }, "it is to hibernate");
       if (snapshot && record.spec.volume === null && instance.rootVolumeId === null)
         return step({ do: "refuse-parking" }, "nothing would outlive its machine");
@@ -205,7 +205,10 @@ function isUntold({ notice }: InstanceRecord, { machine, guest, toldInVain }: Ob
 function decideHere(record: InstanceRecord, seen: Observation, instance: ProviderInstance): Decision {
   // The request that ends it may still be on its way: a machine that is being parked is no ground to stand on.
   if (record.state === "hibernating" && isParked(record, instance, seen.hibernates))
-    return step({ do: "snapshot-and-destroy", instance, snapshot: false }, "its parking was begun, and is finished before it comes back");
+    return step(
+      { do: "snapshot-and-destroy", instance, snapshot: sealsLast(record, instance, seen) },
+      "its parking was begun, and is finished before it comes back",
+    );
   if (instance.notice !== null && !isSameNotice(record.notice, instance.notice))
     return step(
       { do: "note-notice", instance },

@@ -76,3 +76,6 @@ export const AWAITED_MS = 10 * MINUTE_MS;
 export const AHEAD_AGAIN_MS = 15 * 1000;
 /** From a launch until a machine serves, while none was measured. */
 export const USUAL_READY_MS = 2 * MINUTE_MS;
+
+/** A sleep or an end that shows no effect for so long after its checkpoint is preceded by another one. */
+export const SEAL_AGAIN_MS = MINUTE_MS;

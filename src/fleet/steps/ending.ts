@@ -1,4 +1,3 @@
-import { unfitText } from "../../model/checkpoint-fit.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
@@ -9,65 +8,23 @@ import { offerKey } from "../deciding/offer-choice.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { letGoOfVolume } from "../volumes/attach.ts";
-import { syncRecordCheckpoints } from "../volumes/checkpoint-sync.ts";
 import { keptRoot } from "../volumes/root-volume.ts";
+import type { LastSeal } from "./last-seal.ts";
 import { afterLoss } from "./loss.ts";
 import { promiseOnce } from "./promise.ts";
-import { noteUnfit } from "./unfit.ts";
 
 /** A machine that never came up is passed over for as long as one without capacity. */
 const BLOCK_MS = 180_000;
-/** How long before a deadline the agent should have sealed. */
-const SEAL_MARGIN_SECONDS = 1;
 
 /**
- * The checkpoint before the machine sleeps or ends. When it fails, nothing is ended: the work is worth more than the
- * minutes that it costs to look. Where it cannot be done before a reclaim, one goes on without: the machine ends anyway, and
- * the last sealed checkpoint stands. Without a notice there is always time.
- * @returns whether everything that the workload wrote is sealed on a volume.
- */
-export async function sealFirst(
-  fleet: Fleet,
-  record: InstanceRecord,
-  instance: ProviderInstance,
-  reason: "hibernate" | "down",
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (record.spec.volume === null) return false;
-  if (instance.reach === null) throw unsealed(record, reason, "its cloud does not say how it is reached");
-  fleet.say(`${record.name}: sealing a checkpoint`);
-  const notice = instance.notice ?? record.notice;
-  // A mere hint ends nothing.
-  const presses = notice !== null && notice.kind !== "rebalance";
-  const deadline = presses ? Math.floor(notice.deadline / 1000) - SEAL_MARGIN_SECONDS : null;
-  const sealed = await fleet.guest.snapshot(instance.reach, reason, deadline, signal);
-  await syncRecordCheckpoints(fleet, record, signal, instance.reach);
-  if (sealed.kind === "failed") throw unsealed(record, reason, sealed.why);
-  if (sealed.kind !== "does-not-fit") return true;
-  await noteUnfit(fleet, record, sealed.fit);
-  fleet.say(`${record.name}: ${unfitText(sealed.fit)}`);
-  return false;
-}
-
-function unsealed(record: InstanceRecord, reason: "hibernate" | "down", why: string): Problem {
-  return new Problem({
-    code: "SPOT_E_CHECKPOINT",
-    message: `${record.name}: the checkpoint failed, so it was left running (and billing): ${why}`,
-    exit: EXIT.partial,
-    hint: "with --no-snapshot the last sealed checkpoint is relied on",
-    next: [`spot checkpoints ls ${record.name}`, `spot ${reason} ${record.name} --no-snapshot`],
-  });
-}
-
-/**
- * Ends the machine; where its cloud can, and it is to come back, its root disk stays. `sealed`: a checkpoint was made
+ * Ends the machine; where its cloud can, and it is to come back, its root disk stays. `seal`: what came of the checkpoint
  * right before.
  */
 export async function endNow(
   fleet: Fleet,
   record: InstanceRecord,
   instance: ProviderInstance,
-  sealed: boolean,
+  seal: LastSeal,
   signal: AbortSignal,
 ): Promise<void> {
   const { providerId } = instance;
@@ -80,15 +37,16 @@ export async function endNow(
       // Whoever comes after a crash goes on with this, also where its cloud could hibernate it.
       ...(record.desired === "gone" ? { state: "terminating" as const } : { state: "hibernating" as const, parkOnly: true }),
       ...(root === null ? {} : { rootVolume: root.volume.id }),
+      ...(seal.outlook === undefined ? {} : { outlook: seal.outlook }),
     },
     {
       openIntents: await promiseOnce(fleet, record, "destroy", providerId),
-      events: [eventOf(fleet, record, "intent", { intent: "destroy", providerId })],
+      events: [...seal.events, eventOf(fleet, record, "intent", { intent: "destroy", providerId })],
       ...(root === null ? {} : { volumes: [root.volume], ledger: root.ledger }),
     },
   );
   // Only now that its end is written down: a machine that has let go of its volume can do nothing else any more.
-  if (sealed) await letGoOfVolume(fleet, record, instance, signal);
+  if (seal.sealed === true) await letGoOfVolume(fleet, record, instance, signal);
   fleet.say(`${record.name}: ending the machine`);
   await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: root !== null }));
 }

@@ -6,7 +6,8 @@ import { LEAST_STAY_MS } from "../deciding/policy.ts";
 import type { Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { syncRecordCheckpoints } from "../volumes/checkpoint-sync.ts";
-import { endNow, sealFirst } from "./ending.ts";
+import { endNow } from "./ending.ts";
+import { sealFirst } from "./last-seal.ts";
 
 /** No longer than this is a precaution waited for: meanwhile nobody here would hear the machine's own notice. */
 const PRECAUTION_MS = 60_000;
@@ -33,7 +34,7 @@ export async function moveAway(fleet: Fleet, record: InstanceRecord, instance: P
     return;
   }
   fleet.say(`${record.name}: moving to another machine (${fleet.because ?? ""})`);
-  await endNow(fleet, record, instance, sealed, signal);
+  await endNow(fleet, record, instance, { sealed, events: [] }, signal);
 }
 
 /** Seals because a neighbour is being taken back. Written down first, so that it is not repeated whatever becomes of it. */

@@ -3,7 +3,8 @@ import type { Action, Observation } from "../deciding/decision.ts";
 import type { Fleet } from "../fleet.ts";
 import { attachVolume, mountVolume } from "../volumes/attach.ts";
 import { noteWorkOn, sealEarly } from "./early-seal.ts";
-import { clearRemains, discard, endNow, refuseParking, refuseStopped, sealFirst } from "./ending.ts";
+import { clearRemains, discard, endNow, refuseParking, refuseStopped } from "./ending.ts";
+import { NO_SEAL, sealLast } from "./last-seal.ts";
 import { adoptLaunch, launch, refuseLaunch } from "./launch.ts";
 import { afterLoss } from "./loss.ts";
 import { moveAway, takePrecaution } from "./move.ts";
@@ -51,8 +52,8 @@ export async function perform(
       return mountVolume(fleet, record, action.instance, seen.attachVolume, signal);
     case "snapshot-and-hibernate": {
       const askedMs = await untilNextLook(fleet, record, "hibernate");
-      const sealed = action.snapshot && (await sealFirst(fleet, record, action.instance, "hibernate", signal));
-      await hibernateNow(fleet, record, action.instance, sealed, signal);
+      const seal = action.snapshot ? await sealLast(fleet, record, action.instance, signal) : NO_SEAL;
+      await hibernateNow(fleet, record, action.instance, seal, signal);
       return askedMs;
     }
     case "restore": {
@@ -62,9 +63,8 @@ export async function perform(
     }
     case "snapshot-and-destroy": {
       const askedMs = await untilNextLook(fleet, record, "destroy");
-      const reason = record.desired === "gone" ? "down" : "hibernate";
-      const sealed = action.snapshot && (await sealFirst(fleet, record, action.instance, reason, signal));
-      await endNow(fleet, record, action.instance, sealed, signal);
+      const seal = action.snapshot ? await sealLast(fleet, record, action.instance, signal) : NO_SEAL;
+      await endNow(fleet, record, action.instance, seal, signal);
       return askedMs;
     }
     case "refuse-stopped":

@@ -6,15 +6,16 @@ import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
 import { letGoOfVolume } from "../volumes/attach.ts";
+import type { LastSeal } from "./last-seal.ts";
 import { planLaunch } from "./plan.ts";
 import { promiseOnce } from "./promise.ts";
 
-/** Asks the cloud to hibernate a machine. `sealed`: a checkpoint was made right before. */
+/** Asks the cloud to hibernate a machine. `seal`: what came of the checkpoint right before. */
 export async function hibernateNow(
   fleet: Fleet,
   record: InstanceRecord,
   instance: ProviderInstance,
-  sealed: boolean,
+  { sealed, outlook, events }: LastSeal,
   signal: AbortSignal,
 ): Promise<void> {
   const provider = await fleet.provider(record.provider);
@@ -22,11 +23,16 @@ export async function hibernateNow(
   const promised = await changeRecord(
     fleet,
     record,
-    { state: "hibernating", sealedAsleep: sealed || (record.state === "hibernating" && record.sealedAsleep) },
-    { openIntents, events: [eventOf(fleet, record, "intent", { intent: "hibernate" })] },
+    {
+      state: "hibernating",
+      // What was sealed when its sleep was first asked for counts until more was tried.
+      sealedAsleep: sealed ?? (record.state === "hibernating" && record.sealedAsleep),
+      ...(outlook === undefined ? {} : { outlook }),
+    },
+    { openIntents, events: [...events, eventOf(fleet, record, "intent", { intent: "hibernate" })] },
   );
   // Only now that its sleep is written down: a machine that has let go of its volume can do nothing else any more.
-  if (sealed) await letGoOfVolume(fleet, record, instance, signal);
+  if (sealed === true) await letGoOfVolume(fleet, record, instance, signal);
   fleet.say(`${record.name}: hibernating`);
   const options = { retainAddress: record.retainAddress };
   try {
