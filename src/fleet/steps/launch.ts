@@ -281,12 +281,11 @@ export async function adoptLaunch(
   );
 }
 
-/** Closes a promise that came to nothing; an offer without capacity is passed over for a while. */
+/** Closes a promise that came to nothing; the offer that it was about is passed over for a while, where there is a reason to. */
 export async function refuseLaunch(
   fleet: Fleet,
   record: InstanceRecord,
   intent: IntentRecord,
-  offer: Pick<Offer, "provider" | "region" | "zone" | "type" | "billing"> | null,
   why: string,
   passedOver: { readonly offer: Offer; readonly why: string } | null,
 ): Promise<InstanceRecord> {
