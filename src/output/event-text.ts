@@ -90,6 +90,7 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   stays: (word) => `stays where it is: ${word("why")}`,
   "take-over": (word) => `goes on with the machine that was rented ahead: ${word("type")} in ${word("zone")}`,
   "volume-create": (word) => `volume ${word("volume")} made`,
+  "volume-lost": (word) => `volume ${word("volume")} is not there any more`,
   "volume-remove": (word) => `volume ${word("volume")} deleted`,
   "volume-snapshot": (word) => `snapshot of volume ${word("volume")} made`,
   wait: (word) => `waits: ${word("because")}`,

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { removeVolume } from "../../fleet/volumes/volume-removal.ts";
+import { inUse, removeVolume } from "../../fleet/volumes/volume-removal.ts";
+import { userOf } from "../../fleet/volumes/volume-use.ts";
 import { volumeNamed } from "../../fleet/volumes/volumes.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { notFoundProblem, Problem } from "../../model/problem.ts";
@@ -16,14 +17,8 @@ export const volumesRm: CommandModule = {
     const fleet = await openFleet(context);
     const volume = await volumeNamed(fleet, name);
     if (volume === undefined) throw notFoundProblem("volume", name, ["spot volumes ls"]);
-    const user = (await fleet.state.instances()).find((record) => record.volumes.some((used) => used.id === volume.id));
-    if (user !== undefined)
-      throw new Problem({
-        code: "SPOT_E_IN_USE",
-        message: `${name} is used by ${user.name} (${user.state})`,
-        exit: EXIT.failed,
-        next: [`spot down ${user.name} --volumes`],
-      });
+    const user = await userOf(fleet, volume);
+    if (user !== undefined) throw inUse(volume, user);
     const held = await fleet.state.checkpoints({ volume: name });
     if (context.options["dryRun"] === true) return { view: volumesView([{ volume, instance: null, usedBytes: null }]) };
     if (

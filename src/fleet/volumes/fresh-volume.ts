@@ -21,6 +21,6 @@ export async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, si
   const now = (await fleet.state.instance(record.id)) ?? record;
   const neverGiven = now.generation === 1 && now.providerId === null;
   if (!neverGiven && (await syncCheckpoints(fleet, volume, signal))?.length !== 0) return false;
-  await removeVolume(fleet, volume, signal);
+  await removeVolume(fleet, volume, signal, { for: record.id });
   return true;
 }

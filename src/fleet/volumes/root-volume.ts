@@ -3,7 +3,9 @@ import type { ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord, LedgerRecord, VolumeRecord } from "../../state/records.ts";
 import { requireAccount } from "../account.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { noteGone } from "./open-removal.ts";
 import { removeVolume } from "./volume-removal.ts";
+import { userOf } from "./volume-use.ts";
 
 /** The volume that holds the root disk of a parked machine, if there is one. */
 export async function rootOf(fleet: Fleet, record: Pick<InstanceRecord, "rootVolume">): Promise<VolumeRecord | undefined> {
@@ -104,12 +106,15 @@ export async function isRootThere(fleet: Fleet, volume: VolumeRecord, signal: Ab
   await requireAccount(fleet, volume, signal);
   const listed = await call(signal, (context) => volumes.list(context));
   if (listed.some((candidate) => candidate.providerId === volume.providerId)) return true;
-  await removeVolume(fleet, volume, signal);
+  await noteGone(fleet, volume, "volume-lost");
   return false;
 }
 
 /** Deletes the root disk that was kept for a machine that is to be no more. */
 export async function removeRoot(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<void> {
   const volume = await rootOf(fleet, record);
-  if (volume !== undefined) await removeVolume(fleet, volume, signal);
+  if (volume === undefined) return;
+  const user = await userOf(fleet, volume, [record.id]);
+  if (user === undefined) return removeVolume(fleet, volume, signal, { for: record.id });
+  fleet.say(`${record.name}: volume ${volume.name} stays, since ${user.name} uses it`);
 }

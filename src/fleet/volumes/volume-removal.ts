@@ -1,18 +1,44 @@
+import { EXIT } from "../../model/exit-codes.ts";
+import { Problem } from "../../model/problem.ts";
 import { isFault } from "../../providers/errors.ts";
-import type { IntentRecord, VolumeRecord } from "../../state/records.ts";
+import type { InstanceRecord, IntentRecord, VolumeRecord } from "../../state/records.ts";
 import { requireAccount } from "../account.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { whileHolding } from "../leases/lease.ts";
+import { noteGone, settleRemoval } from "./open-removal.ts";
 import { promiseOnVolume } from "./volume-promise.ts";
+import { userOf } from "./volume-use.ts";
 import { operationsOf, pendingCreate, settleVolume, volumeLease, withVolume } from "./volumes.ts";
 
 /**
- * Deletes a volume at the provider and closes its record.
- * @throws Problem when it is still attached.
+ * Deletes a volume at the provider and closes its record. `for`: the id of the record that has it deleted, and may still name it.
+ * @throws Problem when another living record uses it, ProviderError when it is still attached.
  */
-export async function removeVolume(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
-  await withVolume(fleet, volume.name, signal, (held, until) => removeHeld(held, volume, until));
+export async function removeVolume(
+  fleet: Fleet,
+  volume: VolumeRecord,
+  signal: AbortSignal,
+  options: { readonly for?: string } = {},
+): Promise<void> {
+  await withVolume(fleet, volume.name, signal, async (held, until) => {
+    // Whoever held the lease before may have been making it, for somebody who uses it from now on.
+    const [now] = await held.state.volumes({ ids: [volume.id] });
+    const user = now && (await userOf(held, now, options.for === undefined ? [] : [options.for]));
+    if (user !== undefined) throw inUse(volume, user);
+    if (now !== undefined) await removeHeld(held, now, until);
+  });
+}
+
+/** Why a volume is not deleted. */
+export function inUse({ id, name }: Pick<VolumeRecord, "id" | "name">, user: InstanceRecord): Problem {
+  return new Problem({
+    code: "SPOT_E_IN_USE",
+    message:
+      user.rootVolume === id ? `${user.name} (${user.state}) is to boot from ${name}` : `${name} is used by ${user.name} (${user.state})`,
+    exit: EXIT.failed,
+    next: [user.volumes.some((used) => used.id === id) ? `spot down ${user.name} --volumes` : `spot down ${user.name}`],
+  });
 }
 
 async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
@@ -32,29 +58,13 @@ async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSigna
         throw error;
       }
     }
-    await noteRemoved(fleet, volume, intent);
+    await noteGone(fleet, volume, "volume-remove");
     return;
   }
   const pending = await pendingCreate(fleet, volume);
   if (pending === undefined) return;
   const settled = await settleVolume(fleet, provider, volume, pending, signal);
   if (settled !== undefined) await removeHeld(fleet, settled, signal);
-}
-
-/** The provider no longer has it: its record, its ledger interval and its checkpoints end. */
-async function noteRemoved(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord | null): Promise<void> {
-  const at = fleet.clock.now();
-  const open = (await fleet.state.ledger({ openOnly: true })).filter(
-    (entry) => entry.kind === "disk" && entry.providerId === volume.providerId,
-  );
-  const lost = await fleet.state.checkpoints({ volume: volume.name });
-  await fleet.state.commit({
-    volumes: [{ ...volume, state: "gone" }],
-    ledger: open.map((entry) => ({ ...entry, to: Math.max(entry.from, at) })),
-    removeCheckpoints: lost.map((checkpoint) => checkpoint.id),
-    ...(intent === null ? {} : { closeIntents: [{ id: intent.id, status: "done" as const, at }] }),
-    events: [{ at, type: "action", instance: null, provider: volume.provider, data: { action: "volume-remove", volume: volume.name } }],
-  });
 }
 
 /**
@@ -81,17 +91,15 @@ export async function settleVolumes(
   return open;
 }
 
-async function settleIntent(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord, signal: AbortSignal): Promise<void> {
+async function settleIntent(fleet: Fleet, before: VolumeRecord, intent: IntentRecord, signal: AbortSignal): Promise<void> {
   // Read again: whoever held the lease before us may have finished it.
   if ((await fleet.state.intentByToken(intent.token))?.status !== "pending") return;
+  const [volume = before] = await fleet.state.volumes({ ids: [before.id], includeGone: true });
   const provider = await fleet.provider(volume.provider);
   await requireAccount(fleet, volume, signal);
   if (intent.kind === "volume-create") {
     await settleVolume(fleet, provider, volume, intent, signal);
     return;
   }
-  const listed = await call(signal, (context) => operationsOf(provider).list(context));
-  if (listed.some((candidate) => candidate.providerId === volume.providerId))
-    await call(signal, (context) => operationsOf(provider).remove(volume.providerId ?? "", context));
-  await noteRemoved(fleet, volume, intent);
+  await settleRemoval(fleet, operationsOf(provider), volume, intent, signal);
 }

@@ -9,6 +9,7 @@ import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { newIntent } from "../intent.ts";
 import { whileHolding } from "../leases/lease.ts";
+import { callOffRemovals, openRemovals } from "./open-removal.ts";
 
 /** What is asked for. */
 interface VolumeOrder {
@@ -69,7 +70,7 @@ export async function ensureVolume(
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
   const there = await volumeNamed(fleet, wanted.name);
-  if (there !== undefined && there.providerId !== null) {
+  if (there !== undefined && there.providerId !== null && (await openRemovals(fleet, there)).length === 0) {
     await requireAccount(fleet, there, signal);
     return there;
   }
@@ -85,7 +86,7 @@ async function findOrCreate(
   place: Place,
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
-  const known = await volumeNamed(fleet, wanted.name);
+  const known = await keptVolume(fleet, wanted.name, signal);
   if (known !== undefined && known.providerId !== null) return known;
   const pending = known === undefined ? undefined : await pendingCreate(fleet, known);
   if (known !== undefined && pending !== undefined) {
@@ -93,6 +94,16 @@ async function findOrCreate(
     if (settled !== undefined) return settled;
   }
   return createVolume(fleet, provider, wanted, place, signal);
+}
+
+/** The volume of that name, which no interrupted deletion takes away any more. */
+async function keptVolume(fleet: Fleet, name: string, signal: AbortSignal): Promise<VolumeRecord | undefined> {
+  for (;;) {
+    const known = await volumeNamed(fleet, name);
+    if (known === undefined || known.providerId === null) return known;
+    await requireAccount(fleet, known, signal);
+    if (await callOffRemovals(fleet, known, signal)) return known;
+  }
 }
 
 /** The open promise to make this volume, if there is one. */
