@@ -70,7 +70,7 @@ function whoMadeIt(intents: readonly IntentRecord[]): IntentRecord | undefined {
 
 export function intentQueries(
   database: Executor,
-): Pick<State, "pendingIntents" | "intentByToken" | "promisedProviders" | "volumesGivenUp"> {
+): Pick<State, "pendingIntents" | "intentByToken" | "volumePromise" | "promisedProviders" | "volumesGivenUp"> {
   return {
     async pendingIntents(filter = {}) {
       let query = database.selectFrom("intents").selectAll().where("status", "=", "pending").orderBy("created_at").orderBy("id");
@@ -86,6 +86,17 @@ export function intentQueries(
         .orderBy("id")
         .execute();
       return whoMadeIt(rows.map(fromRow));
+    },
+    async volumePromise(volumeId) {
+      const rows = await database
+        .selectFrom("intents")
+        .selectAll()
+        .where("kind", "=", "volume-create")
+        .where("detail_json", "like", `%${JSON.stringify(volumeId)}%`)
+        .orderBy("created_at")
+        .orderBy("id")
+        .execute();
+      return rows.map(fromRow).find((intent) => intent.detail["volumeId"] === volumeId);
     },
     async promisedProviders(since) {
       const rows = await database

@@ -253,6 +253,8 @@ export interface State {
   pendingIntents(filter?: { readonly instanceId?: string }): Promise<readonly IntentRecord[]>;
   /** Of several, the one that made the resource, or that took it over last. */
   intentByToken(token: string): Promise<IntentRecord | undefined>;
+  /** The promise to make the volume of this id, open or closed; or what was written down when it was taken over. */
+  volumePromise(volumeId: string): Promise<IntentRecord | undefined>;
   /** Every provider that was promised something at or after `since` (epoch ms), or to whom a promise is still open. */
   promisedProviders(since: number): Promise<readonly string[]>;
   /** Every provider at which the making of a volume, or a snapshot of one, was given up at or after `since` (epoch ms): it may have arrived all the same. */

@@ -1,10 +1,14 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
+import { adopt } from "../../src/fleet/orphans/adopt.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
 import { promiseOnVolume } from "../../src/fleet/volumes/volume-promise.ts";
 import { removeVolume } from "../../src/fleet/volumes/volume-removal.ts";
 import { ensureVolume, volumeNamed } from "../../src/fleet/volumes/volumes.ts";
+import { EXIT } from "../../src/model/exit-codes.ts";
 import type { VolumeRecord } from "../../src/state/records.ts";
+import { orphans } from "../simulation/orphan-scenarios.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { down, hibernate, up } from "../simulation/scenarios.ts";
 
@@ -135,4 +139,25 @@ test("a volume that is just being made for somebody is not deleted, and not said
   const removed = await removeBeside(bench, (fleet) => up(fleet, named("b")));
   expect(removed).toMatchObject({ status: "rejected", reason: { code: "SPOT_E_IN_USE", message: expect.stringContaining("used by b") } });
   expect(await bench.world.state.volumes()).toMatchObject([{ name: "data", state: "available" }]);
+});
+
+test("a disk that was taken over while an instance waited for capacity is not its fresh volume", async () => {
+  const bench = await paper();
+  const { cloud, clock, state } = bench.world;
+  for (const zone of cloud.zones) zone.stock = zone.onDemandStock = 0;
+  // From a state that was lost: whatever was sealed on it is in no catalogue.
+  const spec = { name: "data", token: "t-lost", sizeGb: 5, ...PLACE };
+  cloud.volumes.set("d-lost", { id: "d-lost", spec, checkpoints: [] });
+  const [offer] = await bench.run(cloud.provider.offers({}, { signal }));
+  if (offer === undefined) throw new Error("nothing on offer");
+  const waiting = newRecord(bench.fleet, named("t"), offer);
+  await claimName(bench.fleet, waiting);
+  await clock.pass(1_000);
+  const other = bench.world.start().fleet;
+  const found = await bench.run(orphans(other));
+  expect(await bench.run(adopt(other, found, signal))).toMatchObject([{ outcome: "adopted", name: "data" }]);
+  const up = bringUp(bench.fleet, waiting, { signal, limitMs: 600_000, waitFor: "ready", ours: true });
+  await expect(bench.run(up)).rejects.toMatchObject({ exit: EXIT.noCapacity });
+  expect(cloud.volumes.has("d-lost")).toBe(true);
+  expect(await state.volumes()).toMatchObject([{ name: "data", providerId: "d-lost", state: "available" }]);
 });

@@ -94,7 +94,8 @@ async function launchOffer(
   signal: AbortSignal,
 ): Promise<{ readonly record: InstanceRecord; readonly done: boolean; readonly quota?: Quota }> {
   const { spec } = record;
-  const volume = spec.volume === null ? null : await volumeAt(fleet, provider, { ...spec.volume, fleet: spec.fleet }, offer, signal);
+  const volume =
+    spec.volume === null ? null : await volumeAt(fleet, provider, { ...spec.volume, fleet: spec.fleet, madeFor: record.id }, offer, signal);
   if (volume === "impossible") return { record, done: false };
   const account = await accountFor(fleet, offer.provider, signal);
   const promised = await withinBudgets(fleet, [launching(record, offer.price, fleet.clock.now())], signal, (held, warned) =>
@@ -168,7 +169,7 @@ export async function requestMachine(
 async function volumeAt(
   fleet: Fleet,
   provider: Provider,
-  wanted: NonNullable<InstanceRecord["spec"]["volume"]> & { readonly fleet: string | null },
+  wanted: NonNullable<InstanceRecord["spec"]["volume"]> & { readonly fleet: string | null; readonly madeFor: string },
   offer: Offer,
   signal: AbortSignal,
 ): Promise<VolumeRecord | "impossible"> {

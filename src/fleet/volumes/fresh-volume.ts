@@ -13,7 +13,6 @@ export async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, si
   const name = record.spec.volume?.name;
   const volume = name === undefined ? undefined : await volumeNamed(fleet, name);
   if (volume === undefined || volume.createdAt < record.createdAt) return false;
-  // Two times are no proof, because a clock may have been set back in between: nobody else may ever have had it.
   const others = (await fleet.state.instances({ includeGone: true })).filter((other) => other.id !== record.id);
   if (others.some((other) => other.volumes.some(({ id }) => id === volume.id))) return false;
   if (others.some((other) => other.state !== "gone" && other.spec.volume?.name === volume.name)) return false;
@@ -21,6 +20,10 @@ export async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, si
   const now = (await fleet.state.instance(record.id)) ?? record;
   const neverGiven = now.generation === 1 && now.providerId === null;
   if (!neverGiven && (await syncCheckpoints(fleet, volume, signal))?.length !== 0) return false;
+  // Two times are no proof, because clocks differ, and a disk that was taken over is as young as that: the promise says for whom
+  // it was made.
+  const promise = await fleet.state.volumePromise(volume.id);
+  if (promise?.detail["madeFor"] !== record.id || promise.detail["adopted"] === true) return false;
   await removeVolume(fleet, volume, signal, { for: record.id });
   return true;
 }

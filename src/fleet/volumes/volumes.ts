@@ -17,6 +17,8 @@ interface VolumeOrder {
   readonly sizeGb: number;
   /** Whose cost it is. */
   readonly fleet?: string | null;
+  /** The id of the record for which it is made, if there is none of that name. */
+  readonly madeFor?: string;
 }
 
 type Place = Pick<Offer, "region" | "zone">;
@@ -139,7 +141,13 @@ async function createVolume(
     kind: "volume-create",
     provider: provider.id,
     token,
-    detail: { volumeId: record.id, name: record.name, sizeGb: record.sizeGb, fleet: wanted.fleet ?? null },
+    detail: {
+      volumeId: record.id,
+      name: record.name,
+      sizeGb: record.sizeGb,
+      fleet: wanted.fleet ?? null,
+      ...(wanted.madeFor === undefined ? {} : { madeFor: wanted.madeFor }),
+    },
   });
   const promised = await fleet.state.commit({
     volumes: [record],
