@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { askProviders, orphansAmong } from "../../src/fleet/orphans/orphan-search.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { verdaProvider } from "../../src/providers/verda/provider.ts";
@@ -81,5 +82,32 @@ describe("the fleet at Verda", () => {
     expect(fake.living()).toEqual([]);
     // The data alone, and nothing of it in the trash.
     expect(fake.volumes().map(({ isRoot, inTrash }) => [isRoot, inTrash])).toEqual([[false, false]]);
+  });
+
+  test.each([
+    ["in one list, it is looked for again", 1, true],
+    ["for long, it is written off, and not deleted", 10_000, false],
+  ] as const)("a kept root disk that is not shown %s", async (_what, times, isBootedFrom) => {
+    const { fake, fleet, world, creates, run } = await fleetAtVerda();
+    const asleep = await run(putToSleep(fleet, await run(up(fleet, world.spec)), limits));
+    const root = fake.volumes().find(({ isRoot }) => isRoot)?.providerId;
+    fake.server.disturb({
+      what: { do: "answer", answer: { status: 200, body: [] } },
+      match: ({ method, path }) => method === "GET" && path === "/v1/volumes" && creates().length < 2,
+      times,
+    });
+    const awake = await run(wakeUp(fleet, asleep, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
+    expect([awake.state, creates()[1]?.["image"] === root]).toEqual(["running", isBootedFrom]);
+    for (let pass = 0; pass < 3; pass++) await run(reconcile(fleet, { signal, limitMs: HOUR_MS }));
+    const { resources } = await askProviders([await fleet.provider("verda")], signal, { harmless: false });
+    const lost = (await orphansAmong(fleet.state, resources)).filter(({ providerId }) => providerId === root);
+    expect(lost.map(({ why, kind }) => [why, kind])).toEqual(isBootedFrom ? [] : [["record-gone", "volume"]]);
+    // The data, and the disk that was written off.
+    expect(
+      fake
+        .volumes()
+        .map(({ isRoot, inTrash }) => `${isRoot} ${inTrash}`)
+        .sort(),
+    ).toEqual(isBootedFrom ? ["false false"] : ["false false", "true false"]);
   });
 });

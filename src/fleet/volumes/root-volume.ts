@@ -99,13 +99,22 @@ export async function refreshRoot(fleet: Fleet, record: InstanceRecord, signal: 
   await fleet.state.commit({ volumes: [{ ...volume, sizeGb, pricePerHour }], ledger });
 }
 
-/** Whether the provider still has it: a reclaim may have taken it along. One that is gone is written off. */
+/**
+ * Whether the provider still has it: a reclaim may have taken it along. One that no list shows is written off, and nothing is
+ * deleted: a list may be behind, or leave out a disk that is not let go of yet. What turns up later is seen among the orphans.
+ */
 export async function isRootThere(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
-  const { volumes } = await fleet.provider(volume.provider);
+  const { volumes, capabilities } = await fleet.provider(volume.provider);
   if (volumes === undefined) return false;
   await requireAccount(fleet, volume, signal);
-  const listed = await call(signal, (context) => volumes.list(context));
-  if (listed.some((candidate) => candidate.providerId === volume.providerId)) return true;
+  const until = fleet.clock.monotonic() + capabilities.listSettlesMs;
+  for (;;) {
+    const listed = await call(signal, (context) => volumes.list(context));
+    if (listed.some((candidate) => candidate.providerId === volume.providerId)) return true;
+    const restMs = until - fleet.clock.monotonic();
+    if (restMs <= 0) break;
+    await fleet.clock.sleep(Math.min(Math.max(500, capabilities.pollMs), restMs), signal);
+  }
   await noteGone(fleet, volume, "volume-lost");
   return false;
 }
