@@ -82,6 +82,8 @@ export interface Outlook {
   readonly early?: EarlySeal | null;
   /** When a checkpoint was last tried of a machine whose sleep or end was put off; absent: never. */
   readonly sealedAgainAt?: number;
+  /** From when on it sleeps or ends even if nothing can be sealed of it, because its time is up; null or absent: never. */
+  readonly endsUnsealedAt?: number | null;
 }
 
 export const FRESH_OUTLOOK: Outlook = {

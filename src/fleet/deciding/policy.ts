@@ -79,3 +79,8 @@ export const USUAL_READY_MS = 2 * MINUTE_MS;
 
 /** A sleep or an end that shows no effect for so long after its checkpoint is preceded by another one. */
 export const SEAL_AGAIN_MS = MINUTE_MS;
+/**
+ * A machine whose time is up and of which nothing can be sealed is given so long before it ends without: another try, and a
+ * moment for whoever makes room on its volume.
+ */
+export const UNSEALED_GRACE_MS = 5 * MINUTE_MS;

@@ -1,4 +1,5 @@
 import { unfitText } from "../../model/checkpoint-fit.ts";
+import { durationText } from "../../model/duration.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import type { Outlook } from "../../model/outlook.ts";
 import { Problem } from "../../model/problem.ts";
@@ -6,9 +7,10 @@ import { deadline } from "../../platform/clock.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord, NewEvent } from "../../state/records.ts";
-import { isOnItsWay } from "../deciding/last-seal.ts";
+import { goesUnsealed, isOnItsWay } from "../deciding/last-seal.ts";
+import { UNSEALED_GRACE_MS } from "../deciding/policy.ts";
 import type { Fleet } from "../fleet.ts";
-import { eventOf } from "../record-change.ts";
+import { changeRecord, eventOf } from "../record-change.ts";
 import { syncRecordCheckpoints } from "../volumes/checkpoint-sync.ts";
 import { noteUnfit } from "./unfit.ts";
 
@@ -16,6 +18,8 @@ import { noteUnfit } from "./unfit.ts";
 const SEAL_MARGIN_SECONDS = 1;
 /** Of a machine whose end was put off no longer is waited for one checkpoint more, in milliseconds: it is paid for meanwhile. */
 const AGAIN_LIMIT_MS = 600_000;
+/** That a machine goes on running because nothing can be sealed of it is said again after so many milliseconds. */
+const SAID_AGAIN_MS = 3_600_000;
 
 /** What came of the checkpoint before a machine sleeps or ends, to be written down together with that. */
 export interface LastSeal {
@@ -28,59 +32,103 @@ export interface LastSeal {
 /** None is to be made. */
 export const NO_SEAL: LastSeal = { sealed: null, events: [] };
 
+type Reason = "hibernate" | "down";
+
+const reasonOf = ({ desired }: InstanceRecord): Reason => (desired === "gone" ? "down" : "hibernate");
+
 /**
  * The checkpoint before the machine sleeps or ends; when its end was put off, the one after that, which puts off nothing more.
+ * When it fails, nothing is ended: the work is worth more than the minutes that it costs to look. But a machine whose time is
+ * up is not paid for without end, and goes without.
  * @throws Problem when nothing could be sealed, so that nothing is to be ended.
  */
 export async function sealLast(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<LastSeal> {
-  const reason = record.desired === "gone" ? "down" : "hibernate";
-  if (isOnItsWay(record)) return sealAgain(fleet, record, instance, reason, signal);
-  return { sealed: await sealFirst(fleet, record, instance, reason, signal), events: [] };
+  if (isOnItsWay(record)) return sealAgain(fleet, record, instance, signal);
+  const sealed = await trySeal(fleet, record, instance, reasonOf(record), signal);
+  if (typeof sealed === "boolean") return { sealed, events: [] };
+  if (goesUnsealed(record, fleet.clock.now())) return unsealedEnd(fleet, record, sealed);
+  await noteUnsealed(fleet, record, sealed);
+  throw unsealed(record, reasonOf(record), sealed);
 }
 
-async function sealAgain(
-  fleet: Fleet,
-  record: InstanceRecord,
-  instance: ProviderInstance,
-  reason: "hibernate" | "down",
-  signal: AbortSignal,
-): Promise<LastSeal> {
+async function sealAgain(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<LastSeal> {
   const limit = deadline(signal, AGAIN_LIMIT_MS);
-  const done = (sealed: boolean, events: readonly NewEvent[]): LastSeal => ({
-    sealed,
-    outlook: { ...record.outlook, sealedAgainAt: fleet.clock.now() },
-    events,
-  });
-  try {
-    return done(await sealFirst(fleet, record, instance, reason, limit.signal), []);
-  } catch (error) {
-    signal.throwIfAborted();
-    const isExpected = limit.signal.aborted || error instanceof ProviderError || (error instanceof Problem && error.code === UNSEALED);
-    if (!isExpected) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    const message = `its end was put off, and what it has done since its last checkpoint is not sealed: ${why}`;
-    fleet.say(`${record.name}: ${message}`);
-    return done(false, [eventOf(fleet, record, "warning", { guard: "unsealed", message })]);
-  } finally {
-    limit.done();
-  }
+  const sealed = await trySeal(fleet, record, instance, reasonOf(record), limit.signal)
+    .catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (limit.signal.aborted || error instanceof ProviderError) return error instanceof Error ? error.message : String(error);
+      throw error;
+    })
+    .finally(() => limit.done());
+  const outlook = { ...record.outlook, sealedAgainAt: fleet.clock.now() };
+  if (typeof sealed === "boolean") return { sealed, outlook, events: [] };
+  const message = `its end was put off, and what it has done since its last checkpoint is not sealed: ${sealed}`;
+  return { sealed: false, outlook, events: [warned(fleet, record, message)] };
+}
+
+function warned(fleet: Fleet, record: InstanceRecord, message: string): NewEvent {
+  fleet.say(`${record.name}: ${message}`);
+  return eventOf(fleet, record, "warning", { guard: "unsealed", message });
+}
+
+async function unsealedEnd(fleet: Fleet, record: InstanceRecord, why: string): Promise<LastSeal> {
+  const volumes = new Set(record.volumes.map(({ name }) => name));
+  const newest = (await fleet.state.checkpoints({ instance: record.name })).find(({ volume }) => volumes.has(volume));
+  const stands =
+    newest === undefined
+      ? "nothing of it is known to be sealed"
+      : `${newest.id}, sealed ${durationText(Math.max(0, fleet.clock.now() - newest.createdAt))} ago, stands`;
+  const what = record.desired === "gone" ? "ended" : "put to sleep";
+  return {
+    sealed: false,
+    events: [warned(fleet, record, `its time is up, and it is ${what} without a last checkpoint (${why}): ${stands}`)],
+  };
+}
+
+/** That it goes on running against the wish is written down, also where nobody waits for an answer; not at every look. */
+async function noteUnsealed(fleet: Fleet, record: InstanceRecord, why: string): Promise<void> {
+  const now = fleet.clock.now();
+  const told = await fleet.state.events({ instances: [record.name], since: now - SAID_AGAIN_MS });
+  const isNews = !told.some(({ type, data }) => type === "warning" && data["guard"] === "unsealed");
+  const what = record.desired === "gone" ? "end" : "sleep";
+  const asWished = record.reason === null ? "" : ` (${record.reason})`;
+  const events = isNews
+    ? [warned(fleet, record, `it is to ${what}${asWished}, and goes on running and billing: the checkpoint failed: ${why}`)]
+    : [];
+  // Its TTL holds whatever else was asked of it.
+  const isOver = record.ttlEndsAt !== null && now >= record.ttlEndsAt && record.outlook.endsUnsealedAt == null;
+  if (isOver) await changeRecord(fleet, record, { outlook: { ...record.outlook, endsUnsealedAt: now + UNSEALED_GRACE_MS } }, { events });
+  else if (events.length > 0) await fleet.state.commit({ events });
 }
 
 /**
- * The checkpoint before the machine sleeps or ends. When it fails, nothing is ended: the work is worth more than the
- * minutes that it costs to look. Where it cannot be done before a reclaim, one goes on without: the machine ends anyway, and
- * the last sealed checkpoint stands. Without a notice there is always time.
+ * The checkpoint before a machine is left. Where it cannot be done before a reclaim, one goes on without: the machine ends
+ * anyway, and the last sealed checkpoint stands. Without a notice there is always time.
  * @returns whether everything that the workload wrote is sealed on a volume.
+ * @throws Problem when it failed.
  */
 export async function sealFirst(
   fleet: Fleet,
   record: InstanceRecord,
   instance: ProviderInstance,
-  reason: "hibernate" | "down",
+  reason: Reason,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const sealed = await trySeal(fleet, record, instance, reason, signal);
+  if (typeof sealed === "string") throw unsealed(record, reason, sealed);
+  return sealed;
+}
+
+/** @returns as above; in words why it failed. */
+async function trySeal(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  reason: Reason,
+  signal: AbortSignal,
+): Promise<boolean | string> {
   if (record.spec.volume === null) return false;
-  if (instance.reach === null) throw unsealed(record, reason, "its cloud does not say how it is reached");
+  if (instance.reach === null) return "its cloud does not say how it is reached";
   fleet.say(`${record.name}: sealing a checkpoint`);
   const notice = instance.notice ?? record.notice;
   // A mere hint ends nothing.
@@ -88,18 +136,16 @@ export async function sealFirst(
   const until = presses ? Math.floor(notice.deadline / 1000) - SEAL_MARGIN_SECONDS : null;
   const sealed = await fleet.guest.snapshot(instance.reach, reason, until, signal);
   await syncRecordCheckpoints(fleet, record, signal, instance.reach);
-  if (sealed.kind === "failed") throw unsealed(record, reason, sealed.why);
+  if (sealed.kind === "failed") return sealed.why;
   if (sealed.kind !== "does-not-fit") return true;
   await noteUnfit(fleet, record, sealed.fit);
   fleet.say(`${record.name}: ${unfitText(sealed.fit)}`);
   return false;
 }
 
-const UNSEALED = "SPOT_E_CHECKPOINT";
-
-function unsealed(record: InstanceRecord, reason: "hibernate" | "down", why: string): Problem {
+function unsealed(record: InstanceRecord, reason: Reason, why: string): Problem {
   return new Problem({
-    code: UNSEALED,
+    code: "SPOT_E_CHECKPOINT",
     message: `${record.name}: the checkpoint failed, so it was left running (and billing): ${why}`,
     exit: EXIT.partial,
     hint: "with --no-snapshot the last sealed checkpoint is relied on",

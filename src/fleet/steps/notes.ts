@@ -36,7 +36,7 @@ export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: 
 /** It needs nothing any more, and how long the change took is known. */
 function servesNow({ outlook, state, changedAt }: InstanceRecord, at: number): InstanceRecord["outlook"] {
   const changeoverMs = state === "provisioning" ? Math.max(0, at - changedAt) : outlook.changeoverMs;
-  return { ...outlook, needsSince: null, waiting: null, changeoverMs };
+  return { ...outlook, needsSince: null, waiting: null, endsUnsealedAt: null, changeoverMs };
 }
 
 /** The state stays what it was; the provider's own word is there for whoever looks. */

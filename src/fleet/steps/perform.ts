@@ -1,5 +1,6 @@
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
 import type { Action, Observation } from "../deciding/decision.ts";
+import { UNSEALED_GRACE_MS } from "../deciding/policy.ts";
 import type { Fleet } from "../fleet.ts";
 import { attachVolume, mountVolume } from "../volumes/attach.ts";
 import { noteWorkOn, sealEarly } from "./early-seal.ts";
@@ -73,6 +74,8 @@ export async function perform(
       return refuseParking(fleet, record);
     case "tell-notice":
       return (await tellNotice(fleet, record, action.instance, signal)) ? null : TELL_AGAIN_MS;
+    case "note-withdrawn":
+      return (await noteWithdrawn(fleet, record, seen, signal)) ? 0 : AGAIN_MS;
     default:
       await note(fleet, record, action, seen, signal);
       return 0;
@@ -83,6 +86,11 @@ export async function perform(
 async function untilNextLook(fleet: Fleet, record: InstanceRecord, kind: IntentRecord["kind"]): Promise<number> {
   const open = await fleet.state.pendingIntents({ instanceId: record.id });
   return open.some((intent) => intent.kind === kind) ? AGAIN_MS : ASKED_MS;
+}
+
+/** An agent that says `expired` has tried to seal and has ended the work: nothing is gained by waiting. */
+function endsUnsealedAt({ guest, now }: Observation): number {
+  return guest?.phase === "expired" ? now : now + UNSEALED_GRACE_MS;
 }
 
 type Noted = Exclude<
@@ -101,7 +109,8 @@ type Noted = Exclude<
       | "snapshot-and-destroy"
       | "refuse-stopped"
       | "refuse-parking"
-      | "tell-notice";
+      | "tell-notice"
+      | "note-withdrawn";
   }
 >;
 
@@ -131,8 +140,6 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return noteReady(fleet, record, action.instance);
     case "note-notice":
       return noteNotice(fleet, record, action.instance, signal);
-    case "note-withdrawn":
-      return noteWithdrawn(fleet, record, seen, signal);
     case "note-mouth":
       return noteMouth(fleet, record, action.second);
     case "note-unknown":
@@ -146,7 +153,12 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
     case "note-hibernated":
       return noteHibernated(fleet, record, action.parked, seen, signal);
     case "let-expire":
-      return noteWish(fleet, record, "let-expire", { desired: "gone", skipSnapshot: false, reason: "its time is up" });
+      return noteWish(fleet, record, "let-expire", {
+        desired: "gone",
+        skipSnapshot: false,
+        reason: "its time is up",
+        outlook: { ...record.outlook, endsUnsealedAt: endsUnsealedAt(seen) },
+      });
     case "seal-early":
       return sealEarly(fleet, record, action.instance, signal);
     case "work-on":
