@@ -51,14 +51,13 @@ Examples:
         outcome: "ended",
         why: "it carried our token and no record explained it",
       })),
+      ...report.unended.map(({ what, why }) => ({ what, outcome: "open", why })),
       ...report.volumes.map(({ volume, why }) => ({ what: `volume ${volume}`, outcome: "open", why })),
       ...report.reaps.map(({ what, why }) => ({ what, outcome: "open", why })),
       ...report.silent.map(({ provider, why }) => ({ what: provider, outcome: "silent", why })),
     ];
-    return {
-      view: viewOf(lines),
-      exit: await exitOf(context, report.items, report.volumes.length + report.reaps.length + report.silent.length),
-    };
+    const openElsewhere = report.unended.length + report.volumes.length + report.reaps.length + report.silent.length;
+    return { view: viewOf(lines), exit: await exitOf(context, report.items, openElsewhere) };
   },
 };
 
@@ -102,9 +101,10 @@ async function rehearsed(context: CommandContext, fleet: Fleet): Promise<Command
 }
 
 /** What did not work, for `spot service status`. */
-function troubleOf({ items, volumes, silent }: PassReport): string | null {
+function troubleOf({ items, unended, volumes, silent }: PassReport): string | null {
   const stuck = items.filter(({ outcome }) => outcome === "stuck").map(({ instance, why }) => `${instance}: ${why ?? "stuck"}`);
   const open = [
+    ...unended.map(({ what, why }) => `${what}: ${why}`),
     ...volumes.map(({ volume, why }) => `volume ${volume}: ${why}`),
     ...silent.map(({ provider, why }) => `${provider}: ${why}`),
   ];

@@ -121,7 +121,8 @@ async function watchOn(
     await Promise.allSettled(parts);
     // Had it been taken at that very moment.
     await seat?.leave();
-    await Promise.all([ear.close(), hooks?.close(), ...(pace.underway?.values() ?? []), pace.guards?.underway, pace.syncs?.underway]);
+    const beside = [...(pace.underway?.values() ?? []), pace.guards?.underway, pace.syncs?.underway, pace.looseEnds?.underway];
+    await Promise.all([ear.close(), hooks?.close(), ...beside]);
     done();
   }
 }

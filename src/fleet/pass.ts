@@ -15,13 +15,10 @@ import { quietTest } from "./hearing/quiet.ts";
 import { LATE_MS } from "./intent.ts";
 import { instanceLease, whileHolding } from "./leases/lease.ts";
 import type { Turns } from "./leases/turns.ts";
+import { type LooseEnds, tieUp } from "./loose-ends.ts";
 import type { Listing } from "./observe.ts";
-import { settleReaps } from "./orphans/reap-settle.ts";
-import { endStrays, removeStraySnapshots, removeStrayVolumes, type Stray } from "./orphans/strays.ts";
 import { forgetOthers } from "./steps/told.ts";
 import { syncAllDue } from "./volumes/checkpoint-sync.ts";
-import { settleVolumes } from "./volumes/volume-removal.ts";
-import { settleSnapshots } from "./volumes/volume-snapshots.ts";
 
 export interface PassItem {
   readonly instance: string;
@@ -30,13 +27,9 @@ export interface PassItem {
   readonly problem: unknown;
 }
 
-export interface PassReport {
+/** Of loose ends: what this pass came to, or where they are looked at beside the passes, what the last look came to. */
+export interface PassReport extends LooseEnds {
   readonly items: readonly PassItem[];
-  /** Machines and volumes of ours that no record explained; each was ended. */
-  readonly strays: readonly Stray[];
-  readonly volumes: readonly { readonly volume: string; readonly why: string }[];
-  /** What a `reap` began to end, and nobody has confirmed. */
-  readonly reaps: readonly { readonly what: string; readonly why: string }[];
   /** Providers that did not answer. */
   readonly silent: readonly Silent[];
 }
@@ -88,26 +81,9 @@ export async function reconcile(
     }),
   );
   await lookAtGuards(fleet, records, listings, pace.guards, signal);
-  // What is still being worked on may be making the very machine or volume that would look like nobody's.
-  const isCalm = pace.underway === null || pace.underway.size === 0;
-  const strays = isCalm ? await endStrays(fleet, listings, records, signal) : [];
-  const volumes = isCalm ? [...(await settleVolumes(fleet, signal)), ...(await settleSnapshots(fleet, signal))] : [];
-  const reaps = isCalm ? await settleReaps(fleet, signal) : [];
-  const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
-  const late = isCalm ? await removeLate(fleet, answering, signal) : [];
+  const ends = await tieUp(fleet, listings, records, pace.looseEnds, signal);
   await readVolumes(fleet, listings, pace, signal);
-  return { items: items.flat(), strays: [...strays, ...late], volumes, reaps, silent: silentOf(listings) };
-}
-
-/** Volumes and snapshots are listed only where one of ours may have arrived too late. */
-async function removeLate(fleet: Fleet, answering: readonly string[], signal: AbortSignal): Promise<readonly Stray[]> {
-  const since = fleet.clock.now() - LATE_MS;
-  const at = async (kind: "volume-create" | "volume-snapshot") => {
-    const givenUp = new Set(await fleet.state.volumesGivenUp(since, kind));
-    return answering.filter((id) => givenUp.has(id));
-  };
-  const volumes = await removeStrayVolumes(fleet, await at("volume-create"), signal);
-  return [...volumes, ...(await removeStraySnapshots(fleet, await at("volume-snapshot"), signal))];
+  return { items: items.flat(), ...ends, silent: silentOf(listings) };
 }
 
 /** Beside the passes where that is allowed: a thousand volumes that are read keep no notice from being heard. */

@@ -67,6 +67,8 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,
   discard: (word) => `gives the machine back: ${word("why")}`,
   "end-stray": (word) => `ended a machine that no record explained (${word("providerId")})`,
+  "remove-stray-volume": (word) => `deleted a volume that arrived after it was given up (${word("providerId")})`,
+  "remove-stray-snapshot": (word) => `deleted a snapshot that arrived after it was given up (${word("providerId")})`,
   "end-successor": (word) => `ended the machine that was rented ahead and is not needed (${word("successor")})`,
   forget: (word) => `forgotten; its machine ${word("providerId")} goes on and shows in spot orphans`,
   "give-up-waking": () => "was not serving by its cap: back to sleep",

@@ -156,6 +156,7 @@ export async function untilQuiet(world: WireWorld): Promise<readonly string[]> {
     world.bury(fleet);
     open = [
       ...report.items.filter((item) => item.outcome !== "settled").map((item) => `${item.instance}: ${item.outcome}: ${item.why}`),
+      ...report.unended.map((item) => `${item.what}: ${item.why}`),
       ...report.volumes.map((item) => `volume ${item.volume}: ${item.why}`),
       ...report.silent.map((item) => `${item.provider}: ${item.why}`),
     ];

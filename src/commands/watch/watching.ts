@@ -108,6 +108,8 @@ async function onePass(watching: Watching): Promise<boolean> {
   const report = await reconcile(turn.held.fleet, { signal: turn.held.signal, limitMs: PASS_LIMIT_MS, pace });
   watching.troubles = [
     ...report.items.filter((item) => item.outcome === "stuck").map((item) => `${item.instance}: ${item.why ?? "stuck"}`),
+    ...report.unended.map(({ what, why }) => `${what}: ${why}`),
+    ...report.volumes.map(({ volume, why }) => `volume ${volume}: ${why}`),
     ...silentTexts(report.silent, pace),
   ];
   return (pace.underway?.size ?? 0) > 0 || report.items.some(({ outcome }) => outcome === "busy" || outcome === "waiting");

@@ -6,6 +6,7 @@ import type { Capabilities, Provider } from "../../providers/provider.ts";
 import type { BudgetPace } from "../budgets/budget-watch.ts";
 import type { GuardPace } from "../guards.ts";
 import { openTurns, type Turns } from "../leases/turns.ts";
+import type { LooseEndsPace } from "../loose-ends.ts";
 import type { Listing } from "../observe.ts";
 import type { Told } from "../steps/told.ts";
 
@@ -65,6 +66,8 @@ export interface Pace {
   readonly told: Told;
   /** The reading of volumes that goes on beside the passes; null where a pass waits for it. */
   readonly syncs: { underway: Promise<void> | null } | null;
+  /** What belongs to no record is looked at beside the passes; null where a pass waits for it. */
+  readonly looseEnds: LooseEndsPace | null;
   /** When the budgets are due. */
   readonly budgets: BudgetPace;
   /** When the agents are asked whether they live; null where each pass asks whoever is due. */
@@ -82,6 +85,7 @@ export const noPace = (): Pace => ({
   turns: openTurns(),
   told: new Map(),
   syncs: null,
+  looseEnds: null,
   budgets: { at: 0 },
   guards: null,
 });
@@ -194,6 +198,7 @@ export function ownPace(clock: Clock, rng?: Rng): OwnPace {
     turns: openTurns(),
     told: new Map(),
     syncs: { underway: null },
+    looseEnds: { underway: null, last: { strays: [], unended: [], volumes: [], reaps: [] }, listings: new Map() },
     budgets: { at: 0 },
     guards: { next: new Map(), asked: new Map(), underway: null },
   };

@@ -1,5 +1,5 @@
 import { isFault } from "../../providers/errors.ts";
-import type { Provider, ProviderInstance } from "../../providers/provider.ts";
+import type { CallContext, Provider, ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord } from "../../state/records.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { whileHolding } from "../leases/lease.ts";
@@ -10,6 +10,19 @@ import { explain, machineResource, placeKey, shouldBeOver, snapshotResource, vol
 export interface Stray {
   readonly provider: string;
   readonly providerId: string;
+}
+
+/** Something that should be over and could not be ended: it may bill on. */
+export interface Unended {
+  readonly provider: string;
+  readonly what: string;
+  readonly why: string;
+}
+
+/** What came of ending strays. */
+export interface StraysEnded {
+  readonly ended: readonly Stray[];
+  readonly open: readonly Unended[];
 }
 
 /** The lease under which one process at a time ends a resource that has no record, or takes it over. */
@@ -26,12 +39,48 @@ export async function endStrays(
   listings: ReadonlyMap<string, Listing>,
   known: readonly Pick<InstanceRecord, "provider" | "providerId" | "outlook">[],
   signal: AbortSignal,
-): Promise<readonly Stray[]> {
-  const ended: Stray[] = [];
-  for (const { provider, instance } of await oddOnes(fleet, listings, known))
-    if (await endHeld(fleet, provider, instance, signal)) ended.push({ provider: provider.id, providerId: instance.providerId });
-  return ended;
+): Promise<StraysEnded> {
+  const odd = await oddOnes(fleet, listings, known);
+  return endEach(
+    fleet,
+    odd.map(({ provider, instance }) => ({ provider: provider.id, row: instance })),
+    signal,
+    async (held, provider, instance, until) => endStray(held, await held.provider(provider), instance, until),
+  );
 }
+
+/**
+ * Each on its own and under its own lease, so that nobody takes over meanwhile what is being ended: one that cannot be ended (it
+ * is protected, a permission is missing, its cloud is down) keeps nobody from the others. `end` says whether it did.
+ */
+async function endEach<Row extends { readonly providerId: string }>(
+  fleet: Fleet,
+  rows: readonly { readonly provider: string; readonly row: Row }[],
+  signal: AbortSignal,
+  end: (fleet: Fleet, provider: string, row: Row, signal: AbortSignal) => Promise<boolean>,
+): Promise<StraysEnded> {
+  const ended: Stray[] = [];
+  const open: Unended[] = [];
+  for (const { provider, row } of rows) {
+    const { providerId } = row;
+    try {
+      const isEnded = await whileHolding(fleet, resourceLease(provider, providerId), signal, (held) =>
+        end(held.fleet, provider, row, held.signal),
+      );
+      if (isEnded === true) ended.push({ provider, providerId });
+    } catch (error) {
+      signal.throwIfAborted();
+      open.push({
+        provider,
+        what: `${provider} ${providerId}`,
+        why: `no record explains it, and it could not be ended: ${wordsOf(error)}`,
+      });
+    }
+  }
+  return { ended, open };
+}
+
+const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Those that would be ended, by these lists. */
 export async function straysAmong(
@@ -75,13 +124,6 @@ async function thoseOver(fleet: Fleet, provider: Provider, machines: readonly Pr
   return ours.filter((instance) => shouldBeOver(explain(machineResource(provider, instance), books)));
 }
 
-async function endHeld(fleet: Fleet, { id }: Provider, instance: ProviderInstance, signal: AbortSignal): Promise<boolean> {
-  const ended = await whileHolding(fleet, resourceLease(id, instance.providerId), signal, async (held) =>
-    endStray(held.fleet, await held.fleet.provider(id), instance, held.signal),
-  );
-  return ended === true;
-}
-
 async function endStray(fleet: Fleet, provider: Provider, listed: ProviderInstance, signal: AbortSignal): Promise<boolean> {
   // The list is older than what this pass, or somebody else, has done since: ask for this very machine, and read again.
   const now = await call(signal, (context) => provider.get(listed.providerId, context));
@@ -100,53 +142,86 @@ export async function isRootKept(fleet: Fleet, provider: string, { rootVolumeId 
 }
 
 /**
- * Deletes volumes whose making was given up and that arrived all the same. Nothing was ever written to them: no
- * record names them, so no machine was ever given them.
+ * Deletes volumes whose making was given up and that arrived all the same, each looked at again at the moment of deleting. Nothing
+ * was ever written to them: no record names them, so no machine was ever given them.
  */
-export async function removeStrayVolumes(fleet: Fleet, providers: Iterable<string>, signal: AbortSignal): Promise<readonly Stray[]> {
-  const removed: Stray[] = [];
-  for (const id of providers) {
-    const { volumes } = await fleet.provider(id);
-    if (volumes === undefined) continue;
-    const free = (await call(signal, (context) => volumes.list(context))).filter(({ attachedTo }) => attachedTo === null);
-    const books = await booksOf(fleet.state, free);
-    for (const volume of free) {
-      const verdict = explain(volumeResource(id, volume), books);
-      const isNew = books.intents.get(volume.token ?? "")?.kind === "volume-create";
-      if (!isNew || verdict.kind !== "orphan" || verdict.why !== "closed") continue;
-      try {
-        await call(signal, (context) => volumes.remove(volume.providerId, context));
-      } catch (error) {
-        if (!isFault(error, "not-found")) throw error;
-      }
-      await noteEnded(fleet, id, volume, "remove-stray-volume");
-      removed.push({ provider: id, providerId: volume.providerId });
-    }
-  }
-  return removed;
+export function removeStrayVolumes(fleet: Fleet, providers: Iterable<string>, signal: AbortSignal): Promise<StraysEnded> {
+  return removeLate(fleet, providers, signal, {
+    what: "volumes",
+    action: "remove-stray-volume",
+    find: lateVolumes,
+    remove: async ({ volumes }, id, context) => volumes?.remove(id, context),
+  });
 }
 
 /** Deletes snapshots whose making was given up and that arrived all the same: whoever asked for them was told that there are none. */
-export async function removeStraySnapshots(fleet: Fleet, providers: Iterable<string>, signal: AbortSignal): Promise<readonly Stray[]> {
-  const removed: Stray[] = [];
-  for (const id of providers) {
-    const snapshots = (await fleet.provider(id)).volumes?.snapshots;
-    if (snapshots === undefined) continue;
-    const listed = await call(signal, (context) => snapshots.list(context));
-    const books = await booksOf(fleet.state, listed);
-    for (const snapshot of listed) {
-      const verdict = explain(snapshotResource(id, snapshot), books);
-      if (verdict.kind !== "orphan" || verdict.why !== "closed") continue;
-      try {
-        await call(signal, (context) => snapshots.remove(snapshot.providerId, context));
-      } catch (error) {
-        if (!isFault(error, "not-found")) throw error;
-      }
-      await noteEnded(fleet, id, snapshot, "remove-stray-snapshot");
-      removed.push({ provider: id, providerId: snapshot.providerId });
+export function removeStraySnapshots(fleet: Fleet, providers: Iterable<string>, signal: AbortSignal): Promise<StraysEnded> {
+  return removeLate(fleet, providers, signal, {
+    what: "snapshots",
+    action: "remove-stray-snapshot",
+    find: lateSnapshots,
+    remove: async ({ volumes }, id, context) => volumes?.snapshots?.remove(id, context),
+  });
+}
+
+interface Late {
+  readonly name: string;
+  readonly providerId: string;
+}
+
+interface LateKind {
+  readonly what: string;
+  readonly action: string;
+  readonly find: (fleet: Fleet, provider: Provider, signal: AbortSignal) => Promise<readonly Late[]>;
+  readonly remove: (provider: Provider, providerId: string, context: CallContext) => Promise<void>;
+}
+
+async function removeLate(fleet: Fleet, providers: Iterable<string>, signal: AbortSignal, kind: LateKind): Promise<StraysEnded> {
+  const found: { readonly provider: string; readonly row: Late }[] = [];
+  const unasked: Unended[] = [];
+  for (const id of providers)
+    try {
+      for (const row of await kind.find(fleet, await fleet.provider(id), signal)) found.push({ provider: id, row });
+    } catch (error) {
+      signal.throwIfAborted();
+      unasked.push({ provider: id, what: `${kind.what} at ${id}`, why: `could not be asked for what arrived too late: ${wordsOf(error)}` });
     }
-  }
-  return removed;
+  const { ended, open } = await endEach(fleet, found, signal, async (held, id, { providerId }, until) => {
+    const provider = await held.provider(id);
+    // The list and the books are older than the lease: somebody may have taken it over meanwhile.
+    const now = (await kind.find(held, provider, until)).find((one) => one.providerId === providerId);
+    if (now === undefined) return false;
+    try {
+      await call(until, (context) => kind.remove(provider, providerId, context));
+    } catch (error) {
+      if (!isFault(error, "not-found")) throw error;
+    }
+    await noteEnded(held, id, now, kind.action);
+    return true;
+  });
+  return { ended, open: [...unasked, ...open] };
+}
+
+async function lateVolumes(fleet: Fleet, { id, volumes }: Provider, signal: AbortSignal): Promise<readonly Late[]> {
+  if (volumes === undefined) return [];
+  const free = (await call(signal, (context) => volumes.list(context))).filter(({ attachedTo }) => attachedTo === null);
+  const books = await booksOf(fleet.state, free);
+  return free.filter((volume) => {
+    const verdict = explain(volumeResource(id, volume), books);
+    const isNew = books.intents.get(volume.token ?? "")?.kind === "volume-create";
+    return isNew && verdict.kind === "orphan" && verdict.why === "closed";
+  });
+}
+
+async function lateSnapshots(fleet: Fleet, { id, volumes }: Provider, signal: AbortSignal): Promise<readonly Late[]> {
+  const snapshots = volumes?.snapshots;
+  if (snapshots === undefined) return [];
+  const listed = await call(signal, (context) => snapshots.list(context));
+  const books = await booksOf(fleet.state, listed);
+  return listed.filter((snapshot) => {
+    const verdict = explain(snapshotResource(id, snapshot), books);
+    return verdict.kind === "orphan" && verdict.why === "closed";
+  });
 }
 
 async function noteEnded(
