@@ -121,18 +121,10 @@ if ! stat -c %s / >/dev/null 2>&1; then
 fi
 # [end]
 
-# Makes what was written to the file system that holds $1 durable.
-sync_all() {
-  case $(sync --help 2>&1) in
-    *-f*) sync -f "$1" ;;
-    *) sync ;;
-  esac
-}
-
-# Makes one file or folder durable.
+# sync_one PATH [all]: makes one file or folder durable, or all that was written to the file system that holds it.
 sync_one() {
   case $(sync --help 2>&1) in
-    *-d*) sync "$1" ;;
+    *-f*) sync ${2:+-f} "$1" ;;
     *) sync ;;
   esac
 }
@@ -366,7 +358,7 @@ volume_there() {
 
 # [only device]
 # The volume says of itself which one it is; the folder below the mount point does not.
-marker_is() { [ -r "$VOLUME/spot/volume" ] && IFS= read -r marker <"$VOLUME/spot/volume" && [ "$marker" = "$1" ]; }
+marker_is() { [ "$(cat "$VOLUME/spot/volume" 2>/dev/null)" = "$1" ]; }
 
 # probe DEVICE: sets $found_usage, $found_uuid and $found_table to what the disk says of itself, each to nothing when it
 # says nothing. Fails when blkid is not sure.
@@ -379,9 +371,7 @@ probe() {
 }
 
 # zeros DEVICE BLOCK: whether the MiB that begins at this block of 512 bytes could be read and is all zeros.
-zeros() {
-  [ "$(dd if="$1" bs=512 skip="$2" count=2048 2>/dev/null | hash_stdin)" = 30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58 ]
-}
+zeros() { [ "$(dd if="$1" bs=512 skip="$2" count=2048 2>/dev/null | tr '\n\000' '0\n' | wc -l)" -eq 1048576 ]; }
 
 # is_blank DEVICE: for a disk without a signature. What cannot be read is not blank.
 is_blank() {
@@ -633,7 +623,7 @@ seal_fill() {
   mkdir "$PARTIAL" 2>"$WORK/copy.err" || refuse "$(head -n 1 "$WORK/copy.err")" || return
   copy_steadily "$WORK/before" || return
   # The disk is busy with the one, the processors with the other.
-  (sync_all "$PARTIAL" 2>"$WORK/sync.err" && : >"$WORK/synced") &
+  (sync_one "$PARTIAL" all 2>"$WORK/sync.err" && : >"$WORK/synced") &
   seal_sync=$!
   inventory "$PARTIAL/data" "$WORK/sealed" "$WORK/before"
   seal_code=$?
@@ -667,14 +657,15 @@ seal_record() {
   remember_sealed
   ticks
   seal_took=$((ticks - seal_began))
-  put last-seal-ticks "$seal_took"
+  seal_seconds=$((seal_took / 100)).$(printf %02d $((seal_took % 100)))
+  put last-seal "$seal_seconds"
   # It belongs to the disk, which outlives the machine. A full one loses it.
   if [ "$seal_needs" -ge "$TELLING_BYTES" ]; then
     { tail -n 2 "$PACES"; echo $((seal_needs * 100 / (seal_took + 1))); } >"$WORK/paces" 2>/dev/null
     cp "$WORK/paces" "$PACES.tmp" 2>/dev/null && mv -f "$PACES.tmp" "$PACES"
   fi
   sealed="{$sealed_json,\"unchanged\":false}"
-  say "sealed $id ($1, $((seal_took / 100)).$(printf %02d $((seal_took % 100))) s)"
+  say "sealed $id ($1, $seal_seconds s)"
 }
 
 # Sets $sealed_id and $sealed_json to the last seal's, while it stands on the volume; to nothing otherwise.
@@ -716,7 +707,7 @@ fits() {
 # lead COMMAND…: becomes the command, leader of a process group of its own where that can be had. The shell's own
 # background jobs ignore SIGINT; the workload shall not.
 lead() {
-  if [ "$USER_LC_ALL" = unset ]; then unset LC_ALL; else LC_ALL=$USER_LC_ALL; fi
+  restore_locale
   if [ -d /proc/self ]; then
     if perl -e 1 2>/dev/null; then
       # shellcheck disable=SC2016 # perl's own variables
@@ -1193,9 +1184,9 @@ hear() {
     0) [ -n "$heard" ] && endpoint=$heard ;;
     4)
       if [ -n "$endpoint" ]; then
-        # Both mouths spoke of the same reclaim; the endpoint takes it back for both.
+        # The endpoint takes back what both mouths said.
         get told
-        [ "${value#* }" = "${endpoint#* }" ] && rm -f "$RUN/told"
+        is_same "$value" "$endpoint" && rm -f "$RUN/told"
       fi
       endpoint=
       ;;
@@ -1204,6 +1195,11 @@ hear() {
   notice=${endpoint:-$value}
   # An advice hides no reclaim.
   case $endpoint in rebalance*) notice=${value:-$endpoint} ;; esac
+}
+
+# is_same WORD WORD: whether both are of one reclaim. What two mouths say of its deadline differs by some seconds.
+is_same() {
+  [ "${1% *}" = "${2% *}" ] && apart=$((${1#* } - ${2#* })) && [ "${apart#-}" -le 5 ]
 }
 
 # presses: whether there is a notice that ends this machine. A rebalance recommendation only says that one is more likely, and
@@ -1216,6 +1212,12 @@ presses() {
 # answer_notice: starts or ends the answer when the notice has changed.
 answer_notice() {
   [ "$notice" = "$answered" ] && return 0
+  if is_same "$notice" "$answered"; then
+    # What is being done about it goes on, by the newer word. The hook that has answered it knows it by the first one.
+    put notice "$notice"
+    notice=$answered
+    return
+  fi
   if [ -n "$responder" ]; then kill -s TERM "$responder" 2>/dev/null; fi
   responder=
   answered=$notice
@@ -1225,7 +1227,7 @@ answer_notice() {
     return 0
   fi
   now
-  printf '{"kind":"%s","deadline":%s,"seenAt":%s}\n' "${notice% *}" "${notice#* }" "$now" >"$RUN/.notice.json" && mv -f "$RUN/.notice.json" "$RUN/notice.json"
+  put notice.json "{\"kind\":\"${notice% *}\",\"deadline\":${notice#* },\"seenAt\":$now}"
   put notice "$notice"
   case $notice in
     rebalance*)
@@ -1260,38 +1262,55 @@ plan_hook() {
   if [ "$hook_share" -lt 1 ]; then hook_share=1; fi
 }
 
+# answer_hook DEADLINE: runs it, and sets $next_hook: as often as without a notice, and a last time as late as it (by twice what
+# it took, and what the clock rounds away) and a seal are sure to fit, also when another seal was begun a moment before.
+answer_hook() {
+  plan_hook "$fit_until"
+  took=$left
+  rm -f "$RUN/hook-done"
+  run_hook notice "$1" "$hook_share"
+  plan "$fit_until"
+  took=$(((took - left) * 2 + 3)) next_seal=0
+  next_hook=$((left - reserve * 2 - took))
+  if [ "$next_hook" -lt "$took" ]; then
+    next_hook=99999
+  elif [ "$next_hook" -gt "${SPOT_SET_EVERY:-99999}" ]; then
+    next_hook=$SPOT_SET_EVERY
+  fi
+  next_hook=$((now + next_hook))
+}
+
 # _respond DEADLINE: the hook inside its share, then a seal, then another whenever there is newer data and time for it. What
 # does not fit is looked at again and again: the workload may make it smaller.
 verb__respond() {
   load_settings && begin_work || return 7
-  plan_hook "$1"
-  run_hook notice "$1" "$hook_share"
+  fit_until=$1 begins=true
+  answer_hook "$1"
   if [ -z "$VOLUME" ]; then
     say 'this instance has no volume: nothing outlives it'
     return 0
   fi
-  next_seal=0 fit_until=$1 begins=true
   while [ -f "$RUN/notice.json" ]; do
-    plan "$1"
+    get notice
+    fit_until=${value#* }
+    plan "$fit_until"
     # Whoever is late, or whose clock is wrong, tries once all the same.
     if { [ "$left" -le 0 ] && [ "$next_seal" -gt 0 ]; } || [ -f "$RUN/released" ]; then break; fi
+    [ "$now" -lt "$next_hook" ] || answer_hook "$1"
     # It may still be on its way.
     volume_there || { nap 0.5; continue; }
     # The first at once; then ever closer together towards the deadline, and one as late as a seal is sure to fit.
     if [ "$now" -ge "$next_seal" ] || { [ "$left" -le $((reserve + 1)) ] && [ "$left" -ge "$reserve" ]; }; then
       next_seal=$((now + 1))
-      seal_until=$1
-      if [ "$left" -le 0 ]; then seal_until=$((now + 10)); fi
-      if lock seal "$seal_until"; then
+      if lock seal $((now + 10)); then
         fit_before=$begins
         seal notice || [ "$fit_before" = false ] || say "not sealed: $refusal"
         unlock seal
         case $begins$sealed in
         false*) next_seal=$((now + 5)) ;;
         *'"unchanged":false'*)
-          plan "$1"
-          next_seal=$((now + 2))
-          if [ "$next_seal" -lt $((now + left / 4)) ]; then next_seal=$((now + left / 4)); fi
+          plan "$fit_until"
+          next_seal=$((now + 2 + left / 4))
           ;;
         esac
       fi
@@ -1566,7 +1585,7 @@ finish() {
 }
 
 # A cloud that takes a machine back, as one that shuts it down (Compute Engine), gives it no minute more. The hook that
-# answers the notice is not run twice.
+# has just answered the notice is not run twice.
 seal_at_the_end() {
   now
   end_until=$((now + 60)) end_how=soft
@@ -1578,7 +1597,7 @@ seal_at_the_end() {
     plan "$end_until"
     if lock hook $((end_until - reserve)); then unlock hook; fi
     get hook-done
-    if [ "$value" = "notice ${notice#* }" ]; then
+    if [ "$value" = "notice ${notice#* }" ] && [ "$(find "$RUN/hook-done" -mmin -2)" ]; then
       sh "$AGENT" snapshot notice "${notice#* }" >/dev/null
       return
     fi
@@ -1706,9 +1725,7 @@ verb_status() {
   json_text "$step"
   fields="$fields,\"step\":$json"
   field lastCheckpoint json_text last-checkpoint
-  get last-seal-ticks
-  if is_number "$value"; then json=$((value / 100)).$(printf %02d $((value % 100))); else json=null; fi
-  fields="$fields,\"lastSealSeconds\":$json"
+  field lastSealSeconds json_as_is last-seal
   field_notice
   field fit json_as_is fit
   field idle json_as_is idle
@@ -1894,7 +1911,7 @@ verb_release() {
   now
   lock seal $((now + 50)) || fail 'a checkpoint is being sealed; try again'
   if [ -n "$VOLUME" ] && volume_there; then
-    sync_all "$VOLUME/" || fail 'the volume did not take what was written to it'
+    sync_one "$VOLUME/" all || fail 'the volume did not take what was written to it'
     if [ "$SPOT_SET_VOLUME_COMES" = device ]; then let_go; fi
   fi
   printf '{"released":true}\n'
@@ -1988,12 +2005,10 @@ verb_exec() {
 verb=${1-}
 [ $# -gt 0 ] && shift
 http_head=$RUN/.http-${verb##*/}
-case $verb in
-  run | snapshot | notice | status | listen | stop | volume | release | sealed | verify | pack | exec) "verb_$verb" "$@" ;;
-  ready-http) verb_ready_http "$@" ;;
-  _workload | _hook | _respond | _links | _listen) "verb_$verb" "$@" ;;
-  *)
-    say "not a verb: $verb (run, snapshot, notice, status, listen, stop, volume, release, sealed, verify, pack, ready-http, exec)"
-    exit 2
-    ;;
-esac
+if [ "$verb" = ready-http ]; then verb=ready_http; fi
+if command -v "verb_$verb" >/dev/null; then
+  "verb_$verb" "$@"
+else
+  say "not a verb: $verb (run, snapshot, notice, status, listen, stop, volume, release, sealed, verify, pack, ready-http, exec)"
+  exit 2
+fi

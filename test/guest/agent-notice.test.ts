@@ -1,10 +1,10 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { eventually, KINDS, type Machine, type MachineOptions, makeMachine } from "./machine.ts";
+import { agentProcess, eventually, KINDS, type Machine, type MachineOptions, makeMachine } from "./machine.ts";
 
 async function start({ onTestFinished }: TestContext, options: MachineOptions = {}): Promise<Machine> {
   const machine = await makeMachine(options);
@@ -92,6 +92,80 @@ describe.concurrent("a notice on the machine", { timeout: 120_000 }, () => {
     const asked = machine.metadata.asked;
     await eventually("more questions", () => (machine.metadata.asked > asked + 2 ? true : undefined));
     expect((await machine.status()).notice).toMatchObject({ kind: "reclaim", deadline });
+  });
+
+  const saves = { command: writer, checkpointHook: 'cp "$HOME/state" "$SPOT_CHECKPOINT_DIR/state"' };
+  const newestSays = async (machine: Machine, text: string) => {
+    const [newest] = await listSealed(machine.volume);
+    return newest !== undefined && readFileSync(join(machine.sealedFolder, newest.id, "data/state"), "utf8") === text ? true : undefined;
+  };
+
+  test("a workload that writes through its hook alone: the hook runs again as late as it and a seal are sure to fit", async (context) => {
+    const machine = await start(context);
+    const state = join(machine.root, "home/state");
+    writeFileSync(state, "early");
+    machine.boot(saves);
+    await running(machine);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(30) });
+    await eventually("the first state, sealed", () => newestSays(machine, "early"));
+    writeFileSync(state, "late");
+    await eventually("the last state, sealed", () => newestSays(machine, "late"));
+  });
+
+  test("under a long notice the hook runs at the interval, as before", async (context) => {
+    const machine = await start(context);
+    const state = join(machine.root, "home/state");
+    writeFileSync(state, "1");
+    machine.boot({ ...saves, checkpointEverySeconds: 2 });
+    await running(machine);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(3600) });
+    await eventually("the notice file", () => (existsSync(noticeFile(machine)) ? true : undefined));
+    for (const text of ["2", "3"]) {
+      writeFileSync(state, text);
+      await eventually(`state ${text}, sealed`, () => newestSays(machine, text));
+    }
+  });
+
+  test("a machine that ends long before its deadline runs the hook once more", async (context) => {
+    const machine = await start(context);
+    const hooks = () => readFileSync(join(machine.checkpointFolder, "hooks"), "utf8").trim().split("\n").length;
+    machine.boot({ command: writer, checkpointHook: 'echo "$SPOT_REASON" >> "$SPOT_CHECKPOINT_DIR/hooks"' });
+    await running(machine);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(3600) });
+    await eventually("a sealed checkpoint", async () => ((await sealedReasons(machine)).includes("notice") ? true : undefined));
+    expect(hooks()).toBe(1);
+    const minutesAgo = inSeconds(-300);
+    utimesSync(join(machine.root, "run/spot/hook-done"), minutesAgo, minutesAgo);
+    process.kill(agentProcess(machine.root, "run") ?? 0, "SIGTERM");
+    await eventually("the request to end", () => (machine.metadata.terminated > 0 ? true : undefined));
+    expect(hooks()).toBe(2);
+    expect((await sealedReasons(machine))[0]).toBe("down");
+  });
+
+  test("two words about one reclaim are one: its hook goes on by the more exact one; a deadline that is really another is not", async (context) => {
+    const machine = await start(context);
+    const lines = (name: string) => {
+      const file = join(machine.root, "home", name);
+      return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").length : 0;
+    };
+    machine.boot({ command: writer, checkpointHook: 'cd "$HOME" && echo 1 >> begun && sleep 3 && echo 1 >> ended' });
+    await running(machine);
+    const deadline = inSeconds(3600);
+    await machine.verb("notice", String(deadline));
+    await eventually("the hook", () => (lines("begun") > 0 ? true : undefined));
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: deadline + 4 });
+    await eventually("the endpoint's word", async () => ((await machine.status()).notice?.deadline === deadline + 4 ? true : undefined));
+    expect((await machine.status()).notice?.own).toBe(true);
+    await eventually("the end of the hook", () => (lines("ended") > 0 ? true : undefined));
+    await eventually("a sealed checkpoint", async () => ((await sealedReasons(machine)).includes("notice") ? true : undefined));
+    expect(lines("begun")).toBe(1);
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: deadline - 60 });
+    await eventually("another hook", () => (lines("begun") > 1 ? true : undefined));
+    // What the endpoint takes back it takes back for both.
+    await machine.verb("notice", String(deadline - 58));
+    machine.metadata.notice = null;
+    await eventually("no notice file", () => (existsSync(noticeFile(machine)) ? undefined : true));
+    expect((await machine.status()).notice).toBeNull();
   });
 
   test("the time to live ends the machine through the metadata endpoint, after a last checkpoint", async (context) => {
