@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
@@ -72,6 +72,13 @@ function watched(world: PaperWorld, { wordMs, fails }: Agents, get?: Provider["g
         if (fails(id, nth)) throw new Error("the connection broke");
         told.set(id, { at: world.clock.now(), deadline: deadlineSeconds * 1000 });
       },
+      async tellWithdrawn(reach) {
+        const id = await word(reach);
+        const nth = (tries.get(id) ?? 0) + 1;
+        tries.set(id, nth);
+        if (fails(id, nth)) throw new Error("the connection broke");
+        told.delete(id);
+      },
     },
   };
   return { fleet, told, words };
@@ -126,6 +133,50 @@ test("one look alone says a word that did not get through again as well, as long
   } finally {
     await world.state.close();
   }
+});
+
+describe("an agent that heard of its notice from us alone", () => {
+  /** Told of a notice of an hour; its words from the second one on are had as `fails` says. */
+  async function toldOnce(world: PaperWorld, fails: (nth: number) => boolean) {
+    const [id = ""] = await running(world, 1);
+    const it = watched(world, { wordMs: 500, fails: (_, nth) => nth > 1 && fails(nth - 1) });
+    world.cloud.reclaim(id, 3_600_000);
+    await passes(world, it.fleet, 60_000, () => it.told.size > 0);
+    expect([...it.told.keys()]).toEqual([id]);
+    world.cloud.withdraw(id);
+    const noticed = async () => (await world.state.instances())[0]?.notice?.kind ?? null;
+    return { ...it, noticed };
+  }
+
+  test("is told of its withdrawal until it has heard, also by the next process", async () => {
+    const world = await paperWorld();
+    try {
+      const { fleet, told, noticed } = await toldOnce(world, (nth) => nth <= 2);
+      await world.clock.run(reconcile(fleet, { signal, limitMs: 1 }));
+      // Whoever dies here leaves it to the next one.
+      expect([told.size, await noticed()]).toEqual([1, "reclaim"]);
+      await passes(world, fleet, 60_000, () => told.size === 0);
+      await passes(world, fleet, 10_000);
+      expect([told.size, await noticed()]).toEqual([0, null]);
+      expect((await world.state.instances())[0]?.state).toBe("running");
+    } finally {
+      await world.state.close();
+    }
+  });
+
+  test("and is out of reach until its deadline: its record waits no longer than that", async () => {
+    const world = await paperWorld();
+    try {
+      const { fleet, told, noticed } = await toldOnce(world, () => true);
+      await passes(world, fleet, 60_000);
+      expect([told.size, await noticed()]).toEqual([1, "reclaim"]);
+      await world.clock.pass(3_600_000);
+      await passes(world, fleet, 60_000);
+      expect(await noticed()).toBeNull();
+    } finally {
+      await world.state.close();
+    }
+  });
 });
 
 test("machines that come up are looked at by the list that each pass of a watch has, and not one by one", async () => {

@@ -237,5 +237,6 @@ function faultyGuest(guest: GuestDoor, effect: Effect): GuestDoor {
     ...guest,
     snapshot: (...rest) => effect("guest", "snapshot", () => guest.snapshot(...rest)),
     tellNotice: (...rest) => effect("guest", "tell notice", () => guest.tellNotice(...rest)),
+    tellWithdrawn: (...rest) => effect("guest", "tell withdrawn", () => guest.tellWithdrawn(...rest)),
   };
 }

@@ -87,16 +87,35 @@ export async function tellNotice(
   return hasHeard;
 }
 
-/** The provider took its word back. */
-export async function noteWithdrawn(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
+/**
+ * The provider took its word back. The agent is told first: once it is written down, nobody would think of that any more.
+ * @returns whether it is written down; not while the agent is out of reach and would believe its notice for longer.
+ */
+export async function noteWithdrawn(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<boolean> {
+  if (!(await tellWithdrawn(fleet, record, seen, signal))) return false;
   await changeRecord(
     fleet,
     record,
     { notice: null, state: "running", outlook: { ...withoutReclaim(record.outlook, record.providerId), early: null } },
     { events: [eventOf(fleet, record, "notice", { withdrawn: true, providerId: record.providerId })] },
   );
-  const reach = seen.cloud.kind === "here" ? seen.cloud.instance.reach : null;
+  return true;
+}
+
+/** @returns whether nothing is left to be told: it has heard, it never had a word of ours, or its deadline is over. */
+async function tellWithdrawn(
+  fleet: Fleet,
+  { notice }: InstanceRecord,
+  { cloud, machine }: Observation,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const reach = cloud.kind === "here" ? cloud.instance.reach : null;
   // Its own cloud's word is not ours to take back: only what we told it is forgotten.
-  const told = seen.machine.notices === "controller" || record.notice?.source === "api";
-  if (told && reach !== null) await fleet.guest.tellWithdrawn(reach, signal).catch(() => undefined);
+  const isOurs = machine.notices === "controller" || notice?.source === "api";
+  if (!isOurs || reach === null) return true;
+  const hasHeard = await fleet.guest.tellWithdrawn(reach, signal).then(
+    () => true,
+    () => false,
+  );
+  return hasHeard || notice?.kind !== "reclaim" || fleet.clock.now() >= notice.deadline;
 }
