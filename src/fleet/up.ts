@@ -10,7 +10,7 @@ import { drive } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
 import { interrupted } from "./interrupted.ts";
 import { overruled } from "./park.ts";
-import { removeFreshVolume } from "./volumes/fresh-volume.ts";
+import { isMadeFor, removeFreshVolume } from "./volumes/fresh-volume.ts";
 import { volumeNamed } from "./volumes/volumes.ts";
 import { wish } from "./wish.ts";
 
@@ -121,7 +121,7 @@ async function undo(fleet: Fleet, record: InstanceRecord, cause: unknown): Promi
     await drive(fleet, record.id, { until: (now) => now.state === "gone", signal, limitMs: UNDO_LIMIT_MS, persist: () => true });
     if (await removeFreshVolume(fleet, record, signal)) return undefined;
     const volume = record.spec.volume === null ? undefined : await volumeNamed(fleet, record.spec.volume.name);
-    return volume !== undefined && volume.createdAt >= record.createdAt ? volume.name : undefined;
+    return volume !== undefined && (await isMadeFor(fleet, volume, record)) ? volume.name : undefined;
   } catch (error) {
     throw new Problem({
       code: "SPOT_E_UNCONFIRMED",

@@ -156,8 +156,16 @@ test("a disk that was taken over while an instance waited for capacity is not it
   const other = bench.world.start().fleet;
   const found = await bench.run(orphans(other));
   expect(await bench.run(adopt(other, found, signal))).toMatchObject([{ outcome: "adopted", name: "data" }]);
-  const up = bringUp(bench.fleet, waiting, { signal, limitMs: 600_000, waitFor: "ready", ours: true });
+  const said: string[] = [];
+  const up = bringUp({ ...bench.fleet, say: (text) => said.push(text) }, waiting, {
+    signal,
+    limitMs: 600_000,
+    waitFor: "ready",
+    ours: true,
+  });
   await expect(bench.run(up)).rejects.toMatchObject({ exit: EXIT.noCapacity });
   expect(cloud.volumes.has("d-lost")).toBe(true);
+  // Nobody is told to delete it either.
+  expect(said.filter((text) => text.includes("volumes rm"))).toEqual([]);
   expect(await state.volumes()).toMatchObject([{ name: "data", providerId: "d-lost", state: "available" }]);
 });

@@ -124,6 +124,21 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect((await state.intentByToken("t"))?.id).toBe("again");
   });
 
+  test("what was promised about the making of a volume is found by the volume, and nothing else is", async () => {
+    const state = await emptyState(kind);
+    const about = (volumeId: string) => ({ kind: "volume-create" as const, detail: { volumeId, name: "data" } });
+    await state.commit({
+      openIntents: [
+        sampleIntent("other", about("v-10")),
+        sampleIntent("removal", { ...about("v-1"), kind: "volume-remove" }),
+        sampleIntent("made", about("v-1")),
+        sampleIntent("word", { ...about("v-2"), detail: { volumeId: "v-2", name: "v-3" } }),
+      ],
+    });
+    await state.commit({ closeIntents: [{ id: "made", status: "done", at: 9 }] });
+    expect([(await state.volumePromise("v-1"))?.id, (await state.volumePromise("v-3"))?.id]).toEqual(["made", undefined]);
+  });
+
   test("events are numbered in order, and filtered", async () => {
     const state = await emptyState(kind);
     await state.commit({ events: [sampleEvent({ at: 1 }), sampleEvent({ at: 2, instance: "b" })] });

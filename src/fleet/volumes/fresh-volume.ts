@@ -1,8 +1,17 @@
-import type { InstanceRecord } from "../../state/records.ts";
+import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
 import type { Fleet } from "../fleet.ts";
 import { syncCheckpoints } from "./checkpoint-sync.ts";
 import { removeVolume } from "./volume-removal.ts";
 import { volumeNamed } from "./volumes.ts";
+
+/**
+ * Whether a volume was made for this very record. Two times are no proof, because clocks differ, and a disk that was taken over
+ * is as young as that: the promise says it.
+ */
+export async function isMadeFor(fleet: Fleet, volume: Pick<VolumeRecord, "id">, record: Pick<InstanceRecord, "id">): Promise<boolean> {
+  const promise = await fleet.state.volumePromise(volume.id);
+  return promise?.detail["madeFor"] === record.id && promise.detail["adopted"] !== true;
+}
 
 /**
  * Deletes the volume that was made for this very record, as long as nothing can be lost with it: nobody else names it,
@@ -20,10 +29,7 @@ export async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, si
   const now = (await fleet.state.instance(record.id)) ?? record;
   const neverGiven = now.generation === 1 && now.providerId === null;
   if (!neverGiven && (await syncCheckpoints(fleet, volume, signal))?.length !== 0) return false;
-  // Two times are no proof, because clocks differ, and a disk that was taken over is as young as that: the promise says for whom
-  // it was made.
-  const promise = await fleet.state.volumePromise(volume.id);
-  if (promise?.detail["madeFor"] !== record.id || promise.detail["adopted"] === true) return false;
+  if (!(await isMadeFor(fleet, volume, record))) return false;
   await removeVolume(fleet, volume, signal, { for: record.id });
   return true;
 }
