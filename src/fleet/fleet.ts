@@ -58,6 +58,8 @@ export type SnapshotOutcome =
 /** The way into a machine. Undefined means: not reachable now. */
 export interface GuestDoor {
   report(reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined>;
+  /** Why there was no report, in the words of the agent that has given up, or of the way in. Absent: nobody can tell. */
+  silence?(reach: Reach, signal: AbortSignal): Promise<string | undefined>;
   /**
    * Listens to the agent for as long as the signal lets it and the connection lasts. `unable`: this agent cannot be listened to
    * (it is older than that), and is to be asked instead. Absent: nobody can.

@@ -56,6 +56,15 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
         throw error;
       }
     },
+    async silence(reach, signal) {
+      try {
+        await guestStatus(reach, options(signal));
+        return undefined;
+      } catch (error) {
+        if (error instanceof Problem) return error.message;
+        throw error;
+      }
+    },
     async listen(reach, signal, onLine) {
       try {
         return await listen(reach, options(signal), onLine);

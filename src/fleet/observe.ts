@@ -8,6 +8,7 @@ import { isSameDeadline, isSameNotice, isUp } from "./deciding/decide.ts";
 import type { CloudView, Observation } from "./deciding/decision.ts";
 import { shakenNeighbour } from "./deciding/history.ts";
 import { priceCap } from "./deciding/offer-choice.ts";
+import { isOverdue } from "./deciding/overdue.ts";
 import { CONTROLLER_LOOKS_MS } from "./deciding/policy.ts";
 import { type Near, NOTHING_NEAR } from "./deciding/stay.ts";
 import { problemOf } from "./faults.ts";
@@ -68,7 +69,16 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const started = guest !== null && (guest.phase === "running" || guest.phase === "exited");
   const asksReady = started && !isUp(record);
   const mouth = mouthOf(heard ?? guest?.word);
-  return { ...base, cloud, guest, mouth, ready: asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false)) };
+  const asksWhy = guest === null && isOverdue(record, now);
+  const silence = asksWhy ? ((await fleet.guest.silence?.(reach, signal).catch(() => undefined)) ?? null) : null;
+  return {
+    ...base,
+    cloud,
+    guest,
+    silence,
+    mouth,
+    ready: asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false)),
+  };
 }
 
 /** How soon whoever controls the fleet looks again at what is due. Asked only of one that may wait under a notice. */

@@ -80,6 +80,8 @@ export interface Outlook {
   readonly refusedAheadAt: number | null;
   /** Absent from a record that was written before this was known, as null. */
   readonly early?: EarlySeal | null;
+  /** When it was last said that its machine does not come to serve; absent: never. */
+  readonly overdueToldAt?: number;
   /** When a checkpoint was last tried of a machine whose sleep or end was put off; absent: never. */
   readonly sealedAgainAt?: number;
   /** From when on it sleeps or ends even if nothing can be sealed of it, because its time is up; null or absent: never. */

@@ -16,7 +16,9 @@ import { afterEach, expect, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import { restoreCheckpoint } from "../../src/checkpoints/restore.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
+import { createGuestDoor } from "../../src/fleet/guest-door.ts";
 import { parseGuestError, parseSnapshotResult, type SealedSnapshot } from "../../src/guest/protocol.ts";
+import { testWorld } from "../world.ts";
 import { eventually, KINDS, type Machine, makeMachine } from "./machine.ts";
 
 const open: Machine[] = [];
@@ -155,6 +157,13 @@ test.each(["data/a", "MANIFEST"])("when only %s of the last checkpoint is damage
   expect(code).toBe(7);
   expect(readdirSync(machine.volume)).toEqual(["spot"]);
   expect(machine.log()).toContain("none verifies: the workload is not started");
+  // Whoever asks from outside hears why.
+  const door = createGuestDoor(testWorld());
+  const { signal } = new AbortController();
+  expect(await door.report(machine.reach, signal)).toBeUndefined();
+  expect(await door.silence?.(machine.reach, signal)).toContain(
+    "the agent is not running: 1 sealed checkpoint(s) of train and none verifies",
+  );
 });
 
 test("checkpoints of another instance on the same volume are left alone", async () => {

@@ -6,6 +6,7 @@ import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
 import { isAwaited, isTimeAhead } from "./ahead.ts";
 import type { Action, Decision, KnownCloud, Observation } from "./decision.ts";
 import { sealsLast } from "./last-seal.ts";
+import { isOverdue, whyNotServing } from "./overdue.ts";
 import { decideStay } from "./stay.ts";
 import { decideUnderNotice } from "./under-notice.ts";
 import { waitsForMs } from "./waiting.ts";
@@ -152,8 +153,13 @@ function decideRunning(record: InstanceRecord, cloud: KnownCloud, seen: Observat
     case "reclaiming":
       return decideHere(record, seen, instance);
     default:
+      if (isOverdue(record, seen.now)) return sayOverdue(instance, seen);
       return wait(seen.pollMs, `the provider says ${instance.rawState}`);
   }
+}
+
+function sayOverdue(instance: ProviderInstance, seen: Observation): Decision {
+  return step({ do: "note-overdue", why: whyNotServing(instance, seen) }, "it should serve by now");
 }
 
 function whyLaunch(record: InstanceRecord): string {
@@ -223,6 +229,7 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
   const going = decideUnderNotice(record, seen, instance);
   if (going !== null && going.action.do !== "rest") return going;
   if (isUntold(record, seen)) return step({ do: "tell-notice", instance }, "its agent has not heard of the notice");
+  if (!seen.ready && isOverdue(record, seen.now)) return sayOverdue(instance, seen);
   if (!isUp(record) && seen.attachVolume !== null && !instance.volumeIds.includes(seen.attachVolume))
     return step({ do: "attach-volume", instance, volumeId: seen.attachVolume }, "its volume is not attached");
   if (!isUp(record) && seen.guest?.awaitsVolume === true) return step({ do: "mount-volume", instance }, "its agent waits for the volume");

@@ -48,6 +48,8 @@ export interface Observation {
   /** What the agent says; null when it was not reachable or not asked. */
   readonly guest: GuestReport | null;
   readonly ready: boolean;
+  /** Why the agent says nothing, in its own words; asked only when it is overdue. */
+  readonly silence?: string | null;
   /** The agent was told of the notice a moment ago, and the word did not get through. */
   readonly toldInVain?: boolean;
   /** Of the notice that is known: who says it too, or does not say it any more; null or absent when that is nothing new. */
@@ -83,6 +85,8 @@ export type Action =
   | { readonly do: "tell-notice"; readonly instance: ProviderInstance }
   | { readonly do: "attach-volume"; readonly instance: ProviderInstance; readonly volumeId: string }
   | { readonly do: "mount-volume"; readonly instance: ProviderInstance }
+  /** It should serve by now, and does not: said once. */
+  | { readonly do: "note-overdue"; readonly why: string }
   /** The provider says a word about it that we do not know. */
   | { readonly do: "note-unknown"; readonly instance: ProviderInstance }
   /** Somebody stopped it outside of us. */

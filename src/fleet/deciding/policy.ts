@@ -77,6 +77,9 @@ export const AHEAD_AGAIN_MS = 15 * 1000;
 /** From a launch until a machine serves, while none was measured. */
 export const USUAL_READY_MS = 2 * MINUTE_MS;
 
+/** A machine that does not serve so long after it was asked for is told of: it may bill. */
+export const OVERDUE_MS = 30 * MINUTE_MS;
+
 /** A sleep or an end that shows no effect for so long after its checkpoint is preceded by another one. */
 export const SEAL_AGAIN_MS = MINUTE_MS;
 /**

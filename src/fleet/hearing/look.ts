@@ -26,6 +26,7 @@ const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
   "tell-notice",
   "note-gone",
   "note-hibernated",
+  "note-overdue",
   "note-stopped",
   "note-unknown",
 ]);

@@ -1,3 +1,4 @@
+import { durationText } from "../../model/duration.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
 import type { Change, InstanceRecord } from "../../state/records.ts";
 import type { Observation } from "../deciding/decision.ts";
@@ -45,6 +46,19 @@ export async function noteUnknown(fleet: Fleet, record: InstanceRecord, { rawSta
     rawState,
     reason: `the provider says ${JSON.stringify(rawState)}, which this version does not know`,
   });
+}
+
+/** Its machine was asked for long ago, and does not serve. Nothing is done about it: its owner is told why, and that it costs. */
+export async function noteOverdue(fleet: Fleet, record: InstanceRecord, why: string): Promise<void> {
+  const at = fleet.clock.now();
+  const message = `it does not serve ${durationText(at - record.changedAt)} after it was asked for, and may bill: ${why}`;
+  fleet.say(`${record.name}: ${message}`);
+  await changeRecord(
+    fleet,
+    record,
+    { reason: `not serving: ${why}`, outlook: { ...record.outlook, overdueToldAt: at } },
+    { events: [eventOf(fleet, record, "warning", { guard: "overdue", message })] },
+  );
 }
 
 /** Somebody stopped it at the provider's own console. It is left alone, and its costs and its end are said. */

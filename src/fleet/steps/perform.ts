@@ -1,8 +1,8 @@
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
 import type { Action, Observation } from "../deciding/decision.ts";
-import { UNSEALED_GRACE_MS } from "../deciding/policy.ts";
 import type { Fleet } from "../fleet.ts";
 import { attachVolume, mountVolume } from "../volumes/attach.ts";
+import { dueWish } from "./due-wish.ts";
 import { noteWorkOn, sealEarly } from "./early-seal.ts";
 import { clearRemains, discard, endNow, refuseParking, refuseStopped } from "./ending.ts";
 import { NO_SEAL, sealLast } from "./last-seal.ts";
@@ -10,7 +10,7 @@ import { adoptLaunch, launch, refuseLaunch } from "./launch.ts";
 import { afterLoss } from "./loss.ts";
 import { moveAway, takePrecaution } from "./move.ts";
 import { stillWaiting } from "./no-capacity.ts";
-import { noteDear, noteGone, noteHibernated, noteReady, noteStopped, noteUnknown, noteWish } from "./notes.ts";
+import { noteDear, noteGone, noteHibernated, noteOverdue, noteReady, noteStopped, noteUnknown, noteWish } from "./notes.ts";
 import { noteMouth, noteNotice, noteWithdrawn, tellNotice } from "./notices.ts";
 import { hibernateNow, restoreNow } from "./sleep.ts";
 import { lookForSpot } from "./spot-return.ts";
@@ -88,11 +88,6 @@ async function untilNextLook(fleet: Fleet, record: InstanceRecord, kind: IntentR
   return open.some((intent) => intent.kind === kind) ? AGAIN_MS : ASKED_MS;
 }
 
-/** An agent that says `expired` has tried to seal and has ended the work: nothing is gained by waiting. */
-function endsUnsealedAt({ guest, now }: Observation): number {
-  return guest?.phase === "expired" ? now : now + UNSEALED_GRACE_MS;
-}
-
 type Noted = Exclude<
   Action,
   {
@@ -142,6 +137,8 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return noteNotice(fleet, record, action.instance, signal);
     case "note-mouth":
       return noteMouth(fleet, record, action.second);
+    case "note-overdue":
+      return noteOverdue(fleet, record, action.why);
     case "note-unknown":
       return noteUnknown(fleet, record, action.instance);
     case "note-stopped":
@@ -152,41 +149,23 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return clearRemains(fleet, record, action.instance, seen, signal);
     case "note-hibernated":
       return noteHibernated(fleet, record, action.parked, seen, signal);
-    case "let-expire":
-      return noteWish(fleet, record, "let-expire", {
-        desired: "gone",
-        skipSnapshot: false,
-        reason: "its time is up",
-        outlook: { ...record.outlook, endsUnsealedAt: endsUnsealedAt(seen) },
-      });
     case "seal-early":
       return sealEarly(fleet, record, action.instance, signal);
     case "work-on":
       return noteWorkOn(fleet, record, action.until);
-    case "sleep":
-      return noteWish(fleet, record, "sleep", {
-        desired: "hibernated",
-        skipSnapshot: false,
-        reason: fleet.because ?? null,
-        outlook: { ...record.outlook, early: null },
-      });
     case "precaution":
       return takePrecaution(fleet, record, action.instance, signal);
     case "note-dear":
       return noteDear(fleet, record, action.since);
-    case "leave-dear":
-      return noteWish(fleet, record, "leave-dear", { desired: "hibernated", skipSnapshot: false, reason: fleet.because ?? null });
     case "look-for-spot":
       return lookForSpot(fleet, record, signal);
     case "move":
       return moveAway(fleet, record, action.instance, signal);
+    case "let-expire":
+    case "sleep":
+    case "leave-dear":
     case "give-up-waking":
-      return noteWish(fleet, record, "give-up-waking", {
-        desired: "hibernated",
-        skipSnapshot: true,
-        wakeBy: null,
-        reason: "it was not serving by its cap",
-      });
+      return noteWish(fleet, record, action.do, dueWish(action.do, record, seen, fleet.because ?? null));
     case "note-gone":
       return noteGone(fleet, record, seen, signal);
   }

@@ -1,0 +1,45 @@
+import { expect, onTestFinished, test } from "vitest";
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
+import { up } from "../simulation/scenarios.ts";
+
+test("a replacement whose agent has given up is told of, once, with the agent's own words", async () => {
+  const world = await paperWorld();
+  onTestFinished(() => world.state.close());
+  const { fleet: base } = world.start();
+  await world.clock.run(up(base, paperSpec()));
+  const [first] = world.cloud.living();
+  const givenUp = "the agent is not running: 2 sealed checkpoint(s) of train and none verifies";
+  let asked = 0;
+  const guest: Fleet["guest"] = {
+    ...base.guest,
+    report: async () => undefined,
+    async silence() {
+      asked++;
+      return givenUp;
+    },
+  };
+  const fleet: Fleet = { ...base, guest };
+  const pass = () => world.clock.run(reconcile(fleet, { signal: new AbortController().signal, limitMs: 1_000 }));
+  const warnings = async () => (await world.state.events({})).filter(({ type }) => type === "warning").map(({ data }) => data);
+  world.cloud.reclaim(first?.id ?? "", 10_000);
+  await world.clock.pass(15_000);
+  await pass();
+  await world.clock.pass(60_000);
+  await pass();
+  expect(world.cloud.living().map(({ id, state }) => [id === first?.id, state])).toEqual([[false, "running"]]);
+  expect([asked, await warnings()]).toEqual([0, []]);
+  await world.clock.pass(1_800_000);
+  await pass();
+  const said = await warnings();
+  expect(said).toEqual([expect.objectContaining({ guard: "overdue", message: expect.stringContaining(`may bill: ${givenUp}`) })]);
+  expect((await world.state.instances())[0]).toMatchObject({ state: "provisioning", reason: `not serving: ${givenUp}` });
+  await world.clock.pass(7_200_000);
+  await pass();
+  expect(await warnings()).toEqual(said);
+  expect(asked).toBe(1);
+  // Somebody has mended it: it serves, and nothing of that is left.
+  await world.clock.run(reconcile(base, { signal: new AbortController().signal, limitMs: 1_000 }));
+  expect((await world.state.instances())[0]).toMatchObject({ state: "running", reason: null });
+});
