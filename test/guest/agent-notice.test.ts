@@ -106,7 +106,7 @@ describe.concurrent("a notice on the machine", { timeout: 120_000 }, () => {
     writeFileSync(state, "early");
     machine.boot(saves);
     await running(machine);
-    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(30) });
+    machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline: inSeconds(40) });
     await eventually("the first state, sealed", () => newestSays(machine, "early"));
     writeFileSync(state, "late");
     await eventually("the last state, sealed", () => newestSays(machine, "late"));
