@@ -285,8 +285,10 @@ function lostAnswers(current: () => Bench): void {
   });
 
   test("a destroy whose answer is lost is ambiguous, and may be sent again", async () => {
-    const { provider, controls, context, spec, over } = current();
+    const { provider, controls, context, spec, reach, over } = current();
     const { providerId } = await provider.launch(spec("t-1"), context);
+    // Verda ends no machine that is just being made.
+    await reach(providerId, "running");
     await controls.loseAnswer("destroy");
     const failure = await provider.destroy(providerId, context).catch((error: unknown) => error);
     expect(isFault(failure, "ambiguous")).toBe(true);

@@ -5,7 +5,7 @@ import { eventText } from "../../output/event-text.ts";
 import { eventJson } from "../../output/json.ts";
 import { type LiveFrame, liveFrame } from "../../output/live-frame.ts";
 import { watchView } from "../../output/watch-frame.ts";
-import { stripControl } from "../../platform/terminal.ts";
+import { safeLine, stripControl } from "../../platform/terminal.ts";
 import type { CommandContext } from "../command.ts";
 import { refreshSshConfig } from "../config/ssh-blocks.ts";
 import { instanceRows } from "../fleet-context.ts";
@@ -78,7 +78,7 @@ async function draw(watching: Watching, live: LiveFrame, events: readonly FleetE
       ...lines(head).map((line) => painter.dim(line)),
       "",
       table,
-      ...notes.flatMap((note) => lines(stripControl(note)).map((line) => painter.yellow(line))),
+      ...notes.flatMap((note) => lines(safeLine(note)).map((line) => painter.yellow(line))),
       ...(events.length === 0 ? [] : ["", ...events.map((event) => eventText(event, painter, world.clock.now()))]),
       ...(talk.length === 0 ? [] : ["", ...talk.map((line) => painter.dim(stripControl(line)))]),
     ].join("\n"),
