@@ -210,8 +210,12 @@ async function settleHeld(fleet: Fleet, first: InstanceRecord, settling: Settlin
     // Our own note is one change of the record and none of its machine: nobody need be asked about that again.
     if (outcome.kind === "again" && outcome.isNote === true) known = { ...record, version: record.version + 1 };
     else fresh = undefined;
-    if (outcome.kind === "stuck")
+    if (outcome.kind === "stuck") {
+      // What somebody wished meanwhile is another thing to try, and not to be remembered as what failed.
+      const wished = await fleet.state.instance(first.id);
+      if (wished !== undefined && (wished.desired !== record.desired || wished.skipSnapshot !== record.skipSnapshot)) continue;
       return { instance: first.name, outcome: "stuck", why: messageOf(outcome.problem), problem: outcome.problem };
+    }
     // Whoever did not answer for everything is not asked again and again for one.
     if (typeof listing === "string")
       return { instance: first.name, outcome: "waiting", why: `${first.provider} does not answer`, problem: null };

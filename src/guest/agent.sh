@@ -1275,7 +1275,7 @@ answer_hook() {
   if [ "$next_hook" -lt "$took" ]; then
     next_hook=99999
   elif [ "$next_hook" -gt "${SPOT_SET_EVERY:-99999}" ]; then
-    next_hook=$SPOT_SET_EVERY
+    next_hook=${SPOT_SET_EVERY:-99999}
   fi
   next_hook=$((now + next_hook))
 }
@@ -1302,18 +1302,17 @@ verb__respond() {
     # The first at once; then ever closer together towards the deadline, and one as late as a seal is sure to fit.
     if [ "$now" -ge "$next_seal" ] || { [ "$left" -le $((reserve + 1)) ] && [ "$left" -ge "$reserve" ]; }; then
       next_seal=$((now + 1))
-      if lock seal $((now + 10)); then
-        fit_before=$begins
-        seal notice || [ "$fit_before" = false ] || say "not sealed: $refusal"
-        unlock seal
-        case $begins$sealed in
-        false*) next_seal=$((now + 5)) ;;
-        *'"unchanged":false'*)
-          plan "$fit_until"
-          next_seal=$((now + 2 + left / 4))
-          ;;
-        esac
-      fi
+      lock seal $((now + 10)) || continue
+      fit_before=$begins
+      seal notice || [ "$fit_before" = false ] || say "not sealed: $refusal"
+      unlock seal
+      case $begins$sealed in
+      false*) next_seal=$((now + 5)) ;;
+      *'"unchanged":false'*)
+        plan "$fit_until"
+        next_seal=$((now + 2 + left / 4))
+        ;;
+      esac
     fi
     [ "$left" -ge "$reserve" ] || [ "$begins" = false ] || break
     nap 0.5

@@ -79,14 +79,20 @@ test.each([
   expect(await warnings(world)).toEqual([]);
 });
 
-test("when that one fails, nothing is put off any more, and it is said", async () => {
-  const { world, fleet, asked } = await serving((before) => (before === 0 ? undefined : FULL), { downMs: 90_000 });
-  await world.clock.run(hibernate(fleet));
-  const [record] = await world.state.instances();
-  expect(record).toMatchObject({ state: "hibernated", sealedAsleep: false });
-  expect(asked).toHaveLength(2);
-  expect(await warnings(world)).toEqual([expect.stringContaining("not sealed: ")]);
-});
+test.each([false, true])(
+  "when that one fails, nothing is put off any more, and it is said once an hour (said before: %s)",
+  async (isSaid) => {
+    const { world, fleet, asked } = await serving((before) => (before === 0 ? undefined : FULL), { downMs: 90_000 });
+    const said = { guard: "unsealed", message: "not sealed: as before" };
+    const event = { at: world.clock.now(), type: "warning", instance: "train", provider: "paper", data: said } as const;
+    await world.state.commit({ events: isSaid ? [event] : [] });
+    await world.clock.run(hibernate(fleet));
+    const [record] = await world.state.instances();
+    expect(record).toMatchObject({ state: "hibernated", sealedAsleep: false });
+    expect(asked).toHaveLength(2);
+    expect(await warnings(world)).toEqual([isSaid ? said.message : expect.stringContaining("is not sealed: ")]);
+  },
+);
 
 const HOUR_MS = 3_600_000;
 

@@ -95,3 +95,38 @@ test("a failure that took longer than a pass waits is said in every pass, and tr
     await world.state.close();
   }
 });
+
+test("a wish that comes while something fails is answered at once, and not remembered as what failed", async () => {
+  const world = await paperWorld();
+  const { fleet: paper } = world.start();
+  const { capabilities } = world.cloud.provider;
+  const provider: Provider = {
+    ...world.cloud.provider,
+    capabilities: { ...capabilities, machine: { ...capabilities.machine, kind: "vm" }, listEvery: { ms: 600_000, why: "its rate limit" } },
+  };
+  const fleet: Fleet = {
+    ...paper,
+    provider: async () => provider,
+    guest: {
+      ...paper.guest,
+      async snapshot() {
+        await world.clock.sleep(3_000);
+        const record = await world.state.instanceByName("train");
+        if (record !== undefined) await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
+        return { kind: "failed", why: "no room on the volume" };
+      },
+    },
+  };
+  try {
+    const record = await world.clock.run(up(fleet, paperSpec()));
+    await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: false });
+    const pace = ownPace(world.clock);
+    for (let passes = 0; passes < 30; passes++) {
+      await world.clock.run(reconcile(fleet, { signal, limitMs: 2_000, pace }));
+      await world.clock.pass(1_000);
+    }
+    expect((await world.state.instance(record.id))?.state).toBe("gone");
+  } finally {
+    await world.state.close();
+  }
+});

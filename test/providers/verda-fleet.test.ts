@@ -1,7 +1,10 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import type { Fleet } from "../../src/fleet/fleet.ts";
 import { askProviders, orphansAmong } from "../../src/fleet/orphans/orphan-search.ts";
+import { isRootKept } from "../../src/fleet/orphans/strays.ts";
 import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import type { ProviderInstance } from "../../src/providers/provider.ts";
 import { verdaProvider } from "../../src/providers/verda/provider.ts";
 import type { VerdaSwitches } from "../clouds/verda/switches.ts";
 import { type FakeVerda, fakeVerda } from "../clouds/verda/verda.ts";
@@ -30,6 +33,10 @@ async function fleetAtVerda(switches: Partial<VerdaSwitches> = {}) {
       .filter(({ method, path }) => method === "POST" && path === "/v1/instances")
       .map((request) => request.json() as Readonly<Record<string, unknown>>);
   return { world, fake, fleet, creates, run: <Result>(work: Promise<Result>) => world.clock.run(work) };
+}
+
+async function look(fleet: Fleet): Promise<readonly ProviderInstance[]> {
+  return (await fleet.provider("verda")).list({ signal });
 }
 
 describe("the fleet at Verda", () => {
@@ -82,6 +89,30 @@ describe("the fleet at Verda", () => {
     expect(fake.living()).toEqual([]);
     // The data alone, and nothing of it in the trash.
     expect(fake.volumes().map(({ isRoot, inTrash }) => [isRoot, inTrash])).toEqual([[false, false]]);
+  });
+
+  test("a machine that is only ordered, put back to sleep, leaves the root disk that it was ordered with", async () => {
+    const { fake, fleet, world, creates, run } = await fleetAtVerda();
+    const first = await run(up(fleet, world.spec));
+    const listed = (await run(look(fleet))).find(({ providerId }) => providerId === first.providerId);
+    const asleep = await run(putToSleep(fleet, first, limits));
+    const root = fake.volumes().find(({ isRoot }) => isRoot)?.providerId;
+    fake.switches.holdAt = "ordered";
+    const late = run(wakeUp(fleet, asleep, { signal, capMs: 60_000, sleepLimitMs: HOUR_MS }));
+    await expect(late).rejects.toMatchObject({ exit: 124 });
+    expect(creates()[1]).toMatchObject({ image: root });
+    expect([fake.living(), fake.volumes().filter(({ isRoot, inTrash }) => isRoot && !inTrash)]).toMatchObject([[], [{ providerId: root }]]);
+    const again = await fleet.state.instance(asleep.id);
+    if (again === undefined) throw new Error("no record");
+    // A stray says no more of its disk; the promise that it came from does.
+    if (listed === undefined) throw new Error("not listed");
+    const ordered = { ...listed, rootVolumeId: null };
+    expect(await isRootKept(fleet, "verda", ordered)).toBe(true);
+    fake.switches.holdAt = null;
+    const awake = await run(wakeUp(fleet, again, { signal, capMs: HOUR_MS, sleepLimitMs: HOUR_MS }));
+    expect([awake.state, creates()[2]?.["image"]]).toEqual(["running", root]);
+    await run(takeDown(fleet, awake, limits));
+    expect(await isRootKept(fleet, "verda", ordered)).toBe(false);
   });
 
   test.each([

@@ -4,6 +4,7 @@ import type { InstanceRecord } from "../../state/records.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { whileHolding } from "../leases/lease.ts";
 import type { Listing } from "../observe.ts";
+import { rootOf } from "../volumes/root-volume.ts";
 import { booksOf } from "./orphan-search.ts";
 import { explain, machineResource, placeKey, shouldBeOver, snapshotResource, volumeResource } from "./orphans.ts";
 
@@ -135,8 +136,16 @@ async function endStray(fleet: Fleet, provider: Provider, listed: ProviderInstan
   return true;
 }
 
-/** A root disk that was kept for a living record must not go with a machine that took it by accident. */
-export async function isRootKept(fleet: Fleet, provider: string, { rootVolumeId }: ProviderInstance): Promise<boolean> {
+/**
+ * A root disk that was kept for a living record must not go with a machine that took it by accident. One that is only ordered
+ * does not say which disk it boots from: then its promise says for whom it was, and that one's disk stays.
+ */
+export async function isRootKept(fleet: Fleet, provider: string, { rootVolumeId, token }: ProviderInstance): Promise<boolean> {
+  if (rootVolumeId === null) {
+    const promise = token === null ? undefined : await fleet.state.intentByToken(token);
+    const owner = promise?.instanceId == null ? undefined : await fleet.state.instance(promise.instanceId);
+    return owner !== undefined && (await rootOf(fleet, owner)) !== undefined;
+  }
   const living = await fleet.state.volumes();
   return living.some((volume) => volume.provider === provider && volume.providerId === rootVolumeId);
 }

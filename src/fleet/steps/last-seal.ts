@@ -63,7 +63,7 @@ async function sealAgain(fleet: Fleet, record: InstanceRecord, instance: Provide
   const outlook = { ...record.outlook, sealedAgainAt: fleet.clock.now() };
   if (typeof sealed === "boolean") return { sealed, outlook, events: [] };
   const message = `its end was put off, and what it has done since its last checkpoint is not sealed: ${sealed}`;
-  return { sealed: false, outlook, events: [warned(fleet, record, message)] };
+  return { sealed: false, outlook, events: (await isNews(fleet, record)) ? [warned(fleet, record, message)] : [] };
 }
 
 function warned(fleet: Fleet, record: InstanceRecord, message: string): NewEvent {
@@ -85,14 +85,17 @@ async function unsealedEnd(fleet: Fleet, record: InstanceRecord, why: string): P
   };
 }
 
+async function isNews(fleet: Fleet, { name }: InstanceRecord): Promise<boolean> {
+  const told = await fleet.state.events({ instances: [name], since: fleet.clock.now() - SAID_AGAIN_MS });
+  return !told.some(({ type, data }) => type === "warning" && data["guard"] === "unsealed");
+}
+
 /** That it goes on running against the wish is written down, also where nobody waits for an answer; not at every look. */
 async function noteUnsealed(fleet: Fleet, record: InstanceRecord, why: string): Promise<void> {
   const now = fleet.clock.now();
-  const told = await fleet.state.events({ instances: [record.name], since: now - SAID_AGAIN_MS });
-  const isNews = !told.some(({ type, data }) => type === "warning" && data["guard"] === "unsealed");
   const what = record.desired === "gone" ? "end" : "sleep";
   const asWished = record.reason === null ? "" : ` (${record.reason})`;
-  const events = isNews
+  const events = (await isNews(fleet, record))
     ? [warned(fleet, record, `it is to ${what}${asWished}, and goes on running and billing: the checkpoint failed: ${why}`)]
     : [];
   // Its TTL holds whatever else was asked of it.

@@ -28,7 +28,12 @@ export async function keptRoot(
 ): Promise<KeptRoot | null> {
   const provider = await fleet.provider(record.provider);
   const { rootVolumeId } = instance;
-  if (!provider.capabilities.keepsRoot || rootVolumeId === null) return null;
+  if (!provider.capabilities.keepsRoot) return null;
+  if (rootVolumeId === null) {
+    // A machine that is only ordered does not say yet which disk it boots from: the one that it was ordered with.
+    const ordered = await rootOf(fleet, record);
+    return ordered === undefined ? null : { volume: ordered, ledger: [] };
+  }
   const living = await fleet.state.volumes();
   const known = living.find((volume) => volume.provider === record.provider && volume.providerId === rootVolumeId);
   if (known !== undefined) return { volume: known, ledger: [] };
