@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
@@ -81,6 +81,20 @@ describe.concurrent("a checkpoint and the time there is", { timeout: 90_000 }, (
     notice(machine, 60);
     await eventually("a checkpoint", async () => ((await ids(machine)).length > 0 ? true : undefined));
     expect(await fitOf(machine)).toMatchObject({ fits: false, begun: true, stands: null });
+  });
+
+  test("a seal under way is waited for, however little time is left by reckoning", async (context) => {
+    const machine = await start(context);
+    slow(machine, 1);
+    write(machine, "work", 100_000);
+    const lock = join(machine.root, "run/spot/seal.lock");
+    symlinkSync(String(process.pid), lock);
+    notice(machine, 60);
+    await eventually("the notice", () => (existsSync(join(machine.root, "run/spot/notice.json")) ? true : undefined));
+    // Longer than it waits for the other one at a time.
+    await systemClock.sleep(14_000, context.signal);
+    rmSync(lock);
+    await eventually("a checkpoint", async () => ((await ids(machine)).length > 0 ? true : undefined));
   });
 
   test("the hook runs all the same, and when it makes the work smaller that is sealed at once", async (context) => {
