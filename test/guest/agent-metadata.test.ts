@@ -55,7 +55,10 @@ async function working({ onTestFinished }: TestContext, cloud: MetadataKind, wan
   machine.attach("nvme1n1", disk, { serial: SERIAL });
   expect((await machine.verb("volume", `serial:${SERIAL}`)).stdout).toBe('{"mounted":true,"device":"/dev/nvme1n1","formatted":true}\n');
   await eventually("the workload's file", () => (existsSync(join(machine.lib, "checkpoint/STEP")) ? true : undefined));
-  await eventually("a first question", () => (service.requests.some(({ status }) => status === 404 || status === 200) ? true : undefined));
+  // Not the one for a token: a notice that comes before the first answer is heard by the first question.
+  await eventually("a first question", () =>
+    service.requests.some(({ method, status }) => method !== "PUT" && (status === 404 || status === 200)) ? true : undefined,
+  );
   return { machine, service, disk };
 }
 
@@ -121,10 +124,9 @@ describe.skipIf(!CAN_ASK).concurrent("EC2", () => {
       expect(hooks(machine)).toEqual([`${epoch(deadline)} notice`]);
       expect(await notice(machine)).toMatchObject({ kind: "reclaim", deadline: epoch(deadline) });
       expect(await verifyCheckpoint(join(disk.files, "spot/checkpoints", checkpoint.id))).toMatchObject({ ok: true });
-      // Version 2 only: one token, and nothing without it.
-      expect(asked(service, TOKEN, "PUT").map(({ headers, status }) => [headers["x-aws-ec2-metadata-token-ttl-seconds"], status])).toEqual([
-        ["21600", 200],
-      ]);
+      // Version 2 only: a token, and nothing without it. On a busy computer its first answer may come too late for whoever asked.
+      for (const { headers, status } of asked(service, TOKEN, "PUT"))
+        expect([headers["x-aws-ec2-metadata-token-ttl-seconds"], status]).toEqual(["21600", 200]);
       expect(service.requests.filter(({ status }) => status === 401)).toEqual([]);
       expect(new Set(service.requests.map(({ path }) => path))).toEqual(new Set([TOKEN, ACTION, REBALANCE]));
     },
