@@ -28,6 +28,7 @@ const project = (
     // A process for many files: to load what they test once more for each of them costs a third of all seconds.
     isolate: false,
     retry: name === "sweep" ? 0 : AGAIN,
+    expect: { poll: { timeout: testTimeout / 2 } },
     env: { ...QUIET, ...more.env },
   },
 });

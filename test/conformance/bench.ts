@@ -5,7 +5,7 @@ import type { ProviderUnderTest } from "./suite.ts";
 
 /** A key of the right form whose private half nobody has. */
 const SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUm spot";
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 45_000;
 const POLL_MS = 20;
 
 /** A provider's waits between two tries, or two looks, take a tenth of their time; its deadlines stay what they are. */

@@ -3,21 +3,23 @@ import type { Fleet } from "../../src/fleet/fleet.ts";
 import { ownPace } from "../../src/fleet/hearing/pace.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { wish } from "../../src/fleet/wish.ts";
-import type { Provider } from "../../src/providers/provider.ts";
-import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
+import type { Capabilities, Provider } from "../../src/providers/provider.ts";
+import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";
 
 const signal = new AbortController().signal;
+
+/** The world's cloud, but that its machines are VMs. */
+function withVms({ cloud }: PaperWorld, capabilities: Partial<Capabilities>, machine: Partial<Capabilities["machine"]> = {}): Provider {
+  const own = cloud.provider.capabilities;
+  return { ...cloud.provider, capabilities: { ...own, ...capabilities, machine: { ...own.machine, kind: "vm", ...machine } } };
+}
 
 test("volumes that take minutes to read keep no pass of a watch, and each is read once at a time", async () => {
   const world = await paperWorld();
   const { fleet: paper } = world.start();
   let readings = 0;
-  const { capabilities } = world.cloud.provider;
-  const provider: Provider = {
-    ...world.cloud.provider,
-    capabilities: { ...capabilities, machine: { ...capabilities.machine, kind: "vm", notices: "controller" } },
-  };
+  const provider = withVms(world, {}, { notices: "controller" });
   const fleet: Fleet = {
     ...paper,
     provider: async () => provider,
@@ -54,12 +56,7 @@ test("volumes that take minutes to read keep no pass of a watch, and each is rea
 test("a failure that took longer than a pass waits is said in every pass, and tried again at the pace of the list", async () => {
   const world = await paperWorld();
   const { fleet: paper } = world.start();
-  const { capabilities } = world.cloud.provider;
-  const machine = { ...capabilities.machine, kind: "vm" as const };
-  const provider: Provider = {
-    ...world.cloud.provider,
-    capabilities: { ...capabilities, machine, listEvery: { ms: 30_000, why: "its rate limit" } },
-  };
+  const provider = withVms(world, { listEvery: { ms: 30_000, why: "its rate limit" } });
   let seals = 0;
   const fleet: Fleet = {
     ...paper,
@@ -99,11 +96,7 @@ test("a failure that took longer than a pass waits is said in every pass, and tr
 test("a wish that comes while something fails is answered at once, and not remembered as what failed", async () => {
   const world = await paperWorld();
   const { fleet: paper } = world.start();
-  const { capabilities } = world.cloud.provider;
-  const provider: Provider = {
-    ...world.cloud.provider,
-    capabilities: { ...capabilities, machine: { ...capabilities.machine, kind: "vm" }, listEvery: { ms: 600_000, why: "its rate limit" } },
-  };
+  const provider = withVms(world, { listEvery: { ms: 600_000, why: "its rate limit" } });
   const fleet: Fleet = {
     ...paper,
     provider: async () => provider,

