@@ -32,6 +32,7 @@ async function start(
   settings: Partial<AgentSettings> = {},
   { shell = ["sh"], path }: MachineOptions = {},
   before = 'echo "0"',
+  whoBefore = "",
 ): Promise<Idle> {
   const folder = mkdtempSync(join(tmpdir(), "spot-idle-"));
   const bin = join(folder, "fakes");
@@ -44,7 +45,7 @@ async function start(
   const clock = (seconds: number) =>
     put("date", program(`[ "$*" != +%s ] || exec echo $(($(${realDate()} +%s) + ${seconds}))\nexec ${realDate()} "$@"`));
   gpus(before);
-  people("");
+  people(whoBefore);
   const rest = path === undefined ? (process.env["PATH"] ?? "") : makePath(folder, shell, path);
   const machine = makeRented(CONTAINER, { env: { PATH: `${bin}:${shims}:${rest}` } });
   context.onTestFinished(() => {
@@ -72,6 +73,8 @@ async function start(
 const realDate = () => ["/bin/date", "/usr/bin/date"].find(existsSync) ?? "date";
 /** More looks than the idle time has. */
 const LONG = 5;
+/** GPUs that work: nothing is idle until the test has made what it needs. */
+const BUSY = "echo 95";
 
 // Much of it is waiting.
 describe.concurrent("idle", { timeout: 120_000 }, () => {
@@ -107,8 +110,7 @@ describe.concurrent("idle", { timeout: 120_000 }, () => {
   });
 
   test("without a GPU to ask, its exit and the logins tell", async (context) => {
-    const { machine, people, expired, phase } = await start(context, {}, {}, "exit 9");
-    people("ada pts/0 2026-11-21 17:00\n");
+    const { machine, people, expired, phase } = await start(context, {}, {}, "exit 9", "ada pts/0 2026-11-21 17:00\n");
     await eventually("that somebody is seen", async () => ((await machine.status()).idle?.logins === 1 ? true : undefined));
     await systemClock.sleep(3_500);
     expect(await phase()).toBe("exited");
@@ -150,13 +152,15 @@ describe.concurrent("idle", { timeout: 120_000 }, () => {
   });
 
   test("an open exec keeps it, and so does whoever came by SSH for more than a verb of ours", async (context) => {
-    const { machine, looks, phase, expired } = await start(context);
+    const { machine, gpus, looks, phase, expired } = await start(context, {}, {}, BUSY);
     const session: ChildProcess = spawn("sh", [join(machine.lib, "agent.sh"), "exec", "--", "sleep", "1000"], {
       env: machine.env,
       detached: true,
       stdio: "ignore",
     });
     context.onTestFinished(() => killGroup(session.pid ?? 0));
+    await looks(LONG);
+    gpus("echo 0");
     await looks(LONG);
     expect(await phase()).toBe("exited");
     const process = (pid: number, words: string) => {
@@ -178,9 +182,10 @@ describe.concurrent("idle", { timeout: 120_000 }, () => {
   });
 
   test("nothing ends while a checkpoint is being sealed; a lock that a dead process left does not count", async (context) => {
-    const { machine, looks, phase, expired } = await start(context);
+    const { machine, gpus, looks, phase, expired } = await start(context, {}, {}, BUSY);
     const lock = join(machine.root, "run/spot/seal.lock");
     symlinkSync(String(process.pid), lock);
+    gpus("echo 0");
     await looks(LONG);
     expect(await phase()).toBe("exited");
     const gone = spawn("true");

@@ -1,6 +1,6 @@
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { readCatalogue } from "../../src/checkpoints/catalogue.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -11,6 +11,8 @@ const open: Machine[] = [];
 afterEach(async () => {
   for (const machine of open.splice(0)) await machine.close();
 });
+
+const partialsOf = ({ sealedFolder }: Machine) => readdirSync(sealedFolder).filter((name) => name.startsWith(".partial-"));
 
 /** `npm run test:shells` takes more of them. */
 const KILLS = process.env["SPOT_TEST_SHELLS"] === "all" ? 45 : 15;
@@ -32,10 +34,14 @@ test(`kill -9 in the middle of ${KILLS} seals leaves only checkpoints that verif
   const verified = new Set<string>();
   for (let kill = 0; kill < KILLS; kill++) {
     writeFileSync(join(machine.checkpointFolder, "STEP"), `${kill}`);
+    const before = new Set(partialsOf(machine));
+    const begun = () => partialsOf(machine).some((name) => !before.has(name));
     const seal = spawnMarked(machine, ["snapshot", "manual"]);
-    await systemClock.sleep(rng.next() * sealMs);
+    // Every other one as soon as it writes, however slow this computer is at the moment.
+    if (kill % 2 === 1) await vi.waitUntil(begun, { timeout: 10_000, interval: 1 }).catch(() => undefined);
+    else await systemClock.sleep(rng.next() * sealMs);
     await seal.kill();
-    if (readdirSync(machine.sealedFolder).some((name) => name.startsWith(".partial-"))) partials += 1;
+    if (begun()) partials += 1;
     const { sealed, damaged } = await readCatalogue(machine.volume);
     expect(damaged, `seed ${seed}, kill ${kill}`).toEqual([]);
     for (const { id } of sealed) {

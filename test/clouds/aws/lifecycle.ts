@@ -85,7 +85,9 @@ async function enter(state: AwsState, instance: FakeInstance, to: InstanceStateN
     instance.address = `54.${200 + (instance.seq % 50)}.${instance.seq % 250}.7`;
   } else {
     instance.address = null;
-    holdStock(state, instance, false);
+    // What EC2 has taken away is with somebody else.
+    if (to === "stopped" && instance.interruptedByEc2) instance.holdsStock = false;
+    else holdStock(state, instance, false);
   }
   if (to === "stopped" && instance.interruptedByEc2) instance.restartAt = at + state.delays.restart;
   if (to !== "terminated") return;
