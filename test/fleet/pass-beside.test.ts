@@ -15,23 +15,22 @@ function withVms({ cloud }: PaperWorld, capabilities: Partial<Capabilities>, mac
   return { ...cloud.provider, capabilities: { ...own, ...capabilities, machine: { ...own.machine, kind: "vm", ...machine } } };
 }
 
+function fleetWith(paper: Fleet, provider: Provider, guest: Partial<Fleet["guest"]>): Fleet {
+  return { ...paper, provider: async () => provider, guest: { ...paper.guest, ...guest } };
+}
+
 test("volumes that take minutes to read keep no pass of a watch, and each is read once at a time", async () => {
   const world = await paperWorld();
   const { fleet: paper } = world.start();
   let readings = 0;
   const provider = withVms(world, {}, { notices: "controller" });
-  const fleet: Fleet = {
-    ...paper,
-    provider: async () => provider,
-    guest: {
-      ...paper.guest,
-      async sealed() {
-        readings += 1;
-        await world.clock.sleep(120_000);
-        return [];
-      },
+  const fleet = fleetWith(paper, provider, {
+    async sealed() {
+      readings += 1;
+      await world.clock.sleep(120_000);
+      return [];
     },
-  };
+  });
   try {
     const record = await world.clock.run(up(fleet, paperSpec()));
     await world.clock.pass(5_000);
@@ -58,18 +57,13 @@ test("a failure that took longer than a pass waits is said in every pass, and tr
   const { fleet: paper } = world.start();
   const provider = withVms(world, { listEvery: { ms: 30_000, why: "its rate limit" } });
   let seals = 0;
-  const fleet: Fleet = {
-    ...paper,
-    provider: async () => provider,
-    guest: {
-      ...paper.guest,
-      async snapshot() {
-        seals += 1;
-        await world.clock.sleep(3_000);
-        return { kind: "failed", why: "no room on the volume" };
-      },
+  const fleet = fleetWith(paper, provider, {
+    async snapshot() {
+      seals += 1;
+      await world.clock.sleep(3_000);
+      return { kind: "failed", why: "no room on the volume" };
     },
-  };
+  });
   try {
     const record = await world.clock.run(up(fleet, paperSpec()));
     await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: false });
@@ -97,19 +91,14 @@ test("a wish that comes while something fails is answered at once, and not remem
   const world = await paperWorld();
   const { fleet: paper } = world.start();
   const provider = withVms(world, { listEvery: { ms: 600_000, why: "its rate limit" } });
-  const fleet: Fleet = {
-    ...paper,
-    provider: async () => provider,
-    guest: {
-      ...paper.guest,
-      async snapshot() {
-        await world.clock.sleep(3_000);
-        const record = await world.state.instanceByName("train");
-        if (record !== undefined) await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
-        return { kind: "failed", why: "no room on the volume" };
-      },
+  const fleet = fleetWith(paper, provider, {
+    async snapshot() {
+      await world.clock.sleep(3_000);
+      const record = await world.state.instanceByName("train");
+      if (record !== undefined) await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
+      return { kind: "failed", why: "no room on the volume" };
     },
-  };
+  });
   try {
     const record = await world.clock.run(up(fleet, paperSpec()));
     await wish(fleet, record.id, { desired: "hibernated", skipSnapshot: false });
