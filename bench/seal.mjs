@@ -3,7 +3,7 @@
 // The folder (default: the system's temporary one) must be on the disk to be measured and have 7 GB free.
 import { spawnSync } from "node:child_process";
 import { randomFillSync } from "node:crypto";
-import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -15,7 +15,12 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 const scale = Number(values.scale);
 const base = mkdtempSync(join(positionals[0] ?? tmpdir(), "spot-bench-seal-"));
-const agent = new URL("../src/guest/agent.sh", import.meta.url);
+const parts = new URL("../src/guest/agent/", import.meta.url);
+const agent = readFileSync(new URL("parts", parts), "utf8")
+  .trim()
+  .split("\n")
+  .map((name) => readFileSync(new URL(name, parts), "utf8"))
+  .join("\n");
 
 function writeBigFiles(folder) {
   const chunk = Buffer.allocUnsafe(4 * 1024 * 1024);
@@ -50,7 +55,7 @@ function makeMachine(name, write) {
   const library = join(root, "var/lib/spot");
   for (const folder of [join(library, "checkpoint"), join(root, "run/spot"), join(root, "data"), join(root, "copies")])
     mkdirSync(folder, { recursive: true });
-  cpSync(agent, join(library, "agent.sh"));
+  writeFileSync(join(library, "agent.sh"), agent);
   writeFileSync(join(library, "settings.env"), "SPOT_SET_INSTANCE=bench\nSPOT_SET_VOLUME_MOUNT=/data\n");
   writeFileSync(join(root, "run/spot/agent-pid"), `${process.pid}\n`);
   write(join(library, "checkpoint"));

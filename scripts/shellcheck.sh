@@ -3,8 +3,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 command -v shellcheck >/dev/null || { echo 'shellcheck is not installed' >&2; exit 1; }
-shellcheck -s sh src/guest/agent.sh scripts/*.sh examples/*/*.sh test/clouds/shims/*
+# The agent's parts know of each other, so they are checked as the one program that they become.
+agent=$(mktemp)
+trap 'rm -f "$agent"' EXIT
+while read -r part; do
+  cat "src/guest/agent/$part"
+  echo
+done <src/guest/agent/parts >"$agent"
+shellcheck -s sh "$agent" scripts/*.sh examples/*/*.sh test/clouds/shims/*
 for shell in dash 'busybox sh' 'bash --posix'; do
   # shellcheck disable=SC2086 # words of a command
-  if command -v ${shell%% *} >/dev/null; then $shell -n src/guest/agent.sh; else echo "not installed, not tried: $shell" >&2; fi
+  if command -v ${shell%% *} >/dev/null; then $shell -n "$agent"; else echo "not installed, not tried: $shell" >&2; fi
 done

@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readAgent } from "../guest/agent-source.ts";
 import { bootScript } from "../guest/boot-script.ts";
 import type { GuestPeers } from "../guest/peers-at-boot.ts";
 import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
@@ -205,7 +204,7 @@ async function bootScriptFor(
   const [volume] = record.volumes;
   // A container has nobody but its boot script to let us in; into a vm the cloud does.
   const authorizedKey = machine.kind === "container" ? await ensureSshKey(sshAccess(world), world.signal) : null;
-  const source = await readFile(join(world.packageRoot, "src", "guest", "agent.sh"), "utf8");
+  const source = await readAgent(world.packageRoot);
   return bootScript(
     {
       machine,

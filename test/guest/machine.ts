@@ -4,13 +4,15 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readAgent } from "../../src/guest/agent-source.ts";
 import { type AgentSettings, bootScript } from "../../src/guest/boot-script.ts";
 import { type GuestStatus, parseGuestStatus } from "../../src/guest/protocol.ts";
 import { runAgentVerb } from "../../src/guest/run-verb.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import type { Reach } from "../../src/providers/provider.ts";
 
-export const agentSource = readFileSync(new URL("../../src/guest/agent.sh", import.meta.url), "utf8");
+export const agentSource = await readAgent(fileURLToPath(new URL("../..", import.meta.url)));
 
 export const noSettings: AgentSettings = {
   machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },

@@ -1,0 +1,30 @@
+# The agent: what is sealed on the volume.
+
+verb_sealed() {
+  require_volume
+  # Once for all of them.
+  choose_hasher plain
+  sealed_rows=
+  for folder in "$SEALED"/c-*; do
+    id=${folder##*/}
+    case $id in c-*[!0-9A-Za-z-]*) continue ;; esac
+    manifest_whole "$folder/MANIFEST" && sealed_rows="{$(manifest_json "$folder/MANIFEST" "$id")}${sealed_rows:+,$sealed_rows}"
+  done
+  printf '{"sealed":[%s]}\n' "$sealed_rows"
+}
+
+verb_verify() {
+  require_checkpoint "${1-}"
+  begin_work || fail "no space to work in: $RUN"
+  : >"$WORK/different"
+  if ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
+    fail "checkpoint $1 does not verify: $(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $0 }' "$WORK/different")"
+  fi
+  printf '{%s}\n' "$(manifest_json "$SEALED/$1/MANIFEST" "$1")"
+}
+
+verb_pack() {
+  exec 3>&1 >&2
+  require_checkpoint "${1-}"
+  exec tar -cf - -C "$SEALED/$1" MANIFEST data >&3 3>&-
+}

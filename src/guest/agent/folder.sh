@@ -1,0 +1,109 @@
+# The agent: what a folder holds.
+
+# describe FOLDER LIST: one sorted line an entry: path, kind, mode, size, mtime, identity; tabs between them.
+# In paths, backslash, newline and tab are written \\, \n and \t.
+describe() {
+  (cd "$1" && stat_all) >"$2.raw" || return 1
+  awk '
+    function plain(text) {
+      if (text ~ /[\\\t]/) { gsub(/\\/, "&&", text); gsub(/\t/, "\\t", text) }
+      return text
+    }
+    function done() {
+      if (path == "") return
+      kind = substr(field[1], 1, 1)
+      kind = kind == "-" ? "f" : kind
+      size = kind == "f" ? field[3] : 0
+      sub(/\..*/, "", field[4])
+      print path "\t" kind "\t" (field[2] + 0) "\t" size "\t" field[4] "\t" (kind == "d" ? "-" : field[5] "." field[6] "." field[7])
+    }
+    { at = index($0, " .//.")
+      if (at) { done(); split(substr($0, 1, at), field, " "); path = plain(substr($0, at + 6)) }
+      else path = path "\\n" plain($0) }
+    END { done() }' "$2.raw" | sort >"$2"
+}
+
+# hash_tree FOLDER EXPECTED OUT: `path<tab>sha256` for each file of the folder, several at a time.
+hash_tree() {
+  tree_files=$(awk -F "$TAB" '$2 == "f"' "$2" | wc -l)
+  if grep -q '\\n' "$2"; then choose_hasher odd; else choose_hasher plain; fi
+  tree_jobs=$(processors)
+  tree_batch=$((tree_files / (tree_jobs * 4) + 1))
+  [ "$tree_batch" -gt 5000 ] && tree_batch=5000
+  mkdir -p "$3.d" && : >"$3.d/0" || return 1
+  # Each process writes a file of its own: lines of several writers on one pipe could be torn.
+  # shellcheck disable=SC2016 # the variables are the inner shell's
+  (cd "$1" && find .//. -type f -print0 |
+    xargs -0 -n "$tree_batch" -P "$tree_jobs" sh -c 'out=$1 && shift && tool=$1 && shift && $tool "$@" >>"$out/$$"' sh "$3.d" "$HASHER") || return 1
+  awk '
+    function plain(text,   out, c, i) {
+      out = ""
+      for (i = 1; i <= length(text); i++) {
+        c = substr(text, i, 1)
+        if (c == "\t") c = "\\t"
+        else if (c == "\\" && !escaped) c = "\\\\"
+        else if (c == "\\") { i++; c = c substr(text, i, 1); if (c == "\\r") c = "\r" }
+        out = out c
+      }
+      return out
+    }
+    function tidy(text) { return text ~ /[\\\t]/ ? plain(text) : text }
+    function done() { if (sum != "") print path "\t" sum }
+    { at = index($0, ".//./")
+      if (at) {
+        done()
+        escaped = substr($0, 1, 1) == "\\"
+        sum = substr($0, escaped + 1, 64)
+        path = tidy(substr($0, at + 5))
+      } else path = path "\\n" tidy($0) }
+    END { done() }' "$3.d"/* >"$3"
+  rm -rf "$3.d"
+}
+
+# escaped TEXT: as in a manifest.
+escaped() {
+  case $1 in
+    *\\* | *"$NL"* | *"$TAB"*)
+      # The dot keeps a newline at the end from being lost.
+      escaped=$(printf '%s.' "$1" | awk '{ gsub(/\\/, "&&"); gsub(/\t/, "\\t"); if (NR > 1) printf "\\n"; printf "%s", $0 }')
+      escaped=${escaped%.}
+      ;;
+    *) escaped=$1 ;;
+  esac
+}
+
+# link_targets FOLDER: `path<tab>target` for each symbolic link.
+link_targets() {
+  (cd "$1" && find .//. -type l -exec sh "$AGENT" _links {} +)
+}
+
+verb__links() {
+  for link in "$@"; do
+    link_target=$(readlink "$link" && printf .) || return 1
+    link_target=${link_target%.}
+    escaped "${link#.//./}"
+    printf '%s\t' "$escaped"
+    escaped "${link_target%"$NL"}"
+    printf '%s\n' "$escaped"
+  done
+}
+
+# inventory FOLDER OUT EXPECTED: sorted `path kind mode size mtime content`, tabs between; content is the hash of a file,
+# the target of a link, `-` for a folder. EXPECTED lists about what the folder holds, path and kind, to plan by.
+# Fails when a file could not be read.
+inventory() {
+  describe "$1" "$2.list" &
+  inventory_list=$!
+  hash_tree "$1" "$3" "$2.hash"
+  inventory_code=$?
+  wait "$inventory_list" || return 1
+  [ "$inventory_code" -eq 0 ] || return 1
+  : >"$2.link"
+  if awk -F "$TAB" '$2 == "l" { found = 1 } END { exit !found }' "$2.list"; then link_targets "$1" >"$2.link" || return 1; fi
+  awk -F "$TAB" -v OFS="$TAB" '
+    FILENAME == ARGV[1] || FILENAME == ARGV[2] { content[$1] = $2; next }
+    $2 == "d" { print $1, $2, $3, $4, $5, "-"; next }
+    $1 in content { print $1, $2, $3, $4, $5, content[$1]; next }
+    { missing = 1 }
+    END { exit missing }' "$2.hash" "$2.link" "$2.list" >"$2"
+}

@@ -1,0 +1,73 @@
+# The agent: putting a checkpoint back.
+
+# manifest_field FILE NAME
+manifest_field() { sed -n "2,10s/^$2 //p" "$1" | head -n 1; }
+
+# manifest_whole FILE: whether it says of itself what it should.
+manifest_whole() {
+  [ -f "$1" ] && [ "$(head -n 1 "$1")" = spot.manifest/1 ] && [ "$(tail -n 1 "$1")" = "end $(sed '$d' "$1" | hash_stdin)" ]
+}
+
+# matches_manifest FOLDER MANIFEST: whether the folder holds exactly what the manifest lists; says what differs.
+matches_manifest() {
+  sed -e 1,10d -e '$d' "$2" | awk -v OFS="$TAB" '
+    { rest = $0; for (i = 0; i < 5; i++) rest = substr(rest, index(rest, " ") + 1)
+      content = $2
+      if ($1 == "l") { content = substr(rest, index(rest, "\t") + 1); rest = substr(rest, 1, index(rest, "\t") - 1) }
+      print rest, $1, $3, content }' | sort >"$WORK/listed"
+  inventory "$1" "$WORK/found" "$WORK/listed" || { say 'some of its files could not be read'; return 1; }
+  cut -f 1,2,4,6 "$WORK/found" | sort >"$WORK/there"
+  cmp -s "$WORK/listed" "$WORK/there" && return 0
+  sort "$WORK/listed" "$WORK/there" | uniq -u | cut -f 1 | uniq | head -n 5 >"$WORK/different"
+  while IFS= read -r different; do say "  damaged, missing or extra: $different"; done <"$WORK/different"
+  return 1
+}
+
+# manifest_json FILE ID: what a manifest says of its checkpoint, as the inside of a JSON object.
+manifest_json() {
+  awk -v id="$2" -v sha256="$(hash_stdin <"$1")" '
+    function text(value) { gsub(/[^ -~]|["\\]/, "", value); return value == "-" ? "null" : "\"" value "\"" }
+    function number(value) { return value ~ /^[0-9]+$/ ? value : 0 }
+    NR <= 10 { field[NR] = substr($0, index($0, " ") + 1) }
+    NR == 10 { exit }
+    END { printf "\"id\":\"%s\",\"instance\":%s,\"volume\":%s,\"createdAt\":%s,\"reason\":%s,\"step\":%s,\"files\":%s,\"bytes\":%s,\"sha256\":\"%s\"",
+        id, text(field[3]), text(field[4]), number(field[5]), text(field[6]), text(field[7]), number(field[9]), number(field[10]), sha256 }' "$1"
+}
+
+# restore_one ID: puts a checkpoint back, verified as it now lies here.
+restore_one() {
+  from=$SEALED/$1
+  manifest_whole "$from/MANIFEST" || { say "checkpoint $1: its manifest is damaged"; return 1; }
+  discard "$LIB/.restoring"
+  if ! mkdir "$LIB/.restoring" || ! cp -pPR "$from/data/." "$LIB/.restoring/"; then
+    say "checkpoint $1 could not be copied here"
+    return 1
+  fi
+  matches_manifest "$LIB/.restoring" "$from/MANIFEST" || { say "checkpoint $1 does not verify"; return 1; }
+  rmdir "$CKPT" && mv "$LIB/.restoring" "$CKPT"
+}
+
+# restore_newest: 0 when something was put back or there is nothing to put back; 7 when there are checkpoints and none verifies.
+restore_newest() {
+  restored=
+  [ -n "$VOLUME" ] || return 0
+  for stale in "$SEALED"/.partial-*; do discard "$stale"; done
+  damaged=0
+  for candidate in $(for folder in "$SEALED"/c-*; do printf '%s\n' "${folder##*/}"; done | sort -r); do
+    [ -d "$SEALED/$candidate" ] || continue
+    # A damaged manifest may be anyone's: then it is better to stop than to begin again from nothing.
+    if manifest_whole "$SEALED/$candidate/MANIFEST" && [ "$(manifest_field "$SEALED/$candidate/MANIFEST" instance)" != "$SPOT_SET_INSTANCE" ]; then continue; fi
+    if restore_one "$candidate"; then
+      restored=$candidate
+      # What was just put back is sealed already.
+      id=$candidate
+      describe "$CKPT" "$WORK/before" && remember_sealed
+      say "put back $candidate"
+      return 0
+    fi
+    damaged=$((damaged + 1))
+  done
+  [ "$damaged" -eq 0 ] && return 0
+  give_up "$damaged sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies: the workload is not started, nothing is changed"
+  return 7
+}

@@ -1,0 +1,240 @@
+# The agent: sealing.
+
+# The bytes that the entries of list $1 take on a disk with blocks of 4 kB, with the manifest's share.
+space_needed() {
+  awk -F "$TAB" '{ bytes += 512 + length($1); if ($2 == "f") bytes += int(($4 + 4095) / 4096) * 4096; else bytes += 4096 }
+    END { printf "%.0f\n", bytes + 4096 }' "$1"
+}
+
+# space_left: bytes that the volume can still take.
+# shellcheck disable=SC2317 # the embedded cloud has another one
+space_left() { space_free=$(df -Pk "$VOLUME/" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }'); }
+
+# [only process]
+# On the embedded cloud a volume is a folder without a size of its own, and the cloud says how much it may hold.
+space_left() {
+  space_free=$(df -Pk "$VOLUME/" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')
+  if is_number "${SPOT_VOLUME_LIMIT_BYTES-}"; then
+    space_used=$(du -sk "$VOLUME/" 2>/dev/null | awk '{ printf "%.0f\n", $1 * 1024 }')
+    space_limit=$((SPOT_VOLUME_LIMIT_BYTES - space_used))
+    if [ "$space_limit" -lt "$space_free" ]; then space_free=$space_limit; fi
+  fi
+}
+# [end]
+
+full() { refuse "No space left on device: volume ${SPOT_SET_VOLUME_NAME:-$SPOT_SET_VOLUME_MOUNT} has $space_free bytes left, the checkpoint needs ${1:-more}"; }
+
+# A new id sorts after every one on the volume, even when this machine's clock is behind or two fall in one second.
+new_id() {
+  id_stamp=$(date -u +%Y%m%dT%H%M%SZ)
+  id_count=0
+  for id_other in "$SEALED"/c-*; do :; done
+  id_other=${id_other##*/c-}
+  case $id_other in
+    [0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f])
+      id_other_stamp=${id_other%%-*}
+      if [ "$(printf '%s\n%s\n' "$id_stamp" "$id_other_stamp" | sort | tail -n 1)" = "$id_other_stamp" ]; then
+        id_stamp=$id_other_stamp
+        id_other=${id_other#*-}
+        id_count=$((0x${id_other%????} + 1))
+      fi
+      ;;
+  esac
+  id=c-$id_stamp-$(printf '%04x' "$id_count")$(od -An -N2 -tx1 /dev/urandom | tr -d ' \n')
+}
+
+# The workload's own word for how far it is: the first line of a file STEP, made harmless.
+read_step() {
+  step=
+  if [ -f "$1/STEP" ]; then step=$(head -c 256 "$1/STEP" 2>/dev/null | head -n 1 | tr -cd 'A-Za-z0-9._:+/=, -' | cut -c1-64 | sed 's/^ *//; s/ *$//'); fi
+}
+
+# freeze LIST: hard links to the checkpoint folder as it is now, and their list. Links are made one after the other, so
+# a workload that replaces two files may do it in between: what was frozen is compared with what lies there afterwards.
+# A workload that is never still for so long gets files that are each whole.
+freeze() {
+  freeze_try=0
+  while :; do
+    discard "$LIB/.freeze"
+    cp -pPRl "$CKPT" "$LIB/.freeze" 2>/dev/null || return 1
+    describe "$LIB/.freeze" "$1" && describe "$CKPT" "$WORK/live" || return 1
+    cmp -s "$1" "$WORK/live" && return 0
+    freeze_try=$((freeze_try + 1))
+    [ "$freeze_try" -ge "$MOST_TRIES" ] && return 0
+  done
+}
+
+# copy_steadily LIST: copies the checkpoint folder into $PARTIAL/data. Whatever changed meanwhile makes it begin again.
+# The second and later tries copy from hard links, so that a workload that replaces its files by rename cannot disturb.
+copy_steadily() {
+  copy_try=0
+  copy_from=$CKPT
+  while :; do
+    mkdir "$PARTIAL/data" || return 1
+    # A write in the same tick of the file system's clock as the list would go unseen.
+    nap 0.01
+    cp -pPR "$copy_from/." "$PARTIAL/data/" 2>"$WORK/copy.err"
+    copy_code=$?
+    describe "$copy_from" "$WORK/after" || copy_code=1
+    if [ "$copy_code" -eq 0 ] && cmp -s "$1" "$WORK/after"; then break; fi
+    if grep -q 'No space left\|quota exceeded' "$WORK/copy.err"; then
+      space_left
+      full
+      return 1
+    fi
+    copy_try=$((copy_try + 1))
+    if [ "$copy_code" -ne 0 ] && cmp -s "$1" "$WORK/after"; then
+      refuse "the checkpoint could not be copied: $(head -n 1 "$WORK/copy.err")"
+      return 1
+    fi
+    if [ "$copy_try" -ge "$MOST_TRIES" ]; then
+      copy_name=$(sort "$1" "$WORK/after" | uniq -u | awk -F "$TAB" '$2 != "d" || NR == 1 { name = $1 } $2 != "d" { exit } END { print name }')
+      refuse "$copy_name kept changing while it was read ($copy_try tries); write checkpoints under another name and rename them"
+      return 1
+    fi
+    discard "$PARTIAL/data"
+    if freeze "$1"; then
+      copy_from=$LIB/.freeze
+    else
+      copy_from=$CKPT
+      nap 0.5
+      describe "$copy_from" "$1" || return 1
+    fi
+  done
+  discard "$LIB/.freeze"
+  # Sockets, pipes and devices are no content.
+  find "$PARTIAL/data" ! -type f ! -type d ! -type l -exec rm -f {} +
+}
+
+# write_manifest INVENTORY REASON
+write_manifest() {
+  awk -F "$TAB" -v id="$id" -v instance="$SPOT_SET_INSTANCE" -v volume="${SPOT_SET_VOLUME_NAME:--}" -v created="$now" -v reason="$2" \
+    -v step="${step:--}" -v agent="$AGENT_VERSION" '
+    { line[NR] = $2 == "f" ? "f " $6 " " $4 " " $3 " " $5 " " $1 : $2 " - 0 " $3 " " $5 " " $1 ($2 == "l" ? "\t" $6 : "")
+      if ($2 == "f") { files++; bytes += $4 } }
+    END {
+      printf "spot.manifest/1\nid %s\ninstance %s\nvolume %s\ncreated %s\nreason %s\nstep %s\nagent %s\nfiles %d\nbytes %.0f\n", id, instance, volume, created, reason, step, agent, files, bytes
+      for (i = 1; i <= NR; i++) print line[i] }' "$1" >"$PARTIAL/MANIFEST.tmp" &&
+    manifest_end=$(hash_stdin <"$PARTIAL/MANIFEST.tmp") && [ "${#manifest_end}" -eq 64 ] &&
+    printf 'end %s\n' "$manifest_end" >>"$PARTIAL/MANIFEST.tmp" && sync_one "$PARTIAL/MANIFEST.tmp"
+}
+
+# seal REASON: sets $sealed to the JSON of what was sealed, or returns 7 with $refusal. Wants the lock.
+seal() {
+  refusal='the checkpoint could not be sealed'
+  sealed=
+  ticks
+  seal_began=$ticks
+  [ -n "$VOLUME" ] || refuse 'this instance has no volume to seal a checkpoint on' || return
+  [ ! -f "$RUN/released" ] || refuse 'the volume was released' || return
+  volume_there || refuse "the volume is not there: $SPOT_SET_VOLUME_MOUNT" || return
+  describe "$CKPT" "$WORK/before" || refuse "$CKPT could not be read" || return
+  if [ ! -s "$WORK/before" ]; then
+    sealed='{"empty":true}'
+    return 0
+  fi
+  if get_sealed && cmp -s "$WORK/before" "$LIB/sealed.list"; then
+    sealed="{$sealed_json,\"unchanged\":true}"
+    return 0
+  fi
+  seal_needs=$(space_needed "$WORK/before")
+  fits || return
+  mkdir -p "$SEALED" || refuse "$SEALED could not be made: $(mkdir -p "$SEALED" 2>&1)" || return
+  for seal_old in "$SEALED"/.partial-*; do discard "$seal_old"; done
+  space_left
+  [ "$space_free" -ge "$seal_needs" ] || full "$seal_needs" || return
+  new_id
+  PARTIAL=$SEALED/.partial-$id
+  seal_fill "$1"
+  seal_code=$?
+  if [ "$seal_code" -ne 0 ]; then
+    discard "$PARTIAL"
+    PARTIAL=
+    return 7
+  fi
+  seal_record "$1"
+}
+
+# Fills $PARTIAL and gives it its name.
+seal_fill() {
+  mkdir "$PARTIAL" 2>"$WORK/copy.err" || refuse "$(head -n 1 "$WORK/copy.err")" || return
+  copy_steadily "$WORK/before" || return
+  # The disk is busy with the one, the processors with the other.
+  (sync_one "$PARTIAL" all 2>"$WORK/sync.err" && : >"$WORK/synced") &
+  seal_sync=$!
+  inventory "$PARTIAL/data" "$WORK/sealed" "$WORK/before"
+  seal_code=$?
+  wait "$seal_sync"
+  [ -f "$WORK/synced" ] || refuse "the volume did not take the checkpoint: $(head -n 1 "$WORK/sync.err")" || return
+  rm -f "$WORK/synced"
+  [ "$seal_code" -eq 0 ] || refuse 'the copy on the volume could not be read back' || return
+  cut -f 1,2,4 "$WORK/before" >"$WORK/wanted"
+  cut -f 1,2,4 "$WORK/sealed" | cmp -s - "$WORK/wanted" || refuse 'the copy on the volume differs from what was to be sealed' || return
+  # A limit that is no disk's own may have been passed.
+  space_left
+  [ "$space_free" -ge 0 ] || full || return
+  read_step "$PARTIAL/data"
+  now
+  write_manifest "$WORK/sealed" "$1" 2>"$WORK/copy.err" || refuse "the manifest could not be written: $(head -n 1 "$WORK/copy.err")" || return
+  mv "$PARTIAL/MANIFEST.tmp" "$PARTIAL/MANIFEST" && sync_one "$PARTIAL" &&
+    mv "$PARTIAL" "$SEALED/$id" && PARTIAL= && sync_one "$SEALED"
+}
+
+# remember_sealed: that what $WORK/before lists is checkpoint $id, so that the same state is not sealed twice.
+remember_sealed() {
+  sealed_json=$(manifest_json "$SEALED/$id/MANIFEST" "$id")
+  printf '%s\n%s\n' "$id" "$sealed_json" >"$LIB/sealed.last.tmp" && mv -f "$LIB/sealed.last.tmp" "$LIB/sealed.last"
+  cp "$WORK/before" "$LIB/sealed.list.tmp" && mv -f "$LIB/sealed.list.tmp" "$LIB/sealed.list"
+  put last-checkpoint "$id"
+  put needs "$(space_needed "$WORK/before")"
+}
+
+# Keeps what the next deadline is planned with, and says it.
+seal_record() {
+  remember_sealed
+  ticks
+  seal_took=$((ticks - seal_began))
+  seal_seconds=$((seal_took / 100)).$(printf %02d $((seal_took % 100)))
+  put last-seal "$seal_seconds"
+  # It belongs to the disk, which outlives the machine. A full one loses it.
+  if [ "$seal_needs" -ge "$TELLING_BYTES" ]; then
+    { tail -n 2 "$PACES"; echo $((seal_needs * 100 / (seal_took + 1))); } >"$WORK/paces" 2>/dev/null
+    cp "$WORK/paces" "$PACES.tmp" 2>/dev/null && mv -f "$PACES.tmp" "$PACES"
+  fi
+  sealed="{$sealed_json,\"unchanged\":false}"
+  say "sealed $id ($1, $seal_seconds s)"
+}
+
+# Sets $sealed_id and $sealed_json to the last seal's, while it stands on the volume; to nothing otherwise.
+get_sealed() {
+  sealed_id='' sealed_json=''
+  if [ -r "$LIB/sealed.last" ]; then { IFS= read -r sealed_id && IFS= read -r sealed_json; } <"$LIB/sealed.last"; fi
+  [ -n "$sealed_json" ] && [ -f "$SEALED/$sealed_id/MANIFEST" ] && return
+  sealed_id=
+  return 1
+}
+
+# expect_seal: sets $needed to the seconds that a seal of $seal_needs bytes is reckoned with, at $pace: the slowest of the last
+# three that were measured. Half of it is margin, a second what the programs take.
+expect_seal() {
+  pace=$(grep -x '[1-9][0-9]\{0,14\}' "$PACES" 2>/dev/null | sort -n | head -n 1)
+  : "${pace:=$FIRST_PACE}"
+  needed=$((seal_needs * 3 / 2 / pace + 1))
+}
+
+# fits: whether what is to be sealed fits the time until $fit_until, which is empty where nothing presses. The first checkpoint
+# of all is begun in any case: there is nothing to lose. So is one whose deadline is over: a clock may be wrong.
+fits() {
+  begins=true
+  [ -n "$fit_until" ] || return 0
+  now
+  fit_left=$((fit_until - now)) fit=true
+  expect_seal
+  if [ "$needed" -gt "$fit_left" ]; then fit=false; fi
+  if get_sealed && [ "$fit" = false ] && [ "$fit_left" -gt 0 ]; then begins=false; fi
+  json_text "$sealed_id"
+  fit=$(printf '{"bytes":%s,"bytesPerSecond":%s,"neededSeconds":%s,"leftSeconds":%s,"fits":%s,"begun":%s,"stands":%s}' \
+    "$seal_needs" "$pace" "$needed" "$fit_left" "$fit" "$begins" "$json")
+  put fit "$fit"
+  [ "$begins" = true ] || refuse "$((seal_needs / 1000000)) MB need $needed s, $fit_left s are left: not started; $sealed_id stands"
+}
