@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import { blockedOfferQueries } from "./blocked-offers.ts";
+import { bucketCopyQueries } from "./bucket-copies.ts";
 import { budgetQueries } from "./budgets.ts";
 import { checkpointQueries } from "./checkpoints.ts";
 import { commitChange } from "./commit.ts";
@@ -55,6 +56,7 @@ export async function stateOn(database: Kysely<Tables>, differs: Differences, na
     ...intentQueries(database),
     ...volumeQueries(database),
     ...checkpointQueries(database),
+    ...bucketCopyQueries(database),
     ...ledgerQueries(database, differs),
     ...eventQueries(database),
     ...blockedOfferQueries(database),

@@ -25,13 +25,13 @@ export async function putCheckpoints(database: Executor, checkpoints: readonly C
     await database
       .insertInto("checkpoints")
       .values({ id, ...rest })
-      .onConflict((conflict) => conflict.column("id").doUpdateSet(rest))
+      .onConflict((conflict) => conflict.columns(["id", "volume"]).doUpdateSet(rest))
       .execute();
   }
 }
 
-export async function removeCheckpoints(database: Executor, ids: readonly string[]): Promise<void> {
-  for (const id of ids) await database.deleteFrom("checkpoints").where("id", "=", id).execute();
+export async function removeCheckpoints(database: Executor, gone: readonly Pick<Checkpoint, "id" | "volume">[]): Promise<void> {
+  for (const { id, volume } of gone) await database.deleteFrom("checkpoints").where("id", "=", id).where("volume", "=", volume).execute();
 }
 
 export function checkpointQueries(database: Executor): Pick<State, "checkpoints"> {

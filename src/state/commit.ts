@@ -1,4 +1,5 @@
 import { blockOffers } from "./blocked-offers.ts";
+import { putBucketCopies, removeBucketCopies } from "./bucket-copies.ts";
 import { noteSaid, putBudgets, removeBudgets } from "./budgets.ts";
 import { putCheckpoints, removeCheckpoints } from "./checkpoints.ts";
 import { putCursors } from "./cursors.ts";
@@ -33,6 +34,8 @@ async function apply(database: Executor, differs: Differences, change: Change): 
   await closeIntents(database, change.closeIntents ?? []);
   await putCheckpoints(database, change.checkpoints ?? []);
   await removeCheckpoints(database, change.removeCheckpoints ?? []);
+  await putBucketCopies(database, change.bucketCopies ?? []);
+  await removeBucketCopies(database, change.removeBucketCopies ?? []);
   await putLedger(database, change.ledger ?? []);
   await blockOffers(database, change.blockOffers ?? []);
   await putBudgets(database, change.budgets ?? []);

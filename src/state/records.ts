@@ -118,7 +118,7 @@ export type ListedRecord = Omit<InstanceRecord, "spec">;
 /** A durable promise, written before a request leaves, that a resource may exist or be changed. */
 export interface IntentRecord {
   readonly id: string;
-  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove" | "volume-snapshot" | "reap";
+  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove" | "volume-snapshot" | "volume-end" | "reap";
   /** Our instance id, or null for a volume of its own. */
   readonly instanceId: string | null;
   readonly provider: string;
@@ -144,6 +144,25 @@ export interface VolumeRecord {
   readonly pricePerHour: Money | null;
   /** The id of the account that it is in; absent when nobody could tell. */
   readonly account?: string;
+}
+
+/** A checkpoint that lies in a bucket, as it was when it was last verified there. Times are epoch milliseconds. */
+export interface BucketCopy {
+  /** The checkpoint's id. */
+  readonly checkpoint: string;
+  /** `s3://BUCKET` or `s3://BUCKET/PREFIX`. */
+  readonly place: string;
+  /** The server's URL, without anything secret; empty for AWS's own. */
+  readonly endpoint: string;
+  /** Name of the instance that made it. */
+  readonly instance: string;
+  /** Of the manifest. */
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly sealedAt: number;
+  readonly verifiedAt: number;
+  /** `checksum`: the server confirmed a SHA-256 of every object; `read`: every byte was read back and hashed. */
+  readonly proof: "checksum" | "read";
 }
 
 /** One stretch of time at one rate. `to` is null while it runs. */
@@ -222,9 +241,12 @@ export interface Change {
   readonly events?: readonly NewEvent[];
   /** Inserted or replaced by id. A living volume's (provider, name) is unique: `name-taken` otherwise. */
   readonly volumes?: readonly VolumeRecord[];
-  /** Inserted or replaced by id. */
+  /** Inserted or replaced by id and volume: a copy has the id of what it is a copy of. */
   readonly checkpoints?: readonly Checkpoint[];
-  readonly removeCheckpoints?: readonly string[];
+  readonly removeCheckpoints?: readonly Pick<Checkpoint, "id" | "volume">[];
+  /** Inserted or replaced by checkpoint, place and endpoint. */
+  readonly bucketCopies?: readonly BucketCopy[];
+  readonly removeBucketCopies?: readonly Pick<BucketCopy, "checkpoint" | "place" | "endpoint">[];
   /** Inserted or replaced by id. */
   readonly ledger?: readonly LedgerRecord[];
   /** Key (provider/region/zone/type/billing) → epoch ms until which the offer is passed over. */
@@ -267,6 +289,8 @@ export interface State {
   }): Promise<readonly VolumeRecord[]>;
   /** Newest first. */
   checkpoints(filter?: { readonly instance?: string; readonly volume?: string }): Promise<readonly Checkpoint[]>;
+  /** The copies in buckets that we know of, those of the newest checkpoints first. */
+  bucketCopies(filter?: { readonly instance?: string; readonly checkpoint?: string }): Promise<readonly BucketCopy[]>;
   ledger(filter?: { readonly since?: number; readonly openOnly?: boolean; readonly instanceId?: string }): Promise<readonly LedgerRecord[]>;
   /** In order of `seq`, `limit` at most (1000 unless told). */
   events(filter: {

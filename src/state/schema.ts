@@ -57,6 +57,25 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // Since when its owner has a lease; 0 for one that an older program took.
     "ALTER TABLE leases ADD COLUMN since BIGINT NOT NULL DEFAULT 0",
   ],
+  [
+    // A checkpoint that was copied keeps its id, and lies on two volumes.
+    `CREATE TABLE checkpoints_moved (
+      id TEXT NOT NULL, instance TEXT NOT NULL, volume TEXT NOT NULL, created_at BIGINT NOT NULL, files BIGINT NOT NULL,
+      bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, sealed INTEGER NOT NULL, verified_at BIGINT, step TEXT, reason TEXT NOT NULL,
+      PRIMARY KEY (id, volume))`,
+    `INSERT INTO checkpoints_moved (id, instance, volume, created_at, files, bytes, sha256, sealed, verified_at, step, reason)
+      SELECT id, instance, volume, created_at, files, bytes, sha256, sealed, verified_at, step, reason FROM checkpoints`,
+    "DROP TABLE checkpoints",
+    "ALTER TABLE checkpoints_moved RENAME TO checkpoints",
+    "CREATE INDEX checkpoints_instance ON checkpoints (instance, created_at)",
+    "CREATE INDEX checkpoints_volume ON checkpoints (volume, created_at)",
+    // Where else checkpoints lie: in buckets, which nobody reads on every pass. `endpoint` is empty for AWS's own.
+    `CREATE TABLE bucket_copies (
+      checkpoint TEXT NOT NULL, place TEXT NOT NULL, endpoint TEXT NOT NULL, instance TEXT NOT NULL, sha256 TEXT NOT NULL,
+      bytes BIGINT NOT NULL, sealed_at BIGINT NOT NULL, verified_at BIGINT NOT NULL, proof TEXT NOT NULL,
+      PRIMARY KEY (checkpoint, place, endpoint))`,
+    "CREATE INDEX bucket_copies_instance ON bucket_copies (instance, sealed_at)",
+  ],
 ];
 
 /** What this program reads and writes. */

@@ -62,6 +62,17 @@ export interface Tables {
     step: string | null;
     reason: string;
   };
+  bucket_copies: {
+    checkpoint: string;
+    place: string;
+    endpoint: string;
+    instance: string;
+    sha256: string;
+    bytes: number;
+    sealed_at: number;
+    verified_at: number;
+    proof: string;
+  };
   prices: {
     offer_key: string;
     observed_at: number;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Checkpoint } from "../../src/model/checkpoint.ts";
-import type { BudgetRecord, InstanceSpec } from "../../src/state/records.ts";
+import type { BucketCopy, BudgetRecord, InstanceSpec } from "../../src/state/records.ts";
 import { DATABASES, emptyState } from "./databases.ts";
 import { sampleEvent, sampleInstance, sampleIntent, sampleLedger, sampleVolume, usd } from "./sample-records.ts";
 
@@ -186,8 +186,28 @@ describe.each(DATABASES)("on %s", (kind) => {
     await state.commit({ checkpoints: [seal("c-1", { verifiedAt: 7, sealed: false })] });
     expect(await state.checkpoints({ instance: "a", volume: "data" })).toEqual([seal("c-1", { verifiedAt: 7, sealed: false })]);
     expect((await state.checkpoints()).map((checkpoint) => checkpoint.id)).toEqual(["c-2", "c-3", "c-1"]);
-    await state.commit({ removeCheckpoints: ["c-1", "c-none"] });
-    expect((await state.checkpoints()).map((checkpoint) => checkpoint.id)).toEqual(["c-2", "c-3"]);
+    // A copy on another volume is one of its own.
+    await state.commit({ checkpoints: [seal("c-1", { volume: "copy" })] });
+    expect(await state.checkpoints({ volume: "copy" })).toEqual([seal("c-1", { volume: "copy" })]);
+    await state.commit({ removeCheckpoints: [seal("c-1"), seal("c-none"), seal("c-2", { volume: "other" })] });
+    expect((await state.checkpoints()).map(({ id, volume }) => `${id} ${volume}`)).toEqual(["c-2 data", "c-3 other", "c-1 copy"]);
+  });
+
+  test("copies in buckets are replaced by checkpoint, place and endpoint, and removed", async () => {
+    const state = await emptyState(kind);
+    const copy = (checkpoint: string, set: Partial<BucketCopy> = {}): BucketCopy => ({
+      ...{ checkpoint, place: "s3://b/p", endpoint: "", instance: "a", sha256: "ab", bytes: 5_000_000_000 },
+      ...{ sealedAt: 1, verifiedAt: 2, proof: "checksum" as const },
+      ...set,
+    });
+    await state.commit({ bucketCopies: [copy("c-1"), copy("c-2", { sealedAt: 9, instance: "b" }), copy("c-1", { endpoint: "http://x" })] });
+    await state.commit({ bucketCopies: [copy("c-1", { verifiedAt: 3, proof: "read" })] });
+    expect(await state.bucketCopies({ instance: "a" })).toEqual(
+      expect.arrayContaining([copy("c-1", { verifiedAt: 3, proof: "read" }), copy("c-1", { endpoint: "http://x" })]),
+    );
+    expect((await state.bucketCopies()).map(({ checkpoint }) => checkpoint)).toEqual(["c-2", "c-1", "c-1"]);
+    await state.commit({ removeBucketCopies: [copy("c-1", { endpoint: "http://x" })] });
+    expect(await state.bucketCopies({ checkpoint: "c-1" })).toEqual([copy("c-1", { verifiedAt: 3, proof: "read" })]);
   });
 
   test("the ledger gives the stretches that reach past a time, and the open ones", async () => {

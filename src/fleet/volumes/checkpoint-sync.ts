@@ -64,7 +64,7 @@ export async function syncCheckpoints(
   const known = new Map((await fleet.state.checkpoints({ volume: volume.name })).map((checkpoint) => [checkpoint.id, checkpoint]));
   const fresh = sealed.filter((checkpoint) => known.get(checkpoint.id)?.sha256 !== checkpoint.sha256);
   const present = new Set(sealed.map((checkpoint) => checkpoint.id));
-  const vanished = [...known.keys()].filter((id) => !present.has(id));
+  const vanished = [...known.values()].filter(({ id }) => !present.has(id));
   if (fresh.length > 0 || vanished.length > 0) {
     // Two that were sealed between two looks are told in the order in which they were made.
     const events = fresh.toReversed().map(

@@ -15,7 +15,7 @@ export async function noteGone(fleet: Fleet, volume: VolumeRecord, action: "volu
   await fleet.state.commit({
     volumes: [{ ...volume, state: "gone" }],
     ledger: open.map((entry) => ({ ...entry, to: Math.max(entry.from, at) })),
-    removeCheckpoints: lost.map((checkpoint) => checkpoint.id),
+    removeCheckpoints: lost,
     closeIntents: promises.map(({ id }) => ({ id, status: "done" as const, at })),
     events: [{ at, type: "action", instance: null, provider: volume.provider, data: { action, volume: volume.name } }],
   });
