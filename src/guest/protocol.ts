@@ -87,6 +87,8 @@ const sealedListSchema = v.object({ sealed: v.array(v.unknown()) });
 
 const verifiedSchema = v.object({ id, files: count, bytes: count, sha256 });
 
+const prunedSchema = v.object({ pruned: v.array(id), freed: count });
+
 const readySchema = v.object({ ready: v.boolean() });
 
 /**
@@ -114,6 +116,12 @@ export type GuestCheckpoint = v.InferOutput<typeof listedSchema>;
 
 /** A checkpoint whose every file was hashed on the machine and is as its manifest says; `sha256` is the manifest's. */
 export type VerifiedCheckpoint = v.InferOutput<typeof verifiedSchema>;
+
+/**
+ * What `prune [--dry-run] ID...` removed, or would remove. `freed`: the bytes that its files take on the disk (blocks, not
+ * sizes), of files of which no hard link is left afterwards; folders are not counted.
+ */
+export type PruneResult = v.InferOutput<typeof prunedSchema>;
 
 /** A sealed checkpoint as the agent reports it; `unchanged` when the newest sealed one already held this very state. */
 export type SealedSnapshot = v.InferOutput<typeof sealedSchema>;
@@ -198,6 +206,11 @@ export function parseSealed(stdout: string): readonly GuestCheckpoint[] {
 /** @throws Problem when it is not the answer to `verify`. */
 export function parseVerified(stdout: string): VerifiedCheckpoint {
   return parsed("verify", verifiedSchema, stdout);
+}
+
+/** @throws Problem when it is not the answer to `prune`. */
+export function parsePruned(stdout: string): PruneResult {
+  return parsed("prune", prunedSchema, stdout);
 }
 
 /** The answer to `ready-http`. @throws Problem when it is not one. */
