@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 
 /** One request as a fake cloud sees it. */
 export interface FakeRequest {
@@ -146,9 +148,13 @@ export async function fakeServer(options: FakeServerOptions): Promise<FakeServer
       case "huge": {
         response.writeHead(what.status, { "content-type": "text/plain" });
         const chunk = "x".repeat(64 * 1024);
-        for (let bytes = 0; bytes < what.bytes && !response.destroyed; bytes += chunk.length)
-          if (!response.write(chunk)) await new Promise((resolve) => response.once("drain", resolve).once("close", resolve));
-        response.end();
+        const chunks = Readable.from(
+          (function* () {
+            for (let bytes = 0; bytes < what.bytes; bytes += chunk.length) yield chunk;
+          })(),
+        );
+        // Whoever asked may have heard enough.
+        await pipeline(chunks, response).catch(() => undefined);
         return;
       }
     }
