@@ -21,10 +21,15 @@ export interface Catalogue {
   readonly damaged: readonly DamagedCheckpoint[];
 }
 
+/** Where the sealed checkpoints of a volume lie. */
+export function sealedFolder(volumePath: string): string {
+  return join(volumePath, SEALED_FOLDER);
+}
+
 /** Where a checkpoint lies below a volume. @throws RangeError when the id cannot be one. */
 export function checkpointFolder(volumePath: string, id: string): string {
   if (!CHECKPOINT_ID.test(id)) throw new RangeError(`not a checkpoint's id: ${JSON.stringify(id)}`);
-  return join(volumePath, SEALED_FOLDER, id);
+  return join(sealedFolder(volumePath), id);
 }
 
 async function readCheckpoint(folder: string, id: string, volume: string | null): Promise<Checkpoint | DamagedCheckpoint> {
@@ -59,7 +64,7 @@ async function readCheckpoint(folder: string, id: string, volume: string | null)
 export async function readCatalogue(volumePath: string, volume?: string): Promise<Catalogue> {
   let names: readonly string[];
   try {
-    names = (await readdir(join(volumePath, SEALED_FOLDER), "latin1")).map(bytesText);
+    names = (await readdir(sealedFolder(volumePath), "latin1")).map(bytesText);
   } catch (error) {
     if (hasErrorCode(error, "ENOENT")) return { sealed: [], damaged: [] };
     throw error;

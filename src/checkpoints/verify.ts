@@ -36,7 +36,7 @@ function kindOf(entry: Dirent<Buffer>): FoundKind {
 }
 
 /** Everything below a folder; the folder itself is not in it. */
-async function walk(folder: string): Promise<ReadonlyMap<ByteString, FoundKind>> {
+export async function walk(folder: string): Promise<ReadonlyMap<ByteString, FoundKind>> {
   const found = new Map<ByteString, FoundKind>();
   const open: ByteString[] = [""];
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
