@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { beforeEach, expect, test } from "vitest";
-import { checkpointFolder, listSealed, sealedFolder } from "../../src/checkpoints/catalogue.ts";
+import { checkpointFolder, listSealed, readCatalogue, sealedFolder } from "../../src/checkpoints/catalogue.ts";
 import { prunableBytes, pruneSealed } from "../../src/checkpoints/prune.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -118,6 +118,7 @@ test("killed in the middle of it, whatever is still listed is whole, and the nex
   await ended;
   const left = await listed();
   expect(left).toContain(third);
+  expect((await readCatalogue(volume)).damaged).toEqual([]);
   for (const id of left) expect((await verifyCheckpoint(checkpointFolder(volume, id))).problems).toEqual([]);
   await pruneSealed(volume, [first, second]);
   expect(readdirSync(sealedFolder(volume))).toEqual([third]);
