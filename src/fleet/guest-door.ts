@@ -16,7 +16,7 @@ import {
   type VerbOptions,
 } from "../guest/run-verb.ts";
 import { guestSettings } from "../guest/settings.ts";
-import { sshAccess } from "../guest/ssh-access.ts";
+import { sshAccess, wayIn } from "../guest/ssh-access.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { Problem } from "../model/problem.ts";
 import { deadline } from "../platform/clock.ts";
@@ -41,8 +41,8 @@ const LONGEST_LINE = 65_536;
 
 /** The real way in: the agent's verbs, over whatever reach a machine has. `say`: for what must not go unheard. */
 export function createGuestDoor(world: World, say = (text: string) => world.stderr.write(`warning: ${text}\n`)): GuestDoor {
-  const ssh = sshAccess(world);
-  const options = (signal: AbortSignal) => ({ signal, ssh });
+  const way = wayIn(world);
+  const options = (signal: AbortSignal) => ({ signal, ...way });
   const alarm = hostKeyAlarm(say);
   return {
     async report(reach, signal) {
@@ -104,7 +104,7 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
         throw error;
       }
     },
-    publicKey: (signal) => ensureSshKey(ssh, signal),
+    publicKey: (signal) => ensureSshKey(way.ssh, signal),
     isReady: (reach, spec, signal) => isReady(reach, spec, options(signal)),
     bootScript: (record, cloud, peers) => bootScriptFor(world, record, cloud, peers),
   };
@@ -223,7 +223,6 @@ async function bootScriptFor(
       idleSeconds: spec.idleMs === null ? null : spec.idleMs / 1000,
       idleBy: spec.idleBy,
       order: orderText(spec),
-      asksReadyHttp: spec.readyHttp !== null,
     },
     source,
   );

@@ -4,16 +4,25 @@
  * a `#` or with spaces that mean something.
  */
 export function forMachine(shell: string, words: ReadonlySet<string>): string {
+  return kept(shell, (only) => only.some((word) => words.has(word)));
+}
+
+/** The whole agent, as a controller brings it: it asks for nothing but what is true there. */
+export function withoutComments(shell: string): string {
+  return kept(shell, () => true);
+}
+
+function kept(shell: string, isWanted: (only: readonly string[]) => boolean): string {
   const [first = "", ...lines] = shell.split("\n");
-  const kept = [first];
+  const text = [first];
   let wanted = true;
-  for (const line of lines.map((text) => text.trimStart())) {
+  for (const line of lines.map((indented) => indented.trimStart())) {
     const only = /^# \[only ([a-z ]+)\]$/.exec(line)?.[1];
-    if (only !== undefined) wanted = only.split(" ").some((word) => words.has(word));
+    if (only !== undefined) wanted = isWanted(only.split(" "));
     else if (line === "# [end]") wanted = true;
-    else if (wanted && line !== "" && !line.startsWith("#")) kept.push(line);
+    else if (wanted && line !== "" && !line.startsWith("#")) text.push(line);
   }
-  return `${kept.join("\n")}\n`;
+  return `${text.join("\n")}\n`;
 }
 
 /** Names that are put together at run time (`verb_$verb`), or that other texts know. */

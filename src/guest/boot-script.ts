@@ -31,8 +31,6 @@ export interface AgentSettings {
   readonly idleSeconds: number | null;
   /** `gpu`: a workload that runs and leaves the GPUs alone is idle too. Absent or `exit`: only one that is over. */
   readonly idleBy?: "exit" | "gpu";
-  /** False: nobody will ask it whether a port of its own answers (`ready-http`), and it gets no program for that. */
-  readonly asksReadyHttp?: boolean;
   /** What else was ordered, for whoever takes the machine over without our records (`fleet/spec/spec-order.ts`); null for nothing. */
   readonly order?: string | null;
   /**
@@ -117,12 +115,15 @@ function writeFileLines(path: string, text: string): readonly string[] {
 }
 
 /** What the agent's `# [only WORD...]` are asked of: what the machine is, and what was ordered. */
-function wordsOf({ machine, asksReadyHttp, idleSeconds }: AgentSettings): ReadonlySet<string> {
+function wordsOf({ machine, idleSeconds }: AgentSettings): ReadonlySet<string> {
   const { kind, notices, volumes } = machine;
-  return new Set([kind, notices, volumes, ...(asksReadyHttp === false ? [] : ["ready"]), ...(idleSeconds === null ? [] : ["idle"])]);
+  return new Set([kind, notices, volumes, ...(idleSeconds === null ? [] : ["idle"])]);
 }
 
-/** The agent as that machine gets it: as it is on the embedded cloud, elsewhere as short as it can be made. */
+/**
+ * The agent as that machine gets it at boot: as it is on the embedded cloud; elsewhere as short as it can be made, without the
+ * verbs that a controller brings when it wants them (`carried.ts`).
+ */
 export function agentFor(settings: AgentSettings, agentSource: string): string {
   if (settings.machine.kind === "process") return agentSource;
   return withShortNames(forMachine(agentSource, wordsOf(settings)));

@@ -9,11 +9,14 @@ import { type StreamedProgram, startStreamed } from "../platform/streamed-progra
 import { stripControl } from "../platform/terminal.ts";
 import type { Reach } from "../providers/provider.ts";
 import { shellWord } from "./boot-script.ts";
+import { CARRIED_VERBS, type CarriedText, RUN_CARRIED, runCarried, type ScriptRunner } from "./carried.ts";
 import {
   type GuestCheckpoint,
   type GuestStatus,
+  type PruneResult,
   parseGuestError,
   parseGuestStatus,
+  parsePruned,
   parseReady,
   parseSealed,
   parseSnapshotResult,
@@ -29,6 +32,8 @@ export interface VerbOptions {
   readonly signal: AbortSignal;
   /** How rented machines are come into; not needed for the embedded cloud's. */
   readonly ssh?: SshAccess;
+  /** What a rented machine is brought where it lacks the verb; not needed for the embedded cloud's. */
+  readonly carried?: () => Promise<CarriedText>;
   /** No longer than this, in milliseconds; without it each verb has its own limit. */
   readonly timeoutMs?: number;
 }
@@ -45,8 +50,11 @@ const LIMITS: Readonly<Record<string, number>> = {
   release: 3 * MINUTE,
   snapshot: 120 * MINUTE,
   verify: 360 * MINUTE,
+  prune: 120 * MINUTE,
 };
 const OTHER_LIMIT = MINUTE;
+/** What an agent that does not know a verb ends with. */
+const NO_SUCH_VERB = 2;
 
 /**
  * The line of shell that becomes these words as root. A machine whose root is a folder (`SPOT_ROOT`) belongs to whoever comes
@@ -69,6 +77,24 @@ function requireAccess(reach: Extract<Reach, { kind: "ssh" }>, { ssh }: VerbOpti
   return ssh;
 }
 
+function scriptLine(script: string, args: readonly string[]): string {
+  return rootLine(["sh", "-c", shellWord(script), "sh", ...args.map(shellWord)].join(" "));
+}
+
+async function requireCarried({ carried }: VerbOptions): Promise<CarriedText> {
+  if (carried === undefined) throw new Error("a verb that is brought to a machine needs its text");
+  return carried();
+}
+
+function farRunner(reach: Extract<Reach, { kind: "ssh" }>, options: VerbOptions, timeoutMs: number): ScriptRunner {
+  const ssh = requireAccess(reach, options);
+  const { signal } = options;
+  return (script, args, input) =>
+    runSsh(ssh, reach, scriptLine(script, args), { signal, timeoutMs, ...(input === undefined ? {} : { input }) });
+}
+
+const isCarried = (verb: readonly string[]) => CARRIED_VERBS.has(verb[0] ?? "");
+
 function agentArguments(reach: Extract<Reach, { kind: "process" }>, verb: readonly string[]): readonly string[] {
   const { SPOT_ROOT: root = "" } = reach.env;
   return ["/bin/sh", `${root}/var/lib/spot/agent.sh`, ...verb];
@@ -87,7 +113,10 @@ function withoutDisk(error: unknown): unknown {
  */
 export async function runAgentVerb(reach: Reach, verb: readonly string[], options: VerbOptions): Promise<RunResult> {
   const { signal, timeoutMs = LIMITS[verb[0] ?? ""] ?? OTHER_LIMIT } = options;
-  if (reach.kind === "ssh") return runSsh(requireAccess(reach, options), reach, agentLine(verb), { signal, timeoutMs });
+  if (reach.kind === "ssh") {
+    if (isCarried(verb)) return runCarried(await requireCarried(options), verb, farRunner(reach, options, timeoutMs));
+    return runSsh(requireAccess(reach, options), reach, agentLine(verb), { signal, timeoutMs });
+  }
   const limit = deadline(signal, timeoutMs);
   try {
     return await runProgram(agentArguments(reach, verb), { cwd: reach.cwd, env: reach.env, signal: limit.signal });
@@ -105,7 +134,13 @@ export async function runAgentVerb(reach: Reach, verb: readonly string[], option
  * @throws Problem when the machine cannot be reached.
  */
 export async function streamAgentVerb(reach: Reach, verb: readonly string[], options: VerbOptions): Promise<StreamedProgram> {
-  if (reach.kind === "ssh") return streamSsh(requireAccess(reach, options), reach, agentLine(verb), options.signal);
+  if (reach.kind === "ssh") {
+    const ssh = requireAccess(reach, options);
+    if (!isCarried(verb)) return streamSsh(ssh, reach, agentLine(verb), options.signal);
+    const text = await requireCarried(options);
+    requireSuccess(verb[0] ?? "", await runCarried(text, [], farRunner(reach, options, OTHER_LIMIT)));
+    return streamSsh(ssh, reach, scriptLine(RUN_CARRIED, [text.hash, ...verb]), options.signal);
+  }
   return startHere(agentArguments(reach, verb), reach, options);
 }
 
@@ -121,10 +156,8 @@ function startHere(argv: readonly string[], reach: Extract<Reach, { kind: "proce
  * @throws Problem when the machine cannot be reached.
  */
 export async function streamScript(reach: Reach, script: string, args: readonly string[], options: VerbOptions): Promise<StreamedProgram> {
-  const words = ["-c", script, "sh", ...args];
-  if (reach.kind === "ssh")
-    return streamSsh(requireAccess(reach, options), reach, rootLine(["sh", ...words.map(shellWord)].join(" ")), options.signal);
-  return startHere(["/bin/sh", ...words], reach, options);
+  if (reach.kind === "ssh") return streamSsh(requireAccess(reach, options), reach, scriptLine(script, args), options.signal);
+  return startHere(["/bin/sh", "-c", script, "sh", ...args], reach, options);
 }
 
 /**
@@ -132,12 +165,10 @@ export async function streamScript(reach: Reach, script: string, args: readonly 
  * @throws Problem when the machine cannot be reached, or does not answer in time.
  */
 export async function runScript(reach: Reach, script: string, args: readonly string[], options: VerbOptions): Promise<RunResult> {
-  const words = ["-c", script, "sh", ...args];
   const { signal, timeoutMs = OTHER_LIMIT } = options;
-  if (reach.kind === "ssh")
-    return runSsh(requireAccess(reach, options), reach, rootLine(["sh", ...words.map(shellWord)].join(" ")), { signal, timeoutMs });
+  if (reach.kind === "ssh") return farRunner(reach, options, timeoutMs)(script, args);
   try {
-    return await runProgram(["/bin/sh", ...words], { cwd: reach.cwd, env: reach.env, signal });
+    return await runProgram(["/bin/sh", "-c", script, "sh", ...args], { cwd: reach.cwd, env: reach.env, signal });
   } catch (error) {
     throw withoutDisk(error);
   }
@@ -222,6 +253,22 @@ export async function guestSealed(reach: Reach, options: VerbOptions): Promise<r
  */
 export async function guestVerify(reach: Reach, id: string, options: VerbOptions): Promise<VerifiedCheckpoint> {
   return parseVerified(await ask(reach, ["verify", id], options));
+}
+
+/**
+ * Has sealed checkpoints removed from the machine's volume, or only says what that would free.
+ * @throws Problem (exit 7) with the agent's reason when one of them is the newest of its instance or in use: then none is removed.
+ */
+export async function guestPrune(reach: Reach, ids: readonly string[], dryRun: boolean, options: VerbOptions): Promise<PruneResult> {
+  const result = await runAgentVerb(reach, ["prune", ...(dryRun ? ["--dry-run"] : []), ...ids], options);
+  if (result.code === NO_SUCH_VERB && parseGuestError(result.stdout) === undefined)
+    throw new Problem({
+      code: "SPOT_E_GUEST_OLD",
+      message: "the agent of this machine is older than pruning",
+      exit: EXIT.failed,
+      hint: "its next machine brings a newer agent: hibernate and restore it, or prune while no machine has the volume",
+    });
+  return parsePruned(requireSuccess("prune", result));
 }
 
 /** Whether something inside the machine answers HTTP there with a status below 400. */

@@ -12,13 +12,21 @@ const MOST_OUTPUT_CHARACTERS = 16 * 1024 * 1024;
  */
 export function runLeavingBackground(
   argv: readonly string[],
-  options: { readonly env: Readonly<Record<string, string | undefined>>; readonly signal: AbortSignal },
+  options: {
+    readonly env: Readonly<Record<string, string | undefined>>;
+    /** Its standard input; none by default. */
+    readonly input?: Uint8Array | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<RunResult> {
-  const { signal } = options;
+  const { signal, input } = options;
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const [file = "", ...rest] = argv;
-    const child = spawn(file, rest, { env: { ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(file, rest, { env: { ...options.env }, stdio: ["pipe", "pipe", "pipe"] });
+    // Who does not read all of it says by its exit code what it thinks of that.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
     const collected = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const)
       child[name].setEncoding("utf8").on("data", (chunk: string) => {

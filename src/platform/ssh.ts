@@ -17,6 +17,13 @@ export const SSH_FAILED = 255;
 const GREETING_MS = 20_000;
 const FAREWELL_MS = 2_000;
 
+interface RunLimits {
+  readonly timeoutMs: number;
+  /** The command's standard input; none by default. */
+  readonly input?: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
 interface Prepared {
   readonly argv: readonly string[];
   readonly env: SshAccess["env"];
@@ -86,12 +93,12 @@ async function attempt(
   access: SshAccess,
   target: SshTarget,
   command: string,
-  options: { readonly keys: SshUse["keys"]; readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: RunLimits & { readonly keys: SshUse["keys"] },
 ): Promise<RunResult> {
   const prepared = await prepare(access, target, { for: "quiet", terminal: false, keys: options.keys }, options.signal);
   const limit = deadline(options.signal, options.timeoutMs);
   try {
-    return await runLeavingBackground([...prepared.argv, command], { env: prepared.env, signal: limit.signal });
+    return await runLeavingBackground([...prepared.argv, command], { env: prepared.env, input: options.input, signal: limit.signal });
   } catch (error) {
     options.signal.throwIfAborted();
     if (limit.signal.aborted) {
@@ -110,7 +117,7 @@ async function run(
   access: SshAccess,
   target: SshTarget,
   command: string,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: RunLimits,
 ): Promise<{ readonly result: RunResult; readonly keys: SshUse["keys"] }> {
   const result = await attempt(access, target, command, { ...options, keys: "ours" });
   const agent = access.env["SSH_AUTH_SOCK"];
@@ -123,12 +130,7 @@ async function run(
  * Connections are shared: the next call within a minute costs a round trip.
  * @throws Problem when the machine cannot be reached in that time, or shows another host key.
  */
-export async function runSsh(
-  access: SshAccess,
-  target: SshTarget,
-  command: string,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<RunResult> {
+export async function runSsh(access: SshAccess, target: SshTarget, command: string, options: RunLimits): Promise<RunResult> {
   const { result } = await run(access, target, command, options);
   if (result.code === SSH_FAILED) throw sshProblem(access, target, result.stderr);
   return result;

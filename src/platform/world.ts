@@ -6,7 +6,7 @@ import type { OutputStream } from "./terminal.ts";
 export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** The folder of package.json: `bin/`, `dist/`, `src/guest/agent.sh` and `examples/` lie below it. */
+  /** The folder of package.json: `bin/`, `dist/`, `src/guest/agent/` and `examples/` lie below it. */
   readonly packageRoot: string;
   /** `SPOT_HOME`, or the platform's usual folder for this user. */
   readonly home: string;

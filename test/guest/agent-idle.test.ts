@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, type TestContext, test } from "vitest";
 import type { AgentSettings } from "../../src/guest/boot-script.ts";
+import { RUN_CARRIED } from "../../src/guest/carried.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { eventually, KINDS, killGroup, type MachineOptions, makeMachine, makePath } from "./machine.ts";
 import { CONTAINER, makeRented, type Rented } from "./rented.ts";
@@ -177,7 +178,7 @@ describe.concurrent("idle", { timeout: 120_000 }, () => {
     await looks(LONG);
     expect(await phase()).toBe("exited");
     expect((await machine.status()).idle?.logins).toBe(1);
-    process(72, "sh\0/var/lib/spot/agent.sh\0status\0");
+    process(72, `sudo\0-n\0sh\0-c\0${RUN_CARRIED}\0sh\0abc\0verify\0`);
     await expired();
   });
 

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { forMachine, withShortNames } from "../../src/guest/agent-text.ts";
 import { type AgentSettings, agentFor, bootScript } from "../../src/guest/boot-script.ts";
+import { CARRIED_VERBS, carriedOf } from "../../src/guest/carried.ts";
 import { tightGzip } from "../../src/model/tight-gzip.ts";
 import type { MachineKind } from "../../src/providers/provider.ts";
 import { agentSource, noSettings } from "./machine.ts";
@@ -25,18 +26,16 @@ const ORDINARY: Partial<AgentSettings> = {
   checkpointEverySeconds: 600,
   ttlEndsAt: 1_800_000_000,
   idleSeconds: 900,
-  // `--ready-http` costs 280 bytes more.
-  asksReadyHttp: false,
 };
 const script = (machine: MachineKind) => bootScript({ ...noSettings, ...ORDINARY, machine }, agentSource);
 
-test("compressed, it leaves a kilobyte of EC2's 16,384 bytes of user data for a longer command or environment", () => {
-  expect(tightGzip(script(AWS)).length).toBeLessThanOrEqual(15_200);
+test("compressed, it leaves 2.5 kB of EC2's 16,384 bytes of user data for a longer command or environment", () => {
+  expect(tightGzip(script(AWS)).length).toBeLessThanOrEqual(13_800);
 });
 
 const defined = (shell: string) => new Set([...shell.matchAll(/^ *([a-z_][a-z0-9_]*)\(\) [({]/gm)].map(([, name = ""]) => name));
 /** Where a function is used that some machines do not have, something else asks first whether they do. */
-const ASKED_FOR: readonly string[] = ["verb_ready_http", "is_idle", "lacks_volume", "take_volume", "let_go", "marker_is", "keep_listening"];
+const ASKED_FOR: readonly string[] = ["is_idle", "lacks_volume", "let_go", "marker_is", "keep_listening"];
 
 test.each(KINDS)("a machine ($kind, $notices, $volumes) gets no row that it cannot use, and all that it uses", (machine) => {
   const text = forMachine(agentSource, new Set([machine.kind, machine.notices, machine.volumes]));
@@ -45,7 +44,7 @@ test.each(KINDS)("a machine ($kind, $notices, $volumes) gets no row that it cann
   expect(used.filter((name) => !ASKED_FOR.includes(name))).toEqual([]);
   const rows = [...defined(text)].filter((name) => name.startsWith("read_notice_"));
   expect(rows).toEqual(machine.notices === "controller" ? [] : [`read_notice_${machine.notices}`]);
-  expect(defined(text).has("by_serial")).toBe(machine.volumes === "device");
+  expect(defined(text).has("mount_part")).toBe(machine.volumes === "device");
   expect(text).not.toMatch(/^# \[/m);
   for (const shell of [["sh"], ["bash", "--posix"]]) {
     const [program = "", ...rest] = shell;
@@ -78,13 +77,21 @@ test("short names change nothing but names: each has one of its own that nothing
   expect(changed.filter((name) => new RegExp(`(?<![\\w])${name}(?![\\w=])`).test(prose))).toEqual([]);
 });
 
-test("who is idle and who is asked by HTTP are looked after only where that was ordered", () => {
-  const has = (settings: Partial<AgentSettings>) => {
-    const text = agentFor({ ...noSettings, machine: AWS, ...settings }, agentSource);
-    return [text.includes("nvidia-smi"), text.includes("/dev/tcp/")];
-  };
-  expect(has({ idleSeconds: null, asksReadyHttp: false })).toEqual([false, false]);
-  expect(has({ idleSeconds: 1 })).toEqual([true, true]);
+test("who is idle is looked after only where that was ordered", () => {
+  const has = (settings: Partial<AgentSettings>) =>
+    agentFor({ ...noSettings, machine: AWS, ...settings }, agentSource).includes("nvidia-smi");
+  expect([has({ idleSeconds: null }), has({ idleSeconds: 1 })]).toEqual([false, true]);
+});
+
+test("what a controller brings has every function, and just the verbs that no machine gets at boot are those it is brought for", () => {
+  const { text } = carriedOf(agentSource);
+  expect(defined(text)).toEqual(defined(agentSource));
+  const everywhere = new Set(KINDS.flatMap(({ kind, notices, volumes }) => [kind, notices, volumes, "idle"]));
+  const atBoot = defined(forMachine(agentSource, everywhere));
+  const brought = [...defined(text)].filter((name) => name.startsWith("verb_") && !atBoot.has(name));
+  const words = brought.map((name) => name.slice("verb_".length).replaceAll("_", "-")).sort();
+  expect(words).toEqual([...CARRIED_VERBS].sort());
+  expect(/^CARRIED='(.*)'$/m.exec(text)?.[1]?.split(" ").sort()).toEqual(words);
 });
 
 test("the embedded cloud's machines get the agent as it is", () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { expect } from "vitest";
 import { type AgentSettings, bootScript } from "../../src/guest/boot-script.ts";
+import { CARRIED_VERBS, carriedOf } from "../../src/guest/carried.ts";
 import { parseGuestStatus } from "../../src/guest/protocol.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import type { MachineKind } from "../../src/providers/provider.ts";
@@ -15,6 +16,7 @@ import { agentSource, eventually, killMarked, noSettings } from "./machine.ts";
  * With systemd they have a network of their own as well, without any way out.
  */
 export const base = realpathSync(mkdtempSync(join(tmpdir(), "spot-real-")));
+const brought = carriedOf(agentSource);
 const groups = /^\S+ (\S+) cgroup2 /m.exec(readFileSync("/proc/mounts", "utf8"))?.[1] ?? base;
 const loops: string[] = [];
 const marks: string[] = [];
@@ -84,7 +86,12 @@ export async function realMachine(init: "none" | "systemd" = "none"): Promise<Re
   return {
     pid,
     inside,
-    verb: (...words) => inside("sh", "/var/lib/spot/agent.sh", ...words),
+    verb(...words) {
+      // Brought beforehand: who comes in by hand is passed on to it.
+      const bring = ["sh", "-c", 'umask 077; cat >"/var/lib/spot/verbs-$0.sh"', brought.hash];
+      if (CARRIED_VERBS.has(words[0] ?? "")) spawnSync("nsenter", [...into, ...bring], { env, input: brought.text });
+      return inside("sh", "/var/lib/spot/agent.sh", ...words);
+    },
     boot(kind, settings) {
       const script = bootScript({ ...noSettings, machine: kind, ...settings }, agentSource);
       const run = `cat >/boot.sh && ${kind.kind === "container" ? "{ sh /boot.sh >/dev/null 2>&1 </dev/null & }" : "sh /boot.sh"}`;

@@ -17,8 +17,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type AgentSettings, bootScript } from "../../src/guest/boot-script.ts";
+import { CARRIED_VERBS, carriedOf, runCarried, type ScriptRunner } from "../../src/guest/carried.ts";
 import { type GuestStatus, parseGuestStatus } from "../../src/guest/protocol.ts";
 import { runAgentVerb } from "../../src/guest/run-verb.ts";
+import { runLeavingBackground } from "../../src/platform/ssh-process.ts";
 import type { MachineKind } from "../../src/providers/provider.ts";
 import {
   askedForPowerOff,
@@ -94,7 +96,13 @@ export function makeRented(kind: MachineKind, options: MachineOptions = {}): Ren
       detached: true,
       stdio: "ignore",
     });
-  const verb = (...words: readonly string[]) => runAgentVerb(reach, words, { signal: AbortSignal.timeout(80_000) });
+  // As over ssh, for this machine is none of the embedded cloud's.
+  const runScript: ScriptRunner = (script, args, input) =>
+    runLeavingBackground(["sh", "-c", script, "sh", ...args], { env, input, signal: AbortSignal.timeout(80_000) });
+  const verb = (...words: readonly string[]) =>
+    CARRIED_VERBS.has(words[0] ?? "")
+      ? runCarried(carriedOf(agentSource), words, runScript)
+      : runAgentVerb(reach, words, { signal: AbortSignal.timeout(80_000) });
   const rented: Rented = {
     root,
     lib,

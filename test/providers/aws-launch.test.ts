@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { userData } from "../../src/providers/aws/boot.ts";
 import { maxPriceOf } from "../../src/providers/aws/launch.ts";
 import { keyPairName } from "../../src/providers/aws/preparation.ts";
 import { imagesOf } from "../clouds/aws/catalogue.ts";
+import { agentSource } from "../guest/machine.ts";
 import { awsOn, onMoto, SSH_KEY } from "./aws-bench.ts";
 
 const usd = (micros: bigint) => ({ micros, currency: "USD" });
@@ -170,7 +170,7 @@ describe("user data", () => {
   });
 
   test("is packed tighter where that makes it fit", () => {
-    const source = readFileSync(new URL("../../src/guest/agent.sh", import.meta.url), "utf8");
+    const source = agentSource;
     let length = 40_000;
     while (gzipSync(source.slice(0, length), { level: 9 }).length <= 16_400) length += 500;
     const packed = Buffer.from(userData(source.slice(0, length), {}), "base64");

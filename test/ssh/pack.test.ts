@@ -6,12 +6,13 @@ import { describe, expect, it } from "vitest";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { guestPack } from "../../src/guest/pack.ts";
 import { guestSealed, guestSnapshot } from "../../src/guest/run-verb.ts";
+import { wayIn } from "../../src/guest/ssh-access.ts";
 import { ArchiveDamage } from "../../src/platform/tar-reader.ts";
 import { emptyFolder, unpackTar } from "../../src/platform/unpack.ts";
 import { machineRoomAvailable } from "../clouds/machine-room.ts";
 import { eventually } from "../guest/machine.ts";
-import { temporaryFolder } from "../world.ts";
-import { access, agentMachine, never } from "./reached-machine.ts";
+import { temporaryFolder, testWorld } from "../world.ts";
+import { agentMachine, never } from "./reached-machine.ts";
 
 interface Block {
   readonly name: string;
@@ -123,7 +124,8 @@ describe("an archive that comes from a machine", () => {
 
 describe.skipIf(!machineRoomAvailable())("a checkpoint from a machine's volume", () => {
   it("arrives whole and verifies; a failure leaves nothing", async () => {
-    const ssh = access();
+    const way = wayIn(testWorld());
+    const { ssh } = way;
     const command = [
       "sh",
       "-c",
@@ -131,7 +133,7 @@ describe.skipIf(!machineRoomAvailable())("a checkpoint from a machine's volume",
     ];
     const { machine, reach } = await agentMachine(ssh, { command });
     await eventually("the state", () => existsSync(join(machine.root, "var/lib/spot/checkpoint/big")) || undefined);
-    const options = { ssh, signal: never() };
+    const options = { ...way, signal: never() };
     await guestSnapshot(reach, "manual", null, options);
     const [sealed] = await guestSealed(reach, options);
     // Whoever verifies it wants a folder of its name.

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createGuestDoor } from "../../src/fleet/guest-door.ts";
 import { agentLine, guestExec, guestSnapshot, guestVerify } from "../../src/guest/run-verb.ts";
-import { sshAccess } from "../../src/guest/ssh-access.ts";
+import { sshAccess, wayIn } from "../../src/guest/ssh-access.ts";
 import { runSsh } from "../../src/platform/ssh.ts";
 import { knownHostsFile } from "../../src/platform/ssh-files.ts";
 import { machineRoomAvailable } from "../clouds/machine-room.ts";
@@ -34,7 +34,7 @@ describe.skipIf(!machineRoomAvailable())("the agent of a rented machine", () => 
     const [checkpoint] = list;
     expect(checkpoint?.createdAt).toBeGreaterThan(1e12);
     const id = checkpoint?.id ?? "";
-    const options = { ssh, signal: never() };
+    const options = { ...wayIn(world), signal: never() };
     expect(await guestVerify(reach, id, options)).toMatchObject({ id, sha256: checkpoint?.sha256 });
     const state = join(place.volumeFolder("disk"), "files/spot/checkpoints", id, "data/state");
     writeFileSync(state, "8\n");

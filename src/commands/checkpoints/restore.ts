@@ -5,7 +5,7 @@ import { checkpointFolder } from "../../checkpoints/catalogue.ts";
 import { restoreCheckpoint } from "../../checkpoints/restore.ts";
 import { checkpointPlace } from "../../fleet/volumes/checkpoint-place.ts";
 import { guestPack } from "../../guest/pack.ts";
-import { sshAccess } from "../../guest/ssh-access.ts";
+import { wayIn } from "../../guest/ssh-access.ts";
 import { notFoundProblem, usageProblem } from "../../model/problem.ts";
 import { checkpointsView } from "../../output/checkpoints-view.ts";
 import { ensurePrivateFolder } from "../../platform/files.ts";
@@ -49,7 +49,7 @@ async function fetchAndRestore(world: World, reach: Reach, id: string, target: s
   const fetched = await mkdtemp(join(world.home, "fetch-"));
   try {
     const folder = join(fetched, id);
-    await guestPack(reach, id, folder, { signal: world.signal, ssh: sshAccess(world) });
+    await guestPack(reach, id, folder, { signal: world.signal, ...wayIn(world) });
     await restoreCheckpoint(folder, target, world.signal);
   } finally {
     await rm(fetched, { recursive: true, force: true });

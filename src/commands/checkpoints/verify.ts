@@ -4,7 +4,7 @@ import { type CheckpointProblem, verifyCheckpoint } from "../../checkpoints/veri
 import type { Fleet } from "../../fleet/fleet.ts";
 import { checkpointPlace } from "../../fleet/volumes/checkpoint-place.ts";
 import { guestVerify } from "../../guest/run-verb.ts";
-import { sshAccess } from "../../guest/ssh-access.ts";
+import { wayIn } from "../../guest/ssh-access.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { notFoundProblem, Problem, usageProblem } from "../../model/problem.ts";
@@ -84,13 +84,14 @@ async function verifyThere(
   wanted: readonly string[],
 ): Promise<readonly Verdict[]> {
   const { signal, clock } = context.world;
+  const way = wayIn(context.world);
   const verdicts: Verdict[] = [];
   for (const checkpoint of known) {
     const { id, instance } = checkpoint;
     if (wanted.length > 0 && !wanted.includes(id) && !wanted.includes(instance)) continue;
     context.progress.step(`reading ${id} again, where it lies`);
     try {
-      const { sha256 } = await guestVerify(reach, id, { signal, ssh: sshAccess(context.world) });
+      const { sha256 } = await guestVerify(reach, id, { signal, ...way });
       const ok = sha256 === checkpoint.sha256;
       verdicts.push({ id, instance, ok, problems: ok ? [] : [{ path: "MANIFEST", what: "is not the one in the catalogue" }] });
       if (ok) await fleet.state.commit({ checkpoints: [{ ...checkpoint, verifiedAt: clock.now() }] });

@@ -1,5 +1,6 @@
 # The agent: what is sealed on the volume.
 
+# [only carried]
 verb_sealed() {
   require_volume
   # Once for all of them.
@@ -28,3 +29,4 @@ verb_pack() {
   require_checkpoint "${1-}"
   exec tar -cf - -C "$SEALED/$1" MANIFEST data >&3 3>&-
 }
+# [end]

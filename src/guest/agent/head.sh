@@ -12,6 +12,12 @@
 # stand there. Variables and functions whose names have an underscore get short names on the way (agent-text.ts): no text that
 # somebody reads, and no file, has such a name in it.
 #
+# `# [only carried]` is what no machine gets at boot but the embedded cloud's: verbs that only a controller calls, and what
+# nothing else needs. EC2 takes 16,384 bytes at boot and the rest is nearly that. The controller brings the whole agent, as
+# $LIB/verbs-HASH.sh, when it wants one of these verbs (carried.ts), and runs that file. So beside the agent of the machine's
+# boot another one works, perhaps of a newer version: all they share are the files in $RUN and $LIB and what lies on the volume.
+# Whoever adds such a verb names it in CARRIED_VERBS (carried.ts) and in $CARRIED (dispatch.sh); boot-size.test.ts compares them.
+#
 # Every verb prints one line of JSON on stdout and talks on stderr, except where it says otherwise. One that could not do
 # its work prints {"error":TEXT} and exits 7.
 #   run                          boot: put the newest checkpoint back, start the workload, listen for notices

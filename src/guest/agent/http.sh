@@ -1,5 +1,6 @@
 # The agent: asking by HTTP.
 
+# [only local aws gcp alibaba]
 # http METHOD URL HEADER [SECONDS]: prints the body and leaves the head of the answer in $http_head. Returns 0 on 2xx, 3 when
 # it was refused (401, 403), 4 on 404, 5 when no program here can ask this way, 1 on anything else. The header carries a
 # secret, so it travels by file or environment, where the program allows it, and never by argv.
@@ -57,7 +58,9 @@ except urllib.error.HTTPError as error: sys.exit({401: 3, 403: 3, 404: 4}.get(er
 except Exception: sys.exit(1)' "$1" "$2" "$4" "$http_head" 2>/dev/null
 }
 
-# [only process container]
+# [end]
+
+# [only process]
 # On the embedded cloud node is always there: it runs the cloud.
 http_node() {
   # shellcheck disable=SC2016 # the dollars are node's

@@ -71,7 +71,7 @@ count_people() {
     { read -r person_runs <"$person/task/${person##*/}/children"; } 2>/dev/null
     for person_runs in $person_runs; do
       command_of "$ROOT/proc/$person_runs"
-      case $command_line in *agent.sh*) ;; ?*) people=$((people + 1)) ;; esac
+      case $command_line in *spot/agent.sh* | *spot/verbs-*) ;; ?*) people=$((people + 1)) ;; esac
     done
   done
 }

@@ -1,6 +1,6 @@
 # The agent: whether the workload answers.
 
-# [only ready]
+# [only carried]
 verb_ready_http() {
   load_settings || fail 'the agent has no settings'
   if ! is_number "${1-}" || [ "$1" -lt 1 ] || [ "$1" -gt 65535 ]; then fail "not a port: ${1-}"; fi

@@ -15,6 +15,7 @@ require_running() {
   load_settings || fail 'the agent has no settings'
 }
 
+# [only carried]
 # require_volume: for verbs that read it.
 require_volume() {
   require_running
@@ -29,6 +30,7 @@ require_checkpoint() {
   [ -d "$SEALED/$1" ] || fail "there is no checkpoint $1 on the volume"
   manifest_whole "$SEALED/$1/MANIFEST" || fail "checkpoint $1: its manifest is damaged"
 }
+# [end]
 
 verb_snapshot() {
   case ${1-} in manual | interval | notice | hibernate | down | exit) ;; *) fail "not a reason for a checkpoint: ${1-}" ;; esac
@@ -182,11 +184,4 @@ verb_stop() {
   get exit-code
   json_number "$value"
   printf '{"stopped":true,"exitCode":%s}\n' "$json"
-}
-
-verb_volume() {
-  require_running
-  [ -n "$VOLUME" ] || fail 'this instance has no volume'
-  [ "$SPOT_SET_VOLUME_COMES" = device ] || fail 'the volume of this machine is mounted by the cloud'
-  take_volume "$@"
 }

@@ -1,6 +1,6 @@
 # The agent: the volume comes and goes.
 
-# [only device]
+# [only carried]
 # right_size DEVICE GB: whether a disk can be the volume of that size. A name is only a hint: a machine's own scratch disk may
 # have it. Clouds count in powers of ten or of two, and some round up. What is smaller than a GiB is no cloud's disk.
 right_size() {
@@ -60,6 +60,13 @@ await_device() {
       esac
       ;;
   esac
+}
+
+verb_volume() {
+  require_running
+  [ -n "$VOLUME" ] || fail 'this instance has no volume'
+  [ "$SPOT_SET_VOLUME_COMES" = device ] || fail 'the volume of this machine is mounted by the cloud'
+  take_volume "$@"
 }
 
 take_volume() {

@@ -15,7 +15,9 @@ volume_there() {
 # [only device]
 # The volume says of itself which one it is; the folder below the mount point does not.
 marker_is() { [ "$(cat "$VOLUME/spot/volume" 2>/dev/null)" = "$1" ]; }
+# [end]
 
+# [only carried]
 # probe DEVICE: sets $found_usage, $found_uuid and $found_table to what the disk says of itself, each to nothing when it
 # says nothing. Fails when blkid is not sure.
 probe() {
@@ -73,6 +75,9 @@ choose_part() {
   [ -n "$found_uuid" ] || refuse "$device: its file system has no UUID" || return
 }
 
+# [end]
+
+# [only device]
 # mount_part NODE UUID: mounts it, and remembers it for this boot and the next. Wants the lock.
 mount_part() {
   mkdir -p "$VOLUME" && mount "$1" "$VOLUME" </dev/null >&2 || refuse "$device could not be mounted at $SPOT_SET_VOLUME_MOUNT" || return
