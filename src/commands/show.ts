@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Asleep } from "../model/asleep.ts";
 import { instanceView } from "../output/instance-view.ts";
 import { readPulse } from "../platform/service-pulse.ts";
 import type { InstanceRecord, State } from "../state/records.ts";
@@ -33,9 +34,17 @@ Examples:
     const checkpoints = await state.checkpoints({ instance: name });
     const events = await state.events({ instances: [name], since: record.createdAt, limit: 100_000 });
     const lastPass = row.guard == null ? null : ((await readPulse(context.world.home)) ?? null);
-    return { view: instanceView({ ...row, record, lastPass }, checkpoints, events.slice(-EVENTS_SHOWN)) };
+    const asleep = record.state === "hibernated" ? await asleepNow(context, state, record) : null;
+    return { view: instanceView({ ...row, record, lastPass, asleep }, checkpoints, events.slice(-EVENTS_SHOWN)) };
   },
 };
+
+/** What holds while it sleeps, as far as our records and the tables of its cloud say; nobody is asked. */
+async function asleepNow(context: CommandContext, state: State, record: InstanceRecord): Promise<Asleep> {
+  const { preflightOf } = await import("../fleet/sleeping/facts.ts");
+  const { clock } = context.world;
+  return preflightOf({ state, clock, provider: (id) => context.provider(id) }, record, { retainsAddress: record.retainAddress });
+}
 
 /** Every decision about one instance that is on record, and what it waits for. */
 async function why(state: State, record: InstanceRecord): Promise<CommandResult> {

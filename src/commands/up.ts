@@ -3,6 +3,7 @@ import { launching, withinBudgets } from "../fleet/budgets/budget-guard.ts";
 import { checkpointEveryMs } from "../fleet/deciding/checkpoint-interval.ts";
 import { TOO_DEAR } from "../fleet/deciding/offer-choice.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import { preflightOfPlan } from "../fleet/sleeping/facts.ts";
 import { specDifference } from "../fleet/spec/spec.ts";
 import { planLaunch } from "../fleet/steps/plan.ts";
 import { bringUp, claimName, newRecord } from "../fleet/up.ts";
@@ -33,7 +34,7 @@ export const up: CommandModule = {
       const existing = await sameLiving(fleet, spec);
       // Those that are planned here do not know of each other yet.
       const before = wanted.filter((other) => other.spec.fleet === spec.fleet).length;
-      if (existing === undefined) wanted.push({ spec, offer: await bestOffer(context, fleet, spec, before) });
+      if (existing === undefined) wanted.push(await planned(fleet, spec, await bestOffer(context, fleet, spec, before)));
       else known.push(existing);
     }
     const warnings = await warningsBefore(context, fleet, wanted, budgets);
@@ -55,6 +56,11 @@ export const up: CommandModule = {
     return { view: warnings.length === 0 ? view : { ...view, beside: { warnings } }, exit: exitOf(context, settled) };
   },
 };
+
+/** Where a reclaim puts it to sleep, the plan says what that means. */
+async function planned(fleet: Fleet, spec: InstanceSpec, offer: Offer): Promise<PlanLine> {
+  return spec.onReclaim === "hibernate" ? { spec, offer, asleep: await preflightOfPlan(fleet, spec, offer) } : { spec, offer };
+}
 
 /** Where a machine neither hears its notice nor ends its own billing, something of the user's must: say so while they look. */
 async function sayWhoIsAwake(context: CommandContext, fleet: Fleet, provider: string, wanted: readonly PlanLine[]): Promise<void> {

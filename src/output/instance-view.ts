@@ -1,4 +1,5 @@
 import { accountText } from "../model/account.ts";
+import type { Asleep } from "../model/asleep.ts";
 import { bytesText } from "../model/bytes.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { durationText } from "../model/duration.ts";
@@ -6,6 +7,7 @@ import type { FleetEvent } from "../model/event.ts";
 import { gpuText } from "../model/gpu.ts";
 import { moneyText, savingsShare } from "../model/money.ts";
 import type { InstanceRecord } from "../state/records.ts";
+import { asleepBlock, asleepJson } from "./asleep-text.ts";
 import { detailText } from "./detail-view.ts";
 import { eventText } from "./event-text.ts";
 import { idleLine, type LastPass, ttlLine } from "./guard-text.ts";
@@ -43,16 +45,21 @@ function historyText(events: readonly FleetEvent[], painter: Painter, width: num
 
 /** One instance in full: what it is, what it costs, what is sealed, what happened last. */
 export function instanceView(
-  row: Omit<InstanceRow, "record"> & { readonly record: InstanceRecord; readonly lastPass?: LastPass | null },
+  row: Omit<InstanceRow, "record"> & {
+    readonly record: InstanceRecord;
+    readonly lastPass?: LastPass | null;
+    readonly asleep?: Asleep | null;
+  },
   checkpoints: readonly Checkpoint[],
   events: readonly FleetEvent[],
 ): View {
-  const { record, cost, now, guard = null, lastPass = null } = row;
+  const { record, cost, now, guard = null, lastPass = null, asleep = null } = row;
   return {
     schema: "spot.instance/1",
     data: {
       ...instanceJson(record, cost, guard),
       spec: specJson(record.spec),
+      ...(asleep === null ? {} : { asleep: asleepJson(asleep) }),
       checkpoints: checkpoints.slice(0, 5).map(checkpointJson),
       events: events.map(eventJson),
     },
@@ -133,6 +140,7 @@ export function instanceView(
               { label: "so far", value: `${costText(cost)}${cost === undefined ? "" : ` (${cost.basis})`}` },
             ],
           },
+          ...(asleep === null ? [] : [asleepBlock(asleep)]),
           {
             title: "work",
             rows: [

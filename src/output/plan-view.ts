@@ -1,8 +1,10 @@
+import type { Asleep } from "../model/asleep.ts";
 import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
 import { addMoney, costOf, type Money, moneyJson, moneyText, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 import type { InstanceSpec } from "../state/records.ts";
+import { asleepJson, asleepLine } from "./asleep-text.ts";
 import { specJson } from "./json.ts";
 import { listView } from "./list-view.ts";
 import { priceHeader } from "./price-header.ts";
@@ -11,6 +13,8 @@ import type { View } from "./view.ts";
 export interface PlanLine {
   readonly spec: InstanceSpec;
   readonly offer: Offer;
+  /** How it would sleep, where a reclaim is to put it to sleep. */
+  readonly asleep?: Asleep;
 }
 
 /** How long before a reclaim one hears of it. */
@@ -29,7 +33,7 @@ export function planView(lines: readonly PlanLine[], warnings: readonly string[]
   const view = listView<PlanLine>({
     schema: "spot.plan/1",
     items: lines,
-    toJson: ({ spec, offer }) => ({
+    toJson: ({ spec, offer, asleep }) => ({
       name: spec.name,
       provider: offer.provider,
       region: offer.region,
@@ -40,6 +44,7 @@ export function planView(lines: readonly PlanLine[], warnings: readonly string[]
       price: { ...moneyJson(offer.price), per: "hour", of: "instance" },
       onDemandPrice: offer.onDemandPrice === null ? null : moneyJson(offer.onDemandPrice),
       volume: spec.volume,
+      ...(asleep === undefined ? {} : { asleep: asleepJson(asleep) }),
       spec: specJson(spec),
     }),
     columns: [
@@ -71,7 +76,7 @@ export function planView(lines: readonly PlanLine[], warnings: readonly string[]
     empty: "Nothing to rent: everything is there already.",
     ...(lines.length === 0
       ? {}
-      : { footer: `Together ${price} while ${lines.length === 1 ? "it runs" : "they run"}${volumesText(lines)}.` }),
+      : { footer: `Together ${price} while ${lines.length === 1 ? "it runs" : "they run"}${volumesText(lines)}.${asleepText(lines)}` }),
   });
   return {
     ...view,
@@ -83,6 +88,17 @@ export function planView(lines: readonly PlanLine[], warnings: readonly string[]
 function savedText({ offer }: PlanLine): string {
   const saved = offer.onDemandPrice === null ? null : savingsShare(offer.price, offer.onDemandPrice);
   return saved === null ? "?" : `${Math.round(saved * 100)}%`;
+}
+
+/** Those that a reclaim puts to sleep; what is the same for several is said once. */
+function asleepText(lines: readonly PlanLine[]): string {
+  const said = new Map<string, string[]>();
+  for (const { spec, asleep } of lines) {
+    if (asleep === undefined) continue;
+    const text = [asleepLine(asleep), ...asleep.refusals, ...asleep.warnings].join("; ");
+    said.set(text, [...(said.get(text) ?? []), spec.name]);
+  }
+  return [...said].map(([text, names]) => ` After a reclaim ${names.join(", ")}: ${text}.`).join("");
 }
 
 /** The price is the machines' own: what a volume costs is known only once it is made. */

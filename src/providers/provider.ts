@@ -1,4 +1,5 @@
 import type { Account } from "../model/account.ts";
+import type { AsleepBook } from "../model/asleep.ts";
 import type { Gpu } from "../model/gpu.ts";
 import type { Billing, InstanceState } from "../model/instance.ts";
 import type { Money } from "../model/money.ts";
@@ -167,6 +168,8 @@ export interface Capabilities {
   readonly stoppedBillsGpu: boolean;
   /** Why `spot stop` is refused there: what a merely stopped machine costs. A sentence without its full stop. */
   readonly whyNoStop: string;
+  /** What holds while an instance sleeps there: what is billed, what is lost, how long it is kept, and who says so. */
+  readonly asleep: AsleepBook;
 }
 
 /** The port. Faults are thrown as `ProviderError` (errors.ts), never as anything else. */

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { askMarket } from "../../src/fleet/market.ts";
 import type { Offer } from "../../src/model/offer.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
+import { LOCAL_ASLEEP } from "../../src/providers/local/sleep.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 
 const unused = () => Promise.reject(new Error("not asked for"));
@@ -24,6 +25,7 @@ function provider(id: string, offers: Provider["offers"]): Provider {
     stoppedBillsGpu: true,
     pollMs: 150,
     whyNoStop: "it never answers",
+    asleep: LOCAL_ASLEEP,
   } as const;
   return { id, capabilities, offers, launch: unused, list: unused, get: unused, destroy: unused };
 }

@@ -4,6 +4,7 @@ import type { Money } from "../../src/model/money.ts";
 import type { Offer } from "../../src/model/offer.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { type Fault, ProviderError } from "../../src/providers/errors.ts";
+import { LOCAL_ASLEEP } from "../../src/providers/local/sleep.ts";
 import type { LaunchSpec, Provider, ProviderInstance, ProviderSnapshot, ProviderVolume, VolumeSpec } from "../../src/providers/provider.ts";
 
 export interface PaperSettings {
@@ -323,6 +324,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       stoppedBillsGpu: true,
       pollMs: 150,
       whyNoStop: "on paper nothing stops",
+      asleep: LOCAL_ASLEEP,
     },
     offers: (_query, { signal }) => answer(signal, offers),
     launch: (spec, { signal }) => answer(signal, () => shown(launch(spec))),

@@ -15,6 +15,7 @@ import { allOffers } from "./offers.ts";
 import { placeOf } from "./place.ts";
 import { regionsOf } from "./regions.ts";
 import { turns } from "./side-by-side.ts";
+import { ALIBABA_ASLEEP } from "./sleep.ts";
 import { spotPrices } from "./spot-prices.ts";
 import { sshKeys } from "./ssh-key.ts";
 import { volumeOperations } from "./volumes.ts";
@@ -45,6 +46,7 @@ const CAPABILITIES: Omit<Capabilities, "protectionSeconds"> = {
   stoppedBillsGpu: true,
   whyNoStop:
     "a machine that is stopped at Alibaba Cloud may be billed in full (KeepCharging), without a word, where its type cannot stop economically",
+  asleep: ALIBABA_ASLEEP,
 };
 
 const PROTECTION = "SPOT_ALIBABA_PROTECTION";

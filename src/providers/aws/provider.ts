@@ -22,6 +22,7 @@ import { preparation as preparationOf } from "./preparation.ts";
 import { type NoticeQueue, noticeQueue } from "./queue.ts";
 import { regions as regionsOf } from "./regions.ts";
 import { isOpen, isPersistentRequest, noticeOf, spotRequests } from "./requests.ts";
+import { AWS_ASLEEP } from "./sleep.ts";
 import { snapshotsOf } from "./snapshots.ts";
 import { spotPrices } from "./spot-prices.ts";
 import { tokenIn } from "./tags.ts";
@@ -49,6 +50,7 @@ const CAPABILITIES: Capabilities = {
   keepsRoot: false,
   stoppedBillsGpu: false,
   whyNoStop: "a spot machine that is stopped at AWS can be taken away with its root disk, and one that EC2 stopped only EC2 starts again",
+  asleep: AWS_ASLEEP,
 };
 
 const UNKNOWN_GPU: Gpu = { model: "", count: 0, vramGb: 0 };

@@ -9,6 +9,7 @@ import { machinesOf } from "./machines.ts";
 import { marketOf } from "./market.ts";
 import { allOffers } from "./offers.ts";
 import type { GcpWorld } from "./settings.ts";
+import { GCP_ASLEEP } from "./sleep.ts";
 import { volumeOperations } from "./volumes.ts";
 
 /** The preview that a project can ask for. */
@@ -36,6 +37,7 @@ const CAPABILITIES: Omit<Capabilities, "noticeSeconds"> = {
   keepsRoot: false,
   stoppedBillsGpu: false,
   whyNoStop: "a stopped machine at Google goes on paying for its disks, and has to find capacity again to start",
+  asleep: GCP_ASLEEP,
 };
 
 /** Google Compute Engine, Spot VMs. Facts and their sources: docs/providers/gcp.md. */

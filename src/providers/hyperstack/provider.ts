@@ -11,6 +11,7 @@ import { MACHINES, type Machines, machines as machinesOf } from "./machines.ts";
 import { allOffers } from "./offers.ts";
 import { places as placesOf } from "./places.ts";
 import { pricebook } from "./prices.ts";
+import { HYPERSTACK_ASLEEP } from "./sleep.ts";
 import { volumesOf } from "./volumes.ts";
 import { isId, type WireVm } from "./wire.ts";
 
@@ -34,6 +35,7 @@ const CAPABILITIES: Capabilities = {
   keepsRoot: false,
   stoppedBillsGpu: true,
   whyNoStop: "a machine that is only shut off is billed in full on Hyperstack, its GPU included",
+  asleep: HYPERSTACK_ASLEEP,
 };
 
 /** Volumes come first, but not for ever: the machine costs far more than a volume that stays RESERVED. */

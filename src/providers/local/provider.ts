@@ -14,6 +14,7 @@ import type {
 } from "../provider.ts";
 import { type LocalClient, type LocalWorld, localClient } from "./client.ts";
 import { endedBy, stateOf } from "./codes.ts";
+import { LOCAL_ASLEEP } from "./sleep.ts";
 import {
   accountSchema,
   allOffers,
@@ -153,6 +154,7 @@ const CAPABILITIES: Capabilities = {
   stoppedBillsGpu: true,
   pollMs: 150,
   whyNoStop: "here a machine either runs, hibernates or is gone",
+  asleep: LOCAL_ASLEEP,
 };
 
 /** Two computers may share one state, and neither can say anything of the machines of the other's embedded cloud. */

@@ -12,7 +12,7 @@ import { NOVITA, PPIO, type Vendor } from "./vendors.ts";
 import { ppioVolumes } from "./volumes.ts";
 import type { WireInstance } from "./wire.ts";
 
-const CAPABILITIES: Capabilities = {
+const CAPABILITIES: Omit<Capabilities, "asleep"> = {
   noticeSeconds: 3600,
   protectionSeconds: 3600,
   hibernate: "park",
@@ -119,7 +119,7 @@ function provider(vendor: Vendor, world: PpioWorld): Provider {
   const seen = (wire: WireInstance): ProviderInstance => instanceOf(wire, { vendor: vendor.id, seenAt: api.now(), ours: api.ours, memory });
   return {
     id: vendor.id,
-    capabilities: CAPABILITIES,
+    capabilities: { ...CAPABILITIES, asleep: vendor.asleep },
     offers: (query, context) => allOffers(api, query, context),
     launch: (spec, context) => launchInstance(api, spec, memory, context),
     list: async (context) => (await listAll(api, context)).map(seen),

@@ -7,6 +7,7 @@ import { findInstance, listInstances, toInstance } from "./instances.ts";
 import { launchInstance } from "./launch.ts";
 import { leftoversOf } from "./leftovers.ts";
 import { listOffers } from "./offers.ts";
+import { VERDA_ASLEEP } from "./sleep.ts";
 import { volumeOperations } from "./volumes.ts";
 import type { WireInstance } from "./wire.ts";
 
@@ -31,6 +32,7 @@ const CAPABILITIES: Capabilities = {
   keepsRoot: true,
   stoppedBillsGpu: true,
   whyNoStop: "a machine that is shut down at Verda is billed like one that runs",
+  asleep: VERDA_ASLEEP,
 };
 
 /** Verda (formerly DataCrunch). Facts and their sources: docs/providers/verda.md. */
