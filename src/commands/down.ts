@@ -1,14 +1,17 @@
 import type { Command } from "commander";
+import { problemOf } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { takeDown } from "../fleet/park.ts";
-import { removeVolume } from "../fleet/volumes/volume-removal.ts";
-import { userOf } from "../fleet/volumes/volume-use.ts";
+import { promiseEnds } from "../fleet/volumes/end-promise.ts";
+import { finishEnd } from "../fleet/volumes/volume-end.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { moneyText } from "../model/money.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
+import { deletesVolume } from "../model/volume-policy.ts";
 import { instancesView } from "../output/instances-view.ts";
-import type { InstanceRecord, VolumeRecord } from "../state/records.ts";
+import type { InstanceRecord, IntentRecord } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { type DoomedVolume, downWords, endedText, endsText, volumesAfter } from "./down-volumes.ts";
 import { durationOption, instanceRows, namedInstance, openFleet } from "./fleet-context.ts";
 
 const LIMIT_MS = 15 * 60_000;
@@ -19,56 +22,119 @@ export const down: CommandModule = {
       .argument("[names...]", "the instances")
       .option("--all", "every instance")
       .option("--no-snapshot", "without a final checkpoint")
-      .option("--volumes", "delete their volumes too: the checkpoints on them are lost");
+      .option(
+        "--volumes [policy]",
+        "what becomes of their volumes: keep, snapshot (the provider's own, of the disk), snapshot-and-delete, or delete, also when none is said: the checkpoints on them are lost",
+      )
+      .addHelpText(
+        "after",
+        `
+Without --volumes a volume is kept, unless the fleet file says otherwise (volume: {atDown: …}). It goes
+on billing, and so does a snapshot. snapshot-and-delete deletes a volume when the provider says that
+its snapshot can be restored from, and never before; when the snapshot fails the volume stays.
+
+Examples:
+  $ spot down trainer
+  $ spot down trainer --volumes snapshot-and-delete
+  $ spot down trainer --volumes`,
+      );
   },
   async run(context: CommandContext): Promise<CommandResult> {
-    const records = await chosen(context);
+    const { names, policy } = downWords(context);
+    const records = await chosen(context, names);
     const alive = records.filter((record) => record.state !== "gone");
-    if (context.options["dryRun"] === true) return { view: instancesView(await instanceRows(context, alive)) };
-    const doomed = context.options["volumes"] === true ? await theirVolumes(context, records) : [];
-    if (alive.length + doomed.length > 0 && !(await context.confirm(await question(context, alive, doomed), "--yes")))
+    const doomed = await volumesAfter(context, records, policy);
+    if (context.options["dryRun"] === true) {
+      for (const text of await endsText(context, doomed)) context.progress.note(`it would ${text}`);
+      return { view: instancesView(await instanceRows(context, alive)) };
+    }
+    const changing = doomed.filter((end) => end.policy !== "keep");
+    if (alive.length + changing.length > 0 && !(await context.confirm(await question(context, alive, changing), "--yes")))
       throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was ended", exit: EXIT.refused });
     const fleet = await openFleet(context);
     const problems: Problem[] = [];
-    const ended = await Promise.all(alive.map((record) => endOne(context, fleet, record, problems)));
-    if (context.options["volumes"] === true && problems.length === 0) await removeVolumes(fleet, doomed, context);
-    else if (problems.length === 0) await sayWhatStays(fleet, alive, context);
+    const ends = (record: InstanceRecord) => doomed.filter(({ owner }) => owner.id === record.id);
+    const over = records.filter((record) => record.state === "gone");
+    const ended = await Promise.all([
+      ...alive.map((record) => endOne(context, fleet, record, ends(record), problems)),
+      ...over.map((record) => finishOne(context, fleet, record, ends(record), problems)),
+    ]);
+    if (problems.length === 0) await sayWhatStays(fleet, alive, doomed, context);
     context.progress.stop();
     const [first] = problems;
     if (first !== undefined) throw problems.length === 1 || context.world.signal.aborted ? first : together(problems);
-    return { view: instancesView(await instanceRows(context, [...ended, ...records.filter((record) => record.state === "gone")])) };
+    return { view: instancesView(await instanceRows(context, ended)) };
   },
 };
 
-async function chosen(context: CommandContext): Promise<readonly InstanceRecord[]> {
+async function chosen(context: CommandContext, names: readonly string[]): Promise<readonly InstanceRecord[]> {
   if (context.options["all"] === true) return (await context.state()).instances();
-  if (context.args.length === 0) throw usageProblem("name the instances to end, or --all", "spot ls shows the names");
-  return Promise.all([...new Set(context.args)].map((name) => namedInstance(context, name, true)));
+  if (names.length === 0) throw usageProblem("name the instances to end, or --all", "spot ls shows the names");
+  return Promise.all([...new Set(names)].map((name) => namedInstance(context, name, true)));
 }
 
-async function question(context: CommandContext, records: readonly InstanceRecord[], doomed: readonly VolumeRecord[]): Promise<string> {
-  const state = await context.state();
+async function question(context: CommandContext, records: readonly InstanceRecord[], doomed: readonly DoomedVolume[]): Promise<string> {
   const what = records.map((record) => `${record.name}${record.price === null ? "" : ` (${moneyText(record.price)}/hour)`}`).join(", ");
-  const held = await Promise.all(
-    doomed.map(async ({ name }) => {
-      const { length } = await state.checkpoints({ volume: name });
-      return `${name} with ${length} checkpoint${length === 1 ? "" : "s"} on it`;
-    }),
-  );
   const end = records.length === 0 ? [] : [`End ${what}`];
-  return `${[...end, ...(held.length === 0 ? [] : [`DELETE the volume${held.length === 1 ? "" : "s"} ${held.join(", ")}`])].join(" and ")}?`;
+  return `${[...end, ...(await endsText(context, doomed))].join(" and ").replace(/^m/, "M")}?`;
 }
 
-async function endOne(context: CommandContext, fleet: Fleet, record: InstanceRecord, problems: Problem[]): Promise<InstanceRecord> {
+/** Ends it, and then does with its volumes what was promised together with that. */
+async function endOne(
+  context: CommandContext,
+  fleet: Fleet,
+  record: InstanceRecord,
+  ends: readonly DoomedVolume[],
+  problems: Problem[],
+): Promise<InstanceRecord> {
   const limitMs = durationOption(context, "timeout", LIMIT_MS);
   try {
-    const gone = await takeDown(fleet, record, { signal: context.world.signal, limitMs, snapshot: context.options["snapshot"] !== false });
+    const { intents, change } = await promiseEnds(fleet, record, ends);
+    const snapshot = context.options["snapshot"] !== false;
+    const gone = await takeDown(fleet, record, { signal: context.world.signal, limitMs, snapshot, beside: change });
     context.progress.done(`${record.name} is gone`);
+    await finishEnds(context, fleet, intents, ends, problems);
     return gone;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     problems.push(error);
     return record;
+  }
+}
+
+/** The same for one that is gone already: only its volumes are left. */
+async function finishOne(
+  context: CommandContext,
+  fleet: Fleet,
+  record: InstanceRecord,
+  ends: readonly DoomedVolume[],
+  problems: Problem[],
+): Promise<InstanceRecord> {
+  const { intents, change } = await promiseEnds(fleet, record, ends);
+  if (ends.length > 0) await fleet.state.commit(change);
+  await finishEnds(context, fleet, intents, ends, problems);
+  return record;
+}
+
+async function finishEnds(
+  context: CommandContext,
+  fleet: Fleet,
+  intents: readonly IntentRecord[],
+  ends: readonly DoomedVolume[],
+  problems: Problem[],
+): Promise<void> {
+  const limitMs = durationOption(context, "timeout", LIMIT_MS);
+  for (const intent of intents) {
+    const end = ends.find(({ volume }) => volume.id === intent.detail["volumeId"]);
+    if (end === undefined) continue;
+    try {
+      const snapshot = await finishEnd(fleet, intent, { signal: context.world.signal, limitMs });
+      context.progress.done(endedText(end, snapshot?.providerId ?? null));
+    } catch (error) {
+      const problem = problemOf(error);
+      if (!(problem instanceof Problem)) throw error;
+      problems.push(problem);
+    }
   }
 }
 
@@ -83,31 +149,16 @@ function together(problems: readonly Problem[]): Problem {
 }
 
 /** The machine is gone, the bill is not: its volumes are named. */
-async function sayWhatStays(fleet: Fleet, records: readonly InstanceRecord[], context: CommandContext): Promise<void> {
+async function sayWhatStays(
+  fleet: Fleet,
+  records: readonly InstanceRecord[],
+  doomed: readonly DoomedVolume[],
+  context: CommandContext,
+): Promise<void> {
   const theirs = new Set(records.flatMap((record) => record.volumes.map((volume) => volume.id)));
   const others = new Set((await fleet.state.instances()).flatMap((record) => record.volumes.map((volume) => volume.id)));
+  const told = new Set(doomed.filter(({ policy }) => deletesVolume(policy)).map(({ volume }) => volume.id));
   for (const { id, name } of await fleet.state.volumes())
-    if (theirs.has(id) && !others.has(id)) context.progress.note(`volume ${name} stays, and goes on billing: spot volumes rm ${name}`);
-}
-
-/** The volumes that these records have, or had when they ended, but for those that somebody else uses: these are named. */
-async function theirVolumes(context: CommandContext, records: readonly InstanceRecord[]): Promise<readonly VolumeRecord[]> {
-  const wanted = new Set(records.flatMap((record) => record.volumes.map((volume) => volume.id)));
-  const ending = records.map(({ id }) => id);
-  const state = await context.state();
-  const doomed: VolumeRecord[] = [];
-  for (const volume of (await state.volumes()).filter(({ id }) => wanted.has(id))) {
-    const user = await userOf({ state }, volume, ending);
-    if (user === undefined) doomed.push(volume);
-    else context.progress.note(`volume ${volume.name} stays: ${user.name} (${user.state}) uses it`);
-  }
-  return doomed;
-}
-
-/** What was agreed to, and nothing that somebody has begun to use meanwhile. */
-async function removeVolumes(fleet: Fleet, doomed: readonly VolumeRecord[], context: CommandContext): Promise<void> {
-  for (const volume of doomed) {
-    await removeVolume(fleet, volume, context.world.signal);
-    context.progress.done(`volume ${volume.name} is deleted`);
-  }
+    if (theirs.has(id) && !others.has(id) && !told.has(id))
+      context.progress.note(`volume ${name} stays, and goes on billing: spot volumes rm ${name}`);
 }

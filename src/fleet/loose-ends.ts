@@ -4,6 +4,7 @@ import { LATE_MS } from "./intent.ts";
 import type { Listing } from "./observe.ts";
 import { settleReaps } from "./orphans/reap-settle.ts";
 import { endStrays, removeStraySnapshots, removeStrayVolumes, type Stray, type Unended } from "./orphans/strays.ts";
+import { settleEnds } from "./volumes/volume-end.ts";
 import { settleVolumes } from "./volumes/volume-removal.ts";
 import { settleSnapshots } from "./volumes/volume-snapshots.ts";
 
@@ -72,7 +73,10 @@ async function tieAll(
   signal: AbortSignal,
 ): Promise<LooseEnds> {
   const machines = await endStrays(fleet, listings, records, signal);
-  const volumes = [...(await settleVolumes(fleet, signal)), ...(await settleSnapshots(fleet, signal))];
+  // What a snapshot has come to is asked by whoever waits for it; a removal that was begun for an end is finished first.
+  const removals = await settleVolumes(fleet, signal);
+  const ends = await settleEnds(fleet, signal);
+  const volumes = [...removals, ...ends, ...(await settleSnapshots(fleet, signal))];
   const reaps = await settleReaps(fleet, signal);
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
   // Volumes and snapshots are listed only where one of ours may have arrived too late.

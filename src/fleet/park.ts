@@ -1,7 +1,7 @@
 import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
-import type { InstanceRecord } from "../state/records.ts";
+import type { Change, InstanceRecord } from "../state/records.ts";
 import { launching, withinBudgets } from "./budgets/budget-guard.ts";
 import { isUp } from "./deciding/decide.ts";
 import { drive } from "./drive.ts";
@@ -18,13 +18,16 @@ export interface LimitedOptions {
   readonly limitMs: number;
 }
 
-/** Ends a machine, with a final checkpoint unless told otherwise, and waits until the provider says it is gone. */
+/**
+ * Ends a machine, with a final checkpoint unless told otherwise, and waits until the provider says it is gone. `beside`: what is
+ * promised together with its end (`volumes/end-promise.ts`).
+ */
 export async function takeDown(
   fleet: Fleet,
   record: InstanceRecord,
-  options: LimitedOptions & { readonly snapshot: boolean },
+  options: LimitedOptions & { readonly snapshot: boolean; readonly beside?: Pick<Change, "openIntents" | "closeIntents" | "events"> },
 ): Promise<InstanceRecord> {
-  await wish(fleet, record.id, { desired: "gone", skipSnapshot: !options.snapshot });
+  await wish(fleet, record.id, { desired: "gone", skipSnapshot: !options.snapshot }, options.beside);
   return unconfirmedAs(record, options.signal, () =>
     drive(fleet, record.id, {
       until: (now) => now.state === "gone",

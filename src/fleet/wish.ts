@@ -4,17 +4,19 @@ import { changeRecord, RecordMoved } from "./record-change.ts";
 
 /**
  * Writes down what is wanted of an instance. Durable from then on: whoever looks at the record next, this process or
- * `reconcile` after a crash, works towards it.
+ * `reconcile` after a crash, works towards it. `beside`: what is promised in the same transaction.
  */
 export async function wish(
   fleet: Fleet,
   id: string,
   set: Pick<NonNullable<Change["instance"]>["set"], "desired" | "skipSnapshot" | "wakeBy" | "retainAddress" | "reason">,
+  beside: Pick<Change, "openIntents" | "closeIntents" | "events"> = {},
 ): Promise<InstanceRecord> {
   for (let attempt = 0; ; attempt++) {
     const record = await fleet.state.instance(id);
     if (record === undefined) throw new RangeError(`no record ${id}`);
     // An end that was asked for is never taken back by a command that began earlier.
+    if (record.state === "gone" && (beside.openIntents?.length ?? 0) > 0) await fleet.state.commit(beside);
     if (record.state === "gone" || (record.desired === "gone" && set.desired !== "gone")) return record;
     try {
       // Whoever asks for it now does not mean after the next pause.
@@ -25,7 +27,11 @@ export async function wish(
         record,
         { ...set, ...needs },
         {
-          events: [{ at: now, type: "action", instance: record.name, provider: record.provider, data: { action: "wish", ...set } }],
+          ...beside,
+          events: [
+            ...(beside.events ?? []),
+            { at: now, type: "action", instance: record.name, provider: record.provider, data: { action: "wish", ...set } },
+          ],
         },
       );
     } catch (error) {

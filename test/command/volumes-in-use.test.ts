@@ -62,3 +62,29 @@ test.each([
   expect([code, stderr]).toEqual([1, expect.stringContaining(said)]);
   expect(stderr).toContain(next);
 });
+
+test.each(["snapshot", "snapshot-and-delete"])(
+  "down --volumes %s where disks have no snapshots is refused before anything is done",
+  async (policy) => {
+    const world = await homeWith(instance("b", asleep));
+    const { code, stderr } = await spot(world, "down", "b", "--volumes", policy, "--yes");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("volume data: local makes no snapshots of volumes")]);
+    expect(stderr).toContain("possible there: keep, delete");
+    const state = await openState(join(world.home, "state.db"));
+    expect([(await state.instances())[0]?.desired, await state.pendingIntents()]).toEqual(["hibernated", []]);
+    await state.close();
+  },
+);
+
+test("what was ordered with an instance is done with its volume unless down says otherwise", async () => {
+  const spec = sampleSpec("b", { volume: { name: "data", sizeGb: 10, mount: "/data", atDown: "delete" } });
+  const world = await homeWith(instance("b", { ...asleep, spec }));
+  expect((await spot(world, "down", "b")).stderr).toContain("DELETE the volume data with 1 checkpoint on it?");
+  expect((await spot(world, "down", "b", "--volumes", "keep")).stderr).toMatch(/cannot ask without a terminal: End b \([^)]*\)\?/);
+});
+
+test("a name behind --volumes is a name", async () => {
+  const world = await homeWith(instance("b", asleep));
+  const { code, stderr } = await spot(world, "down", "--volumes", "b");
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/End b \(\$1\.99.*\) and DELETE the volume data with 1 checkpoint on it\?/)]);
+});

@@ -88,7 +88,7 @@ const WRONG: readonly (readonly [string, string])[] = [
     one("volume: { size: -4 }"),
     "spot.yaml:4:21: instances[0].volume.size: -4 is not a size of a volume (expected 1 to 65536 gigabytes, e.g. 50 or 2TB)",
   ],
-  [one("volume: 5"), "spot.yaml:4:13: instances[0].volume: 5 is not a volume (expected name, size and mount, or none)"],
+  [one("volume: 5"), "spot.yaml:4:13: instances[0].volume: 5 is not a volume (expected name, size, mount and atDown, or none)"],
   [
     one("ports: [8000, udp]"),
     'spot.yaml:4:19: instances[0].ports[1]: "udp" is not a port (expected 1 to 65535 with /http or /tcp, e.g. 8000 or 9000/tcp)',

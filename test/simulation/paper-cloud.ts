@@ -83,6 +83,8 @@ export interface PaperCloud {
   outageUntil: number;
   /** Machines that had work and were ended by a call of ours without a checkpoint since they run. */
   readonly unsealedEnds: string[];
+  /** Volumes that were deleted while no snapshot of them could be restored from. */
+  readonly unsnapshotted: string[];
   living(): readonly PaperMachine[];
   machine(id: string): PaperMachine | undefined;
   reclaim(id: string, noticeMs: number): void;
@@ -109,6 +111,8 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
   const machines = new Map<string, PaperMachine>();
   const volumes = new Map<string, PaperVolume>();
   const snapshots = new Map<string, ProviderSnapshot>();
+  const unsnapshotted: string[] = [];
+  const isReady = ({ createdAt }: ProviderSnapshot) => clock.now() - (createdAt ?? 0) >= SNAPSHOT_MS;
 
   const give = ({ zone, billing }: PaperMachine, count: number) => {
     if (billing === "spot") zone.stock += count;
@@ -353,6 +357,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       remove: (volumeId, { signal }) =>
         answer(signal, () => {
           if (holderOf(volumeId) !== undefined) refuse("conflict", "the volume is attached");
+          if (![...snapshots.values()].some((made) => made.volumeId === volumeId && isReady(made))) unsnapshotted.push(volumeId);
           volumes.delete(volumeId);
         }),
       ...(settings.attaches
@@ -375,7 +380,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
         list: ({ signal }) =>
           answer(signal, () =>
             [...snapshots.values()].map((snapshot) =>
-              clock.now() - (snapshot.createdAt ?? 0) < SNAPSHOT_MS ? snapshot : { ...snapshot, state: "ready", rawState: "paper-ready" },
+              isReady(snapshot) ? { ...snapshot, state: "ready", rawState: "paper-ready" } : snapshot,
             ),
           ),
         remove: (snapshotId, { signal }) => answer(signal, () => void snapshots.delete(snapshotId)),
@@ -401,6 +406,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     failingStarts: 0,
     outageUntil: 0,
     unsealedEnds: [],
+    unsnapshotted,
     living() {
       settle();
       return [...machines.values()].filter((machine) => machine.state !== "gone");

@@ -5,7 +5,10 @@ import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { planLaunch } from "../../src/fleet/steps/plan.ts";
 import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
+import { promiseEnds } from "../../src/fleet/volumes/end-promise.ts";
+import { finishEnd } from "../../src/fleet/volumes/volume-end.ts";
 import { snapshotVolume, untilReady } from "../../src/fleet/volumes/volume-snapshots.ts";
+import { deletesVolume, makesSnapshot, type VolumePolicy } from "../../src/model/volume-policy.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
 import type { PaperSettings } from "./paper-cloud.ts";
 import { type PaperWorld, paperSpec } from "./paper-world.ts";
@@ -37,6 +40,28 @@ async function named(fleet: Fleet, name: string): Promise<InstanceRecord> {
 /** What `spot down` does. */
 export async function down(fleet: Fleet, name = "train"): Promise<void> {
   await takeDown(fleet, await named(fleet, name), { signal: never(), limitMs: LIMIT_MS, snapshot: true });
+}
+
+/** What `spot down --volumes POLICY` does. */
+export async function downWith(fleet: Fleet, policy: VolumePolicy, name = "train"): Promise<void> {
+  const record = await named(fleet, name);
+  const ids = record.volumes.map(({ id }) => id);
+  const ends = (await fleet.state.volumes({ ids })).map((volume) => ({ volume, policy }));
+  const { intents, change } = await promiseEnds(fleet, record, ends);
+  await takeDown(fleet, record, { signal: never(), limitMs: LIMIT_MS, snapshot: true, beside: change });
+  for (const intent of intents) await finishEnd(fleet, intent, { signal: never(), limitMs: LIMIT_MS });
+}
+
+/** What is left of its volume once all is quiet, and of its snapshot, when that was ordered; and what was deleted on the way. */
+async function brokenEnd({ cloud, state }: PaperWorld, policy: VolumePolicy): Promise<readonly string[]> {
+  const [record] = await state.instances({ includeGone: true });
+  const { size } = cloud.volumes;
+  const broken = makesSnapshot(policy) ? cloud.unsnapshotted.map((id) => `${id} was deleted without its snapshot`) : [];
+  // The wish and what becomes of the volume are one promise.
+  const isOrdered = record?.state === "gone";
+  if (size !== (isOrdered && deletesVolume(policy) ? 0 : 1)) broken.push(`${size} volumes are left, and it is ${record?.state}`);
+  if (cloud.snapshots.size !== (isOrdered && makesSnapshot(policy) ? 1 : 0)) broken.push(`${cloud.snapshots.size} snapshots are left`);
+  return broken;
 }
 
 /** What `spot hibernate` does. */
@@ -95,6 +120,8 @@ export interface Scenario {
   readonly ends: readonly string[];
   /** How many records there are, where it is not one. */
   readonly records?: number;
+  /** What must hold once all is quiet, whatever failed; returns what does not. */
+  holds?(world: PaperWorld): Promise<readonly string[]>;
   /** What the undisturbed play must have shown besides; returns what it did not. */
   shows?(world: PaperWorld): Promise<readonly string[]>;
 }
@@ -182,6 +209,16 @@ export const SCENARIOS: readonly Scenario[] = [
     ends: ["running", "hibernated"],
   },
   { name: "down", cloud: {}, prepare: running, act: (fleet) => down(fleet), ends: ["gone", "running"] },
+  ...(["delete", "snapshot", "snapshot-and-delete"] as const).map(
+    (policy): Scenario => ({
+      name: `down, and its volume: ${policy}`,
+      cloud: {},
+      prepare: running,
+      act: (fleet) => downWith(fleet, policy),
+      ends: ["gone", "running"],
+      holds: (world) => brokenEnd(world, policy),
+    }),
+  ),
   { name: "down while hibernated", cloud: {}, prepare: asleep, act: (fleet) => down(fleet), ends: ["gone", "hibernated"] },
   { name: "hibernate by parking", cloud: park, prepare: running, act: (fleet) => hibernate(fleet), ends: ["hibernated", "running"] },
   { name: "restore of a parked one", cloud: park, prepare: asleep, act: (fleet) => restore(fleet), ends: ["running", "hibernated"] },

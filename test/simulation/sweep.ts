@@ -32,6 +32,7 @@ async function play(scenario: Scenario, at: number, mode: FaultMode, store?: () 
     const end = record?.state ?? "nothing";
     if (!scenario.ends.includes(end)) broken.push(`the instance ended up ${end} (${record?.reason})`);
     if (records.length > (scenario.records ?? 1)) broken.push("more than one record");
+    broken.push(...((await scenario.holds?.(world)) ?? []));
     if (at === 0) broken.push(...((await scenario.shows?.(world)) ?? []));
     return { trace: process.trace, broken };
   } finally {

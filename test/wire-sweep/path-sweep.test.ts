@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { EACH_CLOUD } from "./clouds.ts";
 import { adoptPath, reapPath } from "./orphan-paths.ts";
 import { sweepPath } from "./path-sweep.ts";
-import { reclaimedAndReplaced, takenBack } from "./paths.ts";
+import { endsWithItsVolume, reclaimedAndReplaced, takenBack } from "./paths.ts";
 
 /** One walk without a fault and one or two with one; `test/sweep/paths.spec.ts` takes every path, cloud and request. */
 const STRIDE = 20;
@@ -11,6 +11,7 @@ const CHOSEN = [
   { path: adoptPath, cloud: "verda", from: 3 },
   { path: reclaimedAndReplaced, cloud: "verda", from: 31 },
   { path: takenBack, cloud: "novita", from: 5 },
+  { path: endsWithItsVolume, cloud: "gcp", from: 9 },
 ];
 
 for (const { path, cloud, from } of CHOSEN)

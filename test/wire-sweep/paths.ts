@@ -1,7 +1,7 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
-import { restore, up, watchAndAct } from "../simulation/scenarios.ts";
+import { downWith, restore, up, watchAndAct } from "../simulation/scenarios.ts";
 import type { Expected } from "./sweep.ts";
 import type { WireWorld } from "./wire-world.ts";
 
@@ -242,4 +242,38 @@ const atCap: Path = {
   },
 };
 
-export const POLICY_PATHS: readonly Path[] = [reclaimedAndReplaced, takenBack, reclaimedAndAsleep, fallback, atCap];
+/** Where a cloud makes no snapshots, its volume is deleted at once. */
+export const endsWithItsVolume: Path = {
+  name: "down, its volume snapshotted and deleted",
+  begin({ world }) {
+    const { snapshots, list: volumesOf } = world.cloud.provider.volumes ?? {};
+    const signal = new AbortController().signal;
+    return {
+      async prepare(fleet) {
+        await up(fleet, world.spec);
+        await fleet.clock.sleep(world.tempo.betweenMs / 2);
+        await world.cloud.refresh?.();
+      },
+      steps: [{ do: (fleet) => downWith(fleet, snapshots === undefined ? "delete" : "snapshot-and-delete") }],
+      // Before the wish was written down, nothing was promised.
+      again: async (fleet) => {
+        const record = await train(world);
+        if (record?.state === "running") await downWith(fleet, snapshots === undefined ? "delete" : "snapshot-and-delete");
+      },
+      expected: { volumeEnds: true },
+      async broken() {
+        const record = await train(world);
+        const left = (await volumesOf?.({ signal })) ?? [];
+        const made = (await snapshots?.list({ signal })) ?? [];
+        return [
+          ...(record?.state === "gone" ? [] : [`it ended up ${record?.state} (${record?.reason})`]),
+          ...(left.length === 0 ? [] : [`${left.map(({ name }) => name)} is left`]),
+          ...(snapshots === undefined || made.length === 1 ? [] : [`${made.length} snapshots are left`]),
+          ...made.filter(({ state }) => state !== "ready").map(({ rawState }) => `the volume is deleted, and its snapshot is ${rawState}`),
+        ];
+      },
+    };
+  },
+};
+
+export const POLICY_PATHS: readonly Path[] = [reclaimedAndReplaced, takenBack, reclaimedAndAsleep, fallback, atCap, endsWithItsVolume];

@@ -22,10 +22,15 @@ export interface Expected {
   readonly machines?: number;
   /** What is there, ours, and has no record: made from a state that is lost, and left alone. */
   readonly strangers?: ReadonlySet<string>;
+  /** The volume of the work may be deleted, because that is what was asked for. */
+  readonly volumeEnds?: true;
 }
 
 /** What no fault may lead to: two machines, a machine without a record, a volume lost or unknown, a promise left open. */
-export async function brokenNow({ cloud, state }: WireWorld, { machines: most = 1, strangers }: Expected = {}): Promise<readonly string[]> {
+export async function brokenNow(
+  { cloud, state }: WireWorld,
+  { machines: most = 1, strangers, volumeEnds }: Expected = {},
+): Promise<readonly string[]> {
   await cloud.refresh?.();
   const broken: string[] = [];
   const records = await state.instances({ includeGone: true });
@@ -48,7 +53,7 @@ export async function brokenNow({ cloud, state }: WireWorld, { machines: most = 
     if (!isInUse(volume.name) && !cloud.volumes().some(({ providerId }) => providerId === volume.providerId))
       broken.push(`the volume ${volume.name} is lost`);
   const withVolume = records.filter(({ spec }) => spec.volume?.name === "work");
-  if (withVolume.some(({ readyAt }) => readyAt !== null) && !known.some(({ name }) => name === "work"))
+  if (volumeEnds !== true && withVolume.some(({ readyAt }) => readyAt !== null) && !known.some(({ name }) => name === "work"))
     broken.push("the work's volume is gone");
   for (const intent of await state.pendingIntents()) broken.push(`the ${intent.kind} intent is still open`);
   for (const { successor } of living.map(({ outlook }) => outlook))

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { VOLUME_POLICIES } from "../../model/volume-policy.ts";
 import { AT_CAP } from "../../pricing/budget-scope.ts";
 import { BILLING_MODES, IDLE_SIGNS, REBALANCE_POLICIES, RECLAIM_POLICIES } from "./spec.ts";
 import { LARGEST_VOLUME_GB, MOST_INSTANCES } from "./spec-fields.ts";
@@ -21,8 +22,12 @@ const entries = {
   image: v.optional(text),
   volume: v.optional(
     v.union(
-      [v.string(), v.null(), v.strictObject({ name: v.optional(text), size: v.optional(textOrNumber), mount: v.optional(text) })],
-      "a volume (expected name, size and mount, or none)",
+      [
+        v.string(),
+        v.null(),
+        v.strictObject({ name: v.optional(text), size: v.optional(textOrNumber), mount: v.optional(text), atDown: v.optional(text) }),
+      ],
+      "a volume (expected name, size, mount and atDown, or none)",
     ),
   ),
   ttl: v.optional(textOrNumber),
@@ -106,6 +111,7 @@ const settings: Readonly<Record<string, JsonSchema>> = {
         name: described("The instance's name when not given.", name),
         size: described(`Gigabytes, at most ${LARGEST_VOLUME_GB}; 10 when not given.`, stringOrNumber),
         mount: described("Absolute; /data when not given.", { ...string, pattern: "^/" }),
+        atDown: described("What becomes of it when its instance is ended by down; kept when not given.", { enum: VOLUME_POLICIES }),
       }),
     ],
   }),

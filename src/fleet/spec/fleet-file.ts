@@ -111,7 +111,7 @@ function unknownKey(places: Places, path: InputPath): Problem {
 }
 
 const NESTED: Readonly<Record<string, readonly string[]>> = {
-  volume: ["name", "size", "mount"],
+  volume: ["name", "size", "mount", "atDown"],
   checkpoint: ["hook", "every"],
   ready: ["http", "cmd"],
   budget: ["amount", "perDay", "atCap"],

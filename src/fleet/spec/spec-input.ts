@@ -10,7 +10,10 @@ export interface SpecInput {
   readonly region?: string | readonly string[];
   readonly image?: string;
   /** `name[:size][:mount]`, `none`, or the parts; null for no volume. */
-  readonly volume?: string | null | { readonly name?: string; readonly size?: string | number; readonly mount?: string };
+  readonly volume?:
+    | string
+    | null
+    | { readonly name?: string; readonly size?: string | number; readonly mount?: string; readonly atDown?: string };
   readonly ttl?: string | number;
   readonly idle?: string | number;
   readonly idleBy?: string;

@@ -1,6 +1,7 @@
 import { durationText, parseDuration } from "../../model/duration.ts";
 import { gpuText } from "../../model/gpu.ts";
 import { usageProblem } from "../../model/problem.ts";
+import { VOLUME_POLICIES, type VolumePolicy } from "../../model/volume-policy.ts";
 import type { InstanceSpec } from "../../state/records.ts";
 import {
   commandField,
@@ -38,6 +39,7 @@ interface VolumeWish {
   readonly name: string | null;
   readonly sizeGb: number;
   readonly mount: string;
+  readonly atDown: VolumePolicy;
 }
 
 /** `name[:size][:mount]` into its parts; size and mount are told apart by their look. */
@@ -58,6 +60,7 @@ function volumeWish(source: InputSource, value: SpecInput["volume"]): VolumeWish
     name: parts.name === undefined ? null : nameField(source, at("name"), "a volume", parts.name),
     sizeGb: parts.size === undefined ? DEFAULT_VOLUME_GB : sizeField(source, at("size"), parts.size),
     mount: parts.mount === undefined ? DEFAULT_MOUNT : mountField(source, at("mount"), parts.mount),
+    atDown: wordField(source, at("atDown"), parts.atDown, VOLUME_POLICIES, "keep"),
   };
 }
 
@@ -105,7 +108,10 @@ export function specsFromInput(input: SpecInput, source: InputSource): readonly 
     const volumeName = volume?.name === null ? name : nameField(source, ["volume", "name"], "a volume", `${volume?.name ?? name}${suffix}`);
     const providers = named.length > 0 ? named : (source.providersOf?.(name) ?? source.providers);
     const workdir = workdirField(source, ["workdir"], input.workdir, command.length > 0 && providers.includes("local"));
-    return { name, providers, ...common, workdir, volume: volume && { name: volumeName, sizeGb: volume.sizeGb, mount: volume.mount } };
+    // As usual is not said: whoever wrote a spec before this could be chosen meant the same.
+    const atDown = volume === null || volume.atDown === "keep" ? {} : { atDown: volume.atDown };
+    const disk = volume && { name: volumeName, sizeGb: volume.sizeGb, mount: volume.mount, ...atDown };
+    return { name, providers, ...common, workdir, volume: disk };
   });
 }
 
@@ -160,6 +166,7 @@ const LINES: readonly (readonly [string, (spec: InstanceSpec) => string])[] = [
   ["region", (spec) => list(spec.regions)],
   ["image", (spec) => spec.image ?? "default"],
   ["volume", (spec) => (spec.volume === null ? "none" : `${spec.volume.name}:${spec.volume.sizeGb}:${spec.volume.mount}`)],
+  ["volume at down", (spec) => spec.volume?.atDown ?? "keep"],
   ["ttl", (spec) => time(spec.ttlMs)],
   ["idle", (spec) => time(spec.idleMs)],
   ["idle by", (spec) => spec.idleBy],

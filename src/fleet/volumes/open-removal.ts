@@ -1,7 +1,9 @@
+import { deletesVolume } from "../../model/volume-policy.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { VolumeOperations } from "../../providers/provider.ts";
 import type { IntentRecord, VolumeRecord } from "../../state/records.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { endOrder } from "./end-promise.ts";
 import { userOf } from "./volume-use.ts";
 
 /** Its record, its ledger interval, its checkpoints and every open promise to delete it end. */
@@ -22,7 +24,7 @@ export async function noteGone(fleet: Fleet, volume: VolumeRecord, action: "volu
 }
 
 /** The promises to delete a volume of which nobody knows what became of them. */
-export async function openRemovals(fleet: Fleet, { id }: Pick<VolumeRecord, "id">): Promise<readonly IntentRecord[]> {
+async function openRemovals(fleet: Fleet, { id }: Pick<VolumeRecord, "id">): Promise<readonly IntentRecord[]> {
   return (await fleet.state.pendingIntents()).filter((intent) => intent.kind === "volume-remove" && intent.detail["volumeId"] === id);
 }
 
@@ -46,9 +48,22 @@ async function outlives(fleet: Fleet, volume: VolumeRecord, intent: IntentRecord
   }
 }
 
+/** Whether a deletion of it was promised, and nobody has said yet what became of that. */
+export async function mayBeDeleted(fleet: Pick<Fleet, "state">, volume: Pick<VolumeRecord, "id">): Promise<boolean> {
+  return (await fleet.state.pendingIntents()).some(
+    (intent) => (intent.kind === "volume-remove" && intent.detail["volumeId"] === volume.id) || deletes(intent, volume),
+  );
+}
+
+function deletes(intent: IntentRecord, { id }: Pick<VolumeRecord, "id">): boolean {
+  const order = endOrder(intent);
+  return order !== undefined && order.volumeId === id && deletesVolume(order.policy);
+}
+
 /**
- * Whoever is to have a volume must not lose it to a deletion that was interrupted before: each open one is called off, unless
- * it turns out to be done. To be called under the volume's lease.
+ * Whoever is to have a volume must not lose it to a deletion that was interrupted before, nor to one that was ordered together
+ * with the end of another instance: each open one is called off, unless it turns out to be done. To be called under the
+ * volume's lease.
  * @returns whether the volume is still there.
  */
 export async function callOffRemovals(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
@@ -59,6 +74,10 @@ export async function callOffRemovals(fleet: Fleet, volume: VolumeRecord, signal
     }
     await callOff(fleet, intent, "it is wanted again");
     fleet.say(`the deletion of volume ${volume.name} that was interrupted is called off: it is wanted again`);
+  }
+  for (const intent of (await fleet.state.pendingIntents()).filter((open) => deletes(open, volume))) {
+    await callOff(fleet, intent, "it is wanted again");
+    fleet.say(`volume ${volume.name} is not deleted, as was ordered before: it is wanted again`);
   }
   return true;
 }

@@ -41,7 +41,8 @@ export function inUse({ id, name }: Pick<VolumeRecord, "id" | "name">, user: Ins
   });
 }
 
-async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
+/** Deletes it, under its lease, whoever names it. @throws ProviderError when it is still attached. */
+export async function removeHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<void> {
   const provider = await fleet.provider(volume.provider);
   const { providerId } = volume;
   await requireAccount(fleet, volume, signal);

@@ -32,7 +32,8 @@ export function snapshotVolume(fleet: Fleet, volume: VolumeRecord, signal: Abort
   return withVolume(fleet, volume.name, signal, (held, until) => snapshotHeld(held, volume, until));
 }
 
-async function snapshotHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<ProviderSnapshot> {
+/** The same, under the volume's lease. `token`: what the snapshot is to carry, where that was promised before. */
+export async function snapshotHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal, token?: string): Promise<ProviderSnapshot> {
   const provider = await fleet.provider(volume.provider);
   const snapshots = snapshotsOf(provider);
   const volumeId = volume.providerId;
@@ -43,7 +44,7 @@ async function snapshotHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSig
       exit: EXIT.failed,
       next: ["spot reconcile"],
     });
-  const intent = await promiseOnVolume(fleet, volume, "volume-snapshot");
+  const intent = await promiseOnVolume(fleet, volume, "volume-snapshot", token);
   try {
     const spec = { name: volume.name, token: intent.token };
     const made = await call(signal, (context) => snapshots.create(volumeId, spec, context));
@@ -110,8 +111,8 @@ export async function settleSnapshots(
   return open;
 }
 
-/** Finds out what became of it: undefined when it certainly came to nothing, or may still appear. */
-async function settleSnapshot(
+/** Finds out what became of it: undefined when it certainly came to nothing (its promise is closed), or may still appear. */
+export async function settleSnapshot(
   fleet: Fleet,
   provider: Provider,
   intent: IntentRecord,

@@ -9,7 +9,7 @@ import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { newIntent } from "../intent.ts";
 import { whileHolding } from "../leases/lease.ts";
-import { callOffRemovals, openRemovals } from "./open-removal.ts";
+import { callOffRemovals, mayBeDeleted } from "./open-removal.ts";
 
 /** What is asked for. */
 interface VolumeOrder {
@@ -72,7 +72,7 @@ export async function ensureVolume(
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
   const there = await volumeNamed(fleet, wanted.name);
-  if (there !== undefined && there.providerId !== null && (await openRemovals(fleet, there)).length === 0) {
+  if (there !== undefined && there.providerId !== null && !(await mayBeDeleted(fleet, there))) {
     await requireAccount(fleet, there, signal);
     return there;
   }
