@@ -100,7 +100,7 @@ export const COMMANDS: CommandTable = {
     load: () => import("./commands/snapshot.ts").then((module) => module.snapshot),
   },
   checkpoints: {
-    summary: "list, verify and restore checkpoints",
+    summary: "list, verify, restore and thin out checkpoints",
     group: WORK,
     commands: {
       ls: {
@@ -117,6 +117,11 @@ export const COMMANDS: CommandTable = {
         summary: "copy a checkpoint into a folder of this machine",
         group: "",
         load: () => import("./commands/checkpoints/restore.ts").then((module) => module.checkpointsRestore),
+      },
+      prune: {
+        summary: "remove checkpoints that no rule keeps",
+        group: "",
+        load: () => import("./commands/checkpoints/prune.ts").then((module) => module.checkpointsPrune),
       },
     },
   },

@@ -58,6 +58,7 @@ async function runVerb(
     const result = await module.run(context);
     context.progress.stop();
     await writeAnswer(result, flags, world);
+    if (result.problem !== undefined) throw result.problem;
     if (result.exit !== undefined) return result.exit;
     // Without an answer it has only come to its end because its time was over, as a watch does.
     if (result.view === undefined && cap?.signal.aborted === true && !outside.signal.aborted) throw timeIsUp(options["timeout"]);

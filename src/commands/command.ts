@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { ExitCode } from "../model/exit-codes.ts";
+import type { Problem } from "../model/problem.ts";
 import type { CommandTree } from "../output/completion-script.ts";
 import type { Progress } from "../output/progress.ts";
 import type { Painter, View } from "../output/view.ts";
@@ -41,6 +42,8 @@ export interface CommandContext {
 export interface CommandResult {
   readonly view?: View;
   readonly exit?: ExitCode | number;
+  /** What is wrong although there is an answer: told after it, and its exit code is the command's. */
+  readonly problem?: Problem;
 }
 
 /** One verb. `configure` declares flags and help; `run` does the work and returns data. */

@@ -64,6 +64,7 @@ type Word = (key: string) => string;
 /** What each action is for people; one that is not in here is named by its own word. */
 const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
+  "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from volume ${word("volume")}`,
   controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,
   discard: (word) => `gives the machine back: ${word("why")}`,
   "end-stray": (word) => `ended a machine that no record explained (${word("providerId")})`,

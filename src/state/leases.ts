@@ -26,7 +26,7 @@ export async function holdsLeases(
   return leases.every((name) => held.has(name));
 }
 
-type LeaseQueries = Pick<State, "acquireLease" | "renewLeases" | "leaseHolder" | "lease" | "releaseLease">;
+type LeaseQueries = Pick<State, "acquireLease" | "renewLeases" | "leaseHolder" | "leasesUnder" | "lease" | "releaseLease">;
 
 export function leaseQueries(database: Executor, differs: Differences, write: Write): LeaseQueries {
   return {
@@ -70,6 +70,17 @@ export function leaseQueries(database: Executor, differs: Differences, write: Wr
         .executeTakeFirst();
       // By the clock of whoever asks, whatever the server's says.
       return row && { owner: row.owner, expiresAt: now + row.leftMs };
+    },
+    async leasesUnder(prefix, now) {
+      const rows = await database
+        .selectFrom("leases")
+        .select(["name", "owner"])
+        .where("name", "like", `${prefix}%`)
+        .where("expires_at", ">", differs.clock(now))
+        .orderBy("name")
+        .execute();
+      // SQLite's LIKE does not tell capitals apart, and in both an underscore is any character.
+      return rows.filter(({ name }) => name.startsWith(prefix));
     },
     async lease(name, now) {
       const row = await database

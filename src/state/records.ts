@@ -7,7 +7,6 @@ import type { Billing, InstanceState } from "../model/instance.ts";
 import type { Money } from "../model/money.ts";
 import type { Notice } from "../model/notice.ts";
 import type { Outlook } from "../model/outlook.ts";
-import type { VolumePolicy } from "../model/volume-policy.ts";
 
 /** What a person asked for; kept whole, so that a replacement is the same machine again. Plain JSON. */
 export interface InstanceSpec {
@@ -19,13 +18,7 @@ export interface InstanceSpec {
   readonly maxPrice: string | null;
   readonly regions: readonly string[];
   readonly image: string | null;
-  readonly volume: {
-    readonly name: string;
-    readonly sizeGb: number;
-    readonly mount: string;
-    /** What becomes of it at `down` when nothing else is said; absent: it is kept. */
-    readonly atDown?: VolumePolicy;
-  } | null;
+  readonly volume: { readonly name: string; readonly sizeGb: number; readonly mount: string } | null;
   readonly ttlMs: number | null;
   readonly idleMs: number | null;
   /** `gpu`: a workload that runs and leaves the GPUs alone is idle too, and not only one that is over. */
@@ -125,16 +118,7 @@ export type ListedRecord = Omit<InstanceRecord, "spec">;
 /** A durable promise, written before a request leaves, that a resource may exist or be changed. */
 export interface IntentRecord {
   readonly id: string;
-  readonly kind:
-    | "launch"
-    | "destroy"
-    | "hibernate"
-    | "restore"
-    | "volume-create"
-    | "volume-remove"
-    | "volume-snapshot"
-    | "volume-end"
-    | "reap";
+  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove" | "volume-snapshot" | "volume-end" | "reap";
   /** Our instance id, or null for a volume of its own. */
   readonly instanceId: string | null;
   readonly provider: string;
@@ -337,6 +321,8 @@ export interface State {
   /** Extends every lease that this owner still has, in one statement. @returns their names; what is missing is not ours any more. */
   renewLeases(owner: string, now: number, ttlMs: number): Promise<ReadonlySet<string>>;
   leaseHolder(name: string, now: number): Promise<{ readonly owner: string; readonly expiresAt: number } | undefined>;
+  /** The leases that are held whose names begin so, by name. */
+  leasesUnder(prefix: string, now: number): Promise<readonly { readonly name: string; readonly owner: string }[]>;
   /** As `leaseHolder`, and also one that has run out: `leftMs` is then 0 or less. `since`: epoch ms, 0 when it is not known. */
   lease(name: string, now: number): Promise<{ readonly owner: string; readonly since: number; readonly leftMs: number } | undefined>;
   releaseLease(name: string, owner: string): Promise<void>;

@@ -93,6 +93,7 @@ function byItsCallers(state: State, at: (now: number) => Promise<void>): State {
     acquireLease: (name, owner, now, ttlMs) => after(now, () => state.acquireLease(name, owner, now, ttlMs)),
     renewLeases: (owner, now, ttlMs) => after(now, () => state.renewLeases(owner, now, ttlMs)),
     leaseHolder: (name, now) => after(now, () => state.leaseHolder(name, now)),
+    leasesUnder: (prefix, now) => after(now, () => state.leasesUnder(prefix, now)),
     lease: (name, now) => after(now, () => state.lease(name, now)),
   };
 }

@@ -30,6 +30,20 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect(await state.lease("a", 1900)).toEqual({ owner: you, since: 1900, leftMs: 500 });
   });
 
+  test("the leases whose names begin alike are listed while they are held, and no others", async () => {
+    const state = await emptyState(kind);
+    for (const name of ["reading:b", "reading:a", "readings:a", "READING:a", "read", "volume:reading:a"])
+      await state.acquireLease(name, me, 1000, 500);
+    await state.acquireLease("reading:c", you, 1000, 500);
+    await state.acquireLease("reading:d", you, 1000, 100);
+    await state.releaseLease("reading:a", me);
+    expect(await state.leasesUnder("reading:", 1400)).toEqual([
+      { name: "reading:b", owner: me },
+      { name: "reading:c", owner: you },
+    ]);
+    expect(await state.leasesUnder("reading:", 1500)).toEqual([]);
+  });
+
   test("a commit under leases is refused, whole, once one of them is another's, has run out, or is nobody's", async () => {
     const state = await emptyState(kind);
     await state.commit({ addInstance: sampleInstance("a") });
