@@ -78,7 +78,8 @@ export function nightJobs(clock: Clock, cloud: PaperCloud, pace: Pace) {
     if (run.machine.notice !== null) count.underNotice++;
     sealed.set(volumeOf(run.machine), captured);
     run.machine.sealedAt = clock.now();
-    cloud.volumes.get(volumeOf(run.machine))?.checkpoints.push({ machine: run.machine.id, at: clock.now() });
+    const id = `c-${run.machine.id}-${count.seals}`;
+    cloud.volumes.get(volumeOf(run.machine))?.checkpoints.push({ id, machine: run.machine.id, at: clock.now() });
     return true;
   };
   /** One at a time: whoever comes second waits for the first, and then for his own. */

@@ -1,3 +1,4 @@
+import { wakeUp } from "../src/fleet/waking.ts";
 // The nights of one policy under one length of notice, in a process of its own; started by night.mjs.
 import { isUp } from "../src/fleet/deciding/decide.ts";
 import { RAREST_LOOK_MS } from "../src/fleet/deciding/policy.ts";
@@ -6,7 +7,6 @@ import { onDemandFrom } from "../src/fleet/deciding/waiting.ts";
 import type { Fleet } from "../src/fleet/fleet.ts";
 import { ownPace } from "../src/fleet/hearing/pace.ts";
 import { noLeases } from "../src/fleet/leases/held-leases.ts";
-import { wakeUp } from "../src/fleet/park.ts";
 import { reconcile } from "../src/fleet/pass.ts";
 import { claimName, newRecord } from "../src/fleet/up.ts";
 import { costOf } from "../src/model/money.ts";

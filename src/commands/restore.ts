@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { wakeUp } from "../fleet/park.ts";
+import { wakeUp } from "../fleet/waking.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { moneyText } from "../model/money.ts";

@@ -1,5 +1,6 @@
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
+import { deadlineBy } from "../platform/clock.ts";
 import { isFault } from "../providers/errors.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { decide } from "./deciding/decide.ts";
@@ -12,6 +13,7 @@ import { followLedger, type Listing, observe } from "./observe.ts";
 import { RecordMoved } from "./record-change.ts";
 import { untilCapacityIsAsked } from "./steps/no-capacity.ts";
 import { perform } from "./steps/perform.ts";
+import { followWake } from "./wakes/follow.ts";
 
 export type StepOutcome =
   /** Look again after so many milliseconds. `isNote`: what was said of it was written down, and nothing was done about it. */
@@ -31,7 +33,7 @@ export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSi
   try {
     const seen = await observe(fleet, record, signal, listing);
     if (seen.cloud.kind === "silent" && seen.cloud.problem !== undefined) throw seen.cloud.problem;
-    const current = await followLedger(fleet, record, seen);
+    const current = await followWake(fleet, await followLedger(fleet, record, seen), seen);
     const { action, why } = decide(current, seen);
     const ms = await perform({ ...fleet, because: why }, current, action, seen, signal);
     return ms === null ? { kind: "rest" } : { kind: "again", ms, why, isNote: NOTES.has(action.do) };
@@ -83,6 +85,23 @@ export async function drive(fleet: Fleet, id: string, options: DriveOptions): Pr
 }
 
 /**
+ * As `drive`, and its limit ends a call in flight as well: a cloud that does not answer is not waited for any longer than that.
+ * What the request came to is found out by whoever looks next.
+ * @throws Problem as `drive` does.
+ */
+export async function driveWithin(fleet: Fleet, id: string, options: DriveOptions): Promise<InstanceRecord> {
+  const limit = deadlineBy(fleet.clock, options.signal, options.limitMs);
+  try {
+    return await drive(fleet, id, { ...options, signal: limit.signal });
+  } catch (error) {
+    if (limit.isOver() && !options.signal.aborted) throw timeUp(await requireRecord(fleet, id), options, error);
+    throw error;
+  } finally {
+    limit.done();
+  }
+}
+
+/**
  * Work under a lease that is lost is as if another process had had it from the start.
  * @returns undefined then.
  */
@@ -117,12 +136,16 @@ async function requireRecord(fleet: Fleet, id: string): Promise<InstanceRecord> 
 }
 
 function requireTime(fleet: Fleet, record: InstanceRecord, options: DriveOptions, start: number): void {
-  if (fleet.clock.monotonic() - start < options.limitMs) return;
-  throw new Problem({
+  if (fleet.clock.monotonic() - start >= options.limitMs) throw timeUp(record, options);
+}
+
+function timeUp(record: InstanceRecord, { limitMs }: DriveOptions, cause?: unknown): Problem {
+  return new Problem({
     code: "SPOT_E_TIMEOUT",
-    message: `${record.name} is still ${record.state} after ${Math.round(options.limitMs / 1000)} s${record.reason === null ? "" : ` (${record.reason})`}`,
+    message: `${record.name} is still ${record.state} after ${Math.round(limitMs / 1000)} s${record.reason === null ? "" : ` (${record.reason})`}`,
     exit: EXIT.timeout,
     next: [`spot show ${record.name}`, "spot reconcile"],
     retryable: true,
+    cause,
   });
 }

@@ -7,6 +7,7 @@ import { type Clock, deadline } from "../platform/clock.ts";
 import type { ExchangeRate } from "../pricing/currency.ts";
 import type { CallContext, Capabilities, Provider, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
+import type { CheckpointTravel } from "./climbing/travel.ts";
 import type { Neighbourhood } from "./deciding/history.ts";
 import type { HeldLeases } from "./leases/held-leases.ts";
 import type { Told } from "./steps/told.ts";
@@ -27,6 +28,8 @@ export interface GuestReport {
   readonly saidAt?: number | null;
   /** Whether a checkpoint fitted the notice, when that was last asked. */
   readonly fit?: CheckpointFit | null;
+  /** What was done by when since it began, oldest first: `boot`, `mount` and `restore` are its own, the others the workload's. */
+  readonly marks?: readonly { readonly phase: string; readonly at: number }[];
   /** Absent from an agent that does not say which mouth its notice has from whom. */
   readonly word?: GuestWord;
 }
@@ -112,6 +115,8 @@ export interface Fleet {
   readonly neighbours?: Neighbourhood;
   /** Which agents have heard of their notices, as far as this process knows; they are asked where it is left out. */
   readonly told?: Told;
+  /** Takes checkpoints to other volumes; absent: nobody can. */
+  readonly travel?: CheckpointTravel;
   /** A line of progress for people. */
   say(text: string): void;
 }

@@ -1,3 +1,4 @@
+import type { Comeback } from "../model/comeback.ts";
 import type { Change, InstanceRecord } from "../state/records.ts";
 import type { Fleet } from "./fleet.ts";
 import { changeRecord, RecordMoved } from "./record-change.ts";
@@ -5,12 +6,14 @@ import { changeRecord, RecordMoved } from "./record-change.ts";
 /**
  * Writes down what is wanted of an instance. Durable from then on: whoever looks at the record next, this process or
  * `reconcile` after a crash, works towards it. `beside`: what is promised in the same transaction.
+ * `comeback`: what a restore may do on its way.
  */
 export async function wish(
   fleet: Fleet,
   id: string,
   set: Pick<NonNullable<Change["instance"]>["set"], "desired" | "skipSnapshot" | "wakeBy" | "retainAddress" | "reason">,
   beside: Pick<Change, "openIntents" | "closeIntents" | "events"> = {},
+  comeback?: Pick<Comeback, "allow" | "ceiling">,
 ): Promise<InstanceRecord> {
   for (let attempt = 0; ; attempt++) {
     const record = await fleet.state.instance(id);
@@ -21,7 +24,8 @@ export async function wish(
     try {
       // Whoever asks for it now does not mean after the next pause.
       const now = fleet.clock.now();
-      const needs = set.desired === "running" ? { outlook: { ...record.outlook, needsSince: now, waiting: null } } : {};
+      const back = comeback === undefined ? {} : { comeback: { rung: null, snapshot: null, ...record.outlook.comeback, ...comeback } };
+      const needs = set.desired === "running" ? { outlook: { ...record.outlook, needsSince: now, waiting: null, ...back } } : {};
       return await changeRecord(
         fleet,
         record,

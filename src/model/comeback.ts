@@ -9,13 +9,15 @@ export type RungName = (typeof RUNGS)[number];
 /** Every way but the one that has to be allowed. */
 export const USUAL_RUNGS: readonly RungName[] = ["same-machine", "same-zone", "snapshot", "copy"];
 
-/** A snapshot that a way back waits for. */
-export interface AwaitedSnapshot {
+/** A snapshot that was made for a way back, and is as fresh as can be. */
+export interface ComebackSnapshot {
   /** The provider's id. */
   readonly id: string;
   readonly provider: string;
   /** When it was asked for, in epoch milliseconds. */
   readonly since: number;
+  /** Nobody waits for it any more: it can be restored from, or it came to nothing. */
+  readonly isDone: boolean;
 }
 
 /** What a restore that is under way may do. Kept with the record, so that whoever goes on with it keeps to it. */
@@ -28,5 +30,5 @@ export interface Comeback {
   readonly ceiling: string | null;
   /** The rung that it was last on. */
   readonly rung: RungName | null;
-  readonly snapshot: AwaitedSnapshot | null;
+  readonly snapshot: ComebackSnapshot | null;
 }

@@ -1,5 +1,7 @@
+import type { Comeback } from "./comeback.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Billing } from "./instance.ts";
+import type { WakeUnderWay } from "./wake.ts";
 
 /** A machine that its provider took back, or was about to. */
 export interface Reclaim {
@@ -86,6 +88,10 @@ export interface Outlook {
   readonly sealedAgainAt?: number;
   /** From when on it sleeps or ends even if nothing can be sealed of it, because its time is up; null or absent: never. */
   readonly endsUnsealedAt?: number | null;
+  /** What the restore under way may do; null or absent: none is. */
+  readonly comeback?: Comeback | null;
+  /** How far the wake under way has come; null or absent: none is. */
+  readonly wake?: WakeUnderWay | null;
 }
 
 export const FRESH_OUTLOOK: Outlook = {
@@ -99,3 +105,8 @@ export const FRESH_OUTLOOK: Outlook = {
   successor: null,
   refusedAheadAt: null,
 };
+
+/** The same once a way back has ended, well or not. */
+export function withoutComeback({ comeback: _, ...outlook }: Outlook): Outlook {
+  return outlook;
+}

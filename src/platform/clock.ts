@@ -58,3 +58,29 @@ export function deadline(parent: AbortSignal, ms: number): { readonly signal: Ab
     },
   };
 }
+
+/** As `deadline`, by a clock that may be a test's own. `isOver`: it was the time, and not the parent. */
+export function deadlineBy(
+  clock: Clock,
+  parent: AbortSignal,
+  ms: number,
+): { readonly signal: AbortSignal; isOver(): boolean; done(): void } {
+  const { own, done } = follower(parent);
+  const timer = new AbortController();
+  let isOver = false;
+  clock.sleep(ms, timer.signal).then(
+    () => {
+      isOver = !own.signal.aborted;
+      own.abort(new DOMException(`not done within ${ms} ms`, "TimeoutError"));
+    },
+    () => undefined,
+  );
+  return {
+    signal: own.signal,
+    isOver: () => isOver,
+    done() {
+      timer.abort();
+      done();
+    },
+  };
+}

@@ -16,6 +16,10 @@ export interface PaperSettings {
   readonly changeMs: number;
   /** Volumes are attached to machines that run already, and their agents wait for them. */
   readonly attaches: boolean;
+  /** A volume can be attached in its zone alone. */
+  readonly zonal: boolean;
+  /** What is sealed on the disks can be read through the machines that have them. */
+  readonly readable: boolean;
   /** How long one call takes. */
   readonly latencyMs: number;
 }
@@ -27,6 +31,8 @@ export const PAPER: PaperSettings = {
   provisionMs: 900,
   changeMs: 500,
   attaches: false,
+  zonal: false,
+  readable: false,
   latencyMs: 40,
 };
 
@@ -57,7 +63,13 @@ export interface PaperMachine {
 export interface PaperVolume {
   readonly id: string;
   readonly spec: VolumeSpec;
-  readonly checkpoints: { readonly machine: string; readonly at: number }[];
+  readonly checkpoints: PaperCheckpoint[];
+}
+
+export interface PaperCheckpoint {
+  readonly id: string;
+  readonly machine: string;
+  readonly at: number;
 }
 
 export interface PaperZone {
@@ -77,6 +89,8 @@ export interface PaperCloud {
   readonly volumes: Map<string, PaperVolume>;
   /** The disks' snapshots, by id. */
   readonly snapshots: Map<string, ProviderSnapshot>;
+  /** Everything that was ever sealed. */
+  readonly sealed: PaperCheckpoint[];
   /** So many of the next launches will fail to start. */
   failingStarts: number;
   /** Until then every call is refused as unavailable. */
@@ -111,6 +125,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
   const machines = new Map<string, PaperMachine>();
   const volumes = new Map<string, PaperVolume>();
   const snapshots = new Map<string, ProviderSnapshot>();
+  const contents = new Map<string, readonly PaperCheckpoint[]>();
   const unsnapshotted: string[] = [];
   const isReady = ({ createdAt }: ProviderSnapshot) => clock.now() - (createdAt ?? 0) >= SNAPSHOT_MS;
 
@@ -181,6 +196,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     for (const { providerVolumeId } of spec.volumes) {
       const volume = volumes.get(providerVolumeId);
       if (volume === undefined) refuse("invalid-request", `no volume ${providerVolumeId}`);
+      if (settings.zonal && volume?.spec.zone !== zone.zone) refuse("invalid-request", "the volume lies in another zone");
       if (volume?.spec.region !== zone.region) refuse("invalid-request", "the volume lies in another region");
       if (holderOf(providerVolumeId) !== undefined) refuse("conflict", "the volume is attached elsewhere");
     }
@@ -318,7 +334,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       idempotentLaunch: settings.idempotent,
       listSettlesMs: settings.listSettlesMs,
       volumes: true,
-      zonalVolumes: false,
+      zonalVolumes: settings.zonal,
       endsAtTtl: false,
       restartsReclaimed: false,
       listEvery: null,
@@ -349,7 +365,10 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     volumes: {
       create: (spec, { signal }) =>
         answer(signal, () => {
-          const volume: PaperVolume = { id: `d-${++serial}`, spec, checkpoints: [] };
+          const from = spec.fromSnapshotId;
+          const begins = snapshots.get(from ?? "");
+          if (from !== undefined && (begins === undefined || !isReady(begins))) refuse("conflict", `the snapshot ${from} is not ready`);
+          const volume: PaperVolume = { id: `d-${++serial}`, spec, checkpoints: [...(contents.get(from ?? "") ?? [])] };
           volumes.set(volume.id, volume);
           return volumeShown(volume);
         }),
@@ -375,6 +394,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
             const made = { providerId: `s-${++serial}`, ...spec, volumeId, sizeGb, region, createdAt: clock.now() };
             const snapshot: ProviderSnapshot = { ...made, state: "pending", rawState: "paper-pending" };
             snapshots.set(snapshot.providerId, snapshot);
+            contents.set(snapshot.providerId, [...volume.checkpoints]);
             return snapshot;
           }),
         list: ({ signal }) =>
@@ -403,6 +423,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     machines,
     volumes,
     snapshots,
+    sealed: [],
     failingStarts: 0,
     outageUntil: 0,
     unsealedEnds: [],

@@ -35,9 +35,11 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
       if (machine === undefined) return { kind: "failed", why: "the machine is not there" };
       const volume = cloud.volumes.get(machine.volumeIds[0] ?? "");
       if (volume === undefined) return { kind: "nothing-to-seal" };
-      volume.checkpoints.push({ machine: machine.id, at: clock.now() });
+      const made = { id: `c-${cloud.sealed.length + 1}`, machine: machine.id, at: clock.now() };
+      volume.checkpoints.push(made);
+      cloud.sealed.push(made);
       machine.sealedAt = clock.now();
-      return { kind: "sealed", id: `c-${volume.checkpoints.length}`, step: null, files: 1, bytes: 1 };
+      return { kind: "sealed", id: made.id, step: null, files: 1, bytes: 1 };
     },
     async tellNotice(reach) {
       const machine = inside(reach);
@@ -49,8 +51,24 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
       if (machine !== undefined && machine.volumeIds.length > 0) machine.mounted = true;
     },
     releaseVolume: async () => undefined,
-    sealed: async () => {
-      throw new Error("on paper, disks are not read");
+    async sealed(reach) {
+      const volume = cloud.volumes.get(inside(reach)?.volumeIds[0] ?? "");
+      if (!cloud.settings.readable || volume === undefined) throw new Error("its disk cannot be read");
+      const { name } = inside(reach) ?? { name: "" };
+      return volume.checkpoints.toReversed().map(({ id, at }) => ({
+        id,
+        instance: name,
+        // As its agent was told at boot.
+        volume: name,
+        createdAt: at,
+        files: 1,
+        bytes: 1,
+        sha256: id,
+        sealed: true,
+        verifiedAt: null,
+        step: null,
+        reason: "manual",
+      }));
     },
     publicKey: async () => "ssh-ed25519 AAAA paper",
     isReady: async (reach) => {

@@ -1,13 +1,14 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { controllerSeat, type Seat } from "../../src/fleet/leases/controller.ts";
 import { LeaseLost } from "../../src/fleet/leases/held-leases.ts";
-import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
+import { putToSleep, takeDown } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { planLaunch } from "../../src/fleet/steps/plan.ts";
 import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
 import { promiseEnds } from "../../src/fleet/volumes/end-promise.ts";
 import { finishEnd } from "../../src/fleet/volumes/volume-end.ts";
 import { snapshotVolume, untilReady } from "../../src/fleet/volumes/volume-snapshots.ts";
+import { wakeUp } from "../../src/fleet/waking.ts";
 import { deletesVolume, makesSnapshot, type VolumePolicy } from "../../src/model/volume-policy.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
 import type { PaperSettings } from "./paper-cloud.ts";

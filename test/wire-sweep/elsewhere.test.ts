@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { putToSleep, wakeUp } from "../../src/fleet/park.ts";
+import { putToSleep } from "../../src/fleet/park.ts";
+import { wakeUp } from "../../src/fleet/waking.ts";
 import { hyperstackProvider } from "../../src/providers/hyperstack/provider.ts";
 import { type FakeHyperstack, fakeHyperstack } from "../clouds/hyperstack/hyperstack.ts";
 import { up } from "../simulation/scenarios.ts";

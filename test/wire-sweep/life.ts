@@ -1,6 +1,7 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
-import { putToSleep, takeDown, wakeUp } from "../../src/fleet/park.ts";
+import { putToSleep, takeDown } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import { wakeUp } from "../../src/fleet/waking.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import { up } from "../simulation/scenarios.ts";
 import type { WireWorld } from "./wire-world.ts";

@@ -1,35 +1,30 @@
-import type { Account } from "../../model/account.ts";
+import type { RungName } from "../../model/comeback.ts";
 import { EXIT } from "../../model/exit-codes.ts";
-import { CLOUD_SLACK_MS } from "../../model/guard.ts";
 import type { Offer } from "../../model/offer.ts";
 import { Problem } from "../../model/problem.ts";
 import type { Overrun } from "../../pricing/budget-room.ts";
-import { BUNDLED_RATE, priceText } from "../../pricing/currency.ts";
+import { priceText } from "../../pricing/currency.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { Provider, ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, VolumeRecord } from "../../state/records.ts";
 import { accountFor } from "../account.ts";
 import { overrunEvent } from "../budgets/budget-events.ts";
 import { launching, noteNoRoom, requireRoom, withinBudgets } from "../budgets/budget-guard.ts";
-import { asOffered, offerKey, priceCap, TOO_DEAR } from "../deciding/offer-choice.ts";
+import { comebackOf, isSnapshotDone } from "../climbing/climb.ts";
+import { handOver, volumesAgain } from "../climbing/moved-volume.ts";
+import { asOffered, offerKey, TOO_DEAR } from "../deciding/offer-choice.ts";
 import { launchReason } from "../deciding/waiting.ts";
 import { didNothing } from "../faults.ts";
-import { call, type Fleet } from "../fleet.ts";
+import type { Fleet } from "../fleet.ts";
 import { newIntent } from "../intent.ts";
 import { leastRate } from "../ledger.ts";
-import { peerKeys } from "../peers.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
-import { removeFreshVolume } from "../volumes/fresh-volume.ts";
 import { isRootThere, rootOf } from "../volumes/root-volume.ts";
 import { ensureVolume } from "../volumes/volumes.ts";
 import { BLOCK_MS, noteWaiting, passedOverFor, passOver, type Quota } from "./no-capacity.ts";
-import { type Plan, planLaunch } from "./plan.ts";
-
-/**
- * The agent ends the machine at its TTL, after a last seal; the cloud's own limit comes this much later, for the case that
- * the agent cannot.
- */
-const TTL_SLACK_SECONDS = CLOUD_SLACK_MS / 1000;
+import { type NextPlace, nextPlace, type Place, volumesOf } from "./place.ts";
+import type { Plan } from "./plan.ts";
+import { findLaunched, requestMachine } from "./request.ts";
 
 /**
  * Rents a machine for a record: the best offer, and the next one each time an offer says no.
@@ -38,37 +33,43 @@ const TTL_SLACK_SECONDS = CLOUD_SLACK_MS / 1000;
  */
 export async function launch(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<InstanceRecord> {
   await requireRoom(fleet, [launching(record, leastRate(record), fleet.clock.now())]).catch((error) => noteNoRoom(fleet, record, error));
-  let { current, root } = await withRoot(fleet, record, signal);
-  let last: Plan | undefined;
+  const waited = await isSnapshotDone(fleet, record, signal);
+  if (!waited.isDone) return waited.record;
+  let { current, root } = await withRoot(fleet, waited.record, signal);
+  let found: Exclude<NextPlace, { readonly kind: "under-way" | "again" }> | undefined;
   for (let attempt = 0; attempt < 20; attempt++) {
-    const plan = await planLaunch(fleet, current.spec, signal, root === undefined ? { record: current } : { record: current, root });
-    const [offer] = plan.offers;
-    last = plan;
-    if (offer === undefined) {
-      // A volume that was made for this very launch and is still empty must not tie it to a place without capacity.
-      if (plan.tie !== null && root === undefined && (await removeFreshVolume(fleet, current, signal))) continue;
-      break;
-    }
-    const provider = await fleet.provider(offer.provider);
-    const tried = await launchOffer(becauseOf(fleet, current, offer, plan), current, provider, offer, root, signal);
+    const next = await nextPlace(fleet, current, root, signal);
+    current = next.record;
+    if (next.kind === "under-way") return current;
+    if (next.kind === "again") continue;
+    found = next;
+    if (next.kind === "none") break;
+    const provider = await fleet.provider(next.offer.provider);
+    const tried = await launchOffer(becauseOf(fleet, current, next.offer, next.plan), current, provider, next, signal);
     current = tried.record;
     if (tried.done) return current;
-    if (tried.quota !== undefined) await passOver(fleet, plan.offers, offer, tried.quota);
+    if (tried.quota !== undefined) await passOver(fleet, next.plan.offers, next.offer, tried.quota);
   }
-  const why = last?.why;
+  const why = found?.kind === "none" ? found.why : null;
   current = await noteWaiting(fleet, current, why ?? "every offer refused");
-  const quiet = (last?.silent ?? []).map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
-  throw new Problem({
+  throw noMachine(current, found, why);
+}
+
+function noMachine({ name }: InstanceRecord, found: NextPlace | undefined, why: string | null): Problem {
+  const silent = found?.kind === "none" ? found.silent : found?.kind === "place" ? found.plan.silent : [];
+  const quiet = silent.map(({ provider, why: reason }) => `${provider} did not answer (${reason})`).join("; ");
+  const isTooDear = why?.startsWith(TOO_DEAR) === true || (found?.kind === "none" && found.isDear === true);
+  return new Problem({
     code: "SPOT_E_NO_CAPACITY",
-    message: `no machine for ${current.name}: ${why ?? "every offer refused"}${quiet === "" ? "" : `; ${quiet}`}`,
-    exit: why?.startsWith(TOO_DEAR) === true ? EXIT.refused : EXIT.noCapacity,
+    message: `no machine for ${name}: ${why ?? "every offer refused"}${quiet === "" ? "" : `; ${quiet}`}`,
+    exit: isTooDear ? EXIT.refused : EXIT.noCapacity,
     retryable: true,
     next: ["spot offers"],
   });
 }
 
 /** Why this very offer is taken, for the events of its launch. */
-function becauseOf(fleet: Fleet, record: InstanceRecord, offer: Offer, { prefer }: Plan): Fleet {
+function becauseOf(fleet: Fleet, record: InstanceRecord, offer: Offer, { prefer }: Pick<Plan, "prefer">): Fleet {
   const because = launchReason(record, offer, prefer, fleet.clock.now());
   return because === null ? fleet : { ...fleet, because: fleet.because === undefined ? because : `${fleet.because}; ${because}` };
 }
@@ -89,17 +90,16 @@ async function launchOffer(
   fleet: Fleet,
   record: InstanceRecord,
   provider: Provider,
-  offer: Offer,
-  root: VolumeRecord | undefined,
+  { offer, root, twin, rung }: Place,
   signal: AbortSignal,
 ): Promise<{ readonly record: InstanceRecord; readonly done: boolean; readonly quota?: Quota }> {
   const { spec } = record;
-  const volume =
-    spec.volume === null ? null : await volumeAt(fleet, provider, { ...spec.volume, fleet: spec.fleet, madeFor: record.id }, offer, signal);
+  const wanted = spec.volume === null ? null : { ...spec.volume, fleet: spec.fleet, madeFor: record.id };
+  const volume = twin ?? (wanted === null ? null : await volumeAt(fleet, provider, wanted, offer, signal));
   if (volume === "impossible") return { record, done: false };
   const account = await accountFor(fleet, offer.provider, signal);
   const promised = await withinBudgets(fleet, [launching(record, offer.price, fleet.clock.now())], signal, (held, warned) =>
-    promise(held, record, offer, { volume, warned, account }),
+    promise(held, record, offer, { volumes: volumesOf(record, volume), warned, account, rung }),
   ).catch((error) => noteNoRoom(fleet, record, error));
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
@@ -123,48 +123,6 @@ async function launchOffer(
   }
 }
 
-/** Asks for one machine. What it is to be is written down already, under this token. @throws ProviderError */
-export async function requestMachine(
-  fleet: Fleet,
-  record: InstanceRecord,
-  provider: Provider,
-  offer: Offer,
-  parts: { readonly token: string; readonly volume: VolumeRecord | null; readonly root: VolumeRecord | undefined },
-  signal: AbortSignal,
-): Promise<ProviderInstance> {
-  const { spec } = record;
-  const { token, volume, root } = parts;
-  const sshKey = provider.capabilities.machine.kind === "process" ? null : await fleet.guest.publicKey(signal);
-  const peers = sshKey === null ? [] : await peerKeys(fleet, sshKey);
-  const beside = sshKey === null || peers.length === 0 ? undefined : { ourKey: sshKey, keys: peers };
-  const bootScript = await fleet.guest.bootScript(record, provider.capabilities, beside);
-  return call(signal, (context) =>
-    provider.launch(
-      {
-        name: record.name,
-        token: token,
-        offer,
-        // Null where nobody named one: the price of the moment would be a limit, and the next rise of the market a reclaim.
-        maxPrice: priceCap(spec, offer.price.currency, fleet.exchange ?? BUNDLED_RATE),
-        image: spec.image,
-        volumes: volume?.providerId == null ? [] : [{ providerVolumeId: volume.providerId, mount: spec.volume?.mount ?? "/data" }],
-        env: {},
-        bootScript,
-        sshKey,
-        ...(peers.length === 0 ? {} : { peerKeys: peers }),
-        ports: spec.ports,
-        registryAuth: spec.registryAuth,
-        rootVolumeId: root?.providerId ?? null,
-        ttlSeconds:
-          record.ttlEndsAt === null ? null : Math.max(1, Math.ceil((record.ttlEndsAt - fleet.clock.now()) / 1000)) + TTL_SLACK_SECONDS,
-        labels: spec.labels,
-        ...(spec.onReclaim === "wait" ? { waitsForCapacity: true } : {}),
-      },
-      context,
-    ),
-  );
-}
-
 /** The volume where the offer is; an offer at a place that can have none is passed over like one without capacity. */
 async function volumeAt(
   fleet: Fleet,
@@ -185,38 +143,20 @@ async function volumeAt(
   }
 }
 
-/**
- * Looks for the machine of a launch whose answer got lost. It may have arrived at the very end of a long wait: only now
- * begins the time in which it is sure to be listed.
- */
-export async function findLaunched(
-  fleet: Fleet,
-  provider: Provider,
-  token: string,
-  signal: AbortSignal,
-): Promise<ProviderInstance | undefined> {
-  const until = fleet.clock.monotonic() + provider.capabilities.listSettlesMs;
-  for (;;) {
-    const listed = await call(signal, (context) => provider.list(context)).catch(() => []);
-    const found = listed.find((instance) => instance.token === token);
-    const restMs = until - fleet.clock.monotonic();
-    if (found !== undefined || restMs <= 0) return found;
-    await fleet.clock.sleep(Math.min(Math.max(500, provider.capabilities.pollMs), restMs), signal);
-  }
-}
-
 /** The promise: from here on a machine with this token may exist, and the database knows it. */
 async function promise(
   fleet: Fleet,
   record: InstanceRecord,
   offer: Offer,
   {
-    volume,
+    volumes,
     warned,
     account,
-  }: { readonly volume: VolumeRecord | null; readonly warned: readonly Overrun[]; readonly account: Account | null },
+    rung,
+  }: Pick<InstanceRecord, "volumes" | "account"> & { readonly warned: readonly Overrun[]; readonly rung: RungName | null },
 ): Promise<{ readonly record: InstanceRecord; readonly intent: IntentRecord }> {
   const now = fleet.clock.now();
+  const comeback = comebackOf(record);
   const intent = newIntent(fleet, {
     kind: "launch",
     instanceId: record.id,
@@ -229,10 +169,14 @@ async function promise(
     account,
     providerId: null,
     parked: null,
-    volumes: volume === null ? [] : [{ name: volume.name, id: volume.id, mount: record.spec.volume?.mount ?? "/data" }],
+    volumes,
     ttlEndsAt: record.ttlEndsAt ?? (record.spec.ttlMs === null ? null : now + record.spec.ttlMs),
     // Whatever comes of it, a later look need not wait for the time that was meant for this one.
-    outlook: { ...record.outlook, waiting: record.outlook.waiting && { ...record.outlook.waiting, nextLook: now } },
+    outlook: {
+      ...record.outlook,
+      waiting: record.outlook.waiting && { ...record.outlook.waiting, nextLook: now },
+      ...(comeback === null ? {} : { comeback: { ...comeback, rung } }),
+    },
   };
   const changed = await changeRecord(fleet, record, set, {
     openIntents: [intent],
@@ -257,10 +201,12 @@ export async function adoptLaunch(
   instance: ProviderInstance,
 ): Promise<InstanceRecord> {
   const at = fleet.clock.now();
+  const { events, ...moved } = await handOver(fleet, record);
   return changeRecord(
     fleet,
     record,
     {
+      volumes: record.volumes.slice(0, 1),
       providerId: instance.providerId,
       rawState: instance.rawState,
       state: "provisioning",
@@ -274,8 +220,10 @@ export async function adoptLaunch(
       reason: null,
     },
     {
+      ...moved,
       closeIntents: [{ id: intent.id, status: "done", at, detail: { providerId: instance.providerId } }],
       events: [
+        ...events,
         eventOf(fleet, record, "action", { action: "launch", providerId: instance.providerId, type: instance.type, zone: instance.zone }),
       ],
     },
@@ -294,7 +242,7 @@ export async function refuseLaunch(
   return changeRecord(
     fleet,
     record,
-    { reason: why },
+    { reason: why, ...(await volumesAgain(fleet, record)) },
     {
       closeIntents: [{ id: intent.id, status: "failed", at, detail: { why } }],
       events: [eventOf(fleet, record, "action", { action: "launch-refused", why })],

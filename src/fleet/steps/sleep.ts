@@ -2,6 +2,8 @@ import { isFault } from "../../providers/errors.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord } from "../../state/records.ts";
 import { launching, requireRoom } from "../budgets/budget-guard.ts";
+import { comebackOf } from "../climbing/climb.ts";
+import { surveyLadder } from "../climbing/survey.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
@@ -56,10 +58,12 @@ export async function restoreNow(fleet: Fleet, record: InstanceRecord, instance:
   const provider = await fleet.provider(record.provider);
   await requireRoom(fleet, [launching(record, record.price, fleet.clock.now())]);
   const openIntents = await promiseOnce(fleet, record, "restore", instance.providerId);
+  const comeback = comebackOf(record);
+  const outlook = comeback === null ? record.outlook : { ...record.outlook, comeback: { ...comeback, rung: "same-machine" as const } };
   const promised = await changeRecord(
     fleet,
     record,
-    { state: "restoring", parked: null, readyAt: null },
+    { state: "restoring", parked: null, readyAt: null, outlook },
     { openIntents, events: [eventOf(fleet, record, "intent", { intent: "restore" })] },
   );
   fleet.say(`${record.name}: restoring`);
@@ -81,9 +85,14 @@ export async function restoreNow(fleet: Fleet, record: InstanceRecord, instance:
   }
 }
 
-/** Everything that matters lies sealed on its volume, and another machine for it can be had where the volume is. */
+/** Everything that matters lies sealed on its volume, and another machine can be had for it: where that is, or by a rung above. */
 async function canComeBackElsewhere(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<boolean> {
   if (record.spec.volume === null || !record.sealedAsleep) return false;
+  const comeback = comebackOf(record);
+  if (comeback !== null) {
+    const { rungs } = await surveyLadder(fleet, record, comeback, signal);
+    return rungs.some(({ rung, isOpen }) => isOpen && rung !== "same-machine");
+  }
   const { offers } = await planLaunch(fleet, record.spec, signal);
   return offers.length > 0;
 }

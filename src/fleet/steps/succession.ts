@@ -12,9 +12,9 @@ import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { newIntent } from "../intent.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
-import { findLaunched, requestMachine } from "./launch.ts";
 import { passedOverFor } from "./no-capacity.ts";
 import { planLaunch } from "./plan.ts";
+import { findLaunched, requestMachine } from "./request.ts";
 
 /** An offer that just said no is passed over for this long. */
 const BLOCK_MS = 180_000;

@@ -19,6 +19,24 @@ interface VolumeOrder {
   readonly fleet?: string | null;
   /** The id of the record for which it is made, if there is none of that name. */
   readonly madeFor?: string;
+  /** What it is a copy of: made from a snapshot of that volume, or with a checkpoint of it put on. */
+  readonly copy?: VolumeCopy;
+}
+
+/** Written into the promise of a volume that is a copy of another one. */
+export interface VolumeCopy {
+  /** Our id of the other one. */
+  readonly of: string;
+  /** Its newest sealed checkpoint at that time; null when it had none. */
+  readonly checkpoint: string | null;
+  /** The provider's id of the snapshot that it begins with; null where it begins empty and gets that one checkpoint alone. */
+  readonly snapshot: string | null;
+}
+
+/** What a volume is a copy of, as its promise says; undefined for one that is none. */
+export async function copyOf(fleet: Pick<Fleet, "state">, { id }: Pick<VolumeRecord, "id">): Promise<VolumeCopy | undefined> {
+  const copy = (await fleet.state.volumePromise(id))?.detail["copy"];
+  return typeof copy === "object" && copy !== null ? (copy as VolumeCopy) : undefined;
 }
 
 type Place = Pick<Offer, "region" | "zone">;
@@ -147,6 +165,7 @@ async function createVolume(
       sizeGb: record.sizeGb,
       fleet: wanted.fleet ?? null,
       ...(wanted.madeFor === undefined ? {} : { madeFor: wanted.madeFor }),
+      ...(wanted.copy === undefined ? {} : { copy: wanted.copy }),
     },
   });
   const promised = await fleet.state.commit({
@@ -162,7 +181,9 @@ async function createVolume(
       retryable: true,
     });
   try {
-    const made = await call(signal, (context) => operations.create({ name: wanted.name, sizeGb: wanted.sizeGb, ...place, token }, context));
+    const begins = wanted.copy?.snapshot == null ? {} : { fromSnapshotId: wanted.copy.snapshot };
+    const spec = { name: wanted.name, sizeGb: wanted.sizeGb, region: place.region, zone: place.zone, token, ...begins };
+    const made = await call(signal, (context) => operations.create(spec, context));
     return await recordVolume(fleet, record, intent, made);
   } catch (error) {
     if (didNothing(error)) await dropVolume(fleet, record, intent, error.message);

@@ -1,0 +1,62 @@
+import type { Checkpoint } from "../../model/checkpoint.ts";
+import type { Change, InstanceRecord, NewEvent, VolumeRecord } from "../../state/records.ts";
+import type { Fleet } from "../fleet.ts";
+import { copyOf, volumeNamed } from "../volumes/volumes.ts";
+import { freeName } from "./twins.ts";
+
+/** The volume that a record's machine is ordered with, where it is another one than the one of that name. */
+async function otherVolume(fleet: Fleet, { volumes, spec }: InstanceRecord): Promise<VolumeRecord | undefined> {
+  const [used] = volumes;
+  if (used === undefined || spec.volume === null) return undefined;
+  const [volume] = await fleet.state.volumes({ ids: [used.id] });
+  return volume === undefined || volume.name === used.name ? undefined : volume;
+}
+
+/**
+ * What becomes true with a machine that has a copy of its volume: the copy has the name from now on, because its work goes on
+ * there, and the volume before it is kept under a name of its own. Nothing where the machine has the volume itself.
+ */
+export async function handOver(
+  fleet: Fleet,
+  record: InstanceRecord,
+): Promise<Required<Pick<Change, "volumes" | "checkpoints" | "removeCheckpoints" | "events">>> {
+  const nothing = { volumes: [], checkpoints: [], removeCheckpoints: [], events: [] };
+  const copy = await otherVolume(fleet, record);
+  const name = record.spec.volume?.name;
+  if (copy === undefined || name === undefined) return nothing;
+  const before = await volumeNamed(fleet, name);
+  if (before === undefined) return { ...nothing, volumes: [{ ...copy, name }] };
+  const taken = new Set((await fleet.state.volumes()).map((volume) => volume.name));
+  const kept = freeName(`${name}-${before.zone}`, taken);
+  const sealed = await fleet.state.checkpoints({ volume: name });
+  const promised = await copyOf(fleet, copy);
+  const isOn = ({ id }: Checkpoint) => promised === undefined || promised.snapshot !== null || id === promised.checkpoint;
+  const at = fleet.clock.now();
+  const moved: NewEvent = {
+    at,
+    type: "action",
+    instance: record.name,
+    provider: copy.provider,
+    data: { action: "volume-moved", volume: name, from: before.zone, to: copy.zone, kept, providerId: copy.providerId },
+  };
+  fleet.say(
+    `${record.name}: ${name} is the volume in ${copy.provider} ${copy.zone} from now on; the one in ${before.zone} is kept as ${kept} and goes on billing: spot volumes rm ${kept}`,
+  );
+  return {
+    volumes: [
+      { ...before, name: kept },
+      { ...copy, name },
+    ],
+    checkpoints: sealed.map((checkpoint) => ({ ...checkpoint, volume: kept })),
+    removeCheckpoints: [...sealed.filter((one) => !isOn(one)), ...(await fleet.state.checkpoints({ volume: copy.name }))],
+    events: [moved],
+  };
+}
+
+/** The volumes of a record whose launch came to nothing: the one of its spec again, where a copy was to be tried. */
+export async function volumesAgain(fleet: Fleet, record: InstanceRecord): Promise<Partial<Pick<InstanceRecord, "volumes">>> {
+  const { volume } = record.spec;
+  if (volume === null || (await otherVolume(fleet, record)) === undefined) return {};
+  const home = await volumeNamed(fleet, volume.name);
+  return { volumes: home === undefined ? [] : [{ name: home.name, id: home.id, mount: volume.mount }] };
+}

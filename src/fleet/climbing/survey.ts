@@ -1,0 +1,115 @@
+import type { Checkpoint } from "../../model/checkpoint.ts";
+import { type Comeback, RUNGS, type RungName } from "../../model/comeback.ts";
+import { gpuFromName } from "../../model/gpu-names.ts";
+import { BUNDLED_RATE, parsePrice } from "../../pricing/currency.ts";
+import type { ProviderSnapshot } from "../../providers/provider.ts";
+import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
+import { neighbourhoodOf } from "../deciding/history.ts";
+import { type LadderInput, ladder, type Rung, type Source } from "../deciding/ladder.ts";
+import type { Tie } from "../deciding/offer-choice.ts";
+import { preferencesOf } from "../deciding/preferences.ts";
+import { call, type Fleet } from "../fleet.ts";
+import { askMarket } from "../market.ts";
+import { isRootThere, rootOf } from "../volumes/root-volume.ts";
+import { volumeNamed } from "../volumes/volumes.ts";
+import { twinsOf } from "./twins.ts";
+
+/** What is known of the ways back of one instance, and what they are made of. */
+export interface Survey {
+  readonly rungs: readonly Rung[];
+  readonly home: VolumeRecord | undefined;
+  /** On the home volume, as far as the catalogue knows. */
+  readonly newest: Checkpoint | undefined;
+  /** Of the home volume, not older than that checkpoint; the one that is ready sooner. */
+  readonly snapshot: ProviderSnapshot | undefined;
+  /** Volumes that hold what the home volume holds. */
+  readonly twins: readonly VolumeRecord[];
+  readonly input: LadderInput;
+  /** Providers that did not answer, with their reasons. */
+  readonly silent: readonly { readonly provider: string; readonly why: string }[];
+}
+
+/** What may be done: a comeback's, or what a person asks about. */
+export type Allowed = Pick<Comeback, "allow" | "ceiling">;
+
+/** Asks the market, the snapshots and the catalogue what ways back there are. Changes nothing. */
+export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed: Allowed, signal: AbortSignal): Promise<Survey> {
+  const { spec } = record;
+  const now = fleet.clock.now();
+  const home = spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name);
+  const [newest] = home === undefined ? [] : await fleet.state.checkpoints({ volume: home.name });
+  const providers = await Promise.all([...new Set([...spec.providers, home?.provider ?? record.provider])].map((id) => fleet.provider(id)));
+  const gpu = spec.gpu === null ? {} : { gpuCount: spec.gpu.count, gpuModel: gpuFromName(spec.gpu.model).model };
+  const market = await askMarket(providers, gpu, signal);
+  const snapshots = home === undefined ? null : await snapshotsOfHome(fleet, record, home, newest, signal);
+  const twins = home === undefined ? [] : await twinsOf(fleet, record, home, newest);
+  const input: LadderInput = {
+    record,
+    home: home === undefined ? null : { ...home, isZonal: (await fleet.provider(home.provider)).capabilities.zonalVolumes },
+    root: await rootTie(fleet, record, signal),
+    market: market.offers,
+    blocked: await fleet.state.blockedOffers(now),
+    rate: fleet.exchange ?? BUNDLED_RATE,
+    prefer: preferencesOf(spec, record, fleet.neighbours ?? neighbourhoodOf(await fleet.state.instances(), now), now),
+    allow: allowed.allow,
+    ceiling: allowed.ceiling === null ? null : parsePrice(allowed.ceiling),
+    snapshots: snapshots === null ? null : { fresh: snapshots.length > 0, pending: snapshots.every(({ state }) => state !== "ready") },
+    twins,
+    source: await sourceOf(fleet, home, newest, signal),
+    took: await tookBefore(fleet, record),
+  };
+  const snapshot = snapshots?.find(({ state }) => state === "ready") ?? snapshots?.[0];
+  return { rungs: ladder(input), home, newest, snapshot, twins, input, silent: market.failures };
+}
+
+/**
+ * The home volume's snapshots that are as fresh as its newest checkpoint; null where its cloud makes none. The one that was
+ * made for this very way back is, whatever its cloud's clock says.
+ */
+async function snapshotsOfHome(
+  fleet: Fleet,
+  { outlook }: InstanceRecord,
+  home: VolumeRecord,
+  newest: Checkpoint | undefined,
+  signal: AbortSignal,
+): Promise<readonly ProviderSnapshot[] | null> {
+  const provider = await fleet.provider(home.provider);
+  const operations = provider.volumes?.snapshots;
+  if (operations === undefined) return null;
+  // A disk that any machine of its region can have needs none.
+  if (!provider.capabilities.zonalVolumes || home.providerId === null) return [];
+  const ours = outlook.comeback?.snapshot?.id;
+  const isFresh = ({ providerId, createdAt }: ProviderSnapshot) =>
+    providerId === ours || (newest !== undefined && createdAt !== null && createdAt >= newest.createdAt);
+  const listed = await call(signal, (context) => operations.list(context));
+  return listed.filter((one) => one.volumeId === home.providerId && one.state !== "failed" && isFresh(one));
+}
+
+async function rootTie(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<Tie | null> {
+  const root = await rootOf(fleet, record);
+  if (root === undefined || !(await isRootThere(fleet, root, signal))) return null;
+  const { zonalVolumes } = (await fleet.provider(root.provider)).capabilities;
+  return { provider: root.provider, region: root.region, zone: zonalVolumes ? root.zone : null };
+}
+
+async function sourceOf(
+  fleet: Fleet,
+  home: VolumeRecord | undefined,
+  newest: Checkpoint | undefined,
+  signal: AbortSignal,
+): Promise<Source> {
+  if (home === undefined || newest === undefined) return { why: "no sealed checkpoint of it is known" };
+  if (fleet.travel === undefined) return { why: `${newest.id} can be read only by a machine that has ${home.name}` };
+  return fleet.travel.source(home, newest, signal);
+}
+
+/** How long its last wakes took, by rung: the middle one of each. */
+async function tookBefore(fleet: Fleet, record: InstanceRecord): Promise<Partial<Record<RungName, number>>> {
+  const events = await fleet.state.events({ instances: [record.name], since: record.createdAt, limit: 100_000 });
+  const woken = events.filter(({ data }) => data["action"] === "woken");
+  const middles = RUNGS.map((rung) => {
+    const times = woken.filter(({ data }) => data["rung"] === rung).map(({ data }) => Number(data["tookMs"]));
+    return [rung, times.sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)]] as const;
+  });
+  return Object.fromEntries(middles.filter(([, ms]) => ms !== undefined));
+}

@@ -1,0 +1,71 @@
+import type { Checkpoint } from "../../model/checkpoint.ts";
+import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
+import { call, type Fleet } from "../fleet.ts";
+import { userOf } from "../volumes/volume-use.ts";
+import { copyOf, ensureVolume, type VolumeCopy } from "../volumes/volumes.ts";
+
+/**
+ * The volumes that hold what the home volume holds: copies that were made of it, and the one that it is a copy of, as long as
+ * nothing newer was sealed on it, and nobody else uses them.
+ */
+export async function twinsOf(
+  fleet: Fleet,
+  record: Pick<InstanceRecord, "id">,
+  home: VolumeRecord,
+  newest: Checkpoint | undefined,
+): Promise<readonly VolumeRecord[]> {
+  const content = newest?.id ?? null;
+  const ours = await copyOf(fleet, home);
+  const twins: VolumeRecord[] = [];
+  for (const volume of await fleet.state.volumes()) {
+    if (volume.id === home.id || volume.providerId === null) continue;
+    const isOrigin = ours !== undefined && ours.of === volume.id && ours.checkpoint === content;
+    const copy = isOrigin ? undefined : await copyOf(fleet, volume);
+    if (!isOrigin && (copy === undefined || copy.of !== home.id || copy.checkpoint !== content)) continue;
+    if ((await userOf(fleet, volume, [record.id])) === undefined) twins.push(volume);
+  }
+  return twins;
+}
+
+/** A place for a copy. */
+type Place = Pick<VolumeRecord, "provider" | "region" | "zone">;
+
+/**
+ * Makes a copy of the home volume at a place: from a snapshot, or empty for a checkpoint that is put on it. One that an
+ * interrupted try has ordered there is finished rather than ordered again.
+ */
+export async function makeTwin(
+  fleet: Fleet,
+  record: InstanceRecord,
+  home: VolumeRecord,
+  place: Place,
+  copy: VolumeCopy,
+  signal: AbortSignal,
+): Promise<VolumeRecord> {
+  const provider = await fleet.provider(place.provider);
+  const living = await fleet.state.volumes();
+  const begun: VolumeRecord[] = [];
+  for (const volume of living) {
+    if (volume.providerId !== null || volume.provider !== place.provider || volume.zone !== place.zone) continue;
+    const promised = await copyOf(fleet, volume);
+    if (promised?.of === copy.of && promised.checkpoint === copy.checkpoint && promised.snapshot === copy.snapshot) begun.push(volume);
+  }
+  const name = begun[0]?.name ?? freeName(`${home.name}-${place.zone}`, new Set(living.map((volume) => volume.name)));
+  const sizeGb = home.sizeGb;
+  return ensureVolume(fleet, provider, { name, sizeGb, fleet: record.fleet, copy }, place, signal);
+}
+
+/** A name that no living volume has. */
+export function freeName(wanted: string, taken: ReadonlySet<string>): string {
+  for (let count = 1; ; count++) {
+    const name = count === 1 ? wanted : `${wanted}-${count}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+/** Whether its provider still has it: somebody may have deleted it at the console. */
+export async function isTwinThere(fleet: Fleet, twin: VolumeRecord, signal: AbortSignal): Promise<boolean> {
+  const { volumes } = await fleet.provider(twin.provider);
+  const listed = await call(signal, (context) => volumes?.list(context) ?? Promise.resolve([]));
+  return listed.some(({ providerId }) => providerId === twin.providerId);
+}

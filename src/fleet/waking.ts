@@ -1,0 +1,93 @@
+import { type Comeback, USUAL_RUNGS } from "../model/comeback.ts";
+import { durationText } from "../model/duration.ts";
+import { EXIT } from "../model/exit-codes.ts";
+import { Problem } from "../model/problem.ts";
+import type { InstanceRecord } from "../state/records.ts";
+import { launching, withinBudgets } from "./budgets/budget-guard.ts";
+import { isUp } from "./deciding/decide.ts";
+import { driveWithin } from "./drive.ts";
+import type { Fleet } from "./fleet.ts";
+import { interrupted } from "./interrupted.ts";
+import { leastRate } from "./ledger.ts";
+import { overruled, putToSleep } from "./park.ts";
+import { wish } from "./wish.ts";
+
+/** The command that wakes it caps it itself; the written cap is for the case that the command was killed. */
+const OWN_CAP_FIRST_MS = 5_000;
+
+export interface WakeOptions {
+  readonly signal: AbortSignal;
+  /** For the whole ladder, in milliseconds; a call that hangs is ended by it as well. */
+  readonly capMs: number;
+  /** For putting it back to sleep, in milliseconds. */
+  readonly sleepLimitMs: number;
+  /** What it may do on its way; the usual rungs at whatever its spec allows, unless told. */
+  readonly comeback?: Pick<Comeback, "allow" | "ceiling">;
+}
+
+/**
+ * Brings a sleeping instance back to serving. Past the cap it is put to sleep again, so that paying stops when waiting
+ * stops.
+ * @throws Problem with exit 3 when a budget has no room for it (nothing was changed then), 124 past the cap, 130 when
+ * interrupted (asleep again in both cases), 6 when it could not be put back to sleep in its time: it may bill, and is named.
+ */
+export async function wakeUp(fleet: Fleet, record: InstanceRecord, options: WakeOptions): Promise<InstanceRecord> {
+  if (isUp(record) && record.desired === "running") return record;
+  if (record.state === "stopped") throw stoppedOutside(record);
+  const wakeBy = fleet.clock.now() + options.capMs + OWN_CAP_FIRST_MS;
+  // The very machine that sleeps at its cloud costs what it costs; any other one is asked about by its own price.
+  const rate = record.parked === "native" ? record.price : leastRate(record);
+  const { comeback = { allow: USUAL_RUNGS, ceiling: null } } = options;
+  const woken = await withinBudgets(fleet, [launching(record, rate, fleet.clock.now())], options.signal, (held) =>
+    wish(held, record.id, { desired: "running", skipSnapshot: false, wakeBy }, {}, comeback),
+  );
+  let last: InstanceRecord;
+  try {
+    last = await driveWithin(fleet, record.id, {
+      until: (now) => isUp(now) || now.state === "gone" || now.desired !== "running",
+      signal: options.signal,
+      limitMs: options.capMs,
+      // Stock comes and goes: until the cap, it is worth asking again.
+      persist: () => true,
+    });
+  } catch (error) {
+    throw await backToSleep(fleet, woken, options, error);
+  }
+  if (last.desired === "running" && last.state !== "gone") return last;
+  throw overruled(last);
+}
+
+/** Puts it back to sleep after a wake that came to nothing. @returns what to tell of it. @throws Problem (exit 6). */
+async function backToSleep(fleet: Fleet, woken: InstanceRecord, options: WakeOptions, error: unknown): Promise<unknown> {
+  const { name } = woken;
+  fleet.say(`${name}: not serving in time; putting it back to sleep`);
+  const before = (await fleet.state.instance(woken.id)) ?? woken;
+  const rest = { signal: new AbortController().signal, limitMs: options.sleepLimitMs, snapshot: false };
+  const asleep = await putToSleep(fleet, woken, rest);
+  if (options.signal.aborted)
+    return interrupted(options.signal, `${name} is ${asleep.state} again and its GPU is not billed`, [`spot restore ${name}`], error);
+  if (!(error instanceof Problem) || error.exit !== EXIT.timeout) return error;
+  return new Problem({
+    code: "SPOT_E_WAKE_TIMEOUT",
+    message: `${name} was not serving within ${durationText(options.capMs)}; it is ${asleep.state} again and its GPU is not billed`,
+    exit: EXIT.timeout,
+    hint: asleep.reason ?? `it was ${before.state}${before.reason === null ? "" : ` (${before.reason})`}`,
+    next: [`spot restore ${name} --cap 20m`, `spot logs ${name}`],
+    retryable: true,
+    cause: error,
+  });
+}
+
+function stoppedOutside(record: InstanceRecord): Problem {
+  const waits = record.spec.onReclaim === "wait" && record.reason !== null;
+  const disk = record.dataKeptUntil === null ? "its disk may go on billing" : "its disk goes on billing until the provider deletes it";
+  return new Problem({
+    code: "SPOT_E_STOPPED",
+    message: waits
+      ? `${record.name} is stopped: ${record.reason}`
+      : `${record.name} was stopped outside of spot; it is started where it was stopped`,
+    exit: EXIT.failed,
+    hint: waits && record.spec.volume !== null ? "spot hibernate, and then spot restore, rent another machine for its volume now" : disk,
+    next: [`spot show ${record.name} --refresh`, `spot down ${record.name}`],
+  });
+}
