@@ -65,6 +65,7 @@ type Word = (key: string) => string;
 const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
   "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from volume ${word("volume")}`,
+  climb: (word) => `comes back another way (${word("rung")}): ${word("because")}`,
   controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,
   discard: (word) => `gives the machine back: ${word("why")}`,
   "end-stray": (word) => `ended a machine that no record explained (${word("providerId")})`,
@@ -93,6 +94,8 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   stays: (word) => `stays where it is: ${word("why")}`,
   "take-over": (word) => `goes on with the machine that was rented ahead: ${word("type")} in ${word("zone")}`,
   "volume-create": (word) => `volume ${word("volume")} made`,
+  "volume-moved": (word) =>
+    `volume ${word("volume")} lies in ${word("to")} from now on; the one in ${word("from")} is kept as ${word("kept")} and bills`,
   "volume-lost": (word) => `volume ${word("volume")} is not there any more`,
   "volume-remove": (word) => `volume ${word("volume")} deleted`,
   "volume-snapshot": (word) => `snapshot of volume ${word("volume")} made`,

@@ -1,6 +1,7 @@
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { type Comeback, RUNGS, type RungName } from "../../model/comeback.ts";
 import { gpuFromName } from "../../model/gpu-names.ts";
+import { percentile } from "../../model/wake.ts";
 import { BUNDLED_RATE, parsePrice } from "../../pricing/currency.ts";
 import type { ProviderSnapshot } from "../../providers/provider.ts";
 import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
@@ -12,6 +13,7 @@ import { call, type Fleet } from "../fleet.ts";
 import { askMarket } from "../market.ts";
 import { isRootThere, rootOf } from "../volumes/root-volume.ts";
 import { volumeNamed } from "../volumes/volumes.ts";
+import { wakesOf } from "../wakes/wake-log.ts";
 import { twinsOf } from "./twins.ts";
 
 /** What is known of the ways back of one instance, and what they are made of. */
@@ -103,13 +105,18 @@ async function sourceOf(
   return fleet.travel.source(home, newest, signal);
 }
 
-/** How long its last wakes took, by rung: the middle one of each. */
+/** How long its last wakes took, by rung, in milliseconds: the middle one of each. */
 async function tookBefore(fleet: Fleet, record: InstanceRecord): Promise<Partial<Record<RungName, number>>> {
-  const events = await fleet.state.events({ instances: [record.name], since: record.createdAt, limit: 100_000 });
-  const woken = events.filter(({ data }) => data["action"] === "woken");
+  const wakes = wakesOf(await fleet.state.events({ instances: [record.name], since: record.createdAt, limit: 100_000 }));
   const middles = RUNGS.map((rung) => {
-    const times = woken.filter(({ data }) => data["rung"] === rung).map(({ data }) => Number(data["tookMs"]));
-    return [rung, times.sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)]] as const;
+    const served = wakes.filter((wake) => wake.rung === rung && wake.outcome === "ready");
+    return [
+      rung,
+      percentile(
+        served.map(({ startedAt, endedAt }) => endedAt - startedAt),
+        50,
+      ),
+    ] as const;
   });
   return Object.fromEntries(middles.filter(([, ms]) => ms !== undefined));
 }

@@ -1,7 +1,7 @@
 import { durationText } from "../../model/duration.ts";
 import { withoutComeback } from "../../model/outlook.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
-import type { Change, InstanceRecord, NewEvent } from "../../state/records.ts";
+import type { Change, InstanceRecord } from "../../state/records.ts";
 import type { Observation } from "../deciding/decision.ts";
 import type { Fleet } from "../fleet.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
@@ -31,17 +31,8 @@ export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: 
       outlook: servesNow(record, at),
       reason: null,
     },
-    { closeIntents: await closings(fleet, record, at), events: wokenBy(fleet, record, at) },
+    { closeIntents: await closings(fleet, record, at) },
   );
-}
-
-/** By which rung it came back and how long that took, where a restore was under way: the next one says what to expect. */
-function wokenBy(fleet: Fleet, record: InstanceRecord, at: number): readonly NewEvent[] {
-  const { comeback, needsSince } = record.outlook;
-  if (comeback == null || needsSince === null) return [];
-  return [
-    eventOf(fleet, record, "action", { action: "woken", rung: comeback.rung ?? "same-machine", tookMs: Math.max(0, at - needsSince) }),
-  ];
 }
 
 /** It needs nothing any more, and how long the change took is known. */

@@ -1,0 +1,201 @@
+import { expect, onTestFinished, test } from "vitest";
+import type { Fleet, GuestDoor } from "../../src/fleet/fleet.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { wakeUp } from "../../src/fleet/waking.ts";
+import { EXIT } from "../../src/model/exit-codes.ts";
+import type { Provider } from "../../src/providers/provider.ts";
+import type { InstanceRecord } from "../../src/state/records.ts";
+import type { PaperSettings } from "../simulation/paper-cloud.ts";
+import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
+import { hibernate, up } from "../simulation/scenarios.ts";
+
+const CAP_MS = 90_000;
+const SLEEP_LIMIT_MS = 60_000;
+/** What the clouds and we ourselves need to put one back to sleep that can be put back. */
+const BACK_MS = 20_000;
+
+/** Never answers; gives up with whoever asked. */
+function silence(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const give = () => reject(signal.reason);
+    if (signal.aborted) give();
+    signal.addEventListener("abort", give, { once: true });
+  });
+}
+
+/** The provider, with one of its calls hanging: before it does anything, or after it was done. */
+function hanging(provider: Provider, call: string, isDone: boolean): Provider {
+  const through =
+    <Args extends readonly unknown[], Result>(name: string, send: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      if (name !== call) return send(...args);
+      if (isDone) await send(...args);
+      const context = args.find((arg): arg is { signal: AbortSignal } => typeof arg === "object" && arg !== null && "signal" in arg);
+      return silence(context?.signal ?? AbortSignal.abort());
+    };
+  const { volumes, hibernation } = provider;
+  const snapshots = volumes?.snapshots;
+  return {
+    ...provider,
+    offers: through("offers", provider.offers),
+    launch: through("launch", provider.launch),
+    list: through("list", provider.list),
+    get: through("get", provider.get),
+    destroy: through("destroy", provider.destroy),
+    ...(volumes === undefined
+      ? {}
+      : {
+          volumes: {
+            ...volumes,
+            create: through("volume create", volumes.create),
+            list: through("volume list", volumes.list),
+            ...(volumes.attach === undefined ? {} : { attach: through("attach", volumes.attach) }),
+            ...(snapshots === undefined
+              ? {}
+              : {
+                  snapshots: {
+                    ...snapshots,
+                    create: through("snapshot", snapshots.create),
+                    list: through("snapshot list", snapshots.list),
+                  },
+                }),
+          },
+        }),
+    ...(hibernation === undefined
+      ? {}
+      : { hibernation: { hibernate: through("hibernate", hibernation.hibernate), restore: through("restore", hibernation.restore) } }),
+  };
+}
+
+interface Hang {
+  readonly stage: string;
+  readonly cloud: Partial<PaperSettings>;
+  /** Of the cloud, once it sleeps. */
+  readonly later?: Partial<PaperSettings>;
+  /** Spot is sold out where its volume lies. */
+  readonly soldOut?: boolean;
+  readonly call?: string;
+  readonly isDone?: boolean;
+  readonly guest?: (door: GuestDoor) => GuestDoor;
+}
+
+const PARKED = { hibernates: "park" } as const;
+const SISTER = { hibernates: "park", zonal: true, readable: true } as const;
+const FOR_EVER = 86_400_000;
+
+const phase =
+  (is: "preparing" | "restoring" | "running"): NonNullable<Hang["guest"]> =>
+  (door) => ({
+    ...door,
+    report: async (reach, signal) => {
+      const report = await door.report(reach, signal);
+      return report === undefined ? undefined : { ...report, phase: is, awaitsVolume: false };
+    },
+    isReady: async () => false,
+  });
+
+const HANGS: readonly Hang[] = [
+  { stage: "the market is asked", cloud: PARKED, call: "offers" },
+  { stage: "a machine is asked for, in vain", cloud: PARKED, call: "launch" },
+  { stage: "a machine is asked for, and nobody says that it was rented", cloud: PARKED, call: "launch", isDone: true },
+  { stage: "it is accepted and never comes up", cloud: PARKED, later: { provisionMs: FOR_EVER } },
+  { stage: "it comes up and nobody tells", cloud: PARKED, call: "get" },
+  { stage: "its agent never answers", cloud: PARKED, guest: (door) => ({ ...door, report: async () => undefined }) },
+  { stage: "its agent hangs", cloud: PARKED, guest: (door) => ({ ...door, report: (_reach, signal) => silence(signal) }) },
+  { stage: "its volume never attaches", cloud: { ...PARKED, attaches: true }, call: "attach" },
+  {
+    stage: "its volume is never mounted",
+    cloud: { ...PARKED, attaches: true },
+    guest: (door) => ({ ...door, mountVolume: (_reach, _device, _size, signal) => silence(signal) }),
+  },
+  { stage: "its checkpoint is put back for ever", cloud: PARKED, guest: phase("restoring") },
+  { stage: "its workload is never ready", cloud: PARKED, guest: phase("running") },
+  {
+    stage: "its readiness is asked, and nobody answers",
+    cloud: PARKED,
+    guest: (door) => ({ ...door, isReady: (_reach, _spec, signal) => silence(signal) }),
+  },
+  { stage: "it is woken, in vain", cloud: {}, call: "restore" },
+  { stage: "it is woken, and nobody says so", cloud: {}, call: "restore", isDone: true },
+  { stage: "it is woken, and its workload is never ready", cloud: {}, guest: phase("running") },
+  { stage: "a snapshot is asked for, in vain", cloud: SISTER, soldOut: true, call: "snapshot" },
+  { stage: "a snapshot is asked for, and nobody says so", cloud: SISTER, soldOut: true, call: "snapshot", isDone: true },
+  { stage: "a volume is asked for, in vain", cloud: SISTER, soldOut: true, call: "volume create" },
+  { stage: "a volume is asked for, and nobody says so", cloud: SISTER, soldOut: true, call: "volume create", isDone: true },
+  { stage: "a machine is asked for in the sister zone, and nobody says so", cloud: SISTER, soldOut: true, call: "launch", isDone: true },
+  { stage: "it never comes up in the sister zone", cloud: SISTER, soldOut: true, later: { provisionMs: FOR_EVER } },
+];
+
+const signal = new AbortController().signal;
+
+async function asleep(hang: Hang): Promise<{ readonly world: PaperWorld; readonly record: InstanceRecord }> {
+  const world = await paperWorld(hang.cloud);
+  onTestFinished(() => world.state.close());
+  const { fleet } = world.start();
+  await world.clock.run(up(fleet, paperSpec()).then(() => hibernate(fleet)));
+  if (hang.soldOut === true) for (const zone of world.cloud.zones) if (zone.zone === "north-a") zone.stock = 0;
+  Object.assign(world.cloud.settings, hang.later);
+  const record = await world.state.instanceByName("train");
+  if (record === undefined) throw new Error("no train");
+  return { world, record };
+}
+
+/** A process of ours for which the cloud, or the machine, hangs there. */
+function hungFleet(world: PaperWorld, { call, isDone = false, guest }: Hang): Fleet {
+  const { fleet } = world.start();
+  const provider = call === undefined ? world.cloud.provider : hanging(world.cloud.provider, call, isDone);
+  return { ...fleet, provider: async () => provider, guest: guest?.(fleet.guest) ?? fleet.guest };
+}
+
+/** What the cloud itself charges for machines now, and what our books say that it does. */
+async function billing(world: PaperWorld): Promise<readonly string[]> {
+  const machines = world.cloud.living().filter(({ state }) => state !== "hibernated");
+  const open = (await world.state.ledger({ openOnly: true })).filter(({ kind }) => kind === "gpu");
+  return [...machines.map(({ id, state }) => `${id} ${state}`), ...open.map(({ providerId }) => `${providerId} in the books`)];
+}
+
+async function settle(world: PaperWorld): Promise<void> {
+  for (let pass = 0; pass < 4; pass++) {
+    await world.clock.run(reconcile(world.start().fleet, { signal, limitMs: 120_000 }));
+    await world.clock.pass(10_000);
+  }
+}
+
+test.each(HANGS)("$stage: past the cap it sleeps again, and nothing bills", async (hang) => {
+  const { world, record } = await asleep(hang);
+  const start = world.clock.now();
+  // Whoever answers a look at one machine for nobody cannot be asked whether it is gone: that is the next test.
+  const isBlind = hang.call === "get";
+  const waking = world.clock.run(wakeUp(hungFleet(world, hang), record, { signal, capMs: CAP_MS, sleepLimitMs: SLEEP_LIMIT_MS }));
+  await expect(waking).rejects.toMatchObject(
+    isBlind ? { code: "SPOT_E_UNCONFIRMED", exit: EXIT.partial } : { code: "SPOT_E_WAKE_TIMEOUT", exit: EXIT.timeout },
+  );
+  expect(world.clock.now() - start).toBeLessThanOrEqual(CAP_MS + (isBlind ? SLEEP_LIMIT_MS : BACK_MS));
+  if (isBlind) await settle(world);
+  expect(await billing(world)).toEqual([]);
+  expect(await world.state.instanceByName("train")).toMatchObject({ state: "hibernated", desired: "hibernated", wakeBy: null });
+  // And nothing turns up later.
+  await settle(world);
+  expect(await billing(world)).toEqual([]);
+  expect(await world.state.pendingIntents()).toEqual([]);
+  for (const { id } of world.cloud.sealed)
+    expect([...world.cloud.volumes.values()].some(({ checkpoints }) => checkpoints.some((one) => one.id === id))).toBe(true);
+});
+
+test.each(["in vain", "and nobody says so"])(
+  "putting it back to sleep is asked for %s: exit 6, it is named, and the next reconcile finishes",
+  async (how) => {
+    const { world, record } = await asleep({ stage: "", cloud: PARKED, later: { provisionMs: FOR_EVER } });
+    const fleet = hungFleet(world, { stage: "", cloud: PARKED, call: "destroy", isDone: how !== "in vain" });
+    const waking = world.clock.run(wakeUp(fleet, record, { signal, capMs: CAP_MS, sleepLimitMs: SLEEP_LIMIT_MS }));
+    await expect(waking).rejects.toMatchObject({
+      code: "SPOT_E_UNCONFIRMED",
+      exit: EXIT.partial,
+      message: expect.stringContaining("train"),
+      next: expect.arrayContaining(["spot reconcile"]),
+    });
+    await settle(world);
+    expect(await billing(world)).toEqual([]);
+    expect(await world.state.instanceByName("train")).toMatchObject({ state: "hibernated", desired: "hibernated" });
+  },
+);
