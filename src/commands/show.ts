@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { wakesOf } from "../fleet/wakes/wake-log.ts";
 import type { Asleep } from "../model/asleep.ts";
 import { instanceView } from "../output/instance-view.ts";
 import { readPulse } from "../platform/service-pulse.ts";
@@ -35,7 +36,7 @@ Examples:
     const events = await state.events({ instances: [name], since: record.createdAt, limit: 100_000 });
     const lastPass = row.guard == null ? null : ((await readPulse(context.world.home)) ?? null);
     const asleep = record.state === "hibernated" ? await asleepNow(context, state, record) : null;
-    return { view: instanceView({ ...row, record, lastPass, asleep }, checkpoints, events.slice(-EVENTS_SHOWN)) };
+    return { view: instanceView({ ...row, record, lastPass, asleep, wakes: wakesOf(events) }, checkpoints, events.slice(-EVENTS_SHOWN)) };
   },
 };
 

@@ -1,6 +1,8 @@
 import { type InstanceState, mayMove } from "../model/instance.ts";
 import type { Change, InstanceRecord, IntentRecord, NewEvent } from "../state/records.ts";
 import type { Fleet } from "./fleet.ts";
+import { crossWake } from "./wakes/crossing.ts";
+import { wakeData } from "./wakes/wake-log.ts";
 
 /** Somebody else changed the record meanwhile: what was decided no longer holds, so look again. */
 export class RecordMoved extends Error {
@@ -13,7 +15,8 @@ export class RecordMoved extends Error {
 type Settable = NonNullable<Change["instance"]>["set"];
 
 /**
- * Commits a change of one record together with its events, in one transaction. A change of state is logged by itself.
+ * Commits a change of one record together with its events, in one transaction. A change of state is logged by itself, and a wake
+ * that begins or ends with it.
  * @returns the record as it is now.
  * @throws RecordMoved when the stored record is newer; RangeError when the state machine forbids the move.
  */
@@ -35,7 +38,9 @@ export async function changeRecord(
         ...(set.reason == null ? {} : { reason: set.reason }),
       }),
     );
-  const full: Settable = moves ? { ...set, changedAt: now } : set;
+  const { outlook, wake } = crossWake(record, set, now);
+  if (wake !== undefined) events.push(eventOf(fleet, record, "action", wakeData(wake)));
+  const full: Settable = { ...set, ...(moves ? { changedAt: now } : {}), ...(outlook === undefined ? {} : { outlook }) };
   const result = await fleet.state.commit({ ...rest, events, instance: { id: record.id, version: record.version, set: full } });
   if (result !== "committed") throw new RecordMoved(record.name);
   return { ...record, ...full, version: record.version + 1 };

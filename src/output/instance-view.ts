@@ -6,15 +6,17 @@ import { durationText } from "../model/duration.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { gpuText } from "../model/gpu.ts";
 import { moneyText, savingsShare } from "../model/money.ts";
+import { type Wake, type WakeTimes, wakeTimes } from "../model/wake.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { asleepBlock, asleepJson } from "./asleep-text.ts";
-import { detailText } from "./detail-view.ts";
+import { type DetailBlock, detailText } from "./detail-view.ts";
 import { eventText } from "./event-text.ts";
 import { idleLine, type LastPass, ttlLine } from "./guard-text.ts";
 import { costText, type InstanceRow, paintState, stateText } from "./instances-view.ts";
 import { checkpointJson, eventJson, instanceJson, isoTime, specJson } from "./json.ts";
 import { truncatePainted } from "./live-frame.ts";
 import type { Painter, View } from "./view.ts";
+import { readyText, wakesJson, wakeText, wakeTimesText } from "./wake-text.ts";
 
 /** As a shell takes it again: words that hold more than plain characters are quoted. */
 function shellLine(command: readonly string[]): string {
@@ -38,6 +40,39 @@ function fallbackText({ fallbackAfterMs, returnToSpot }: InstanceRecord["spec"])
   return `on demand after ${durationText(fallbackAfterMs)}${returnToSpot ? ", and back when it is there again" : ""}`;
 }
 
+function moneyBlock(record: InstanceRecord, cost: InstanceRow["cost"]): DetailBlock {
+  const { price, onDemandPrice, spec } = record;
+  const saved = price === null || onDemandPrice === null ? null : savingsShare(price, onDemandPrice);
+  return {
+    title: "money",
+    rows: [
+      {
+        label: "price",
+        value:
+          price === null ? "unknown" : `${moneyText(price)}/hour${saved === null ? "" : `, ${Math.round(saved * 100)}% below on-demand`}`,
+      },
+      { label: "at most", value: spec.maxPrice === null ? null : `${spec.maxPrice}/hour (--max-price)` },
+      { label: "so far", value: `${costText(cost)}${cost === undefined ? "" : ` (${cost.basis})`}` },
+    ],
+  };
+}
+
+/** Nothing for one that was never woken. */
+function wakesBlock(wakes: readonly Wake[], times: WakeTimes): readonly DetailBlock[] {
+  const last = wakes.at(-1);
+  if (last === undefined) return [];
+  return [
+    {
+      title: "wakes",
+      rows: [
+        { label: "took", value: wakeTimesText(times) },
+        { label: "last", value: `${wakeText(last)}; begun ${isoTime(last.startedAt)}` },
+        { label: "ready is", value: readyText(last.readyBy) },
+      ],
+    },
+  ];
+}
+
 function historyText(events: readonly FleetEvent[], painter: Painter, width: number, now: number): string {
   if (events.length === 0) return "";
   return `\n\n${painter.bold("last events")}\n${events.map((event) => truncatePainted(eventText(event, painter, now), width)).join("\n")}`;
@@ -46,6 +81,7 @@ function historyText(events: readonly FleetEvent[], painter: Painter, width: num
 /** One instance in full: what it is, what it costs, what is sealed, what happened last. */
 export function instanceView(
   row: Omit<InstanceRow, "record"> & {
+    readonly wakes?: readonly Wake[];
     readonly record: InstanceRecord;
     readonly lastPass?: LastPass | null;
     readonly asleep?: Asleep | null;
@@ -53,19 +89,20 @@ export function instanceView(
   checkpoints: readonly Checkpoint[],
   events: readonly FleetEvent[],
 ): View {
-  const { record, cost, now, guard = null, lastPass = null, asleep = null } = row;
+  const { record, cost, now, guard = null, lastPass = null, asleep = null, wakes = [] } = row;
+  const times = wakeTimes(wakes);
   return {
     schema: "spot.instance/1",
     data: {
       ...instanceJson(record, cost, guard),
       spec: specJson(record.spec),
       ...(asleep === null ? {} : { asleep: asleepJson(asleep) }),
+      wakes: wakesJson(wakes, times),
       checkpoints: checkpoints.slice(0, 5).map(checkpointJson),
       events: events.map(eventJson),
     },
     render(painter, width) {
       const { spec } = record;
-      const saved = record.price === null || record.onDemandPrice === null ? null : savingsShare(record.price, record.onDemandPrice);
       const [newest] = checkpoints;
       const volume = record.volumes.map(({ name, mount }) => `${name} at ${mount}`).join(", ");
       const text = detailText(
@@ -126,21 +163,9 @@ export function instanceView(
               { label: "idle", value: guard === null ? null : idleLine(record, guard, lastPass, now) },
             ],
           },
-          {
-            title: "money",
-            rows: [
-              {
-                label: "price",
-                value:
-                  record.price === null
-                    ? "unknown"
-                    : `${moneyText(record.price)}/hour${saved === null ? "" : `, ${Math.round(saved * 100)}% below on-demand`}`,
-              },
-              { label: "at most", value: spec.maxPrice === null ? null : `${spec.maxPrice}/hour (--max-price)` },
-              { label: "so far", value: `${costText(cost)}${cost === undefined ? "" : ` (${cost.basis})`}` },
-            ],
-          },
+          moneyBlock(record, cost),
           ...(asleep === null ? [] : [asleepBlock(asleep)]),
+          ...wakesBlock(wakes, times),
           {
             title: "work",
             rows: [

@@ -1,0 +1,25 @@
+import { type WakeMark, wakeSeen } from "../../model/wake.ts";
+import type { InstanceRecord } from "../../state/records.ts";
+import type { Observation } from "../deciding/decision.ts";
+import type { Fleet, GuestReport } from "../fleet.ts";
+import { changeRecord } from "../record-change.ts";
+
+/** By our clock: the machine's may be another one, and says what it is. */
+function byOurClock({ marks, saidAt }: GuestReport, now: number): readonly WakeMark[] | undefined {
+  if (marks === undefined) return undefined;
+  const offset = saidAt == null ? 0 : now - saidAt * 1000;
+  return marks.map(({ phase, at }) => ({ phase, at: Math.round(at * 1000 + offset) }));
+}
+
+/**
+ * Writes down how far a wake has come, when a look has something new of it. Of a record without a wake nothing is asked.
+ * @returns the record as it is now.
+ * @throws RecordMoved when somebody else changed it meanwhile.
+ */
+export async function followWake(fleet: Fleet, record: InstanceRecord, { cloud, guest, now }: Observation): Promise<InstanceRecord> {
+  const { wake } = record.outlook;
+  if (wake == null || cloud.kind !== "here") return record;
+  const isUp = cloud.instance.state === "running" || cloud.instance.state === "reclaiming";
+  const seen = wakeSeen(wake, now, isUp, guest === null ? undefined : byOurClock(guest, now));
+  return seen === wake ? record : changeRecord(fleet, record, { outlook: { ...record.outlook, wake: seen } });
+}
