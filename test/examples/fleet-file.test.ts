@@ -5,22 +5,45 @@ import { expect, test } from "vitest";
 import { loadFleetFile } from "../../src/fleet/spec/fleet-file.ts";
 import { MACHINE_TYPES } from "../../src/local-cloud/market.ts";
 import { knownProviders } from "../../src/providers/registry.ts";
+import type { InstanceSpec } from "../../src/state/records.ts";
 
-const FILE = fileURLToPath(new URL("../../examples/train/spot.yaml", import.meta.url));
+interface Example {
+  readonly name: string;
+  /** The program that its command names. */
+  readonly program: string;
+  readonly spec: Partial<InstanceSpec>;
+}
 
-test("the example's fleet file is valid, its program is there, and the embedded cloud offers its GPU", async () => {
-  const { fleet, specs } = await loadFleetFile("spot.yaml", FILE, { providers: ["local"], knownProviders: knownProviders() });
-  expect(fleet).toBe("iris");
-  const [spec] = specs;
-  expect(spec).toMatchObject({
+const EXAMPLES: Readonly<Record<string, Example>> = {
+  train: {
     name: "iris",
-    volume: { name: "iris-data", sizeGb: 1, mount: "/data" },
-    onReclaim: "replace",
-    checkpointEveryMs: 30_000,
-    ttlMs: 3_600_000,
-    workdir: dirname(FILE),
-  });
-  const [node, program = ""] = spec?.command ?? [];
-  expect([node, existsSync(join(dirname(FILE), program))]).toEqual(["node", true]);
-  expect(MACHINE_TYPES.map(({ gpu }) => gpu.model)).toContain(spec?.gpu?.model);
-});
+    program: "train.mjs",
+    spec: { command: expect.arrayContaining(["node", "train.mjs"]), checkpointEveryMs: 30_000, onReclaim: "replace" },
+  },
+  pytorch: {
+    name: "digits",
+    program: "train.py",
+    spec: { command: ["/bin/sh", "-c", 'exec "$PYTHON" train.py $OPTIONS'], checkpointEveryMs: 30_000, onReclaim: "replace" },
+  },
+};
+
+test.each(Object.keys(EXAMPLES))(
+  "the fleet file of examples/%s is valid, its program is there, and the embedded cloud offers its GPU",
+  async (folder) => {
+    const { name, program, spec: expected } = EXAMPLES[folder] as Example;
+    const file = fileURLToPath(new URL(`../../examples/${folder}/spot.yaml`, import.meta.url));
+    const { fleet, specs } = await loadFleetFile("spot.yaml", file, { providers: ["local"], knownProviders: knownProviders() });
+    expect(fleet).toBe(name);
+    const [spec] = specs;
+    expect(spec).toMatchObject({
+      name,
+      volume: { name: `${name}-data`, sizeGb: 1, mount: "/data" },
+      ttlMs: 3_600_000,
+      workdir: dirname(file),
+      ...expected,
+    });
+    expect(spec?.command.join(" ")).toContain(program);
+    expect(existsSync(join(dirname(file), program))).toBe(true);
+    expect(MACHINE_TYPES.map(({ gpu }) => gpu.model)).toContain(spec?.gpu?.model);
+  },
+);
