@@ -69,7 +69,7 @@ async function metadataServer(token: string, state: Machine["metadata"]): Promis
 
 /** Programs that any of the images we serve has; `sh` is the shell under test. */
 const BASE_TOOLS =
-  "awk base64 cat chmod cmp cp cut date dd df du env find grep gzip head kill ln ls mkdir mv nohup od readlink rm rmdir sed sha256sum sleep sort stat sync tail tar timeout tr uniq wc xargs".split(
+  "awk base64 cat chmod chown cmp cp cut date dd df du env find grep gzip head kill ln ls mkdir mv nohup od readlink rm rmdir sed sha256sum sleep sort stat sync tail tar timeout touch tr uniq wc xargs".split(
     " ",
   );
 /** Programs that the agent uses where they are. */
@@ -131,10 +131,12 @@ export interface MachineOptions {
   /** The only web programs in PATH; default is the PATH of this process. */
   readonly path?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Where its folder is made; default is the system's place for such things. */
+  readonly below?: string;
 }
 
 export async function makeMachine(options: MachineOptions = {}): Promise<Machine> {
-  const base = realpathSync(mkdtempSync(join(tmpdir(), "spot-guest-")));
+  const base = realpathSync(mkdtempSync(join(options.below ?? tmpdir(), "spot-guest-")));
   const root = join(base, "root");
   const volume = join(base, "volume");
   mkdirSync(volume);

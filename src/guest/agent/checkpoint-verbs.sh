@@ -9,7 +9,9 @@ verb_sealed() {
   for folder in "$SEALED"/c-*; do
     id=${folder##*/}
     case $id in c-*[!0-9A-Za-z-]*) continue ;; esac
-    manifest_whole "$folder/MANIFEST" && sealed_rows="{$(manifest_json "$folder/MANIFEST" "$id")}${sealed_rows:+,$sealed_rows}"
+    manifest_whole "$folder/MANIFEST" || continue
+    sealed_json=$(manifest_json "$folder/MANIFEST" "$id") || fail "checkpoint $id could not be read"
+    sealed_rows="{$sealed_json}${sealed_rows:+,$sealed_rows}"
   done
   printf '{"sealed":[%s]}\n' "$sealed_rows"
 }
@@ -21,7 +23,8 @@ verb_verify() {
   if ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
     fail "checkpoint $1 does not verify: $(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $0 }' "$WORK/different")"
   fi
-  printf '{%s}\n' "$(manifest_json "$SEALED/$1/MANIFEST" "$1")"
+  verified=$(manifest_json "$SEALED/$1/MANIFEST" "$1") || fail "checkpoint $1 could not be read"
+  printf '{%s}\n' "$verified"
 }
 
 verb_pack() {

@@ -20,7 +20,7 @@ describe() {
     { at = index($0, " .//.")
       if (at) { done(); split(substr($0, 1, at), field, " "); path = plain(substr($0, at + 6)) }
       else path = path "\\n" plain($0) }
-    END { done() }' "$2.raw" | sort >"$2"
+    END { done() }' "$2.raw" >"$2.rows" && sort "$2.rows" >"$2"
 }
 
 # hash_tree FOLDER EXPECTED OUT: `path<tab>sha256` for each file of the folder, several at a time.
@@ -65,7 +65,7 @@ escaped() {
   case $1 in
     *\\* | *"$NL"* | *"$TAB"*)
       # The dot keeps a newline at the end from being lost.
-      escaped=$(printf '%s.' "$1" | awk '{ gsub(/\\/, "&&"); gsub(/\t/, "\\t"); if (NR > 1) printf "\\n"; printf "%s", $0 }')
+      escaped=$(printf '%s.' "$1" | awk '{ gsub(/\\/, "&&"); gsub(/\t/, "\\t"); if (NR > 1) printf "\\n"; printf "%s", $0 }') || return 1
       escaped=${escaped%.}
       ;;
     *) escaped=$1 ;;
@@ -81,9 +81,9 @@ verb__links() {
   for link in "$@"; do
     link_target=$(readlink "$link" && printf .) || return 1
     link_target=${link_target%.}
-    escaped "${link#.//./}"
+    escaped "${link#.//./}" || return 1
     printf '%s\t' "$escaped"
-    escaped "${link_target%"$NL"}"
+    escaped "${link_target%"$NL"}" || return 1
     printf '%s\n' "$escaped"
   done
 }

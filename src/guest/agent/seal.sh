@@ -26,21 +26,23 @@ full() { refuse "No space left on device: volume ${SPOT_SET_VOLUME_NAME:-$SPOT_S
 
 # A new id sorts after every one on the volume, even when this machine's clock is behind or two fall in one second.
 new_id() {
-  id_stamp=$(date -u +%Y%m%dT%H%M%SZ)
+  id_stamp=$(date -u +%Y%m%dT%H%M%SZ) || return 1
   id_count=0
   for id_other in "$SEALED"/c-*; do :; done
   id_other=${id_other##*/c-}
   case $id_other in
     [0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f])
       id_other_stamp=${id_other%%-*}
-      if [ "$(printf '%s\n%s\n' "$id_stamp" "$id_other_stamp" | sort | tail -n 1)" = "$id_other_stamp" ]; then
+      id_number=${id_stamp%Z} id_other_number=${id_other_stamp%Z}
+      if [ "${id_other_number%T*}${id_other_number#*T}" -ge "${id_number%T*}${id_number#*T}" ]; then
         id_stamp=$id_other_stamp
         id_other=${id_other#*-}
         id_count=$((0x${id_other%????} + 1))
       fi
       ;;
   esac
-  id=c-$id_stamp-$(printf '%04x' "$id_count")$(od -An -N2 -tx1 /dev/urandom | tr -d ' \n')
+  id_chance=$(od -An -N2 -tx1 /dev/urandom | tr -d ' \n') && [ "${#id_chance}" -eq 4 ] || return 1
+  id=c-$id_stamp-$(printf '%04x' "$id_count")$id_chance
 }
 
 # The workload's own word for how far it is: the first line of a file STEP, made harmless.
@@ -143,7 +145,7 @@ seal() {
   for seal_old in "$SEALED"/.partial-*; do discard "$seal_old"; done
   space_left
   [ "$space_free" -ge "$seal_needs" ] || full "$seal_needs" || return
-  new_id
+  new_id || refuse 'the clock could not be read' || return
   PARTIAL=$SEALED/.partial-$id
   seal_fill "$1"
   seal_code=$?
@@ -175,23 +177,27 @@ seal_fill() {
   [ "$space_free" -ge 0 ] || full || return
   read_step "$PARTIAL/data"
   now
+  is_number "$now" || refuse 'the clock could not be read' || return
   write_manifest "$WORK/sealed" "$1" 2>"$WORK/copy.err" || refuse "the manifest could not be written: $(head -n 1 "$WORK/copy.err")" || return
   mv "$PARTIAL/MANIFEST.tmp" "$PARTIAL/MANIFEST" && sync_one "$PARTIAL" &&
-    mv "$PARTIAL" "$SEALED/$id" && PARTIAL= && sync_one "$SEALED"
+    mv "$PARTIAL" "$SEALED/$id" && PARTIAL= && sync_one "$SEALED" || return
+  # Where it was unmounted meanwhile, all of this lies on the disk below.
+  volume_there || refuse "the volume is not there: $SPOT_SET_VOLUME_MOUNT"
 }
 
-# remember_sealed: that what $WORK/before lists is checkpoint $id, so that the same state is not sealed twice.
+# remember_sealed: that what $WORK/before lists is checkpoint $id, so that the same state is not sealed twice. The list of one and
+# the name of another never lie here together.
 remember_sealed() {
-  sealed_json=$(manifest_json "$SEALED/$id/MANIFEST" "$id")
-  printf '%s\n%s\n' "$id" "$sealed_json" >"$LIB/sealed.last.tmp" && mv -f "$LIB/sealed.last.tmp" "$LIB/sealed.last"
-  cp "$WORK/before" "$LIB/sealed.list.tmp" && mv -f "$LIB/sealed.list.tmp" "$LIB/sealed.list"
+  sealed_json=$(manifest_json "$SEALED/$id/MANIFEST" "$id") || refuse "$id could not be read" || return
+  rm -f "$LIB/sealed.last" && cp "$WORK/before" "$LIB/sealed.list.tmp" && mv -f "$LIB/sealed.list.tmp" "$LIB/sealed.list" &&
+    printf '%s\n%s\n' "$id" "$sealed_json" >"$LIB/sealed.last.tmp" && mv -f "$LIB/sealed.last.tmp" "$LIB/sealed.last"
   put last-checkpoint "$id"
   put needs "$(space_needed "$WORK/before")"
 }
 
 # Keeps what the next deadline is planned with, and says it.
 seal_record() {
-  remember_sealed
+  remember_sealed || return
   ticks
   seal_took=$((ticks - seal_began))
   seal_seconds=$((seal_took / 100)).$(printf %02d $((seal_took % 100)))
