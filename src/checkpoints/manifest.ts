@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { CHECKPOINT_REASONS, type CheckpointReason } from "../model/checkpoint.ts";
 
@@ -47,9 +48,11 @@ const FIRST_LINE = "spot.manifest/1";
 const HEADER = ["id", "instance", "volume", "created", "reason", "step", "agent", "files", "bytes"] as const;
 const ENTRY = /^([fdl]) (-|[0-9a-f]{64}) (\d{1,16}) ([0-7]{1,5}) (-?\d{1,12}) ([^\t]+)(?:\t([^\t]+))?$/;
 
-/** A byte string as text for people. */
+/** A byte string as text for people; bytes that are no UTF-8 are written `\\xff`, so that no two names look alike. */
 export function bytesText(bytes: ByteString): string {
-  return Buffer.from(bytes, "latin1").toString("utf8");
+  const buffer = Buffer.from(bytes, "latin1");
+  if (isUtf8(buffer)) return buffer.toString("utf8");
+  return bytes.replaceAll(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** Text as the bytes of its UTF-8. */

@@ -1,44 +1,85 @@
-import { constants } from "node:fs";
-import { chmod, copyFile, lutimes, mkdir, open, readdir, rename, rm, rmdir, symlink, utimes } from "node:fs/promises";
+import { chmod, lstat, lutimes, mkdir, open, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { EXIT } from "../model/exit-codes.ts";
-import { Problem, usageProblem } from "../model/problem.ts";
-import { hasErrorCode, syncFolder } from "../platform/files.ts";
+import { Problem } from "../model/problem.ts";
+import { syncFolder } from "../platform/files.ts";
 import { eachOf } from "./bounded.ts";
+import { copyWithHoles } from "./copy-file.ts";
 import type { Manifest, ManifestEntry } from "./manifest.ts";
+import { prepareRestore } from "./restore-place.ts";
 import { below, type CheckpointProblem, compareFolder, verifyCheckpoint } from "./verify.ts";
 
 const AT_ONCE = 8;
-const PREFIX = ".spot-restoring-";
 
-function doesNotVerify(what: string, problems: readonly CheckpointProblem[]): Problem {
-  const named = problems.slice(0, 3).map(({ path, what: wrong }) => `${JSON.stringify(path)} ${wrong}`);
-  const more = problems.length > named.length ? ` and ${problems.length - named.length} more` : "";
-  return new Problem({
-    code: "SPOT_E_CHECKPOINT_DAMAGED",
-    message: `${what}: ${named.join("; ")}${more}`,
-    exit: EXIT.verification,
-    hint: "nothing was restored; an older checkpoint may be whole",
-    next: ["spot checkpoints ls", "spot checkpoints verify"],
-  });
-}
+/** The checkpoint is not as it was sealed, and nothing of it was handed over. */
+export class CheckpointDamaged extends Problem {
+  readonly problems: readonly CheckpointProblem[];
 
-/** Makes the target and clears what a killed restore left in it. */
-async function requireEmpty(target: string): Promise<void> {
-  try {
-    await mkdir(target, { recursive: true });
-    const inside = await readdir(target);
-    const stranger = inside.find((name) => !name.startsWith(PREFIX));
-    if (stranger !== undefined)
-      throw usageProblem(`${target} is not empty: it holds ${JSON.stringify(stranger)}`, "restore goes into a new or an empty folder only");
-    for (const name of inside) await rm(join(target, name), { recursive: true, force: true });
-  } catch (error) {
-    if (hasErrorCode(error, "EEXIST", "ENOTDIR")) throw usageProblem(`${target} is not a folder`);
-    throw error;
+  constructor(what: string, problems: readonly CheckpointProblem[]) {
+    super({
+      code: "SPOT_E_CHECKPOINT_DAMAGED",
+      message: `${what}: ${problemsText(problems)}`,
+      exit: EXIT.verification,
+      hint: "nothing was restored; an older checkpoint may be whole",
+      next: ["spot checkpoints ls", "spot checkpoints verify --all"],
+    });
+    this.name = "CheckpointDamaged";
+    this.problems = problems;
   }
 }
 
-async function copyEntry(from: string, to: string, entry: ManifestEntry): Promise<void> {
+const PROBLEMS_SHOWN = 3;
+
+/** For people: the first of them by path, and how many more. */
+export function problemsText(problems: readonly CheckpointProblem[]): string {
+  const named = problems.slice(0, PROBLEMS_SHOWN).map(({ path, what }) => `${path === "" ? "" : `${JSON.stringify(path)} `}${what}`);
+  const more = problems.length > named.length ? [`and ${problems.length - named.length} more`] : [];
+  return [...named, ...more].join("; ");
+}
+
+const TARGET_WORDS: Readonly<Record<string, string>> = {
+  ENOSPC: "its disk is full",
+  EDQUOT: "its disk quota is used up",
+  EROFS: "its file system is read-only",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EIO: "its disk fails",
+  EFBIG: "its file system takes no file that large",
+  ENAMETOOLONG: "its file system takes no name that long",
+  EILSEQ: "its file system does not take such a name",
+  EINVAL: "its file system does not take such a name",
+  EBUSY: "it is in use",
+  ENOTEMPTY: "somebody else has put something there",
+};
+
+/** What kept the copy from being made, in words: the checkpoint that went away meanwhile, or the target. */
+async function copyProblem(error: unknown, folder: string, target: string): Promise<unknown> {
+  if (!(error instanceof Error && "code" in error) || error instanceof Problem) return error;
+  const { code, path = "" } = error as NodeJS.ErrnoException;
+  const readable = await lstat(join(folder, "data")).then(
+    () => true,
+    () => false,
+  );
+  const isSource = path.startsWith(`${folder}/data/`) && !["ENOSPC", "EDQUOT", "EROFS", "EFBIG"].includes(code ?? "");
+  if (!readable || isSource)
+    return new CheckpointDamaged(`the checkpoint in ${folder} went away while it was copied`, [
+      readable
+        ? { path: path.slice(folder.length + 1), what: `cannot be read any more (${code})` }
+        : { path: "data", what: "is not there any more" },
+    ]);
+  const words = TARGET_WORDS[code ?? ""];
+  if (words === undefined) return error;
+  return new Problem({
+    code: "SPOT_E_TARGET",
+    message: `the checkpoint could not be copied to ${target}: ${words}`,
+    exit: EXIT.failed,
+    hint: "nothing was left there; the checkpoint is whole",
+    next: ["spot checkpoints ls"],
+    cause: error,
+  });
+}
+
+async function copyEntry(from: string, to: string, entry: ManifestEntry, signal: AbortSignal | undefined): Promise<void> {
   const path = below(to, entry.path);
   if (entry.kind === "link") {
     await symlink(Buffer.from(entry.target, "latin1"), path);
@@ -46,7 +87,7 @@ async function copyEntry(from: string, to: string, entry: ManifestEntry): Promis
     return;
   }
   if (entry.kind === "folder") return;
-  await copyFile(below(from, entry.path), path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  await copyWithHoles(below(from, entry.path), path, signal);
   await chmod(path, 0o600);
   const handle = await open(path, "r+");
   try {
@@ -63,42 +104,51 @@ async function finishFolders(target: string, manifest: Manifest): Promise<void> 
   const folders = manifest.entries.filter((entry) => entry.kind === "folder").sort((a, b) => (a.path < b.path ? 1 : -1));
   for (const folder of folders) {
     const path = below(target, folder.path);
+    await syncFolder(path);
     await utimes(path, folder.mtime, folder.mtime);
     await chmod(path, folder.mode);
   }
 }
 
+async function fill(work: string, folder: string, manifest: Manifest, signal: AbortSignal | undefined): Promise<void> {
+  const from = join(folder, "data");
+  const folders = manifest.entries.filter((entry) => entry.kind === "folder").sort((a, b) => (a.path < b.path ? -1 : 1));
+  for (const entry of folders) await mkdir(below(work, entry.path), { mode: 0o700 });
+  await eachOf(manifest.entries, AT_ONCE, async (entry) => {
+    signal?.throwIfAborted();
+    await copyEntry(from, work, entry, signal);
+  });
+}
+
 /**
- * Verifies a sealed checkpoint and copies it into a new or empty folder, with modes and times, durably; then reads the
- * copy again. A failure leaves nothing that could be taken for a checkpoint's content.
- * @throws Problem: exit 2 when the target is not empty, exit 7 when the checkpoint or the copy does not verify.
+ * Verifies a sealed checkpoint and copies it into a new or empty folder, with holes, modes and times, durably; then reads the
+ * copy again. What goes wrong leaves nothing behind, and killed at any moment there is nothing that could be taken for a
+ * checkpoint's content (`prepareRestore`).
+ * @throws CheckpointDamaged when it does not verify or goes away; Problem: exit 2 when the target is not empty, exit 1 when it
+ * takes no more, exit 7 when the copy differs.
  */
 export async function restoreCheckpoint(folder: string, target: string, signal?: AbortSignal): Promise<Manifest> {
   const { ok, problems, manifest } = await verifyCheckpoint(folder, signal);
-  if (!ok || manifest === null) throw doesNotVerify(`the checkpoint in ${folder} does not verify`, problems);
-  await requireEmpty(target);
-  const work = join(target, `${PREFIX}${manifest.id}`);
+  if (!ok || manifest === null) throw new CheckpointDamaged(`the checkpoint in ${folder} does not verify`, problems);
+  const place = await prepareRestore(target);
   try {
-    await mkdir(work, { mode: 0o700 });
-    const from = join(folder, "data");
-    const folders = manifest.entries.filter((entry) => entry.kind === "folder").sort((a, b) => (a.path < b.path ? -1 : 1));
-    for (const entry of folders) await mkdir(below(work, entry.path), { mode: 0o700 });
-    await eachOf(manifest.entries, AT_ONCE, async (entry) => {
-      signal?.throwIfAborted();
-      await copyEntry(from, work, entry);
-    });
-    const different = await compareFolder(work, manifest, signal);
-    if (different.length > 0) throw doesNotVerify(`the copy in ${target} differs from the checkpoint`, different);
-    for (const name of await readdir(Buffer.from(work), "buffer")) {
-      const place = name.toString("latin1");
-      await rename(below(work, place), below(target, place));
-    }
-    await rmdir(work);
+    await fill(place.work, folder, manifest, signal);
+    const different = await compareFolder(place.work, manifest, signal);
+    if (different.length > 0) throw copyDiffers(target, different);
+    await place.handOver((made) => finishFolders(made, manifest));
+    return manifest;
   } catch (error) {
-    await rm(work, { recursive: true, force: true });
-    throw error;
+    await place.giveUp();
+    throw await copyProblem(error, folder, target);
   }
-  await finishFolders(target, manifest);
-  await syncFolder(target);
-  return manifest;
+}
+
+function copyDiffers(target: string, problems: readonly CheckpointProblem[]): Problem {
+  return new Problem({
+    code: "SPOT_E_COPY_DIFFERS",
+    message: `the copy in ${target} differs from the checkpoint: ${problemsText(problems)}`,
+    exit: EXIT.verification,
+    hint: "nothing was left there; the checkpoint itself verified, so look at that disk and at the memory of this computer",
+    next: ["spot checkpoints ls"],
+  });
 }

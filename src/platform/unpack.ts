@@ -1,4 +1,4 @@
-import { chmod, link, lutimes, mkdir, open, readdir, rmdir, symlink, unlink, utimes } from "node:fs/promises";
+import { chmod, type FileHandle, link, lutimes, mkdir, open, readdir, rmdir, symlink, unlink, utimes } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { ArchiveDamage, type TarEntry, tarEntries } from "./tar-reader.ts";
 
@@ -32,18 +32,28 @@ async function makeFolder(state: Unpacked, path: string): Promise<void> {
   state.made.set(path, "folder");
 }
 
+/** So many zeros in a row are left a hole. */
+const HOLE_BYTES = 4096;
+
 async function writeFile(path: Buffer, entry: TarEntry, signal: AbortSignal): Promise<void> {
   const file = await open(path, "wx", 0o600);
   try {
+    let place = 0;
     for await (const chunk of entry.body) {
       signal.throwIfAborted();
-      await file.writeFile(chunk);
+      if (chunk.length < HOLE_BYTES || chunk.some((byte) => byte !== 0)) await writeAt(file, chunk, place);
+      place += chunk.length;
     }
+    await file.truncate(place);
     await file.chmod(entry.mode);
     await file.utimes(entry.mtime, entry.mtime);
   } finally {
     await file.close();
   }
+}
+
+async function writeAt(file: FileHandle, chunk: Buffer, place: number): Promise<void> {
+  for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done, chunk.length - done, place + done)).bytesWritten;
 }
 
 async function unpackEntry(state: Unpacked, entry: TarEntry, signal: AbortSignal): Promise<void> {
