@@ -1,41 +1,119 @@
-import type { Command } from "commander";
+import { type Survey, surveyLadder } from "../fleet/climbing/survey.ts";
+import { isUp } from "../fleet/deciding/decide.ts";
+import type { Rung } from "../fleet/deciding/ladder.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { wakeUp } from "../fleet/waking.ts";
+import { wakeUntilUp } from "../fleet/waking-until.ts";
+import type { Comeback, RungName } from "../model/comeback.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { moneyText } from "../model/money.ts";
-import { Problem } from "../model/problem.ts";
+import { Problem, usageProblem } from "../model/problem.ts";
 import { instancesView } from "../output/instances-view.ts";
+import { ladderView, rungJson } from "../output/ladder-view.ts";
+import { compareMoney, priceText } from "../pricing/currency.ts";
+import type { InstanceRecord } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { durationOption, instanceRows, namedInstance, openFleet, requiredName } from "./fleet-context.ts";
+import { allowedWays, configureRestore, maxCostOf } from "./restore-options.ts";
 
 const WITHIN_MS = 8 * 60_000;
 const CAP_MS = 10 * 60_000;
 const SLEEP_LIMIT_MS = 5 * 60_000;
 
 export const restore: CommandModule = {
-  configure(command: Command) {
-    command
-      .argument("<name>", "the instance")
-      .option("--within <duration>", "the target: a slower restore is said to be slow", "8m")
-      .option("--cap <duration>", "the hard cap: past it, it is put back to sleep (exit 124)", "10m");
-  },
+  configure: configureRestore,
   async run(context: CommandContext): Promise<CommandResult> {
     const record = await namedInstance(context, requiredName(context));
     if (record.desired === "gone")
       throw new Problem({ code: "SPOT_E_CONFLICT", message: `${record.name} is being ended`, exit: EXIT.failed, next: ["spot reconcile"] });
-    const { clock, signal } = context.world;
+    const { clock } = context.world;
     const withinMs = durationOption(context, "within", WITHIN_MS);
     const capMs = durationOption(context, "cap", CAP_MS);
+    const allow = allowedWays(context);
+    const isPatient = context.options["untilUp"] === true;
+    const forMs = context.options["for"] === undefined ? null : durationOption(context, "for", 0);
+    const maxCost = maxCostOf(context);
+    if (!isPatient && (forMs !== null || maxCost !== null)) throw usageProblem("--for and --max-cost are for --until-up");
     const fleet = await openFleet(context);
-    if (context.options["dryRun"] === true) return { view: instancesView(await instanceRows(context, [record])) };
+    const survey = isUp(record) || record.state === "stopped" ? null : await surveyed(context, fleet, record, allow);
+    if (context.options["dryRun"] === true) return await rehearsed(context, record, survey);
+    const comeback = await agreed(context, record, allow, survey);
     context.progress.note(
       `restoring ${record.name}${record.price === null ? "" : ` at about ${moneyText(record.price)}/hour`}, cap ${durationText(capMs)}`,
     );
     const start = clock.monotonic();
-    const awake = await wakeUp(fleet, record, { signal, capMs, sleepLimitMs: SLEEP_LIMIT_MS });
+    const options = { signal: context.world.signal, capMs, sleepLimitMs: SLEEP_LIMIT_MS, comeback };
+    const awake = isPatient ? await wakeUntilUp(fleet, record, { ...options, forMs, maxCost }) : await wakeUp(fleet, record, options);
     const took = clock.monotonic() - start;
     context.progress.done(`${record.name} serves again after ${durationText(took)}`);
     if (took > withinMs) context.progress.warn(`that is slower than the target of ${durationText(withinMs)}`);
     return { view: instancesView(await instanceRows(context, [awake])) };
   },
 };
+
+/** The price from which on anything but its own place, or on demand, is to be agreed to: what it cost before. */
+function ceilingOf(context: CommandContext, { spec, price }: InstanceRecord): string | null {
+  return context.options["yes"] === true || spec.maxPrice !== null || price === null ? null : priceText(price);
+}
+
+/** The ways back as they are now; null, and said, when nobody could be asked. */
+async function surveyed(context: CommandContext, fleet: Fleet, record: InstanceRecord, allow: readonly RungName[]): Promise<Survey | null> {
+  context.progress.step("asking for the ways back");
+  try {
+    return await surveyLadder(fleet, record, { allow, ceiling: ceilingOf(context, record) }, context.world.signal);
+  } catch (error) {
+    if (context.world.signal.aborted) throw error;
+    context.progress.warn(`the ways back are not known beforehand: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
+}
+
+async function rehearsed(context: CommandContext, record: InstanceRecord, survey: Survey | null): Promise<CommandResult> {
+  const view = instancesView(await instanceRows(context, [record]));
+  if (survey === null) return { view };
+  for (const { provider, why } of survey.silent) context.progress.warn(`${provider} did not answer and was left out: ${why}`);
+  const ladder = ladderView(survey.rungs);
+  context.progress.note("nothing was changed: these are the ways back as they are now");
+  return {
+    view: {
+      ...view,
+      beside: { ladder: survey.rungs.map(rungJson) },
+      render: (painter, width, options) => ladder.render(painter, width, options),
+    },
+  };
+}
+
+const dearText = ({ rung, price, offers: [best] }: Rung) =>
+  `${rung}${best === undefined ? "" : ` in ${best.provider} ${best.zone}`}${price === null ? "" : ` at ${moneyText(price)}/hour`}`;
+
+/**
+ * What it may do on its way, after a person was asked where a way costs more than it did.
+ * @throws Problem (exit 3) when nothing but such a way is open, and nobody agrees to it.
+ */
+async function agreed(
+  context: CommandContext,
+  record: InstanceRecord,
+  allow: readonly RungName[],
+  survey: Survey | null,
+): Promise<Pick<Comeback, "allow" | "ceiling">> {
+  const ceiling = ceilingOf(context, record);
+  const dear = survey?.rungs.filter(({ isDear }) => isDear) ?? [];
+  if (survey === null || dear.length === 0) return { allow, ceiling };
+  const what = dear.map(dearText).join(", ");
+  if (context.interactive) {
+    const { rate } = survey.input;
+    const [most] = dear.flatMap(({ price }) => (price === null ? [] : [price])).sort((a, b) => compareMoney(b, a, rate));
+    const before = record.price === null ? "" : `, and cost ${moneyText(record.price)}/hour before`;
+    if (await context.confirm(`${record.name} may come back by ${what}${before}. Agree?`, "--yes"))
+      return { allow, ceiling: most === undefined ? null : priceText(most) };
+  } else context.progress.note(`left out, because it costs more than before: ${what} (--yes agrees)`);
+  if (survey.rungs.some(({ isOpen }) => isOpen)) return { allow, ceiling };
+  throw new Problem({
+    code: "SPOT_E_DECLINED",
+    message: `${record.name} could come back by ${what} alone, and that was not agreed to`,
+    exit: EXIT.refused,
+    hint: "nothing was changed",
+    next: [`spot restore ${record.name} --yes`, `spot restore ${record.name} --dry-run`],
+  });
+}

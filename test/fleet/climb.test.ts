@@ -1,7 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
+import { putToSleep } from "../../src/fleet/park.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
 import { type RungName, USUAL_RUNGS } from "../../src/model/comeback.ts";
+import { ProviderError } from "../../src/providers/errors.ts";
+import type { Provider } from "../../src/providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
 import type { PaperSettings } from "../simulation/paper-cloud.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
@@ -56,4 +59,92 @@ test("where its zone is sold out it comes back in the sister zone, from a snapsh
   expect(known.map(({ id, volume }) => `${id} ${volume}`).sort()).toEqual([`${sealed?.id} train`, `${sealed?.id} train-north-a`]);
   expect(await world.state.pendingIntents()).toEqual([]);
   expect(awake.volumes).toHaveLength(1);
+});
+
+test("where its whole region is sold out its newest checkpoint is taken to another one, and the older ones stay known where they are", async () => {
+  const world = await asleep();
+  const { fleet } = world.start();
+  // A second checkpoint, so that there is an older one.
+  for (const zone of world.cloud.zones) zone.stock = 3;
+  await world.clock.run(
+    wakeUp(fleet, await train(world), { signal, capMs: MINUTE_MS, sleepLimitMs: MINUTE_MS }).then(() => hibernate(fleet)),
+  );
+  soldOut(world, "north-a", "north-b");
+  const [older, newest] = world.cloud.sealed;
+  const awake = await wake(world);
+  expect(awake).toMatchObject({ state: "running", zone: "south-a" });
+  expect(await volumesOf(world)).toEqual(["train in south-a: available", "train-north-a in north-a: available"]);
+  const [machine] = world.cloud.living();
+  expect(world.cloud.volumes.get(machine?.volumeIds[0] ?? "")?.checkpoints).toEqual([newest]);
+  const known = await world.state.checkpoints({ instance: "train" });
+  expect(known.map(({ id, volume }) => `${id} ${volume}`).sort()).toEqual(
+    [`${newest?.id} train`, `${newest?.id} train-north-a`, `${older?.id} train-north-a`].sort(),
+  );
+});
+
+test("without leave it is never rented on demand, and with leave only after everything else", async () => {
+  const world = await asleep();
+  soldOut(world, "north-a", "north-b", "south-a");
+  await expect(wake(world, { capMs: MINUTE_MS })).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  expect(world.cloud.living()).toEqual([]);
+  const awake = await wake(world, { allow: [...USUAL_RUNGS, "on-demand"] });
+  expect(awake).toMatchObject({ state: "running", billing: "on-demand", zone: "north-a" });
+  // The copies for which there was no machine are gone.
+  expect(await volumesOf(world)).toEqual(["train in north-a: available"]);
+  expect(world.cloud.volumes.size).toBe(1);
+});
+
+test("what costs more than was agreed is not rented", async () => {
+  const world = await asleep();
+  const dear = wake(world, { ceiling: "1.1", capMs: MINUTE_MS, allow: ["same-zone", "snapshot"] });
+  await expect(dear).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  expect(world.cloud.snapshots.size).toBe(0);
+  expect(await wake(world, { ceiling: "1.2", allow: ["same-zone", "snapshot"] })).toMatchObject({ zone: "north-b" });
+});
+
+test("a copy that was made for a try that was cut off is used by the next one, and no other is made", async () => {
+  const world = await asleep();
+  const { fleet } = world.start();
+  // In the sister zone nobody hears whether its machine was rented, and it was not.
+  const { launch } = world.cloud.provider;
+  const provider: Provider = {
+    ...world.cloud.provider,
+    launch: (spec, context) =>
+      spec.offer.zone === "north-b"
+        ? Promise.reject(new ProviderError("paper", { kind: "ambiguous" }, "no answer"))
+        : launch(spec, context),
+  };
+  await expect(wake(world, { capMs: MINUTE_MS }, { ...fleet, provider: async () => provider })).rejects.toMatchObject({
+    code: "SPOT_E_WAKE_TIMEOUT",
+  });
+  expect((await volumesOf(world)).length).toBeGreaterThan(1);
+  const made = [...world.cloud.volumes.keys()];
+  await world.clock.pass(4 * MINUTE_MS);
+  expect(await wake(world)).toMatchObject({ zone: "north-b" });
+  expect([...world.cloud.volumes.keys()]).toEqual(made);
+  expect(world.cloud.snapshots.size).toBe(1);
+});
+
+test("it goes back the way it came: the volume that was kept is used again as long as nothing newer was sealed", async () => {
+  const world = await asleep();
+  await wake(world);
+  const { fleet } = world.start();
+  await world.clock.run(putToSleep(fleet, await train(world), { signal, limitMs: MINUTE_MS, snapshot: false }));
+  for (const zone of world.cloud.zones) zone.stock = zone.zone === "north-a" ? 3 : 0;
+  expect(await wake(world)).toMatchObject({ zone: "north-a" });
+  expect(await volumesOf(world)).toEqual(["train in north-a: available", "train-north-b in north-b: available"]);
+  expect(world.cloud.volumes.size).toBe(2);
+});
+
+test("a machine that sleeps at its cloud is ended only when there is another way, and its work was sealed", async () => {
+  const world = await asleep({ zonal: true, readable: true });
+  const awake = await wake(world);
+  expect(awake).toMatchObject({ state: "running", zone: "north-b", parked: null });
+  expect(world.cloud.living()).toHaveLength(1);
+  const other = await asleep({ zonal: true, readable: true });
+  const until = other.clock.now() + 10 * MINUTE_MS;
+  const keys = other.cloud.zones.map(({ region, zone }) => `paper/${region}/${zone}/h100.1/spot`);
+  await other.state.commit({ blockOffers: keys.map((key) => ({ key, until, why: "no capacity" })) });
+  await expect(wake(other, { capMs: MINUTE_MS })).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  expect(other.cloud.living().map(({ state }) => state)).toEqual(["hibernated"]);
 });

@@ -1,3 +1,4 @@
+import type { CheckpointTravel } from "../../src/fleet/climbing/travel.ts";
 import type { Fleet, GuestDoor } from "../../src/fleet/fleet.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
 import type { Provider } from "../../src/providers/provider.ts";
@@ -149,6 +150,7 @@ export function faultyProcess(base: Fleet, clock: VirtualClock, plan: FaultPlan,
       state: faultyState(base, effect, witness),
       provider: async (id) => faultyProvider(await base.provider(id), effect),
       guest: faultyGuest(base.guest, effect),
+      ...(base.travel === undefined ? {} : { travel: faultyTravel(base.travel, effect) }),
       clock: {
         now: clock.now,
         monotonic: clock.monotonic,
@@ -239,4 +241,8 @@ function faultyGuest(guest: GuestDoor, effect: Effect): GuestDoor {
     tellNotice: (...rest) => effect("guest", "tell notice", () => guest.tellNotice(...rest)),
     tellWithdrawn: (...rest) => effect("guest", "tell withdrawn", () => guest.tellWithdrawn(...rest)),
   };
+}
+
+function faultyTravel(travel: CheckpointTravel, effect: Effect): CheckpointTravel {
+  return { ...travel, bring: (...rest) => effect("guest", "bring", () => travel.bring(...rest)) };
 }

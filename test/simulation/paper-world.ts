@@ -1,9 +1,10 @@
+import type { CheckpointTravel } from "../../src/fleet/climbing/travel.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { noLeases } from "../../src/fleet/leases/held-leases.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { seededRng } from "../../src/platform/rng.ts";
 import { openState } from "../../src/state/open.ts";
-import type { InstanceSpec, State } from "../../src/state/records.ts";
+import type { InstanceSpec, State, VolumeRecord } from "../../src/state/records.ts";
 import { sampleSpec } from "../state/sample-records.ts";
 import { type FaultPlan, type FaultyProcess, faultyProcess, NO_FAULT } from "./faulty-process.ts";
 import { type PaperCloud, type PaperSettings, paperCloud } from "./paper-cloud.ts";
@@ -60,6 +61,7 @@ export async function paperWorld(
         owner: `process-${processes.length + 1}`,
         leases: noLeases(),
         ownerIsDead: (owner) => buried.has(owner) || processes.some((other) => other.fleet.owner === owner && other.isDead()),
+        ...(cloud.settings.readable ? { travel: paperTravel({ cloud, clock }) } : {}),
         say: () => undefined,
       };
       const process = faultyProcess(base, clock, plan, witness);
@@ -101,4 +103,22 @@ export async function untilQuiet(world: PaperWorld): Promise<readonly string[]> 
     await clock.pass(BETWEEN_MS);
   }
   return open;
+}
+
+/** Checkpoints travel on paper: from any disk to any disk, a second a piece, and whole or not at all. */
+export function paperTravel({ cloud, clock }: Pick<PaperWorld, "cloud" | "clock">): CheckpointTravel {
+  const at = (volume: VolumeRecord) => cloud.volumes.get(volume.providerId ?? "");
+  return {
+    async source(home, checkpoint) {
+      const isThere = at(home)?.checkpoints.some(({ id }) => id === checkpoint.id) === true;
+      return isThere ? { from: "a bucket", bytes: checkpoint.bytes, to: [cloud.provider.id] } : { why: `${checkpoint.id} is not there` };
+    },
+    async bring(checkpoint, from, to, signal) {
+      await clock.sleep(1_000, signal);
+      const found = at(from)?.checkpoints.find(({ id }) => id === checkpoint.id);
+      const target = at(to);
+      if (found === undefined || target === undefined) throw new Error("there is no such disk");
+      if (!target.checkpoints.includes(found)) target.checkpoints.push(found);
+    },
+  };
 }

@@ -1,8 +1,9 @@
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { removeVolume } from "../volumes/volume-removal.ts";
 import { userOf } from "../volumes/volume-use.ts";
-import { copyOf, ensureVolume, type VolumeCopy } from "../volumes/volumes.ts";
+import { copyOf, ensureVolume, type VolumeCopy, volumeNamed } from "../volumes/volumes.ts";
 
 /**
  * The volumes that hold what the home volume holds: copies that were made of it, and the one that it is a copy of, as long as
@@ -53,6 +54,23 @@ export async function makeTwin(
   const name = begun[0]?.name ?? freeName(`${home.name}-${place.zone}`, new Set(living.map((volume) => volume.name)));
   const sizeGb = home.sizeGb;
   return ensureVolume(fleet, provider, { name, sizeGb, fleet: record.fleet, copy }, place, signal);
+}
+
+/**
+ * Deletes a copy for which no machine was to be had: it would bill, and holds nothing that its original does not. Only what our
+ * own promise calls a copy of the home volume, that no machine ever had, while its provider still has the home volume.
+ * @returns whether it was deleted.
+ */
+export async function dropTwin(fleet: Fleet, record: InstanceRecord, twin: VolumeRecord, signal: AbortSignal): Promise<boolean> {
+  const name = record.spec.volume?.name;
+  const home = name === undefined ? undefined : await volumeNamed(fleet, name);
+  const copy = await copyOf(fleet, twin);
+  const [now] = await fleet.state.volumes({ ids: [twin.id] });
+  if (home === undefined || now === undefined || home.id === twin.id || copy?.of !== home.id) return false;
+  // With the machine that has it a copy gets the name: one with another name was never given to any.
+  if (now.name === name || record.volumes.some(({ id }) => id === twin.id) || !(await isTwinThere(fleet, home, signal))) return false;
+  await removeVolume(fleet, now, signal, { for: record.id });
+  return true;
 }
 
 /** A name that no living volume has. */

@@ -12,6 +12,7 @@ import { overrunEvent } from "../budgets/budget-events.ts";
 import { launching, noteNoRoom, requireRoom, withinBudgets } from "../budgets/budget-guard.ts";
 import { comebackOf, isSnapshotDone } from "../climbing/climb.ts";
 import { handOver, volumesAgain } from "../climbing/moved-volume.ts";
+import { dropTwin } from "../climbing/twins.ts";
 import { asOffered, offerKey, TOO_DEAR } from "../deciding/offer-choice.ts";
 import { launchReason } from "../deciding/waiting.ts";
 import { didNothing } from "../faults.ts";
@@ -24,7 +25,7 @@ import { ensureVolume } from "../volumes/volumes.ts";
 import { BLOCK_MS, noteWaiting, passedOverFor, passOver, type Quota } from "./no-capacity.ts";
 import { type NextPlace, nextPlace, type Place, volumesOf } from "./place.ts";
 import type { Plan } from "./plan.ts";
-import { findLaunched, requestMachine } from "./request.ts";
+import { findLaunched, interruptionsAt, requestMachine } from "./request.ts";
 
 /**
  * Rents a machine for a record: the best offer, and the next one each time an offer says no.
@@ -48,6 +49,7 @@ export async function launch(fleet: Fleet, record: InstanceRecord, signal: Abort
     const tried = await launchOffer(becauseOf(fleet, current, next.offer, next.plan), current, provider, next, signal);
     current = tried.record;
     if (tried.done) return current;
+    if (next.twin !== null) await dropTwin(fleet, current, next.twin, signal);
     if (tried.quota !== undefined) await passOver(fleet, next.plan.offers, next.offer, tried.quota);
   }
   const why = found?.kind === "none" ? found.why : null;
@@ -175,6 +177,7 @@ async function promise(
     outlook: {
       ...record.outlook,
       waiting: record.outlook.waiting && { ...record.outlook.waiting, nextLook: now },
+      interruptions: await interruptionsAt(fleet, offer),
       ...(comeback === null ? {} : { comeback: { ...comeback, rung } }),
     },
   };

@@ -1,0 +1,57 @@
+import type { Command } from "commander";
+import { RUNGS, type RungName, USUAL_RUNGS } from "../model/comeback.ts";
+import type { Money } from "../model/money.ts";
+import { suggestion } from "../model/nearest.ts";
+import { usageProblem } from "../model/problem.ts";
+import { parsePrice } from "../pricing/currency.ts";
+import type { CommandContext } from "./command.ts";
+
+export function configureRestore(command: Command): void {
+  command
+    .argument("<name>", "the instance")
+    .option("--within <duration>", "the target: a slower restore is said to be slow", "8m")
+    .option("--cap <duration>", "the hard cap over all ways back: past it, it is put back to sleep (exit 124)", "10m")
+    .option("--only <ways>", `only these ways back, by comma: ${RUNGS.join(", ")}`)
+    .option("--allow <ways>", "these ways back as well; all but on-demand are allowed when nothing is said")
+    .option("--on-demand", "as --allow on-demand: when there is no spot by any other way")
+    .option("--until-up", "try again and again, with growing pauses in which it sleeps")
+    .option("--for <duration>", "with --until-up: no longer than this (exit 5 or 124)")
+    .option("--max-cost <amount>", "with --until-up: its machines may cost no more than this until it is up (exit 5 or 124)");
+  command.addHelpText(
+    "after",
+    `
+Examples:
+  $ spot restore trainer --dry-run           # the ways back, priced, in their order
+  $ spot restore trainer --on-demand --yes
+  $ spot restore trainer --until-up --for 6h --max-cost 20`,
+  );
+}
+
+function waysOf(context: CommandContext, key: "only" | "allow"): readonly RungName[] | undefined {
+  const text = context.options[key];
+  if (typeof text !== "string") return undefined;
+  return text.split(",").map((part) => {
+    const word = part.trim();
+    const rung = RUNGS.find((one) => one === word);
+    if (rung === undefined) throw usageProblem(`--${key}: there is no way back called ${JSON.stringify(word)}`, suggestion(word, RUNGS));
+    return rung;
+  });
+}
+
+/** The ways back that are allowed. @throws Problem (usage). */
+export function allowedWays(context: CommandContext): readonly RungName[] {
+  const base = waysOf(context, "only") ?? USUAL_RUNGS;
+  const more = [...(waysOf(context, "allow") ?? []), ...(context.options["onDemand"] === true ? (["on-demand"] as const) : [])];
+  return RUNGS.filter((rung) => base.includes(rung) || more.includes(rung));
+}
+
+/** What its machines may cost until it is up; null when nothing was said. @throws Problem (usage). */
+export function maxCostOf(context: CommandContext): Money | null {
+  const text = context.options["maxCost"];
+  if (typeof text !== "string") return null;
+  try {
+    return parsePrice(text);
+  } catch (error) {
+    throw usageProblem(`--max-cost: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
