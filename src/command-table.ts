@@ -100,7 +100,7 @@ export const COMMANDS: CommandTable = {
     load: () => import("./commands/snapshot.ts").then((module) => module.snapshot),
   },
   checkpoints: {
-    summary: "list, verify, restore and thin out checkpoints",
+    summary: "list, verify, restore, copy and thin out checkpoints",
     group: WORK,
     commands: {
       ls: {
@@ -117,6 +117,11 @@ export const COMMANDS: CommandTable = {
         summary: "copy a checkpoint into a folder of this machine",
         group: "",
         load: () => import("./commands/checkpoints/restore.ts").then((module) => module.checkpointsRestore),
+      },
+      copy: {
+        summary: "copy a checkpoint to a bucket, to another volume, or back",
+        group: "",
+        load: () => import("./commands/checkpoints/copy.ts").then((module) => module.checkpointsCopy),
       },
       prune: {
         summary: "remove checkpoints that no rule keeps",

@@ -8,7 +8,16 @@ import { withoutComments } from "./agent-text.ts";
  * The verbs that only a controller calls. User data takes little, so a rented machine does not get them at boot: whoever wants
  * one of them brings the whole agent by the way in that he has, once for each version of it (`# [only carried]`).
  */
-export const CARRIED_VERBS: ReadonlySet<string> = new Set(["volume", "sealed", "verify", "pack", "ready-http"]);
+export const CARRIED_VERBS: ReadonlySet<string> = new Set([
+  "volume",
+  "sealed",
+  "verify",
+  "pack",
+  "manifest",
+  "give",
+  "receive",
+  "ready-http",
+]);
 
 /** The agent as it is brought: all of its sections, with long names and without comments. */
 export interface CarriedText {

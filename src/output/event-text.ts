@@ -64,6 +64,7 @@ type Word = (key: string) => string;
 /** What each action is for people; one that is not in here is named by its own word. */
 const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
+  "checkpoint-copied": (word) => `${word("checkpoint")} copied to ${word("to")}, and verified there`,
   "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from volume ${word("volume")}`,
   climb: (word) => `comes back another way (${word("rung")}): ${word("because")}`,
   controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,

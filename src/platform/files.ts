@@ -7,7 +7,7 @@ export async function ensurePrivateFolder(path: string): Promise<void> {
 }
 
 /** Makes a rename or a new name in `folder` durable. */
-export async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string | Buffer): Promise<void> {
   const handle = await open(folder, "r");
   try {
     await handle.sync();

@@ -106,7 +106,8 @@ function unusable(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
-async function connect(undici: Undici, origin: string, options: HttpClientOptions): Promise<Dispatcher> {
+/** Connections to one origin, through the proxy that the environment names for it. */
+export async function connect(undici: Undici, origin: string, options: HttpClientOptions): Promise<Dispatcher> {
   const { Pool } = undici;
   const common = { pipelining: 1, connections: options.connections ?? 1, connectTimeout: CONNECT_WITHIN_MS };
   if (options.socketPath !== undefined) return new Pool(origin, { ...common, socketPath: options.socketPath });

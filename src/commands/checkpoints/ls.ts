@@ -1,15 +1,23 @@
 import type { Command } from "commander";
 import { syncCheckpoints } from "../../fleet/volumes/checkpoint-sync.ts";
 import { checkpointsView } from "../../output/checkpoints-view.ts";
+import { isBucketUrl } from "../../providers/bucket.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";
+import { listBucketCheckpoints } from "./bucket-ls.ts";
 
 export const checkpointsLs: CommandModule = {
   configure(command: Command) {
-    command.argument("[name]", "only those of this instance").option("--volume <name>", "only those on this volume");
+    command
+      .argument("[name]", "only those of this instance; or s3://BUCKET/PREFIX, for what lies there")
+      .option("--volume <name>", "only those on this volume")
+      .option("--in <bucket>", "what lies in a bucket: s3://BUCKET/PREFIX");
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const [instance] = context.args;
+    const { in: bucket } = context.options;
+    if (typeof bucket === "string") return listBucketCheckpoints(context, bucket, instance);
+    if (instance !== undefined && isBucketUrl(instance)) return listBucketCheckpoints(context, instance, undefined);
     const volume = context.options["volume"];
     await syncAll(context);
     const state = await context.state();

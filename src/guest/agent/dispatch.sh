@@ -1,7 +1,7 @@
 # The agent: which verb it is.
 
 # What the controller brings. Whoever calls one of these by hand is passed on to what it has brought.
-CARRIED='volume sealed verify pack ready-http'
+CARRIED='volume sealed verify pack manifest give receive ready-http'
 
 verb=${1-}
 [ $# -gt 0 ] && shift

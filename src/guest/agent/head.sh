@@ -36,6 +36,9 @@
 #   sealed                       the whole checkpoints on the volume, newest first
 #   verify ID                    hash a checkpoint on the volume against its manifest
 #   pack ID                      a checkpoint as a tar stream on stdout
+#   manifest ID                  its manifest on stdout
+#   give ID [FROM]               the contents of files that standard input names, one after the other, on stdout
+#   receive ID begin|files|seal  a checkpoint arrives on the volume: its manifest, its files as tar streams, its name
 #   ready-http PORT PATH         whether something on this machine answers there
 #   exec [--] ARG...             become a command with the workload's environment and folder
 # Verbs that begin with an underscore are the agent calling itself.

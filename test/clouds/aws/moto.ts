@@ -40,7 +40,8 @@ export interface TemporaryKeys extends Keys {
   readonly sessionToken: string;
 }
 
-interface Moto {
+/** A moto_server that runs. It ends with this process, whose pipe it lives by. */
+export interface Moto {
   readonly port: number;
   readonly child: ChildProcess;
   readonly idle: MotoAccount[];
@@ -66,7 +67,7 @@ async function send(port: number, { method, path, headers, body }: MotoRequest):
   return { status: answer.statusCode, headers: Object.fromEntries(given), text: await answer.body.text() };
 }
 
-async function start(): Promise<Moto> {
+export async function startMoto(more: Readonly<Record<string, string>> = {}): Promise<Moto> {
   // Written out, so that it is found from a bundle too: without it moto would outlive us.
   const folder = mkdtempSync(join(tmpdir(), "spot-moto-"));
   writeFileSync(join(folder, "sitecustomize.py"), SITE_CUSTOMIZE);
@@ -83,6 +84,7 @@ async function start(): Promise<Moto> {
       MOTO_EC2_LOAD_DEFAULT_AMIS: "false",
       MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION: "true",
       MOTO_ENABLE_KEYPAIR_VALIDATION: "true",
+      ...more,
     },
   });
   const port = await new Promise<number>((resolve, reject) => {
@@ -167,7 +169,7 @@ const running: { moto: Promise<Moto> | undefined; turn: Promise<unknown> } = { m
 /** An account that nobody else uses; those that were used before are used again, since a new one costs 60 ms a region. */
 export function leaseAccount(): Promise<MotoAccount> {
   const next = running.turn.then(async () => {
-    running.moto ??= start();
+    running.moto ??= startMoto();
     const moto = await running.moto;
     return moto.idle.pop() ?? (await makeAccount(moto));
   });
