@@ -42,6 +42,7 @@ export function configureUp(command: Command): void {
     .option("--ready-http <:port/path>", "it is ready when this answers")
     .option("--ready-cmd <command>", "it is ready when this ends well, on the machine")
     .option("--workdir <folder>", "where the command runs (on local: here, when not given)")
+    .option("--no-caches", "leave it to the frameworks where they keep weights and compile caches: not on the volume")
     .option("--port <port[/http|tcp]>", "make it reachable from outside, as http when not said; may be given several times", collect)
     .option("--registry-auth <id|name>", "the cloud's credentials for a private image")
     .option("--label <key=value>", "for your own books; may be given several times", collect)
@@ -75,6 +76,7 @@ function flagInput(context: CommandContext): SpecInput {
     ...given("fallbackAfter", text("fallbackAfter")),
     ...given("returnToSpot", typeof options["returnToSpot"] === "boolean" ? options["returnToSpot"] : undefined),
     ...given("workdir", text("workdir")),
+    ...given("caches", options["caches"] === false ? false : undefined),
     ...given("ports", Array.isArray(options["port"]) ? options["port"].map(String) : undefined),
     ...given("registryAuth", text("registryAuth")),
     ...given("env", pairs("--env", options["env"])),

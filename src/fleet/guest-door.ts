@@ -1,6 +1,7 @@
 import { readAgent } from "../guest/agent-source.ts";
 import { bootScript } from "../guest/boot-script.ts";
 import type { GuestPeers } from "../guest/peers-at-boot.ts";
+import { marksOf } from "../guest/marks.ts";
 import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
 import {
   guestExec,
@@ -132,6 +133,7 @@ function reportOf(status: GuestStatus): GuestReport {
     heartbeatAt: status.heartbeatAt,
     saidAt: status.saidAt,
     fit: status.fit,
+    ...(status.marks === null ? {} : { marks: marksOf(status.marks) }),
     ...(status.notice?.own === undefined && status.notice !== null ? {} : { word: wordOf(status.notice) }),
   };
 }
@@ -222,6 +224,7 @@ async function bootScriptFor(
       ttlEndsAt: record.ttlEndsAt === null ? null : Math.floor(record.ttlEndsAt / 1000),
       idleSeconds: spec.idleMs === null ? null : spec.idleMs / 1000,
       idleBy: spec.idleBy,
+      caches: spec.caches !== false,
       order: orderText(spec),
     },
     source,

@@ -1,6 +1,7 @@
 import { usageProblem } from "../model/problem.ts";
 import type { MachineKind } from "../providers/provider.ts";
 import { forMachine, withShortNames } from "./agent-text.ts";
+import { cacheWords } from "./caches.ts";
 import { type GuestPeers, peersAtBoot } from "./peers-at-boot.ts";
 
 /** What the agent inside one machine is told at boot. */
@@ -31,6 +32,8 @@ export interface AgentSettings {
   readonly idleSeconds: number | null;
   /** `gpu`: a workload that runs and leaves the GPUs alone is idle too. Absent or `exit`: only one that is over. */
   readonly idleBy?: "exit" | "gpu";
+  /** False: nothing is said to frameworks of where their caches are; else they lie on the volume, where there is one. */
+  readonly caches?: boolean;
   /** What else was ordered, for whoever takes the machine over without our records (`fleet/spec/spec-order.ts`); null for nothing. */
   readonly order?: string | null;
   /**
@@ -85,6 +88,7 @@ function settingsText(settings: AgentSettings): string {
     HOOK: settings.checkpointHook,
     EVERY: settings.checkpointEverySeconds === null ? null : Math.max(1, Math.round(settings.checkpointEverySeconds)),
     TTL_ENDS_AT: settings.ttlEndsAt === null ? null : Math.floor(settings.ttlEndsAt),
+    ...(settings.volumeMount === null || settings.caches === false ? {} : { CACHES: cacheWords(settings.env) }),
     NOTICE_SECONDS: (settings.noticeSeconds ?? 0) > 0 ? Math.floor(settings.noticeSeconds ?? 0) : null,
     IDLE: settings.idleSeconds === null ? null : Math.max(0, Math.round(settings.idleSeconds)),
     // Where there is no workload, nothing but the GPU can tell that nobody needs the machine.

@@ -56,6 +56,7 @@ const statusSchema = v.object({
   fit: v.optional(v.nullable(fitSchema), null),
   idle: v.optional(v.nullable(idleSchema), null),
   saidAt: v.optional(v.nullable(seconds), null),
+  marks: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(8192))), null),
 });
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));

@@ -100,6 +100,7 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   "volume-lost": (word) => `volume ${word("volume")} is not there any more`,
   "volume-remove": (word) => `volume ${word("volume")} deleted`,
   "volume-snapshot": (word) => `snapshot of volume ${word("volume")} made`,
+  wake: (word) => `its wake is over (${word("outcome")}); show says where the time went`,
   wait: (word) => `waits: ${word("because")}`,
   wish: (word) => `is to be ${word("desired")}`,
   "work-on": (word) => word("because"),

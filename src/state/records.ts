@@ -37,6 +37,8 @@ export interface InstanceSpec {
   readonly readyHttp: string | null;
   readonly readyCmd: string | null;
   readonly command: readonly string[];
+  /** False: frameworks keep their caches where they like; absent or true: on the volume. */
+  readonly caches?: boolean;
   /** Where the command runs on `local`; elsewhere the machine's own home. */
   readonly workdir: string | null;
   /** Ports of the machine that shall be reachable from outside, by number; no port twice. */

@@ -42,6 +42,7 @@ const entries = {
   ready: v.optional(v.strictObject({ http: v.optional(text), cmd: v.optional(text) }, "a map with http and cmd")),
   command: v.optional(textOrTexts),
   workdir: v.optional(text),
+  caches: v.optional(v.boolean("true or false")),
   ports: v.optional(v.array(v.union([v.string(), v.number()], "a port (expected e.g. 8000 or 9000/tcp)"), "a list of ports")),
   registryAuth: v.optional(text),
   labels: v.optional(scalars),
@@ -140,6 +141,9 @@ const settings: Readonly<Record<string, JsonSchema>> = {
     }),
   }),
   command: described("What to run: a shell command, or a list that is run as it stands.", oneOrMany),
+  caches: described("Model weights and compile caches lie on the volume, where frameworks can be told so; true when not given.", {
+    type: "boolean",
+  }),
   workdir: described("Where the command runs, from the fleet file's folder.", string),
   ports: described("Ports that shall be reachable from outside, where the cloud has to be told: PORT, PORT/http or PORT/tcp.", {
     type: "array",

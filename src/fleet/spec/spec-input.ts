@@ -27,6 +27,8 @@ export interface SpecInput {
   /** One text is a shell command; a list is run as it stands. */
   readonly command?: string | readonly string[];
   readonly workdir?: string;
+  /** False leaves it to the frameworks where their caches are. */
+  readonly caches?: boolean;
   /** `8000`, `8000/http` or `9000/tcp`, each. */
   readonly ports?: readonly (string | number)[];
   readonly registryAuth?: string;

@@ -22,6 +22,7 @@ const ORDER = {
   registryAuth: null,
   fleet: null,
   labels: {},
+  caches: true,
 } as const satisfies Partial<InstanceSpec>;
 
 type Order = Pick<InstanceSpec, keyof typeof ORDER>;
@@ -47,11 +48,12 @@ const schema = v.object({
   registryAuth: v.fallback(v.nullable(text), null),
   fleet: v.fallback(v.nullable(text), null),
   labels: v.fallback(label, {}),
+  caches: v.fallback(v.boolean(), true),
 });
 
 /** As the agent is given it; null when everything is as usual. One provider is the one where the machine is. */
 export function orderText(spec: InstanceSpec): string | null {
-  const told = { ...spec, providers: spec.providers.length > 1 ? spec.providers : [] };
+  const told = { ...spec, caches: spec.caches !== false, providers: spec.providers.length > 1 ? spec.providers : [] };
   const unusual = Object.keys(ORDER).filter((key) => !isUsual(told[key as keyof Order], ORDER[key as keyof Order]));
   return unusual.length === 0 ? null : JSON.stringify(Object.fromEntries(unusual.map((key) => [key, told[key as keyof Order]])));
 }

@@ -20,7 +20,7 @@ const wakeSchema = v.object({
 
 /** The fields of the event that keeps a wake. */
 export function wakeData(wake: Wake): NewEvent["data"] {
-  return { action: "wake", wake };
+  return { action: "wake", outcome: wake.outcome, wake };
 }
 
 /** The wakes among an instance's events, oldest first. What another version wrote and this one does not know is left out. */

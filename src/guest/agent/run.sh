@@ -23,6 +23,10 @@ verb_run() {
   rm -rf "$RUN"
   mkdir -p "$CKPT" "$RUN" "$ROOT/tmp" || return 1
   put phase preparing
+  : >"$RUN/phases"
+  exec 8<"$RUN/phases"
+  now
+  mark @boot
   put agent-pid "$$"
   load_settings || return 1
   if [ "$SPOT_SET_MACHINE" != process ]; then
@@ -48,7 +52,10 @@ begin() {
   lock volume "$now" || return 0
   if [ ! -f "$RUN/released" ]; then
     begin_work || return 1
+    [ -z "$VOLUME" ] || mark @mount
     put_back || return
+    now
+    mark @restore
     rm -rf "$WORK"
     trap 'asked_to_end' TERM INT
     trap '' HUP
@@ -80,6 +87,21 @@ give_up() {
   put why "$1"
 }
 
+# mark PHASE: it is done now, for whoever asks how long it took to come up.
+mark() { printf '|%s %s' "$now" "$1" >>"$RUN/marks"; }
+
+# take_phases: what the workload has appended to its file since the last look, `WORD [TIME]` a line.
+take_phases() {
+  while IFS= read -r phase_line; do
+    phase_line=$phase_rest$phase_line phase_rest=
+    case $phase_line in
+      '' | *[!A-Za-z0-9_.\ -]*) ;;
+      *) [ "$phases" -lt 32 ] && [ "${#phase_line}" -lt 64 ] && phases=$((phases + 1)) && mark "$phase_line" ;;
+    esac
+  done <&8
+  phase_rest=$phase_rest$phase_line
+}
+
 start_workload() {
   now
   put started-at "$now"
@@ -92,12 +114,13 @@ start_workload() {
 }
 
 supervise() {
-  endpoint='' notice='' answered='' responder='' sealer='' ended_at=''
+  endpoint='' notice='' answered='' responder='' sealer='' ended_at='' phases=0 phase_rest=
   now
   last_seal=$now
   while :; do
     now
     printf '%s\n' "$now" >"$RUN/heartbeat"
+    take_phases
     hear
     answer_notice
     if [ -n "$begun" ] && [ -z "$ended_at" ]; then look_after_workload; fi

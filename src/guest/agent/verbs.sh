@@ -120,6 +120,7 @@ verb_status() {
   field fit json_as_is fit
   field idle json_as_is idle
   field heartbeatAt json_number heartbeat
+  field marks json_text marks
   json_number "$SPOT_SET_TTL_ENDS_AT"
   now
   printf '{%s,"ttlEndsAt":%s,"saidAt":%s}\n' "$fields" "$json" "$now"

@@ -24,14 +24,33 @@ signal_tree() {
   kill -s "$1" ${signal_pids:-$2} 2>/dev/null
 }
 
+# cache_environment: what frameworks keep from one run to the next lies on the volume, where nothing else was said. A volume that
+# takes nothing more must not be in the way of the workload's start.
+cache_environment() {
+  caches=$VOLUME/spot/cache
+  [ -n "$SPOT_SET_CACHES" ] || return 0
+  (umask 077 && mkdir -p "$caches" && printf %65536s '' >"$caches/.room") 2>/dev/null
+  cache_code=$?
+  rm -f "$caches/.room"
+  [ "$cache_code" -eq 0 ] || { say 'the volume takes nothing more: no caches on it'; return 0; }
+  # A token is no cache: it stays where it would be.
+  [ -n "${HF_TOKEN_PATH+x}${HF_HOME+x}" ] || export HF_TOKEN_PATH="${HOME-}/.cache/huggingface/token"
+  for cache in $SPOT_SET_CACHES; do
+    eval ": \"\${$cache=\$caches/$cache}\""
+    # shellcheck disable=SC2163 # the variable of that name
+    export "$cache"
+  done
+}
+
 # What workload and hook find in their environment.
 workload_environment() {
   if [ "$SPOT_SET_MACHINE" != process ]; then HOME=${HOME:-$ROOT/root} && export HOME; fi
   spot_environment
   get restored-from
   SPOT_INSTANCE=$SPOT_SET_INSTANCE SPOT_CHECKPOINT_DIR=$CKPT SPOT_VOLUME_DIR=$VOLUME SPOT_RESTORED_FROM=$value
-  SPOT_NOTICE_FILE=$RUN/notice.json
-  export SPOT_INSTANCE SPOT_CHECKPOINT_DIR SPOT_VOLUME_DIR SPOT_RESTORED_FROM SPOT_NOTICE_FILE
+  SPOT_NOTICE_FILE=$RUN/notice.json SPOT_PHASES_FILE=$RUN/phases
+  export SPOT_INSTANCE SPOT_CHECKPOINT_DIR SPOT_VOLUME_DIR SPOT_RESTORED_FROM SPOT_NOTICE_FILE SPOT_PHASES_FILE
+  cache_environment
   if [ -n "$SPOT_SET_WORKDIR" ]; then
     cd "$SPOT_SET_WORKDIR" || exit 126
   elif [ "$SPOT_SET_MACHINE" = vm ]; then
