@@ -1,6 +1,9 @@
 import type { Command } from "commander";
+import { checkpointClock, interruptionsFor } from "../fleet/deciding/checkpoint-interval.ts";
+import { isUp } from "../fleet/deciding/decide.ts";
 import { wakesOf } from "../fleet/wakes/wake-log.ts";
 import type { Asleep } from "../model/asleep.ts";
+import type { MeasuredClock } from "../output/checkpoint-clock-text.ts";
 import { instanceView } from "../output/instance-view.ts";
 import { readPulse } from "../platform/service-pulse.ts";
 import type { InstanceRecord, State } from "../state/records.ts";
@@ -36,9 +39,30 @@ Examples:
     const events = await state.events({ instances: [name], since: record.createdAt, limit: 100_000 });
     const lastPass = row.guard == null ? null : ((await readPulse(context.world.home)) ?? null);
     const asleep = record.state === "hibernated" ? await asleepNow(context, state, record) : null;
-    return { view: instanceView({ ...row, record, lastPass, asleep, wakes: wakesOf(events) }, checkpoints, events.slice(-EVENTS_SHOWN)) };
+    const clock = checkpointClock(record.spec, interruptionsFor(record, context.world.clock.now()));
+    const measured = context.options["refresh"] === true && isUp(record) ? await measuredClock(context, record) : null;
+    return {
+      view: instanceView(
+        { ...row, record, lastPass, asleep, wakes: wakesOf(events), clock, measured },
+        checkpoints,
+        events.slice(-EVENTS_SHOWN),
+      ),
+    };
   },
 };
+
+/** What its agent says of its checkpoints; null when it cannot be asked. */
+async function measuredClock(context: CommandContext, { provider, providerId }: InstanceRecord): Promise<MeasuredClock | null> {
+  if (providerId === null) return null;
+  const [{ openFleet }, { call }] = await Promise.all([import("./fleet-context.ts"), import("../fleet/fleet.ts")]);
+  const { signal } = context.world;
+  const { guest } = await openFleet(context);
+  const cloud = await context.provider(provider);
+  const machine = await call(signal, (callContext) => cloud.get(providerId, callContext)).catch(() => undefined);
+  const report = machine?.reach == null ? undefined : await guest.report(machine.reach, signal);
+  if (report === undefined) return null;
+  return { checkpointSeconds: report.checkpointSeconds ?? null, everySeconds: report.everySeconds ?? null };
+}
 
 /** What holds while it sleeps, as far as our records and the tables of its cloud say; nobody is asked. */
 async function asleepNow(context: CommandContext, state: State, record: InstanceRecord): Promise<Asleep> {

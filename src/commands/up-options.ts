@@ -38,7 +38,10 @@ export function configureUp(command: Command): void {
     .option("--return-to-spot", "from on-demand, go back to spot when it is there again (default with --fallback-after)")
     .option("--no-return-to-spot", "stay on demand")
     .option("--checkpoint-hook <command>", "run before a checkpoint is sealed, with SPOT_DEADLINE and SPOT_REASON")
-    .option("--checkpoint-every <duration>", "seal a checkpoint at this interval as well")
+    .option(
+      "--checkpoint-every <duration>",
+      "seal a checkpoint at this interval as well, or none (default: as often as pays, by Daly's rule)",
+    )
     .option("--ready-http <:port/path>", "it is ready when this answers")
     .option("--ready-cmd <command>", "it is ready when this ends well, on the machine")
     .option("--workdir <folder>", "where the command runs (on local: here, when not given)")

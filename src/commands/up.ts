@@ -1,20 +1,23 @@
 import type { Command } from "commander";
 import { launching, withinBudgets } from "../fleet/budgets/budget-guard.ts";
-import { checkpointEveryMs } from "../fleet/deciding/checkpoint-interval.ts";
+import { checkpointClock } from "../fleet/deciding/checkpoint-interval.ts";
 import { TOO_DEAR } from "../fleet/deciding/offer-choice.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { preflightOfPlan } from "../fleet/sleeping/facts.ts";
 import { specDifference } from "../fleet/spec/spec.ts";
 import { planLaunch } from "../fleet/steps/plan.ts";
+import { interruptionsAt } from "../fleet/steps/request.ts";
 import { bringUp, claimName, newRecord } from "../fleet/up.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import type { Offer } from "../model/offer.ts";
 import { Problem } from "../model/problem.ts";
+import { makesSnapshot } from "../model/volume-policy.ts";
 import { instancesView } from "../output/instances-view.ts";
 import { type PlanLine, planView } from "../output/plan-view.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { requireSnapshots } from "./down-volumes.ts";
 import { durationOption, instanceRows, openFleet } from "./fleet-context.ts";
 import { applyBudgets, warningsBefore } from "./up-limits.ts";
 import { configureUp, specsOf } from "./up-options.ts";
@@ -34,7 +37,7 @@ export const up: CommandModule = {
       const existing = await sameLiving(fleet, spec);
       // Those that are planned here do not know of each other yet.
       const before = wanted.filter((other) => other.spec.fleet === spec.fleet).length;
-      if (existing === undefined) wanted.push(await planned(fleet, spec, await bestOffer(context, fleet, spec, before)));
+      if (existing === undefined) wanted.push(await planned(context, fleet, spec, await bestOffer(context, fleet, spec, before)));
       else known.push(existing);
     }
     const warnings = await warningsBefore(context, fleet, wanted, budgets);
@@ -57,9 +60,16 @@ export const up: CommandModule = {
   },
 };
 
-/** Where a reclaim puts it to sleep, the plan says what that means. */
-async function planned(fleet: Fleet, spec: InstanceSpec, offer: Offer): Promise<PlanLine> {
-  return spec.onReclaim === "hibernate" ? { spec, offer, asleep: await preflightOfPlan(fleet, spec, offer) } : { spec, offer };
+/**
+ * What would be rented, how often it would seal a checkpoint, and, where a reclaim puts it to sleep, what that means.
+ * @throws Problem (usage) when its volume could not end there as ordered.
+ */
+async function planned(context: CommandContext, fleet: Fleet, spec: InstanceSpec, offer: Offer): Promise<PlanLine> {
+  const atDown = spec.volume?.atDown;
+  if (atDown !== undefined && makesSnapshot(atDown))
+    await requireSnapshots(context, offer.provider, `${spec.name}: its volume is to end by ${atDown}`);
+  const clock = checkpointClock(spec, await interruptionsAt(fleet, offer));
+  return { spec, offer, clock, ...(spec.onReclaim === "hibernate" ? { asleep: await preflightOfPlan(fleet, spec, offer) } : {}) };
 }
 
 /** Where a machine neither hears its notice nor ends its own billing, something of the user's must: say so while they look. */
@@ -70,11 +80,6 @@ async function sayWhoIsAwake(context: CommandContext, fleet: Fleet, provider: st
   if (hasTtl && endsAtTtl)
     context.progress.note(
       `${provider}: the cloud ends the machine some minutes after its --ttl; spot watch --act or spot reconcile end it in time, its work sealed`,
-    );
-  const sealed = specs.find((spec) => spec.checkpointEveryMs === null && checkpointEveryMs(spec, noticeSeconds) !== null);
-  if (sealed !== undefined)
-    context.progress.note(
-      `${provider}: its notice is nothing to rely on, so a checkpoint is sealed every ${durationText(checkpointEveryMs(sealed, noticeSeconds) ?? 0)}; --checkpoint-every says otherwise`,
     );
   const needs = [
     ...(machine.notices === "controller" && noticeSeconds > 0 ? ["its notices"] : []),

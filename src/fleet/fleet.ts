@@ -22,6 +22,9 @@ export interface GuestReport {
   readonly step: string | null;
   readonly restoredFrom: string | null;
   readonly lastSealSeconds: number | null;
+  /** What its last checkpoint took, its hook included, and how often one is made by the clock; absent from an older agent. */
+  readonly checkpointSeconds?: number | null;
+  readonly everySeconds?: number | null;
   readonly noticeDeadline: number | null;
   /** When its supervisor last looked around, and what the machine's clock said when it told us. */
   readonly heartbeatAt?: number | null;

@@ -1,5 +1,6 @@
 import { readAgent } from "../guest/agent-source.ts";
 import { bootScript } from "../guest/boot-script.ts";
+import { marksOf } from "../guest/marks.ts";
 import type { GuestPeers } from "../guest/peers-at-boot.ts";
 import { marksOf } from "../guest/marks.ts";
 import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
@@ -27,7 +28,7 @@ import { ensureSshKey } from "../platform/ssh-key.ts";
 import type { World } from "../platform/world.ts";
 import type { Capabilities, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
-import { checkpointEveryMs } from "./deciding/checkpoint-interval.ts";
+import { checkpointClock, interruptionsFor } from "./deciding/checkpoint-interval.ts";
 import type { GuestDoor, GuestLine, GuestReport, GuestWord } from "./fleet.ts";
 import { orderText } from "./spec/spec-order.ts";
 
@@ -129,6 +130,8 @@ function reportOf(status: GuestStatus): GuestReport {
     step: status.step,
     restoredFrom: status.restoredFrom,
     lastSealSeconds: status.lastSealSeconds,
+    checkpointSeconds: status.checkpointSeconds,
+    everySeconds: status.every,
     noticeDeadline: status.notice?.deadline ?? null,
     heartbeatAt: status.heartbeatAt,
     saidAt: status.saidAt,
@@ -202,7 +205,7 @@ async function bootScriptFor(
   peers: GuestPeers | undefined,
 ): Promise<string> {
   const { spec } = record;
-  const everyMs = checkpointEveryMs(spec, noticeSeconds);
+  const clock = checkpointClock(spec, interruptionsFor(record, world.clock.now()));
   const [volume] = record.volumes;
   // A container has nobody but its boot script to let us in; into a vm the cloud does.
   const authorizedKey = machine.kind === "container" ? await ensureSshKey(sshAccess(world), world.signal) : null;
@@ -220,7 +223,8 @@ async function bootScriptFor(
       env: spec.env,
       workdir: spec.workdir,
       checkpointHook: spec.checkpointHook,
-      checkpointEverySeconds: everyMs === null ? null : everyMs / 1000,
+      checkpointEverySeconds: clock.kind === "ordered" ? clock.everySeconds : spec.checkpointEveryMs === 0 ? 0 : null,
+      betweenSeconds: clock.kind === "daly" ? clock.interruptions.betweenSeconds : null,
       ttlEndsAt: record.ttlEndsAt === null ? null : Math.floor(record.ttlEndsAt / 1000),
       idleSeconds: spec.idleMs === null ? null : spec.idleMs / 1000,
       idleBy: spec.idleBy,

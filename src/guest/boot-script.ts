@@ -20,7 +20,10 @@ export interface AgentSettings {
   readonly workdir: string | null;
   /** A shell command that makes the workload write a checkpoint. */
   readonly checkpointHook: string | null;
+  /** A checkpoint by the clock, as it was ordered; 0: none; null: nobody said. */
   readonly checkpointEverySeconds: number | null;
+  /** Where nobody said: the mean time between interruptions, in seconds, from which the agent chooses (Daly). Null or absent: none. */
+  readonly betweenSeconds?: number | null;
   /** Epoch seconds. */
   readonly ttlEndsAt: number | null;
   /**
@@ -71,6 +74,11 @@ function exports(env: Readonly<Record<string, string>>): readonly string[] {
   });
 }
 
+function everyWord(seconds: number | null): string | number | null {
+  if (seconds === null) return null;
+  return seconds === 0 ? "none" : Math.max(1, Math.round(seconds));
+}
+
 /** The text of `settings.env`, which the agent reads as shell. */
 function settingsText(settings: AgentSettings): string {
   for (const word of settings.command) refuseNul("the command", word);
@@ -86,7 +94,8 @@ function settingsText(settings: AgentSettings): string {
     VOLUME_MOUNT: settings.volumeMount,
     WORKDIR: settings.workdir,
     HOOK: settings.checkpointHook,
-    EVERY: settings.checkpointEverySeconds === null ? null : Math.max(1, Math.round(settings.checkpointEverySeconds)),
+    EVERY: everyWord(settings.checkpointEverySeconds),
+    ...(settings.betweenSeconds == null ? {} : { BETWEEN: Math.max(1, Math.round(settings.betweenSeconds)) }),
     TTL_ENDS_AT: settings.ttlEndsAt === null ? null : Math.floor(settings.ttlEndsAt),
     ...(settings.volumeMount === null || settings.caches === false ? {} : { CACHES: cacheWords(settings.env) }),
     NOTICE_SECONDS: (settings.noticeSeconds ?? 0) > 0 ? Math.floor(settings.noticeSeconds ?? 0) : null,

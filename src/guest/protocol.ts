@@ -57,6 +57,8 @@ const statusSchema = v.object({
   idle: v.optional(v.nullable(idleSchema), null),
   saidAt: v.optional(v.nullable(seconds), null),
   marks: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(8192))), null),
+  checkpointSeconds: v.optional(v.nullable(seconds), null),
+  every: v.optional(v.nullable(seconds), null),
 });
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
@@ -95,7 +97,8 @@ const readySchema = v.object({ ready: v.boolean() });
 /**
  * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's. `awaits`: what has to be told
  * before the workload can start. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
- * `saidAt`: what the machine's clock said meanwhile. `idle`: what the idle time is counted by, null where none was ordered.
+ * `saidAt`: what the machine's clock said meanwhile. `checkpointSeconds`: what the last checkpoint took, its hook included; `every`:
+ * after how many seconds the next one is made by the clock, null for never. `idle`: what the idle time is counted by, null where none was ordered.
  */
 export type GuestStatus = v.InferOutput<typeof statusSchema>;
 

@@ -9,6 +9,7 @@ export interface GuestSettings {
   readonly volumeMount: string | null;
   readonly workdir: string | null;
   readonly checkpointHook: string | null;
+  /** 0: none was wanted by the clock. */
   readonly checkpointEverySeconds: number | null;
   /** Epoch seconds. */
   readonly ttlEndsAt: number | null;
@@ -83,7 +84,7 @@ export function parseGuestSettings(stdout: string): GuestSettings {
     volumeMount: text("volumeMount"),
     workdir: text("workdir"),
     checkpointHook: text("checkpointHook"),
-    checkpointEverySeconds: number("checkpointEverySeconds"),
+    checkpointEverySeconds: text("checkpointEverySeconds") === "none" ? 0 : number("checkpointEverySeconds"),
     ttlEndsAt: number("ttlEndsAt"),
     idleSeconds: number("idleSeconds"),
     envNames: (sections.get("envNames") ?? []).filter((name) => /^[A-Za-z_]\w{0,127}$/.test(name) && !SHELLS_OWN.includes(name)).sort(),

@@ -1,3 +1,4 @@
+import type { Interruptions } from "./checkpoint-interval.ts";
 import type { Comeback } from "./comeback.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Billing } from "./instance.ts";
@@ -88,6 +89,8 @@ export interface Outlook {
   readonly sealedAgainAt?: number;
   /** From when on it sleeps or ends even if nothing can be sealed of it, because its time is up; null or absent: never. */
   readonly endsUnsealedAt?: number | null;
+  /** How often its machine was said to be interrupted when it was ordered, from which its agent chooses when to seal; absent: not known. */
+  readonly interruptions?: Interruptions;
   /** What the restore under way may do; null or absent: none is. */
   readonly comeback?: Comeback | null;
   /** How far the wake under way has come; null or absent: none is. */

@@ -2,6 +2,7 @@ import { accountText } from "../model/account.ts";
 import type { Asleep } from "../model/asleep.ts";
 import { bytesText } from "../model/bytes.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
+import type { CheckpointClock } from "../model/checkpoint-interval.ts";
 import { durationText } from "../model/duration.ts";
 import type { FleetEvent } from "../model/event.ts";
 import { gpuText } from "../model/gpu.ts";
@@ -9,6 +10,7 @@ import { moneyText, savingsShare } from "../model/money.ts";
 import { type Wake, type WakeTimes, wakeTimes } from "../model/wake.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { asleepBlock, asleepJson } from "./asleep-text.ts";
+import { clockJson, clockText, type MeasuredClock } from "./checkpoint-clock-text.ts";
 import { type DetailBlock, detailText } from "./detail-view.ts";
 import { eventText } from "./event-text.ts";
 import { idleLine, type LastPass, ttlLine } from "./guard-text.ts";
@@ -82,6 +84,9 @@ function historyText(events: readonly FleetEvent[], painter: Painter, width: num
 export function instanceView(
   row: Omit<InstanceRow, "record"> & {
     readonly wakes?: readonly Wake[];
+    /** When it seals by the clock, and what its agent has measured of that; null when nobody asked it. */
+    readonly clock?: CheckpointClock;
+    readonly measured?: MeasuredClock | null;
     readonly record: InstanceRecord;
     readonly lastPass?: LastPass | null;
     readonly asleep?: Asleep | null;
@@ -89,7 +94,7 @@ export function instanceView(
   checkpoints: readonly Checkpoint[],
   events: readonly FleetEvent[],
 ): View {
-  const { record, cost, now, guard = null, lastPass = null, asleep = null, wakes = [] } = row;
+  const { record, cost, now, guard = null, lastPass = null, asleep = null, wakes = [], clock, measured } = row;
   const times = wakeTimes(wakes);
   return {
     schema: "spot.instance/1",
@@ -98,6 +103,7 @@ export function instanceView(
       spec: specJson(record.spec),
       ...(asleep === null ? {} : { asleep: asleepJson(asleep) }),
       wakes: wakesJson(wakes, times),
+      ...(clock === undefined ? {} : { checkpointing: clockJson(clock, measured ?? undefined) }),
       checkpoints: checkpoints.slice(0, 5).map(checkpointJson),
       events: events.map(eventJson),
     },
@@ -176,6 +182,10 @@ export function instanceView(
               { label: "registry", value: spec.registryAuth },
               { label: "reached at", value: record.endpoints.map(({ port, address }) => `${port} → ${address}`).join(", ") },
               { label: "volume", value: volume === "" ? "none: nothing outlives the machine" : volume },
+              {
+                label: "seals",
+                value: clock === undefined || record.volumes.length === 0 ? null : clockText(clock, measured ?? undefined),
+              },
               {
                 label: "checkpoint",
                 value:

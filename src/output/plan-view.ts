@@ -1,10 +1,12 @@
 import type { Asleep } from "../model/asleep.ts";
+import type { CheckpointClock } from "../model/checkpoint-interval.ts";
 import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
 import { addMoney, costOf, type Money, moneyJson, moneyText, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 import type { InstanceSpec } from "../state/records.ts";
 import { asleepJson, asleepLine } from "./asleep-text.ts";
+import { clockJson, clockText } from "./checkpoint-clock-text.ts";
 import { specJson } from "./json.ts";
 import { listView } from "./list-view.ts";
 import { priceHeader } from "./price-header.ts";
@@ -15,6 +17,8 @@ export interface PlanLine {
   readonly offer: Offer;
   /** How it would sleep, where a reclaim is to put it to sleep. */
   readonly asleep?: Asleep;
+  /** When it would seal a checkpoint by the clock. */
+  readonly clock?: CheckpointClock;
 }
 
 /** How long before a reclaim one hears of it. */
@@ -33,7 +37,7 @@ export function planView(lines: readonly PlanLine[], warnings: readonly string[]
   const view = listView<PlanLine>({
     schema: "spot.plan/1",
     items: lines,
-    toJson: ({ spec, offer, asleep }) => ({
+    toJson: ({ spec, offer, asleep, clock }) => ({
       name: spec.name,
       provider: offer.provider,
       region: offer.region,
@@ -45,6 +49,7 @@ export function planView(lines: readonly PlanLine[], warnings: readonly string[]
       onDemandPrice: offer.onDemandPrice === null ? null : moneyJson(offer.onDemandPrice),
       volume: spec.volume,
       ...(asleep === undefined ? {} : { asleep: asleepJson(asleep) }),
+      ...(clock === undefined ? {} : { checkpointing: clockJson(clock) }),
       spec: specJson(spec),
     }),
     columns: [
@@ -76,7 +81,9 @@ export function planView(lines: readonly PlanLine[], warnings: readonly string[]
     empty: "Nothing to rent: everything is there already.",
     ...(lines.length === 0
       ? {}
-      : { footer: `Together ${price} while ${lines.length === 1 ? "it runs" : "they run"}${volumesText(lines)}.${asleepText(lines)}` }),
+      : {
+          footer: `Together ${price} while ${lines.length === 1 ? "it runs" : "they run"}${volumesText(lines)}.${asleepText(lines)}${clocksText(lines)}`,
+        }),
   });
   return {
     ...view,
@@ -105,6 +112,12 @@ function asleepText(lines: readonly PlanLine[]): string {
 function volumesText(lines: readonly PlanLine[]): string {
   const names = new Set(lines.flatMap(({ spec }) => (spec.volume === null ? [] : [spec.volume.name])));
   return names.size === 0 ? "" : `, ${names.size === 1 ? "its volume" : "their volumes"} not counted`;
+}
+
+/** How often they seal, each way once. Who has no volume, or wants none, is told nothing. */
+function clocksText(lines: readonly PlanLine[]): string {
+  const texts = lines.flatMap(({ clock }) => (clock === undefined || clock.kind === "never" ? [] : [clockText(clock)]));
+  return [...new Set(texts)].map((text) => `\nA checkpoint ${text}.`).join("");
 }
 
 function totals(lines: readonly PlanLine[]): readonly { readonly hour: Money; readonly month: Money }[] {

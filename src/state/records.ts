@@ -7,6 +7,7 @@ import type { Billing, InstanceState } from "../model/instance.ts";
 import type { Money } from "../model/money.ts";
 import type { Notice } from "../model/notice.ts";
 import type { Outlook } from "../model/outlook.ts";
+import type { VolumePolicy } from "../model/volume-policy.ts";
 
 /** What a person asked for; kept whole, so that a replacement is the same machine again. Plain JSON. */
 export interface InstanceSpec {
@@ -18,7 +19,13 @@ export interface InstanceSpec {
   readonly maxPrice: string | null;
   readonly regions: readonly string[];
   readonly image: string | null;
-  readonly volume: { readonly name: string; readonly sizeGb: number; readonly mount: string } | null;
+  readonly volume: {
+    readonly name: string;
+    readonly sizeGb: number;
+    readonly mount: string;
+    /** What becomes of it at `down` when nothing else is said; absent: it is kept. */
+    readonly atDown?: VolumePolicy;
+  } | null;
   readonly ttlMs: number | null;
   readonly idleMs: number | null;
   /** `gpu`: a workload that runs and leaves the GPUs alone is idle too, and not only one that is over. */
@@ -33,6 +40,7 @@ export interface InstanceSpec {
   readonly onRebalance: "log" | "checkpoint";
   /** Shell command run on a notice and before a snapshot, inside its share of the deadline. */
   readonly checkpointHook: string | null;
+  /** A checkpoint by the clock at this interval; 0: none by the clock; null: as often as pays (`deciding/checkpoint-interval.ts`). */
   readonly checkpointEveryMs: number | null;
   readonly readyHttp: string | null;
   readonly readyCmd: string | null;
@@ -120,7 +128,16 @@ export type ListedRecord = Omit<InstanceRecord, "spec">;
 /** A durable promise, written before a request leaves, that a resource may exist or be changed. */
 export interface IntentRecord {
   readonly id: string;
-  readonly kind: "launch" | "destroy" | "hibernate" | "restore" | "volume-create" | "volume-remove" | "volume-snapshot" | "volume-end" | "reap";
+  readonly kind:
+    | "launch"
+    | "destroy"
+    | "hibernate"
+    | "restore"
+    | "volume-create"
+    | "volume-remove"
+    | "volume-snapshot"
+    | "volume-end"
+    | "reap";
   /** Our instance id, or null for a volume of its own. */
   readonly instanceId: string | null;
   readonly provider: string;

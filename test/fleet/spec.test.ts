@@ -167,7 +167,7 @@ const REFUSED: readonly (readonly [SpecInput, string])[] = [
   [{ name: "a", region: "x;y" }, '--region: "x;y" is not a region (expected letters, digits, . _ -)'],
   [{ name: "a", ttl: "8 hours" }, '--ttl: "8 hours" is not a duration (expected e.g. 90s, 30m, 8h)'],
   [{ name: "a", idle: "-5m" }, '--idle: "-5m" is not a duration (expected e.g. 90s, 30m, 8h)'],
-  [{ name: "a", checkpoint: { every: "0s" } }, '--checkpoint-every: "0s" is not a duration (expected e.g. 90s, 30m, 8h)'],
+  [{ name: "a", checkpoint: { every: "0s" } }, '--checkpoint-every: "0s" is not a duration (expected e.g. 90s, 30m, 8h, or none)'],
   [{ name: "a", checkpoint: { hook: " " } }, '--checkpoint-hook: " " is not a shell command'],
   [{ name: "a", ready: { http: "8000" } }, '--ready-http: "8000" is not a port with a path (expected e.g. :8000/health)'],
   [{ name: "a", ready: { http: ":70000/" } }, '--ready-http: ":70000/" is not a port with a path (expected e.g. :8000/health)'],

@@ -131,7 +131,9 @@ const settings: Readonly<Record<string, JsonSchema>> = {
   checkpoint: described("How checkpoints are made.", {
     ...object({
       hook: described("Shell command run before a checkpoint is sealed, with SPOT_DEADLINE and SPOT_REASON.", string),
-      every: described("Seal a checkpoint at this interval as well.", duration),
+      every: described("Seal a checkpoint at this interval as well; as often as pays when not given, none for never.", {
+        oneOf: [duration, { const: "none" }],
+      }),
     }),
   }),
   ready: described("When the instance counts as ready.", {

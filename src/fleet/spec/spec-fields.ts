@@ -61,6 +61,16 @@ export function durationField(source: InputSource, path: InputPath, value: Value
   }
 }
 
+/** The same; `none` is 0. */
+export function everyField(source: InputSource, path: InputPath, value: Value): number | null {
+  if (value === "none") return 0;
+  try {
+    return value === undefined ? null : parseDuration(String(value));
+  } catch {
+    throw refuse(source, path, value, "a duration (expected e.g. 90s, 30m, 8h, or none)");
+  }
+}
+
 /**
  * More than 0 and at most 1000 USD or 10000 CNY an hour; a bare number is USD. In one spelling, so that 2.50 and $2.5 are
  * the same spec: `2.5`, `18CNY`.

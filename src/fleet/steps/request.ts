@@ -1,8 +1,10 @@
+import type { Interruptions } from "../../model/checkpoint-interval.ts";
 import { CLOUD_SLACK_MS } from "../../model/guard.ts";
 import type { Offer } from "../../model/offer.ts";
 import { BUNDLED_RATE } from "../../pricing/currency.ts";
 import type { Provider, ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
+import { interruptionsOf } from "../deciding/checkpoint-interval.ts";
 import { priceCap } from "../deciding/offer-choice.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { peerKeys } from "../peers.ts";
@@ -12,6 +14,11 @@ import { peerKeys } from "../peers.ts";
  * the agent cannot.
  */
 const TTL_SLACK_SECONDS = CLOUD_SLACK_MS / 1000;
+
+/** How often such a machine is interrupted, as far as anybody can say now. */
+export async function interruptionsAt(fleet: Fleet, offer: Offer): Promise<Interruptions> {
+  return interruptionsOf(offer, fleet.neighbours?.records ?? (await fleet.state.instances()), fleet.clock.now());
+}
 
 /** Asks for one machine. What it is to be is written down already, under this token. @throws ProviderError */
 export async function requestMachine(

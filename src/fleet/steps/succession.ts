@@ -14,7 +14,7 @@ import { newIntent } from "../intent.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { passedOverFor } from "./no-capacity.ts";
 import { planLaunch } from "./plan.ts";
-import { findLaunched, requestMachine } from "./request.ts";
+import { findLaunched, interruptionsAt, requestMachine } from "./request.ts";
 
 /** An offer that just said no is passed over for this long. */
 const BLOCK_MS = 180_000;
@@ -100,7 +100,7 @@ async function promiseAhead(
   const changed = await changeRecord(
     fleet,
     record,
-    { outlook: { ...record.outlook, successor } },
+    { outlook: { ...record.outlook, successor, interruptions: await interruptionsAt(fleet, offer) } },
     {
       openIntents: [intent],
       events: [eventOf(fleet, record, "intent", told), ...warned.map((overrun) => overrunEvent(now, record, overrun))],

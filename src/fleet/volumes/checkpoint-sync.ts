@@ -105,7 +105,7 @@ async function isSyncDue(fleet: Fleet, volume: VolumeRecord, holders: readonly I
   if (provider.capabilities.machine.kind === "process") return true;
   if (!listed) return false;
   if (holders.some((record) => record.notice !== null)) return true;
-  const [every] = holders.map((record) => record.spec.checkpointEveryMs).filter((ms) => ms !== null);
+  const [every] = holders.map((record) => record.spec.checkpointEveryMs ?? 0).filter((ms) => ms > 0);
   if (every === undefined) return false;
   const [newest] = await fleet.state.checkpoints({ volume: volume.name });
   return newest === undefined || fleet.clock.now() - newest.createdAt > every;

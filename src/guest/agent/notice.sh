@@ -108,10 +108,11 @@ answer_hook() {
   plan "$fit_until"
   took=$(((took - left) * 2 + 3)) next_seal=0
   next_hook=$((left - reserve * 2 - took))
+  get every
   if [ "$next_hook" -lt "$took" ]; then
     next_hook=99999
-  elif [ "$next_hook" -gt "${SPOT_SET_EVERY:-99999}" ]; then
-    next_hook=${SPOT_SET_EVERY:-99999}
+  elif is_number "$value" && [ "$next_hook" -gt "$value" ]; then
+    next_hook=$value
   fi
   next_hook=$((now + next_hook))
 }

@@ -33,6 +33,7 @@ verb_run() {
     (umask 077 && : >>"$LIB/console.log")
     exec >>"$LIB/console.log" 2>&1
   fi
+  choose_every
   begun='' over='' asked='' notice='' listener='' listen_again=0
   trap 'asked_to_end' TERM INT
   trap '' HUP
@@ -132,7 +133,7 @@ supervise() {
         finish 'it has been idle'
       elif [ -z "$begun" ]; then
         begin || return
-      elif [ -z "$ended_at" ] && ! presses && is_number "$SPOT_SET_EVERY" && [ -n "$VOLUME" ] && [ $((now - last_seal)) -ge "$SPOT_SET_EVERY" ]; then
+      elif [ -z "$ended_at" ] && ! presses && get every && is_number "$value" && [ -n "$VOLUME" ] && [ $((now - last_seal)) -ge "$value" ]; then
         seal_aside interval
       fi
     fi

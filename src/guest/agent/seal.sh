@@ -202,6 +202,8 @@ seal_record() {
   seal_took=$((ticks - seal_began))
   seal_seconds=$((seal_took / 100)).$(printf %02d $((seal_took % 100)))
   put last-seal "$seal_seconds"
+  put cost $((seal_took / 100 + 1 + ${hook_took:-0}))
+  choose_every
   # It belongs to the disk, which outlives the machine. A full one loses it.
   if [ "$seal_needs" -ge "$TELLING_BYTES" ]; then
     { tail -n 2 "$PACES"; echo $((seal_needs * 100 / (seal_took + 1))); } >"$WORK/paces" 2>/dev/null
@@ -209,6 +211,18 @@ seal_record() {
   fi
   sealed="{$sealed_json,\"unchanged\":false}"
   say "sealed $id ($1, $seal_seconds s)"
+}
+
+# choose_every: keeps the seconds from one checkpoint to the next in $RUN/every. As ordered; or by Daly's rule (2006, equation 37)
+# for checkpoints that take as long as the last one, its hook included (5 s before the first), and an interruption every
+# $SPOT_SET_BETWEEN seconds: a minute at least, six hours at most. Not every busybox has a square root.
+choose_every() {
+  get cost
+  put every "${SPOT_SET_EVERY:-$(awk -v d="${value:-5}" -v m="$SPOT_SET_BETWEEN" 'BEGIN {
+    if (!m) exit
+    for (x = 1; i++ < 60;) x = (x + d / m / 2 / x) / 2
+    t = x < 1 ? 2 * m * x * (1 + x / 3 + x * x / 9) - d : m
+    print int(t < 60 ? 60 : t > 21600 ? 21600 : t) }')}"
 }
 
 # Sets $sealed_id and $sealed_json to the last seal's, while it stands on the volume; to nothing otherwise.

@@ -116,6 +116,8 @@ verb_status() {
   fields="$fields,\"step\":$json"
   field lastCheckpoint json_text last-checkpoint
   field lastSealSeconds json_as_is last-seal
+  field checkpointSeconds json_number cost
+  field every json_number every
   field_notice
   field fit json_as_is fit
   field idle json_as_is idle

@@ -118,6 +118,7 @@ run_hook() {
     hook_waits=$((hook_waits + 1))
     nap 0.1
   done
+  hook_took=$((now - hook_until + $3))
   hook_code=
   [ -s "$WORK/hook.code" ] && read -r hook_code <"$WORK/hook.code"
   tail -c 16384 "$RUN/hook.log" >&2
