@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir, readdir, rename, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { usageProblem } from "../model/problem.ts";
-import { hasErrorCode, syncFolder } from "../platform/files.ts";
+import { hasErrorCode, isFolder, syncFolder } from "../platform/files.ts";
 import { discardFolder } from "./discard.ts";
 import { type ByteString, bytesText } from "./manifest.ts";
 import { below } from "./verify.ts";
@@ -56,16 +56,20 @@ async function besideNew(target: string): Promise<RestorePlace | undefined> {
   }
   const mode = (await lstat(work)).mode & 0o777;
   await chmod(work, 0o700);
+  let isReady = false;
   return {
     work,
     async handOver(finish) {
       await finish(work);
       await chmod(work, mode);
       await syncFolder(work);
+      isReady = true;
       await rename(work, target);
       await syncFolder(parent);
     },
     async giveUp() {
+      // Some file systems do a rename and report a failure: then what is in the target's place is ours.
+      if (isReady && !(await isFolder(work))) await rename(target, work);
       await discardFolder(work);
       await removeMade(parent, made);
     },
@@ -106,8 +110,8 @@ async function insideOf(target: string, made: string | undefined): Promise<Resto
     work,
     async handOver(finish) {
       for (const name of (await namesIn(work)) ?? []) {
-        await rename(below(work, name), below(target, name));
         moved.push(name);
+        await rename(below(work, name), below(target, name));
       }
       await finish(target);
       await syncFolder(target);
@@ -116,6 +120,7 @@ async function insideOf(target: string, made: string | undefined): Promise<Resto
     },
     async giveUp() {
       // Back to where all of it is removed: a folder that came read-only can be removed only there.
+      await mkdir(work, { recursive: true });
       for (const name of moved) await rename(below(target, name), below(work, name)).catch(() => undefined);
       await discardFolder(work);
       await removeMade(target, made);

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { Plan } from "./walk.ts";
 
 /** What happens at the n-th call of an outside program. */
 export const TOOL_FAULTS = [
@@ -13,13 +14,7 @@ export const TOOL_FAULTS = [
 ] as const;
 export type ToolFault = (typeof TOOL_FAULTS)[number];
 
-/** `at` counts from 1; 0 strikes nothing and only counts. */
-export interface ToolPlan {
-  readonly at: number;
-  readonly fault: ToolFault;
-  /** Only calls that fit this pattern of the shell count, e.g. `mv *`. */
-  readonly only?: string;
-}
+export type ToolPlan = Plan<ToolFault>;
 
 export interface FaultyTools {
   /** To be put into PATH. */

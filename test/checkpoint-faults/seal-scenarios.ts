@@ -1,24 +1,19 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseSnapshotResult, type SnapshotResult } from "../../src/guest/protocol.ts";
-import { TOOL_FAULTS, type ToolPlan } from "./faulty-tools.ts";
-import { agentsView, bringVolumeBack, leftovers, liveContent, type Struck, type StruckMachine, volumeDamage } from "./struck-machine.ts";
+import { TOOL_FAULTS, type ToolFault, type ToolPlan } from "./faulty-tools.ts";
+import {
+  agentsView,
+  bringVolumeBack,
+  leftovers,
+  liveContent,
+  makeStruckMachine,
+  type Struck,
+  type StruckMachine,
+  volumeDamage,
+} from "./struck-machine.ts";
 import { writeFirst, writeNext } from "./trees.ts";
-import type { Scenario } from "./walk.ts";
-
-/** What one machine has been through: what its folder held, and how often it was written. */
-interface Past {
-  readonly states: Set<string>;
-  steps: number;
-}
-
-const pasts = new WeakMap<StruckMachine, Past>();
-
-function pastOf(struck: StruckMachine): Past {
-  const past = pasts.get(struck) ?? { states: new Set(), steps: 0 };
-  pasts.set(struck, past);
-  return past;
-}
+import type { Played, Scenario } from "./walk.ts";
 
 function clearVolume({ machine, promised }: StruckMachine): void {
   rmSync(machine.volume, { recursive: true });
@@ -32,6 +27,12 @@ function parsed(struck: Pick<Struck, "stdout">): SnapshotResult | undefined {
   } catch {
     return undefined;
   }
+}
+
+function requireSealed(result: { readonly stdout: string; readonly stderr: string }): Extract<SnapshotResult, { kind: "sealed" }> {
+  const said = parsed(result);
+  if (said?.kind !== "sealed") throw new Error(`not sealed: ${result.stdout}${result.stderr}`);
+  return said;
 }
 
 /** Whether what the verb said is true. What it promises from now on must be there. */
@@ -77,59 +78,74 @@ function trim({ machine, promised }: StruckMachine): void {
   }
 }
 
-async function playSeal(
-  struck: StruckMachine,
-  plan: ToolPlan,
-  prepare: (states: Set<string>) => Promise<void>,
-  verb: () => readonly string[],
-) {
-  const past = pastOf(struck);
-  if (!existsSync(struck.machine.checkpointFolder)) {
-    await struck.boot();
-    await struck.machine.kill();
-    writeFirst(struck.machine.checkpointFolder, past.steps);
-  }
-  await prepare(past.states);
-  writeNext(struck.machine.checkpointFolder, ++past.steps);
+/** A machine, and all that its folder has held. */
+interface Sealing {
+  readonly struck: StruckMachine;
+  readonly states: Set<string>;
+  steps: number;
+}
+
+async function playSeal(sealing: Sealing, plan: ToolPlan, verb: () => readonly string[]): Promise<Played> {
+  const { struck, states } = sealing;
+  writeNext(struck.machine.checkpointFolder, ++sealing.steps);
   const live = liveContent(struck);
-  past.states.add(live);
+  states.add(live);
   const result = await struck.strike(verb(), plan);
   bringVolumeBack(struck);
-  const damage = [...judgeSeal(struck, result, live), ...(await volumeDamage(struck, past.states))];
-  damage.push(...(await goOn(struck, result.code === null, plan.at % 2 === 1, past.states)));
-  past.states.add(liveContent(struck));
-  damage.push(...(await volumeDamage(struck, past.states)), ...leftovers(struck), ...(await agentsView(struck)));
-  trim(struck);
-  return { call: result.call, calls: result.calls, damage };
+  const damage = [...judgeSeal(struck, result, live), ...(await volumeDamage(struck, states))];
+  damage.push(...(await goOn(struck, result.code === null, plan.at % 2 === 1, states)));
+  states.add(liveContent(struck));
+  damage.push(...(await volumeDamage(struck, states)), ...leftovers(struck), ...(await agentsView(struck)));
+  if (damage.length > 0) clearVolume(struck);
+  else trim(struck);
+  return { step: result.call, steps: result.calls.length, damage };
+}
+
+interface SealOptions {
+  readonly name: string;
+  /** Before each point. */
+  prepare(sealing: Sealing): Promise<void>;
+  verb(): readonly string[];
+}
+
+function sealScenario({ name, prepare, verb }: SealOptions): Scenario<ToolFault> {
+  return {
+    name,
+    faults: ON_A_FOLDER,
+    async begin() {
+      const struck = await makeStruckMachine();
+      await struck.boot();
+      await struck.machine.kill();
+      writeFirst(struck.machine.checkpointFolder, 0);
+      const sealing: Sealing = { struck, states: new Set(), steps: 0 };
+      return {
+        async play(plan) {
+          await prepare(sealing);
+          return playSeal(sealing, plan, verb);
+        },
+        end: () => struck.close(),
+      };
+    },
+  };
 }
 
 /** The embedded cloud's volumes are folders: nobody unmounts them. */
 const ON_A_FOLDER = TOOL_FAULTS.filter((fault) => fault !== "volume-bare");
 
-export const firstSeal: Scenario = {
+export const firstSeal = sealScenario({
   name: "the first seal of a volume",
-  faults: ON_A_FOLDER,
-  play: (struck, plan) =>
-    playSeal(
-      struck,
-      plan,
-      async () => clearVolume(struck),
-      () => ["snapshot", "manual"],
-    ),
-};
+  prepare: async ({ struck }) => clearVolume(struck),
+  verb: () => ["snapshot", "manual"],
+});
 
-export const nextSeal: Scenario = {
+export const nextSeal = sealScenario({
   name: "a seal after one file has changed",
-  faults: ON_A_FOLDER,
-  play: (struck, plan) =>
-    playSeal(
-      struck,
-      plan,
-      async (states) => {
-        if (struck.promised.size > 0) return;
-        states.add(liveContent(struck));
-        await struck.machine.verb("snapshot", "manual");
-      },
-      () => ["snapshot", "manual"],
-    ),
-};
+  async prepare({ struck, states }) {
+    if (struck.promised.size > 0) return;
+    const live = liveContent(struck);
+    states.add(live);
+    const { checkpoint } = requireSealed(await struck.machine.verb("snapshot", "manual"));
+    struck.promised.set(checkpoint.id, live);
+  },
+  verb: () => ["snapshot", "manual"],
+});

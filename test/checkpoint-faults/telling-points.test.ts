@@ -1,11 +1,11 @@
 import { afterEach, expect, test } from "vitest";
 import type { ToolFault } from "./faulty-tools.ts";
 import { nextSeal } from "./seal-scenarios.ts";
-import { makeStruckMachine, type StruckMachine } from "./struck-machine.ts";
+import type { Player } from "./walk.ts";
 
-const open: StruckMachine[] = [];
+const open: Player<ToolFault>[] = [];
 afterEach(async () => {
-  for (const struck of open.splice(0)) await struck.close();
+  for (const player of open.splice(0)) await player.end();
 });
 
 interface Telling {
@@ -30,10 +30,10 @@ const TELLING: readonly Telling[] = [
 ];
 
 test.each(TELLING)("$fault at the $which $only: $why", async ({ fault, which, only }) => {
-  const struck = await makeStruckMachine();
-  open.push(struck);
-  const { calls } = await nextSeal.play(struck, { at: 0, fault, only });
-  const played = await nextSeal.play(struck, { at: which === "first" ? 1 : calls.length, fault, only });
-  expect(played.call).toBeDefined();
+  const player = await nextSeal.begin();
+  open.push(player);
+  const { steps } = await player.play({ at: 0, fault, only });
+  const played = await player.play({ at: which === "first" ? 1 : steps, fault, only });
+  expect(played.step).toBeDefined();
   expect(played.damage).toEqual([]);
 });

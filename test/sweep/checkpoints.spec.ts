@@ -1,16 +1,34 @@
 import { expect, test } from "vitest";
+import { copyHere, pruneHere, restoreNew, restoreThere } from "../checkpoint-faults/file-scenarios.ts";
 import { firstSeal, nextSeal } from "../checkpoint-faults/seal-scenarios.ts";
-import { walk } from "../checkpoint-faults/walk.ts";
+import { type Scenario, walk } from "../checkpoint-faults/walk.ts";
 
-/** 1 strikes every call of every program in every way; a bounded run takes every so-manyth of these points. */
+/** 1 strikes every step in every way; a bounded run takes every so-manyth of these points. */
 const STRIDE = Number(process.env["SPOT_SEAL_STRIDE"] ?? "1");
 
-for (const scenario of [firstSeal, nextSeal])
+const total = { points: 0, damaged: 0 };
+
+function walkThrough<Fault extends string>(scenario: Scenario<Fault>): void {
   test(`whatever fails during ${scenario.name}, what is listed verifies and what was sealed stays`, async () => {
     const start = performance.now();
-    const { points, damage } = await walk(scenario, { stride: STRIDE });
-    process.stdout.write(
-      `  ${scenario.name}: ${points} fault points, ${damage.length} damaged, ${Math.round((performance.now() - start) / 1000)} s\n`,
-    );
+    const { points, damage } = await walk(scenario, STRIDE);
+    total.points += points;
+    total.damaged += damage.length;
+    const seconds = Math.round((performance.now() - start) / 1000);
+    process.stdout.write(`  ${scenario.name}: ${points} fault points, ${damage.length} damaged, ${seconds} s\n`);
     expect(damage).toEqual([]);
+    expect(points).toBeGreaterThan(0);
   });
+}
+
+walkThrough(restoreNew);
+walkThrough(restoreThere);
+walkThrough(pruneHere);
+walkThrough(copyHere);
+walkThrough(firstSeal);
+walkThrough(nextSeal);
+
+test("all of them", () => {
+  process.stdout.write(`  ${total.points} fault points, ${total.damaged} damaged\n`);
+  expect(total.damaged).toBe(0);
+});

@@ -41,4 +41,7 @@ hash_stdin() {
   $HASHER | cut -c1-64
 }
 
-processors() { getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null || echo 2; }
+processors() {
+  processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || processors=$(nproc 2>/dev/null) || processors=2
+  echo "$processors"
+}
