@@ -47,7 +47,7 @@ export interface Bucket {
   head(key: string, signal: AbortSignal): Promise<StoredObject | null>;
   /** `sha256` in hex. @returns whether the server confirmed it. */
   put(key: string, body: Uint8Array, sha256: string, signal: AbortSignal): Promise<boolean>;
-  /** The bytes from `from` up to `to` (exclusive); a stream that breaks off goes on where it did. Null: no such object. */
+  /** The bytes from `from` up to `to` (exclusive), all of one version of the object. Null: no such object. */
   get(key: string, range: { readonly from: number; readonly to: number }, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null>;
   /** Every object whose key begins so, in pages, to the end. */
   list(prefix: string, signal: AbortSignal): AsyncIterable<{ readonly key: string; readonly size: number }>;

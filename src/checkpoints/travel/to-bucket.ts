@@ -26,6 +26,8 @@ export interface ToBucketOptions extends TravelProgress {
   readonly readBack: boolean;
   /** Finds out what would be sent, and sends nothing. */
   readonly dryRun: boolean;
+  /** How large the parts of a large object are; 16 MiB unless told. S3 takes none below 5 MiB but the last. */
+  readonly partBytes?: number;
   /** Epoch milliseconds. */
   now(): number;
 }
@@ -149,7 +151,7 @@ async function list(bucket: Bucket, { manifest, manifestBytes }: CheckpointSourc
  * @throws Problem: exit 7 when the source or the copy does not verify.
  */
 export async function copyToBucket(source: CheckpointSource, bucket: Bucket, options: ToBucketOptions): Promise<Travelled> {
-  const { signal, readBack, dryRun } = options;
+  const { signal, readBack, dryRun, partBytes = PART_BYTES } = options;
   const { objects, bytes } = planTravel(source.manifest);
   const listed = await isListed(bucket, source, signal);
   const there = await present(bucket, objects, signal);
@@ -162,9 +164,9 @@ export async function copyToBucket(source: CheckpointSource, bucket: Bucket, opt
     movedBytes += sent;
     options.onMoved?.(sent);
   };
-  const large = objects.some(({ key, size }) => size > PART_BYTES && !there.has(key));
+  const large = objects.some(({ key, size }) => size > partBytes && !there.has(key));
   const begun = large ? await begunUploads(bucket, signal) : null;
-  const sending: Sending = { bucket, budget: byteBudget(HELD_BYTES), begun, signal, onSent };
+  const sending: Sending = { bucket, budget: byteBudget(HELD_BYTES), begun, partBytes, signal, onSent };
   const proofs = new Set<Proof>();
   try {
     await eachOf(objects, AT_ONCE, async (object) => {

@@ -1,6 +1,7 @@
+import { Readable } from "node:stream";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { usageProblem } from "../../model/problem.ts";
-import { streamingClient } from "../../platform/http-stream.ts";
+import { bytesClient } from "../../platform/http-bytes.ts";
 import type { World } from "../../platform/world.ts";
 import { credentialChain, originOf, type SdkRequest, SILENT } from "../aws/chain.ts";
 
@@ -21,12 +22,16 @@ function pathOf({ path, query = {} }: SdkRequest): string {
   return pairs.length === 0 ? path : `${path}?${pairs.join("&")}`;
 }
 
-/** Our own HTTP for the SDK: proxies, and a body that can be read as it comes. */
-function requestHandler(http: ReturnType<typeof streamingClient>): NonNullable<S3ClientConfig["requestHandler"]> {
+/** Our own HTTP for the SDK, for the sake of proxies and limits. */
+function requestHandler(http: ReturnType<typeof bytesClient>): NonNullable<S3ClientConfig["requestHandler"]> {
   const handle = async (request: SdkRequest, { abortSignal }: { readonly abortSignal?: unknown } = {}) => {
     // undici writes the length itself and knows no `Expect`.
     const { "content-length": _, expect: __, ...headers } = request.headers;
-    const { status, ...answer } = await http.send({
+    const {
+      status,
+      headers: said,
+      body,
+    } = await http.send({
       method: request.method,
       origin: originOf(request),
       path: pathOf(request),
@@ -34,7 +39,7 @@ function requestHandler(http: ReturnType<typeof streamingClient>): NonNullable<S
       body: request.body instanceof Uint8Array || typeof request.body === "string" ? request.body : null,
       signal: abortSignal instanceof AbortSignal ? abortSignal : undefined,
     });
-    return { response: { statusCode: status, ...answer } };
+    return { response: { statusCode: status, headers: said, body: Readable.from(body.length === 0 ? [] : [body]) } };
   };
   return { handle } as unknown as NonNullable<S3ClientConfig["requestHandler"]>;
 }
@@ -53,7 +58,7 @@ function endpointIn(env: World["env"]): string {
 export function openClient(world: Pick<World, "env" | "home" | "clock">): OpenClient {
   const { env } = world;
   const endpoint = endpointIn(env);
-  const http = streamingClient(env, CONNECTIONS);
+  const http = bytesClient(env, CONNECTIONS);
   const s3 = new S3Client({
     region: env["AWS_REGION"]?.trim() || env["AWS_DEFAULT_REGION"]?.trim() || "us-east-1",
     credentials: credentialChain(world).provider,

@@ -5,7 +5,6 @@ import { tries } from "./tries.ts";
 
 /** What every operation on one place needs. */
 export interface Line {
-  readonly world: Pick<World, "clock" | "rng">;
   readonly place: BucketPlace;
   readonly s3: S3Client;
   readonly send: ReturnType<typeof tries>;
@@ -14,9 +13,9 @@ export interface Line {
   at(key: string): { readonly Bucket: string; readonly Key: string };
 }
 
-export function lineTo(world: Line["world"], place: BucketPlace, s3: S3Client): Line {
+export function lineTo(world: Pick<World, "clock" | "rng">, place: BucketPlace, s3: S3Client): Line {
   const below = place.prefix === "" ? "" : `${place.prefix}/`;
-  return { world, place, s3, send: tries(world, place), below, at: (key) => ({ Bucket: place.bucket, Key: `${below}${key}` }) };
+  return { place, s3, send: tries(world, place), below, at: (key) => ({ Bucket: place.bucket, Key: `${below}${key}` }) };
 }
 
 /** Null instead of the refusals that say so. */

@@ -8,7 +8,7 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 10_000;
 
 /** The wait before the try of that number (1 for the second), in milliseconds. */
-export function waitBefore(again: number, chance: number): number {
+function waitBefore(again: number, chance: number): number {
   return Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** again) * (0.5 + chance / 2);
 }
 
