@@ -9,13 +9,17 @@ import { withoutComments } from "./agent-text.ts";
  * one of them brings the whole agent by the way in that he has, once for each version of it (`# [only carried]`).
  */
 export const CARRIED_VERBS: ReadonlySet<string> = new Set([
+  "stop",
   "volume",
+  "release",
   "sealed",
   "verify",
   "pack",
   "manifest",
   "give",
   "receive",
+  "freeze",
+  "thaw",
   "ready-http",
 ]);
 

@@ -45,7 +45,7 @@ test("without a verb it is only brought", async () => {
 });
 
 test("a machine without gzip gets it as it is", async () => {
-  const path = makePath(temporaryFolder(), ["sh"], ["touch"]);
+  const path = makePath(temporaryFolder(), ["sh"], []);
   const { asked, run } = way(path);
   rmSync(join(path, "gzip"));
   expect(await runCarried(ECHO, odd, run)).toMatchObject(said);

@@ -1,7 +1,7 @@
 # The agent: which verb it is.
 
 # What the controller brings. Whoever calls one of these by hand is passed on to what it has brought.
-CARRIED='volume sealed verify pack manifest give receive ready-http'
+CARRIED='stop volume release sealed verify pack manifest give receive freeze thaw ready-http'
 
 verb=${1-}
 [ $# -gt 0 ] && shift
@@ -17,6 +17,6 @@ else
       for brought in "$LIB"/verbs-*.sh; do [ ! -f "$brought" ] || exec sh "$brought" "$verb" "$@"; done
       ;;
   esac
-  say "not a verb: $verb (run, snapshot, notice, status, listen, stop, release, exec; $CARRIED: when the controller has brought them)"
+  say "not a verb: $verb (run, snapshot, notice, status, listen, exec; $CARRIED: when the controller has brought them)"
   exit 2
 fi

@@ -1,10 +1,12 @@
 # The agent: what a folder holds.
 
-# describe FOLDER LIST: one sorted line an entry: path, kind, mode, size, mtime, identity; tabs between them.
-# In paths, backslash, newline and tab are written \\, \n and \t.
+# describe FOLDER LIST: one sorted line an entry: path, kind, mode, size, mtime, identity (of a folder: its owner), ctime; tabs
+# between them. In paths, backslash, newline and tab are written \\, \n and \t. LIST.holes: path and the bytes of files that take
+# less of the disk than their size.
 describe() {
   (cd "$1" && stat_all) >"$2.raw" || return 1
-  awk '
+  : >"$2.holes" || return 1
+  awk -v holes="$2.holes" '
     function plain(text) {
       if (text ~ /[\\\t]/) { gsub(/\\/, "&&", text); gsub(/\t/, "\\t", text) }
       return text
@@ -15,7 +17,9 @@ describe() {
       kind = kind == "-" ? "f" : kind
       size = kind == "f" ? field[3] : 0
       sub(/\..*/, "", field[4])
-      print path "\t" kind "\t" (field[2] + 0) "\t" size "\t" field[4] "\t" (kind == "d" ? "-" : field[5] "." field[6] "." field[7])
+      if (field[6] * 512 < size) print path "\t" size - field[6] * 512 >holes
+      print path "\t" kind "\t" (field[2] + 0) "\t" size "\t" field[4] "\t" \
+        (kind == "d" ? field[7] "\t-" : field[5] "." field[8] "." field[9] "\t" field[11] field[12])
     }
     { at = index($0, " .//.")
       if (at) { done(); split(substr($0, 1, at), field, " "); path = plain(substr($0, at + 6)) }
@@ -23,7 +27,11 @@ describe() {
     END { done() }' "$2.raw" >"$2.rows" && sort "$2.rows" >"$2"
 }
 
-# hash_tree FOLDER EXPECTED OUT: `path<tab>sha256` for each file of the folder, several at a time.
+# names LIST: the paths of LIST, and of LIST.odd where they have a backslash, each with a NUL at its end.
+names() { tr '\n' '\000' <"$1" && while IFS= read -r name; do printf '%b\000' "$name"; done <"$1.odd"; }
+
+# hash_tree FOLDER EXPECTED OUT: `path<tab>sha256` for each file of the folder, several at a time; where $hash_only says a list
+# of names, only for these.
 hash_tree() {
   tree_files=$(awk -F "$TAB" '$2 == "f"' "$2" | wc -l)
   if grep -q '\\n' "$2"; then choose_hasher odd; else choose_hasher plain; fi
@@ -32,9 +40,10 @@ hash_tree() {
   [ "$tree_batch" -gt 5000 ] && tree_batch=5000
   mkdir -p "$3.d" && : >"$3.d/0" || return 1
   # Each process writes a file of its own: lines of several writers on one pipe could be torn.
+  if [ -n "$hash_only" ]; then names "$hash_only"; else (cd "$1" && find .//. -type f -print0); fi >"$3.names" || return 1
   # shellcheck disable=SC2016 # the variables are the inner shell's
-  (cd "$1" && find .//. -type f -print0 |
-    xargs -0 -n "$tree_batch" -P "$tree_jobs" sh -c 'out=$1 && shift && tool=$1 && shift && $tool "$@" >>"$out/$$"' sh "$3.d" "$HASHER") || return 1
+  (cd "$1" && [ ! -s "$3.names" ] ||
+    xargs -0 -n "$tree_batch" -P "$tree_jobs" sh -c 'out=$1 && shift && tool=$1 && shift && $tool "$@" >>"$out/$$"' sh "$3.d" "$HASHER" <"$3.names") || return 1
   awk '
     function plain(text,   out, c, i) {
       out = ""
@@ -56,7 +65,8 @@ hash_tree() {
         sum = substr($0, escaped + 1, 64)
         path = tidy(substr($0, at + 5))
       } else path = path "\\n" tidy($0) }
-    END { done() }' "$3.d"/* >"$3"
+    END { done() }' "$3.d"/* >"$3" || return 1
+  if [ -n "$hash_only" ]; then cat "${hash_only%/*}/carried" >>"$3" || return 1; fi
   rm -rf "$3.d"
 }
 

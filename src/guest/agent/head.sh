@@ -35,6 +35,9 @@
 #   release                      end the workload and let go of the volume
 #   sealed                       the whole checkpoints on the volume, newest first
 #   verify ID                    hash a checkpoint on the volume against its manifest
+#   freeze SECONDS               what was written to the volume is on the disk, and its file system stands still for so long where it
+#                                can; a notice or a seal lets it go
+#   thaw                         lets it go; whether it has stood still until now
 #   pack ID                      a checkpoint as a tar stream on stdout
 #   manifest ID                  its manifest on stdout
 #   give ID [FROM]               the contents of files that standard input names, one after the other, on stdout
@@ -76,8 +79,8 @@ USER_LC_ALL=${LC_ALL-unset}
 LC_ALL=C
 export LC_ALL
 
-# What choose_hasher chose for.
-hasher_for=
+# What choose_hasher chose for, and the names that hash_tree reads.
+hasher_for='' hash_only=''
 
 NL='
 '

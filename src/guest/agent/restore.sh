@@ -52,7 +52,7 @@ restore_one() {
 restore_newest() {
   restored=
   [ -n "$VOLUME" ] || return 0
-  for stale in "$SEALED"/.partial-*; do discard "$stale"; done
+  clear_leftovers
   damaged=0
   for candidate in $(for folder in "$SEALED"/c-*; do printf '%s\n' "${folder##*/}"; done | sort -r); do
     [ -d "$SEALED/$candidate" ] || continue
@@ -62,7 +62,8 @@ restore_newest() {
       restored=$candidate
       # What was just put back is sealed already.
       id=$candidate
-      describe "$CKPT" "$WORK/before" && remember_sealed
+      seal_from=
+      describe "$CKPT" "$WORK/before" && sort_out "$WORK/before" && remember_sealed
       say "put back $candidate"
       return 0
     fi

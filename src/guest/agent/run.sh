@@ -77,7 +77,7 @@ put_back() {
     restore_newest || return 7
     [ -n "$restored" ] && put restored-from "$restored"
   elif [ -d "$SEALED" ]; then
-    for stale in "$SEALED"/.partial-*; do discard "$stale"; done
+    clear_leftovers
   fi
   return 0
 }

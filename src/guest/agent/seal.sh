@@ -1,11 +1,5 @@
 # The agent: sealing.
 
-# The bytes that the entries of list $1 take on a disk with blocks of 4 kB, with the manifest's share.
-space_needed() {
-  awk -F "$TAB" '{ bytes += 512 + length($1); if ($2 == "f") bytes += int(($4 + 4095) / 4096) * 4096; else bytes += 4096 }
-    END { printf "%.0f\n", bytes + 4096 }' "$1"
-}
-
 # space_left: bytes that the volume can still take.
 # shellcheck disable=SC2317 # the embedded cloud has another one
 space_left() { space_free=$(df -Pk "$VOLUME/" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }'); }
@@ -51,63 +45,6 @@ read_step() {
   if [ -f "$1/STEP" ]; then step=$(head -c 256 "$1/STEP" 2>/dev/null | head -n 1 | tr -cd 'A-Za-z0-9._:+/=, -' | cut -c1-64 | sed 's/^ *//; s/ *$//'); fi
 }
 
-# freeze LIST: hard links to the checkpoint folder as it is now, and their list. Links are made one after the other, so
-# a workload that replaces two files may do it in between: what was frozen is compared with what lies there afterwards.
-# A workload that is never still for so long gets files that are each whole.
-freeze() {
-  freeze_try=0
-  while :; do
-    discard "$LIB/.freeze"
-    cp -pPRl "$CKPT" "$LIB/.freeze" 2>/dev/null || return 1
-    describe "$LIB/.freeze" "$1" && describe "$CKPT" "$WORK/live" || return 1
-    cmp -s "$1" "$WORK/live" && return 0
-    freeze_try=$((freeze_try + 1))
-    [ "$freeze_try" -ge "$MOST_TRIES" ] && return 0
-  done
-}
-
-# copy_steadily LIST: copies the checkpoint folder into $PARTIAL/data. Whatever changed meanwhile makes it begin again.
-# The second and later tries copy from hard links, so that a workload that replaces its files by rename cannot disturb.
-copy_steadily() {
-  copy_try=0
-  copy_from=$CKPT
-  while :; do
-    mkdir "$PARTIAL/data" || return 1
-    # A write in the same tick of the file system's clock as the list would go unseen.
-    nap 0.01
-    cp -pPR "$copy_from/." "$PARTIAL/data/" 2>"$WORK/copy.err"
-    copy_code=$?
-    describe "$copy_from" "$WORK/after" || copy_code=1
-    if [ "$copy_code" -eq 0 ] && cmp -s "$1" "$WORK/after"; then break; fi
-    if grep -q 'No space left\|quota exceeded' "$WORK/copy.err"; then
-      space_left
-      full
-      return 1
-    fi
-    copy_try=$((copy_try + 1))
-    if [ "$copy_code" -ne 0 ] && cmp -s "$1" "$WORK/after"; then
-      refuse "the checkpoint could not be copied: $(head -n 1 "$WORK/copy.err")"
-      return 1
-    fi
-    if [ "$copy_try" -ge "$MOST_TRIES" ]; then
-      copy_name=$(sort "$1" "$WORK/after" | uniq -u | awk -F "$TAB" '$2 != "d" || NR == 1 { name = $1 } $2 != "d" { exit } END { print name }')
-      refuse "$copy_name kept changing while it was read ($copy_try tries); write checkpoints under another name and rename them"
-      return 1
-    fi
-    discard "$PARTIAL/data"
-    if freeze "$1"; then
-      copy_from=$LIB/.freeze
-    else
-      copy_from=$CKPT
-      nap 0.5
-      describe "$copy_from" "$1" || return 1
-    fi
-  done
-  discard "$LIB/.freeze"
-  # Sockets, pipes and devices are no content.
-  find "$PARTIAL/data" ! -type f ! -type d ! -type l -exec rm -f {} +
-}
-
 # write_manifest INVENTORY REASON
 write_manifest() {
   awk -F "$TAB" -v id="$id" -v instance="$SPOT_SET_INSTANCE" -v volume="${SPOT_SET_VOLUME_NAME:--}" -v created="$now" -v reason="$2" \
@@ -139,16 +76,27 @@ seal() {
     sealed="{$sealed_json,\"unchanged\":true}"
     return 0
   fi
-  seal_needs=$(space_needed "$WORK/before")
+  seal_from=
+  if [ -n "$sealed_id" ] && manifest_whole "$SEALED/$sealed_id/MANIFEST" && [ "$(manifest_field "$SEALED/$sealed_id/MANIFEST" id)" = "$sealed_id" ]; then
+    seal_from=$SEALED/$sealed_id
+  fi
+  sort_out "$WORK/before" || refuse "no space to work in: $RUN" || return
   fits || return
   mkdir -p "$SEALED" || refuse "$SEALED could not be made: $(mkdir -p "$SEALED" 2>&1)" || return
-  for seal_old in "$SEALED"/.partial-*; do discard "$seal_old"; done
+  clear_leftovers
   space_left
-  [ "$space_free" -ge "$seal_needs" ] || full "$seal_needs" || return
+  [ "$space_free" -ge $((seal_needs - seal_holes)) ] || full $((seal_needs - seal_holes)) || return
   new_id || refuse 'the clock could not be read' || return
   PARTIAL=$SEALED/.partial-$id
   seal_fill "$1"
   seal_code=$?
+  if [ "$seal_code" -eq 8 ]; then
+    say "$sealed_id is not as it was sealed: sealing without it"
+    discard "$PARTIAL"
+    seal_from=
+    sort_out "$WORK/before" && seal_fill "$1"
+    seal_code=$?
+  fi
   if [ "$seal_code" -ne 0 ]; then
     discard "$PARTIAL"
     PARTIAL=
@@ -157,21 +105,33 @@ seal() {
   seal_record "$1"
 }
 
-# Fills $PARTIAL and gives it its name.
+# What unfinished seals and prunings have left.
+clear_leftovers() { for leftover in "$SEALED"/.partial-* "$SEALED"/.pruned-*; do discard "$leftover"; done; }
+
+# Fills $PARTIAL and gives it its name. Returns 8 when what was linked is not what it should be.
 seal_fill() {
   mkdir "$PARTIAL" 2>"$WORK/copy.err" || refuse "$(head -n 1 "$WORK/copy.err")" || return
   copy_steadily "$WORK/before" || return
   # The disk is busy with the one, the processors with the other.
   (sync_one "$PARTIAL" all 2>"$WORK/sync.err" && : >"$WORK/synced") &
   seal_sync=$!
+  hash_only=$WORK/unhashed
   inventory "$PARTIAL/data" "$WORK/sealed" "$WORK/before"
   seal_code=$?
+  hash_only=
   wait "$seal_sync"
   [ -f "$WORK/synced" ] || refuse "the volume did not take the checkpoint: $(head -n 1 "$WORK/sync.err")" || return
   rm -f "$WORK/synced"
-  [ "$seal_code" -eq 0 ] || refuse 'the copy on the volume could not be read back' || return
-  cut -f 1,2,4 "$WORK/before" >"$WORK/wanted"
-  cut -f 1,2,4 "$WORK/sealed" | cmp -s - "$WORK/wanted" || refuse 'the copy on the volume differs from what was to be sealed' || return
+  # Not every disk keeps modes and times; what was linked had them.
+  seal_same=1,2,4
+  if [ -n "$seal_from" ]; then seal_same=1-5; fi
+  cut -f "$seal_same" "$WORK/before" >"$WORK/wanted"
+  if [ "$seal_code" -ne 0 ] || ! cut -f "$seal_same" "$WORK/sealed" | cmp -s - "$WORK/wanted"; then
+    [ -z "$seal_from" ] || return 8
+    [ "$seal_code" -eq 0 ] || refuse 'the copy on the volume could not be read back' || return
+    refuse 'the copy on the volume differs from what was to be sealed'
+    return
+  fi
   # A limit that is no disk's own may have been passed.
   space_left
   [ "$space_free" -ge 0 ] || full || return
@@ -192,7 +152,7 @@ remember_sealed() {
   rm -f "$LIB/sealed.last" && cp "$WORK/before" "$LIB/sealed.list.tmp" && mv -f "$LIB/sealed.list.tmp" "$LIB/sealed.list" &&
     printf '%s\n%s\n' "$id" "$sealed_json" >"$LIB/sealed.last.tmp" && mv -f "$LIB/sealed.last.tmp" "$LIB/sealed.last"
   put last-checkpoint "$id"
-  put needs "$(space_needed "$WORK/before")"
+  put needs "$seal_whole"
 }
 
 # Keeps what the next deadline is planned with, and says it.
@@ -205,7 +165,7 @@ seal_record() {
   put cost $((seal_took / 100 + 1 + ${hook_took:-0}))
   choose_every
   # It belongs to the disk, which outlives the machine. A full one loses it.
-  if [ "$seal_needs" -ge "$TELLING_BYTES" ]; then
+  if [ "$seal_needs" -ge "$TELLING_BYTES" ] && [ $((seal_needs * 2)) -ge "$seal_whole" ]; then
     { tail -n 2 "$PACES"; echo $((seal_needs * 100 / (seal_took + 1))); } >"$WORK/paces" 2>/dev/null
     cp "$WORK/paces" "$PACES.tmp" 2>/dev/null && mv -f "$PACES.tmp" "$PACES"
   fi

@@ -1,16 +1,17 @@
 # The agent: the tools' spellings.
 
-# Kind and rights, octal mode, size, mtime, inode, change time in all the digits there are, name. find's `.//.` puts
-# a `//` at the head of every name and nowhere else, so that names with newlines can be told apart.
+# Kind and rights, octal mode, size, mtime, inode, blocks of 512 bytes, owner, mtime and ctime in all the digits there are (three
+# words each), name. find's `.//.` puts a `//` at the head of every name and nowhere else, so that names with newlines can be told
+# apart.
 if find / -maxdepth 0 -printf '' 2>/dev/null; then
-  stat_all() { find .//. \( -type f -o -type d -o -type l \) -printf '%M %m %s %T@ %i %T@ - %p\n'; }
+  stat_all() { find .//. \( -type f -o -type d -o -type l \) -printf '%M %m %s %T@ %i %b %U.%G %T@ - - %C@ - - %p\n'; }
 else
-  stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -c '%A %a %s %Y %i %y %n' {} +; }
+  stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -c '%A %a %s %Y %i %b %u.%g %y %z %n' {} +; }
 fi
 # [only process]
 # macOS.
 if ! stat -c %s / >/dev/null 2>&1; then
-  stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -f '%Sp %Mp%Lp %z %m %i %Fm 0 0 %N' {} +; }
+  stat_all() { find .//. \( -type f -o -type d -o -type l \) -exec stat -f '%Sp %Mp%Lp %z %m %i %b %u.%g %Fm - - %Fc - - %N' {} +; }
 fi
 # [end]
 

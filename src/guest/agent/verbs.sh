@@ -178,6 +178,7 @@ end_workload() {
   done
 }
 
+# [only carried]
 verb_stop() {
   require_running
   if [ ! -f "$RUN/exit-code" ]; then put stop-asked yes; put phase stopping; fi
@@ -188,3 +189,4 @@ verb_stop() {
   json_number "$value"
   printf '{"stopped":true,"exitCode":%s}\n' "$json"
 }
+# [end]

@@ -99,8 +99,6 @@ take_volume() {
   fi
   printf '{"mounted":true,"device":"%s","formatted":%s}\n' "$device" "$formatted"
 }
-# [end]
-
 verb_release() {
   require_running
   begin_work || fail "no space to work in: $RUN"
@@ -121,7 +119,6 @@ verb_release() {
   printf '{"released":true}\n'
 }
 
-# [only device]
 # let_go: whoever still reads from the volume is given ten seconds.
 let_go() {
   go_tries=0

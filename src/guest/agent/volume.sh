@@ -64,7 +64,7 @@ choose_part() {
     done
     [ "$parts" -eq 1 ] || refuse "$device has a partition table ($found_table) with $parts partitions, not the one of a volume; nothing was changed" || return
     probe "$part" || refuse "$device: blkid cannot say what is on its partition; nothing was changed" || return
-  elif [ -z "$found_usage" ] && is_blank "$1"; then
+  elif [ -z "$probe_said" ] && is_blank "$1"; then
     say "$device is blank: making a file system (ext4) on it"
     mkfs.ext4 -q -L spot -m 0 "$1" </dev/null >&2 || refuse "$device: mkfs.ext4 failed" || return
     sync
