@@ -72,9 +72,16 @@ const GROUPS = {
     ...readdirSync(join(root, "src", "model"))
       .filter(
         (name) =>
-          !["gpu-names.ts", "gpu-query.ts", "packed-script.ts", "tight-gzip.ts", "guard.ts", "outlook.ts", "checkpoint-fit.ts"].includes(
-            name,
-          ),
+          ![
+            "gpu-names.ts",
+            "gpu-query.ts",
+            "packed-script.ts",
+            "tight-gzip.ts",
+            "guard.ts",
+            "outlook.ts",
+            "checkpoint-fit.ts",
+            "comeback.ts",
+          ].includes(name),
       )
       .map((name) => `model/${name}`),
     ...["clock", "terminal", "rng"].map((name) => `platform/${name}.ts`),

@@ -19,6 +19,8 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
     import("./lease-owner.ts"),
     import("./exchange-rate.ts"),
   ]);
+  // What copies checkpoints is loaded by whoever copies one.
+  const travel = async () => (await import("../fleet/climbing/direct-travel.ts")).directTravel(fleet, world);
   const fleet: Fleet = {
     state,
     provider: (id) => context.provider(id),
@@ -27,6 +29,10 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
     rng: world.rng,
     ...leasesOf(world),
     exchange: await exchangeRate(context),
+    travel: {
+      source: async (...asked) => (await travel()).source(...asked),
+      bring: async (...asked) => (await travel()).bring(...asked),
+    },
     say: (text) => context.progress.step(text),
   };
   // Two homes on one computer have a key each.

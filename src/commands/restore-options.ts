@@ -11,8 +11,7 @@ export function configureRestore(command: Command): void {
     .argument("<name>", "the instance")
     .option("--within <duration>", "the target: a slower restore is said to be slow", "8m")
     .option("--cap <duration>", "the hard cap over all ways back: past it, it is put back to sleep (exit 124)", "10m")
-    .option("--only <ways>", `only these ways back, by comma: ${RUNGS.join(", ")}`)
-    .option("--allow <ways>", "these ways back as well; all but on-demand are allowed when nothing is said")
+    .option("--allow <ways>", "these ways back as well, by comma; on-demand is the one that has to be allowed")
     .option("--on-demand", "as --allow on-demand: when there is no spot by any other way")
     .option("--until-up", "try again and again, with growing pauses in which it sleeps")
     .option("--for <duration>", "with --until-up: no longer than this (exit 5 or 124)")
@@ -27,22 +26,14 @@ Examples:
   );
 }
 
-function waysOf(context: CommandContext, key: "only" | "allow"): readonly RungName[] | undefined {
-  const text = context.options[key];
-  if (typeof text !== "string") return undefined;
-  return text.split(",").map((part) => {
-    const word = part.trim();
-    const rung = RUNGS.find((one) => one === word);
-    if (rung === undefined) throw usageProblem(`--${key}: there is no way back called ${JSON.stringify(word)}`, suggestion(word, RUNGS));
-    return rung;
-  });
-}
-
 /** The ways back that are allowed. @throws Problem (usage). */
 export function allowedWays(context: CommandContext): readonly RungName[] {
-  const base = waysOf(context, "only") ?? USUAL_RUNGS;
-  const more = [...(waysOf(context, "allow") ?? []), ...(context.options["onDemand"] === true ? (["on-demand"] as const) : [])];
-  return RUNGS.filter((rung) => base.includes(rung) || more.includes(rung));
+  const { allow, onDemand } = context.options;
+  const more = typeof allow === "string" ? allow.split(",").map((part) => part.trim()) : [];
+  const strange = more.find((word) => !RUNGS.some((rung) => rung === word));
+  if (strange !== undefined)
+    throw usageProblem(`--allow: there is no way back called ${JSON.stringify(strange)}`, suggestion(strange, RUNGS) ?? RUNGS.join(", "));
+  return RUNGS.filter((rung) => USUAL_RUNGS.includes(rung) || more.includes(rung) || (rung === "on-demand" && onDemand === true));
 }
 
 /** What its machines may cost until it is up; null when nothing was said. @throws Problem (usage). */

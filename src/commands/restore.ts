@@ -2,6 +2,7 @@ import { type Survey, surveyLadder } from "../fleet/climbing/survey.ts";
 import { isUp } from "../fleet/deciding/decide.ts";
 import type { Rung } from "../fleet/deciding/ladder.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import { lastWake } from "../fleet/wakes/wake-log.ts";
 import { wakeUp } from "../fleet/waking.ts";
 import { wakeUntilUp } from "../fleet/waking-until.ts";
 import type { Comeback, RungName } from "../model/comeback.ts";
@@ -9,8 +10,10 @@ import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { moneyText } from "../model/money.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
+import { wakePhasesText } from "../model/wake.ts";
 import { instancesView } from "../output/instances-view.ts";
 import { ladderView, rungJson } from "../output/ladder-view.ts";
+import { readyText, wakeJson } from "../output/wake-text.ts";
 import { compareMoney, priceText } from "../pricing/currency.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
@@ -43,12 +46,17 @@ export const restore: CommandModule = {
       `restoring ${record.name}${record.price === null ? "" : ` at about ${moneyText(record.price)}/hour`}, cap ${durationText(capMs)}`,
     );
     const start = clock.monotonic();
+    const since = clock.now();
     const options = { signal: context.world.signal, capMs, sleepLimitMs: SLEEP_LIMIT_MS, comeback };
     const awake = isPatient ? await wakeUntilUp(fleet, record, { ...options, forMs, maxCost }) : await wakeUp(fleet, record, options);
     const took = clock.monotonic() - start;
     context.progress.done(`${record.name} serves again after ${durationText(took)}`);
     if (took > withinMs) context.progress.warn(`that is slower than the target of ${durationText(withinMs)}`);
-    return { view: instancesView(await instanceRows(context, [awake])) };
+    const view = instancesView(await instanceRows(context, [awake]));
+    const wake = await lastWake(fleet.state, record.name, since);
+    if (wake === undefined) return { view };
+    context.progress.note(`${wakePhasesText(wake)}; it was ready when ${readyText(wake.readyBy)}`);
+    return { view: { ...view, beside: { ...view.beside, wake: wakeJson(wake) } } };
   },
 };
 

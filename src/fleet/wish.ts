@@ -34,7 +34,13 @@ export async function wish(
           ...beside,
           events: [
             ...(beside.events ?? []),
-            { at: now, type: "action", instance: record.name, provider: record.provider, data: { action: "wish", ...set } },
+            {
+              at: now,
+              type: "action",
+              instance: record.name,
+              provider: record.provider,
+              data: { action: "wish", ...set, ...(comeback === undefined ? {} : { ways: comeback.allow }) },
+            },
           ],
         },
       );

@@ -15,6 +15,8 @@ interface Life {
   left: string;
   readyAt: number;
   leftOnDemandAt: number;
+  /** The last wish to wake it allows it. */
+  isOnDemandAllowed: boolean;
 }
 
 const never = Number.NEGATIVE_INFINITY;
@@ -41,6 +43,7 @@ export async function brokenDecisions({ state }: PaperWorld): Promise<readonly s
           left: "",
           readyAt: never,
           leftOnDemandAt: never,
+          isOnDemandAllowed: false,
         });
       const life = lives.get(instance);
       if (life !== undefined) broken.push(...follow(life, event).map((what) => `event ${event.seq}, ${instance}: ${what}`));
@@ -67,6 +70,7 @@ function follow(life: Life, { type, at, data }: FleetEvent): readonly string[] {
   if (data["action"] === "wish" && data["desired"] === "running") {
     life.needs = at;
     life.left = "";
+    life.isOnDemandAllowed = Array.isArray(data["ways"]) && data["ways"].includes("on-demand");
   }
   if (type === "state" && data["to"] === "running") life.readyAt = at;
   if (data["action"] === "work-on") return worksOn(data);
@@ -83,7 +87,7 @@ function launches(life: Life, pool: string, because: string, at: number): readon
     const isLast = because.includes("there all the same") && !isOnDemandToCome;
     return burntZones(reclaims, at).has(zone) && !isLast ? [`a launch in ${zone}, which is burnt`] : [];
   }
-  if (spec === undefined || spec.billing !== "spot" || left.endsWith("/on-demand")) return [];
+  if (spec === undefined || spec.billing !== "spot" || left.endsWith("/on-demand") || life.isOnDemandAllowed) return [];
   if (spec.fallbackAfterMs === null) return ["on demand, and nobody allowed it"];
   const early = needs + spec.fallbackAfterMs - at;
   return early > 0 ? [`on demand ${early} ms before its time`] : [];

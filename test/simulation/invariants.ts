@@ -86,6 +86,8 @@ async function brokenVolumes({ cloud, state }: PaperWorld): Promise<readonly str
   for (const { providerId, token } of cloud.snapshots.values())
     if ((await state.intentByToken(token ?? ""))?.status !== "done") broken.push(`nobody knows of the snapshot ${providerId}`);
   if (new Set(records.map((record) => record.name)).size !== records.length) broken.push("two volumes of one name");
+  const kept = new Set([...cloud.volumes.values()].flatMap(({ checkpoints }) => checkpoints.map(({ id }) => id)));
+  for (const { id } of cloud.sealed) if (!kept.has(id)) broken.push(`the sealed checkpoint ${id} is on no volume any more`);
   return broken;
 }
 

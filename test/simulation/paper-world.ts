@@ -109,9 +109,9 @@ export async function untilQuiet(world: PaperWorld): Promise<readonly string[]> 
 export function paperTravel({ cloud, clock }: Pick<PaperWorld, "cloud" | "clock">): CheckpointTravel {
   const at = (volume: VolumeRecord) => cloud.volumes.get(volume.providerId ?? "");
   return {
-    async source(home, checkpoint) {
+    async source(home, checkpoint, among) {
       const isThere = at(home)?.checkpoints.some(({ id }) => id === checkpoint.id) === true;
-      return isThere ? { from: "a bucket", bytes: checkpoint.bytes, to: [cloud.provider.id] } : { why: `${checkpoint.id} is not there` };
+      return isThere ? { from: "a bucket", bytes: checkpoint.bytes, to: among } : { why: `${checkpoint.id} is not there` };
     },
     async bring(checkpoint, from, to, signal) {
       await clock.sleep(1_000, signal);

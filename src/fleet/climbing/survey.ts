@@ -57,7 +57,13 @@ export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed
     ceiling: allowed.ceiling === null ? null : parsePrice(allowed.ceiling),
     snapshots: snapshots === null ? null : { fresh: snapshots.length > 0, pending: snapshots.every(({ state }) => state !== "ready") },
     twins,
-    source: await sourceOf(fleet, home, newest, signal),
+    source: await sourceOf(
+      fleet,
+      home,
+      newest,
+      providers.map(({ id }) => id),
+      signal,
+    ),
     took: await tookBefore(fleet, record),
   };
   const snapshot = snapshots?.find(({ state }) => state === "ready") ?? snapshots?.[0];
@@ -98,11 +104,12 @@ async function sourceOf(
   fleet: Fleet,
   home: VolumeRecord | undefined,
   newest: Checkpoint | undefined,
+  among: readonly string[],
   signal: AbortSignal,
 ): Promise<Source> {
   if (home === undefined || newest === undefined) return { why: "no sealed checkpoint of it is known" };
   if (fleet.travel === undefined) return { why: `${newest.id} can be read only by a machine that has ${home.name}` };
-  return fleet.travel.source(home, newest, signal);
+  return fleet.travel.source(home, newest, among, signal);
 }
 
 /** How long its last wakes took, by rung, in milliseconds: the middle one of each. */

@@ -34,7 +34,7 @@ export function waitFor(record: InstanceRecord, reason: string, now: number, cha
 export function launchReason(record: InstanceRecord, offer: Offer, prefer: Preferences, now: number): string | null {
   const reasons: string[] = [];
   if (offer.billing === "on-demand" && record.spec.billing === "spot")
-    reasons.push(`spot was not to be had for ${durationText(now - needsSince(record))}: on demand, as --fallback-after says`);
+    reasons.push(`spot was not to be had for ${durationText(now - needsSince(record))}: on demand, as ${whoAllows(record)}`);
   if (prefer.burnt.size > 0) {
     const instead = isBurnt(offer, prefer) ? "and nothing else that fits has capacity: there all the same" : "passed over for now";
     reasons.push(`it was taken back too often in ${[...prefer.burnt.keys()].join(" and ")}, ${instead}`);
@@ -42,6 +42,10 @@ export function launchReason(record: InstanceRecord, offer: Offer, prefer: Prefe
   if (prefer.shaken.has(offerKey(offer))) reasons.push("its pool has just taken machines back, and nothing else is about as cheap");
   else if (prefer.shaken.size > 0) reasons.push(`machines were taken back a moment ago in ${[...prefer.shaken].join(" and ")}`);
   return reasons.length === 0 ? null : reasons.join("; ");
+}
+
+function whoAllows({ outlook }: Pick<InstanceRecord, "outlook">): string {
+  return outlook.comeback?.allow.includes("on-demand") === true ? "its restore allows" : "--fallback-after says";
 }
 
 /** How long until it is worth another look, in milliseconds; 0 when it is now. */

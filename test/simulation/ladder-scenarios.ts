@@ -1,0 +1,129 @@
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { wakeUp } from "../../src/fleet/waking.ts";
+import { wakeUntilUp } from "../../src/fleet/waking-until.ts";
+import { type RungName, USUAL_RUNGS } from "../../src/model/comeback.ts";
+import { type PaperWorld, paperSpec } from "./paper-world.ts";
+import { hibernate, type Scenario, up } from "./scenarios.ts";
+
+const MINUTE_MS = 60_000;
+const signal = new AbortController().signal;
+const ZONAL = { hibernates: "park", zonal: true, readable: true } as const;
+
+/** Asleep, with two sealed checkpoints, and spot sold out in these zones. */
+function asleepWithout(...zones: readonly string[]): Scenario["prepare"] {
+  return async (world, fleet) => {
+    await up(fleet, paperSpec());
+    await fleet.clock.sleep(2 * MINUTE_MS);
+    await hibernate(fleet);
+    await wakeUp(fleet, await train(fleet), { signal, capMs: MINUTE_MS, sleepLimitMs: MINUTE_MS });
+    await fleet.clock.sleep(2 * MINUTE_MS);
+    await hibernate(fleet);
+    for (const zone of world.cloud.zones) if (zones.includes(zone.zone)) zone.stock = 0;
+  };
+}
+
+async function train(fleet: Fleet) {
+  const record = await fleet.state.instanceByName("train");
+  if (record === undefined) throw new Error("no train");
+  return record;
+}
+
+async function climb(fleet: Fleet, allow: readonly RungName[] = USUAL_RUNGS, capMs = 3 * MINUTE_MS): Promise<void> {
+  await wakeUp(fleet, await train(fleet), { signal, capMs, sleepLimitMs: 5 * MINUTE_MS, comeback: { allow, ceiling: null } });
+}
+
+/** Undisturbed it came back there, that way. */
+const cameBack =
+  (zone: string, billing: string) =>
+  async ({ cloud }: PaperWorld): Promise<readonly string[]> => {
+    const where = cloud.living().map((machine) => `${machine.zone.zone} ${machine.billing}`);
+    return where.join() === `${zone} ${billing}` ? [] : [`it is in ${where}`];
+  };
+
+/** A restore in which every rung above the first has something to do. */
+export const LADDER_SCENARIOS: readonly Scenario[] = [
+  {
+    name: "restore where its volume lies",
+    cloud: ZONAL,
+    prepare: asleepWithout(),
+    act: (fleet) => climb(fleet),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-a", "spot"),
+  },
+  {
+    name: "restore from a snapshot in a sister zone",
+    cloud: ZONAL,
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
+  },
+  {
+    name: "restore from a snapshot where volumes are attached to running machines",
+    cloud: { ...ZONAL, attaches: true },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
+  },
+  {
+    name: "restore in another region from its checkpoint",
+    cloud: ZONAL,
+    prepare: asleepWithout("north-a", "north-b"),
+    act: (fleet) => climb(fleet),
+    ends: ["running", "hibernated"],
+    shows: cameBack("south-a", "spot"),
+  },
+  {
+    name: "restore on demand",
+    cloud: ZONAL,
+    prepare: asleepWithout("north-a", "north-b", "south-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "on-demand"]),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-a", "on-demand"),
+  },
+  {
+    name: "restore from native sleep in a sister zone",
+    cloud: { zonal: true, readable: true },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
+  },
+  {
+    name: "restore of a copy that never comes up, past its cap",
+    cloud: ZONAL,
+    prepare: async (world, fleet) => {
+      await asleepWithout("north-a")(world, fleet);
+      Object.assign(world.cloud.settings, { provisionMs: 1_000 * MINUTE_MS });
+    },
+    act: (fleet) => climb(fleet, USUAL_RUNGS, 25_000),
+    ends: ["hibernated"],
+  },
+  {
+    name: "two restores at once in a sister zone",
+    cloud: ZONAL,
+    prepare: asleepWithout("north-a"),
+    act: async (fleet, other) => {
+      await Promise.allSettled([climb(fleet), other.clock.sleep(700).then(() => climb(other))]);
+    },
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
+  },
+  {
+    name: "restore until there is a machine",
+    cloud: ZONAL,
+    prepare: async (world, fleet) => {
+      await asleepWithout("north-a", "north-b", "south-a")(world, fleet);
+      void world.clock.sleep(3 * MINUTE_MS).then(() => {
+        for (const zone of world.cloud.zones) if (zone.zone === "north-b") zone.stock = 1;
+      });
+    },
+    act: async (fleet) => {
+      const limits = { signal, capMs: MINUTE_MS, sleepLimitMs: MINUTE_MS, forMs: 60 * MINUTE_MS, maxCost: null };
+      await wakeUntilUp(fleet, await train(fleet), { ...limits, comeback: { allow: ["same-zone", "snapshot"], ceiling: null } });
+    },
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
+  },
+];
