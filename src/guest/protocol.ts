@@ -86,7 +86,11 @@ const volumeSchema = v.object({
 const name = v.nullable(v.pipe(v.string(), v.maxLength(256)));
 
 const listedSchema = v.object({ ...checkpointFields, instance: name, volume: name });
-const sealedListSchema = v.object({ sealed: v.array(v.unknown()) });
+const sealedListSchema = v.object({
+  /** The volume that the machine has; absent from an older agent. */
+  volume: v.optional(v.pipe(v.string(), v.maxLength(256)), ""),
+  sealed: v.array(v.unknown()),
+});
 
 const verifiedSchema = v.object({ id, files: count, bytes: count, sha256 });
 
@@ -201,10 +205,13 @@ export function parseVolumeResult(stdout: string): VolumeResult {
 
 /**
  * The answer to `sealed`, newest first. A volume may hold what somebody else wrote: an entry that is not understood is left out.
+ * `volume` is the one that the machine has, whichever the manifest names.
  * @throws Problem when it is no such answer.
  */
 export function parseSealed(stdout: string): readonly GuestCheckpoint[] {
-  return parsed("sealed", sealedListSchema, stdout).sealed.filter((entry) => v.is(listedSchema, entry));
+  const { volume, sealed } = parsed("sealed", sealedListSchema, stdout);
+  const listed = sealed.filter((entry) => v.is(listedSchema, entry));
+  return volume === "" ? listed : listed.map((entry) => ({ ...entry, volume }));
 }
 
 /** @throws Problem when it is not the answer to `verify`. */

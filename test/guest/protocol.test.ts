@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import {
+  parseDamaged,
   parseGuestError,
   parseGuestStatus,
+  parsePruned,
   parseReady,
   parseSealed,
   parseSnapshotResult,
@@ -44,8 +46,15 @@ test("answers of a rented machine", () => {
   const { unchanged: _, ...checkpoint } = { ...sealed, instance: "train", volume: null };
   const strange = { ...checkpoint, id: "../../etc" };
   expect(parseSealed(JSON.stringify({ sealed: [checkpoint, strange, 7] }))).toEqual([checkpoint]);
+  // A copy lies on another volume than the one that its manifest names.
+  expect(parseSealed(JSON.stringify({ volume: "elsewhere", sealed: [checkpoint] }))).toEqual([{ ...checkpoint, volume: "elsewhere" }]);
+  const broken = { id: "c-1", instance: "train" };
+  expect(parseDamaged(JSON.stringify({ sealed: [], damaged: [broken, { ...broken, id: "x" }, 7] }))).toEqual([broken]);
+  expect(parseDamaged('{"sealed":[]}')).toEqual([]);
   expect(parseVolumeResult('{"mounted":true,"device":"/dev/disk/by-id/virtio-1","formatted":false}')).toMatchObject({ formatted: false });
   expect(parseVerified(JSON.stringify(sealed))).toEqual({ id: sealed.id, files: 1, bytes: 2, sha256: sealed.sha256 });
+  expect(parsePruned('{"pruned":["c-1","c-2"],"freed":4096}')).toEqual({ pruned: ["c-1", "c-2"], freed: 4096 });
+  expect(() => parsePruned('{"pruned":["../c-1"],"freed":4096}')).toThrow(/was not understood/);
   expect(parseReady('{"ready":false}')).toBe(false);
   const status = { phase: "expired", awaits: "volume", workloadPid: null, exitCode: 0, startedAt: null, restoredFrom: null, step: null };
   const rest = { lastCheckpoint: null, lastSealSeconds: null, notice: null, heartbeatAt: 1, ttlEndsAt: null };

@@ -13,7 +13,8 @@ verb_sealed() {
     sealed_json=$(manifest_json "$folder/MANIFEST" "$id") || fail "checkpoint $id could not be read"
     sealed_rows="{$sealed_json}${sealed_rows:+,$sealed_rows}"
   done
-  printf '{"sealed":[%s]}\n' "$sealed_rows"
+  # A manifest names the volume that it was sealed on, and a copy of it lies on another one.
+  printf '{"volume":%s,"sealed":[%s]}\n' "$(json_string "$SPOT_SET_VOLUME_NAME")" "$sealed_rows"
 }
 
 verb_verify() {
