@@ -11,6 +11,8 @@ const CHOSEN = [
   { path: adoptPath, cloud: "verda", from: 3 },
   { path: reclaimedAndReplaced, cloud: "verda", from: 31 },
   { path: takenBack, cloud: "novita", from: 5 },
+  { path: climbed, cloud: "gcp", from: 7 },
+  { path: climbed, cloud: "alibaba", from: 9 },
   { path: endsWithItsVolume, cloud: "gcp", from: 9 },
 ];
 

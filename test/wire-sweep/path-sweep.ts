@@ -22,20 +22,25 @@ function withMarket(make: MakeCloud, market: PathScene["market"]): MakeCloud {
     const cloud = await make(clock);
     const { provider } = cloud;
     const offers: typeof provider.offers = async (query, context) =>
-      (await provider.offers(query, context)).map((offer) => (market.hasSpot || offer.billing !== "spot" ? offer : { ...offer, stock: 0 }));
+      (await provider.offers(query, context)).map((offer) => {
+        const isClosed = offer.zone === market.closedZone || (!market.hasSpot && offer.billing === "spot");
+        return isClosed ? { ...offer, stock: 0 } : offer;
+      });
     return { ...cloud, provider: { ...provider, offers } };
   };
 }
 
 /** Walks a path with the n-th request of what can be disturbed failing (0: none), reconciles until all is quiet, and looks for damage. */
 async function walk(path: Path, make: MakeCloud, n: number, fault: WireFault, tempo: Tempo | undefined): Promise<Walked | undefined> {
-  const market = { hasSpot: true };
+  const market: PathScene["market"] = { hasSpot: true };
   const world = await wireWorld(withMarket(make, market), tempo);
   const { clock, cloud } = world;
   const doomed = new Set<string>();
   const walking = path.begin({ world, market, doomed });
   try {
     if (path.needsNotices === true && cloud.takeBack === undefined) return undefined;
+    const { capabilities, volumes } = cloud.provider;
+    if (path.needsZones === true && (!capabilities.zonalVolumes || volumes?.snapshots === undefined)) return undefined;
     const first = world.start();
     await clock.run(walking.prepare(first));
     world.bury(first);

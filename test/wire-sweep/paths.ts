@@ -1,7 +1,7 @@
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
-import { downWith, restore, up, watchAndAct } from "../simulation/scenarios.ts";
+import { downWith, hibernate, restore, up, watchAndAct } from "../simulation/scenarios.ts";
 import type { Expected } from "./sweep.ts";
 import type { WireWorld } from "./wire-world.ts";
 
@@ -33,13 +33,15 @@ export interface Path {
   readonly name: string;
   /** Clouds without notices have nothing to take back. */
   readonly needsNotices?: true;
+  /** Clouds whose volumes are tied to a zone, and can be made anew elsewhere from a snapshot. */
+  readonly needsZones?: true;
   begin(scene: PathScene): Walk;
 }
 
 export interface PathScene {
   readonly world: WireWorld;
   /** What the market of this cloud has; turned while the path is walked. */
-  readonly market: { hasSpot: boolean };
+  readonly market: { hasSpot: boolean; closedZone?: string };
   /** Machines that are being taken back, beside which another one may be rented. */
   readonly doomed: Set<string>;
 }
@@ -276,4 +278,49 @@ export const endsWithItsVolume: Path = {
   },
 };
 
-export const POLICY_PATHS: readonly Path[] = [reclaimedAndReplaced, takenBack, reclaimedAndAsleep, fallback, atCap, endsWithItsVolume];
+/** Asleep on its volume, in a zone that has nothing left: it comes back in a sister zone, from a snapshot. */
+export const climbed: Path = {
+  name: "a restore from a snapshot in a sister zone",
+  needsZones: true,
+  begin({ world, market }) {
+    let home = "";
+    return {
+      async prepare(fleet) {
+        home = (await up(fleet, world.spec)).zone;
+        await fleet.clock.sleep(world.tempo.betweenMs);
+        await hibernate(fleet);
+        market.closedZone = home;
+      },
+      steps: [{ do: (fleet) => restore(fleet, "train", HOUR_MS / 2) }],
+      async broken() {
+        const record = await train(world);
+        const isFine = record?.state === "running" || record?.state === "hibernated";
+        const broken = isFine ? [] : [`it ended up ${record?.state} (${record?.reason})`];
+        const volumes = await world.state.volumes();
+        if (!volumes.some(({ name }) => name === "work")) broken.push("there is no volume of its name");
+        if (!volumes.some(({ zone }) => zone === home)) broken.push("its first volume is gone");
+        const known = await world.state.checkpoints({ instance: "train" });
+        for (const { id } of world.guests.sealed) if (!known.some((one) => one.id === id)) broken.push(`${id} is not known any more`);
+        return broken;
+      },
+      async shows() {
+        const record = await train(world);
+        const names = (await world.state.volumes()).map(({ name, zone }) => `${name} in ${zone}`).sort();
+        const wanted = [`work in ${record?.zone}`, `work-${home} in ${home}`].sort();
+        return record?.state === "running" && record.zone !== home && names.join() === wanted.join()
+          ? []
+          : [`it is ${record?.state} in ${record?.zone} and was in ${home} (${record?.reason}); ${names}`];
+      },
+    };
+  },
+};
+
+export const POLICY_PATHS: readonly Path[] = [
+  reclaimedAndReplaced,
+  takenBack,
+  reclaimedAndAsleep,
+  fallback,
+  atCap,
+  endsWithItsVolume,
+  climbed,
+];
