@@ -13,6 +13,8 @@ const CHECKPOINT_ID = /^c-[0-9A-Za-z-]{1,64}$/;
 export interface DamagedCheckpoint {
   readonly id: string;
   readonly what: string;
+  /** Whose it is, by what is left of its header: a hint. */
+  readonly instance?: string;
 }
 
 /** What a volume holds, newest first. Whatever an unfinished seal left behind is not in it. */
@@ -32,11 +34,18 @@ export function checkpointFolder(volumePath: string, id: string): string {
   return join(sealedFolder(volumePath), id);
 }
 
+/** Which instance a manifest that does not hold was made for, if that can still be read. */
+function instanceOf(bytes: Uint8Array): { readonly instance?: string } {
+  const [, instance] = /^instance ([a-z][a-z0-9-]{0,39})$/m.exec(Buffer.from(bytes.subarray(0, 1000)).toString("latin1")) ?? [];
+  return instance === undefined ? {} : { instance };
+}
+
 async function readCheckpoint(folder: string, id: string, volume: string | null): Promise<Checkpoint | DamagedCheckpoint> {
+  let bytes = Buffer.alloc(0);
   try {
-    const bytes = await readFile(join(folder, "MANIFEST"));
+    bytes = await readFile(join(folder, "MANIFEST"));
     const manifest = parseManifest(bytes);
-    if (manifest.id !== id) return { id, what: `its manifest is that of ${manifest.id}` };
+    if (manifest.id !== id) return { id, what: `its manifest is that of ${manifest.id}`, instance: manifest.instance };
     return {
       id,
       instance: manifest.instance,
@@ -50,7 +59,7 @@ async function readCheckpoint(folder: string, id: string, volume: string | null)
       reason: manifest.reason,
     };
   } catch (error) {
-    if (error instanceof ManifestDamage) return { id, what: `its manifest is damaged: ${error.message}` };
+    if (error instanceof ManifestDamage) return { id, what: `its manifest is damaged: ${error.message}`, ...instanceOf(bytes) };
     if (hasErrorCode(error, "ENOENT", "ENOTDIR")) return { id, what: "its manifest is missing" };
     if (hasErrorCode(error, "EACCES", "EIO", "EISDIR")) return { id, what: `its manifest cannot be read (${error.code})` };
     throw error;

@@ -101,6 +101,12 @@ async function requireEmpty(target: string, names: readonly ByteString[]): Promi
   for (const name of names) await discardFolder(join(target, bytesText(name)));
 }
 
+/** Before anything is read: whether a restore may go there at all. @throws Problem (usage) when it is no folder or not empty. */
+export async function requireRestorable(target: string): Promise<void> {
+  const names = await namesIn(target);
+  if (names !== undefined) await requireEmpty(target, names);
+}
+
 /** Inside a target that is there: whoever stands in it must not be left in a folder that has gone. */
 async function insideOf(target: string, made: string | undefined): Promise<RestorePlace> {
   const work = join(target, `${PREFIX}content`);

@@ -90,7 +90,9 @@ const sealedListSchema = v.object({
   /** The volume that the machine has; absent from an older agent. */
   volume: v.optional(v.pipe(v.string(), v.maxLength(256)), ""),
   sealed: v.array(v.unknown()),
+  damaged: v.optional(v.array(v.unknown()), []),
 });
+const damagedSchema = v.object({ id, instance: v.pipe(v.string(), v.maxLength(256)) });
 
 const verifiedSchema = v.object({ id, files: count, bytes: count, sha256 });
 
@@ -150,7 +152,8 @@ function lastLine(stdout: string): unknown {
   }
 }
 
-function notUnderstood(verb: string, stdout: string): Problem {
+/** What to throw when an agent says something else than its verb should. */
+export function notUnderstood(verb: string, stdout: string): Problem {
   const heard = stdout.trim().slice(0, 200);
   return new Problem({
     code: "SPOT_E_GUEST_PROTOCOL",
@@ -212,6 +215,11 @@ export function parseSealed(stdout: string): readonly GuestCheckpoint[] {
   const { volume, sealed } = parsed("sealed", sealedListSchema, stdout);
   const listed = sealed.filter((entry) => v.is(listedSchema, entry));
   return volume === "" ? listed : listed.map((entry) => ({ ...entry, volume }));
+}
+
+/** What `sealed` says of folders with a checkpoint's name and no manifest that holds; `instance` is what is left of its header. */
+export function parseDamaged(stdout: string): readonly v.InferOutput<typeof damagedSchema>[] {
+  return parsed("sealed", sealedListSchema, stdout).damaged.filter((entry) => v.is(damagedSchema, entry));
 }
 
 /** @throws Problem when it is not the answer to `verify`. */

@@ -14,6 +14,7 @@ import {
   type GuestCheckpoint,
   type GuestStatus,
   type PruneResult,
+  parseDamaged,
   parseGuestError,
   parseGuestStatus,
   parsePruned,
@@ -245,6 +246,11 @@ export async function guestRelease(reach: Reach, options: VerbOptions): Promise<
 /** The whole checkpoints on the machine's volume, newest first. */
 export async function guestSealed(reach: Reach, options: VerbOptions): Promise<readonly GuestCheckpoint[]> {
   return parseSealed(await ask(reach, ["sealed"], options));
+}
+
+/** What lies on the machine's volume under a checkpoint's name without a manifest that holds. */
+export async function guestDamaged(reach: Reach, options: VerbOptions): Promise<ReturnType<typeof parseDamaged>> {
+  return parseDamaged(await ask(reach, ["sealed"], options));
 }
 
 /**

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import type { AgentSettings } from "../../src/guest/boot-script.ts";
-import { parseGuestError, parseReady, parseSealed, parseVerified } from "../../src/guest/protocol.ts";
+import { parseDamaged, parseGuestError, parseReady, parseSealed, parseVerified } from "../../src/guest/protocol.ts";
 import { eventually, KINDS, type MachineOptions } from "./machine.ts";
 import { CONTAINER, makeRented, type Rented, VM } from "./rented.ts";
 
@@ -75,7 +75,7 @@ test.each(KINDS)("with $name checkpoints are listed, verified and packed on the 
   expect(readFileSync(join(there, "MANIFEST")).equals(readFileSync(join(volume(machine), "spot/checkpoints", id, "MANIFEST")))).toBe(true);
 });
 
-test("damage is named by verify, and a damaged manifest is in no list", async () => {
+test("damage is named by verify, and a damaged manifest is listed apart", async () => {
   const machine = await working();
   for (let file = 0; file < 8; file++) writeFileSync(join(machine.lib, "checkpoint", `file ${file}`), "as it was");
   await machine.verb("snapshot", "manual");
@@ -85,25 +85,31 @@ test("damage is named by verify, and a damaged manifest is in no list", async ()
   const result = await machine.verb("verify", sealed?.id ?? "");
   expect(result.code).toBe(7);
   expect(parseGuestError(result.stdout)).toMatch(/does not verify: file 0, file 1, file 2, file 3, file 4$/);
+  expect(parseDamaged((await machine.verb("sealed")).stdout)).toEqual([]);
   appendFileSync(join(folder, "MANIFEST"), "\n");
-  expect(parseSealed((await machine.verb("sealed")).stdout)).toEqual([]);
+  const listed = await machine.verb("sealed");
+  expect(parseSealed(listed.stdout)).toEqual([]);
+  expect(parseDamaged(listed.stdout)).toEqual([{ id: sealed?.id, instance: "train" }]);
   expect(parseGuestError((await machine.verb("verify", sealed?.id ?? "")).stdout)).toMatch(/manifest is damaged/);
   const packed = agent(machine, ["pack", sealed?.id ?? ""]);
   expect([packed.status, packed.stdout.length]).toEqual([7, 0]);
   expect(packed.stderr.toString()).toMatch(/manifest is damaged/);
 });
 
-test.each([[""], ["c-../.."], ["../c-1"], ["c-1/../x"], ["-rf"], ["c-1\nc-2"]])("%j is no checkpoint", async (id) => {
-  const machine = await working();
-  // Where nobody has brought them yet.
-  expect(agent(machine, ["verify", id]).stderr.toString()).toMatch(/not a verb: verify/);
-  await machine.verb("sealed");
-  for (const verb of ["verify", "pack"]) {
-    const result = agent(machine, [verb, id]);
-    expect(result.status).toBe(7);
-    expect(result.stderr.toString()).toMatch(/not a checkpoint/);
-  }
-});
+test.each([[""], ["c-../.."], ["../c-1"], ["c-1/../x"], ["c/../../x"], ["c-"], ["-rf"], ["c-1\nc-2"]])(
+  "%j is no checkpoint",
+  async (id) => {
+    const machine = await working();
+    // Where nobody has brought them yet.
+    expect(agent(machine, ["verify", id]).stderr.toString()).toMatch(/not a verb: verify/);
+    await machine.verb("sealed");
+    for (const verb of ["verify", "pack", "prune"]) {
+      const result = agent(machine, [verb, id]);
+      expect(result.status).toBe(7);
+      expect(result.stderr.toString()).toMatch(/not a checkpoint/);
+    }
+  },
+);
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: text for a shell that must not be read by one
 const odd = ["", "'", "two\nlines\n", "$(touch evil) `touch evil` ${HOME}", "ünï 🚀", "-n", "* ?", "\u0001\u001b[31m"];

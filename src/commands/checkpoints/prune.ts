@@ -1,14 +1,12 @@
 import type { Command } from "commander";
 import type { RetentionRules } from "../../checkpoints/retention.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
-import { carryOutPrune, type PruneDoor, type PruneOutcome, type PrunePlan, planPrune } from "../../fleet/volumes/checkpoint-prune.ts";
-import { guestPrune, guestVerify } from "../../guest/run-verb.ts";
-import { wayIn } from "../../guest/ssh-access.ts";
+import { type CheckpointDoor, checkpointDoor } from "../../fleet/volumes/checkpoint-door.ts";
+import { carryOutPrune, type PruneOutcome, type PrunePlan, planPrune } from "../../fleet/volumes/checkpoint-prune.ts";
 import { bytesText } from "../../model/bytes.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { notFoundProblem, Problem } from "../../model/problem.ts";
 import { type PruneRow, pruneView } from "../../output/prune-view.ts";
-import type { World } from "../../platform/world.ts";
 import type { VolumeRecord } from "../../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";
@@ -34,7 +32,7 @@ Examples:
     const rules = retentionRules(context.options);
     await syncAll(context);
     const fleet = await openFleet(context);
-    const door = pruneDoor(context.world);
+    const door = checkpointDoor(context.world);
     const plans = await plansOf(context, fleet, rules, door);
     context.progress.stop();
     const view = planView(plans);
@@ -55,24 +53,8 @@ Examples:
   },
 };
 
-/** The agent's verbs on the machine that has the volume. */
-function pruneDoor(world: World): PruneDoor {
-  const way = wayIn(world);
-  return {
-    prune: (reach, ids, dryRun, signal) => guestPrune(reach, ids, dryRun, { signal, ...way }),
-    async verifies(reach, { id, sha256 }, signal) {
-      try {
-        return (await guestVerify(reach, id, { signal, ...way })).sha256 === sha256;
-      } catch (error) {
-        if (error instanceof Problem && error.exit === EXIT.verification) return false;
-        throw error;
-      }
-    },
-  };
-}
-
 /** A plan for each volume that is meant. Of those that nobody named, one that cannot be read now is passed over with a warning. */
-async function plansOf(context: CommandContext, fleet: Fleet, rules: RetentionRules, door: PruneDoor): Promise<readonly PrunePlan[]> {
+async function plansOf(context: CommandContext, fleet: Fleet, rules: RetentionRules, door: CheckpointDoor): Promise<readonly PrunePlan[]> {
   const { args, world } = context;
   const known = await fleet.state.checkpoints();
   const volumes = await fleet.state.volumes();

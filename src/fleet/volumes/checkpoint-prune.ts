@@ -1,33 +1,18 @@
-import { checkpointFolder } from "../../checkpoints/catalogue.ts";
 import { prunableBytes, pruneSealed } from "../../checkpoints/prune.ts";
 import { type Retainable, type RetentionRow, type RetentionRules, retain } from "../../checkpoints/retention.ts";
-import { verifyCheckpoint } from "../../checkpoints/verify.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import type { InstanceState } from "../../model/instance.ts";
 import { Problem } from "../../model/problem.ts";
-import type { Reach } from "../../providers/provider.ts";
 import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
 import { isUp } from "../deciding/decide.ts";
 import type { Fleet } from "../fleet.ts";
 import { reachOf } from "../reach.ts";
+import type { CheckpointDoor } from "./checkpoint-door.ts";
 import { type CheckpointPlace, checkpointPlace } from "./checkpoint-place.ts";
 import { checkpointsRead } from "./checkpoint-reading.ts";
 import { syncCheckpoints } from "./checkpoint-sync.ts";
 import { withVolume } from "./volumes.ts";
-
-/** What to do on a machine that has the volume; the agent's verbs, as a command reaches them. */
-export interface PruneDoor {
-  /** Removes them, or only says what that would free. @throws Problem (exit 7) when one is the newest or in use. */
-  prune(
-    reach: Reach,
-    ids: readonly string[],
-    dryRun: boolean,
-    signal: AbortSignal,
-  ): Promise<{ readonly pruned: readonly string[]; readonly freed: number }>;
-  /** Whether every byte is as its manifest says. */
-  verifies(reach: Reach, checkpoint: Checkpoint, signal: AbortSignal): Promise<boolean>;
-}
 
 /** A checkpoint as the rules weigh it: each instance keeps its own. */
 export interface PrunableCheckpoint extends Retainable {
@@ -49,7 +34,7 @@ export interface PruneOrder {
   readonly rules: RetentionRules;
   /** Only checkpoints of these instances; null for all. */
   readonly instances: ReadonlySet<string> | null;
-  readonly door: PruneDoor;
+  readonly door: Pick<CheckpointDoor, "prune" | "verify">;
 }
 
 /** States in which a machine is none, or does not run. */
@@ -109,11 +94,6 @@ async function usedNow(
   return used;
 }
 
-async function verifies(order: PruneOrder, place: CheckpointPlace, checkpoint: Checkpoint, signal: AbortSignal): Promise<boolean> {
-  if (place.kind === "machine") return order.door.verifies(place.reach, checkpoint, signal);
-  return (await verifyCheckpoint(checkpointFolder(place.path, checkpoint.id), signal)).ok;
-}
-
 /**
  * Nothing of an instance goes before one that stays has been read again, every byte: the rules know times and no contents, and
  * what they would keep may be the damaged one. Where the newest does not verify, the next older one that does stays as well;
@@ -134,7 +114,7 @@ async function keepWhole(
     let whole: string | undefined;
     for (const { item } of own) {
       fleet.say(`reading ${item.id} again, before anything older goes`);
-      if (await verifies(order, place, item.checkpoint, signal)) {
+      if ((await order.door.verify(place, item.checkpoint, signal)).length === 0) {
         whole = item.id;
         break;
       }
@@ -190,7 +170,12 @@ export interface PruneOutcome {
  * an event for each instance.
  * @throws Problem (exit 7) when one of them is the newest by now, or in use on its machine: then none goes.
  */
-export async function carryOutPrune(fleet: Fleet, plan: PrunePlan, door: PruneDoor, signal: AbortSignal): Promise<PruneOutcome> {
+export async function carryOutPrune(
+  fleet: Fleet,
+  plan: PrunePlan,
+  door: Pick<CheckpointDoor, "prune">,
+  signal: AbortSignal,
+): Promise<PruneOutcome> {
   return withVolume(fleet, plan.volume.name, signal, async (held, until) => {
     const read = await checkpointsRead(held);
     const wanted = goes(plan.rows);

@@ -1,5 +1,5 @@
 import { eachOf } from "../../checkpoints/bounded.ts";
-import { listSealed } from "../../checkpoints/catalogue.ts";
+import { type Catalogue, readCatalogue } from "../../checkpoints/catalogue.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import type { Reach } from "../../providers/provider.ts";
 import type { InstanceRecord, NewEvent, VolumeRecord } from "../../state/records.ts";
@@ -30,14 +30,9 @@ export async function machineWith(fleet: Fleet, volume: VolumeRecord, signal: Ab
 }
 
 /** What a volume holds, read directly or through a machine that has it; null when neither can be done now. */
-async function readSealed(
-  fleet: Fleet,
-  volume: VolumeRecord,
-  signal: AbortSignal,
-  through: Reach | undefined,
-): Promise<readonly Checkpoint[] | null> {
+async function readSealed(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal, through: Reach | undefined): Promise<Catalogue | null> {
   const path = await volumePath(fleet, volume, signal);
-  if (path !== null) return listSealed(path, volume.name);
+  if (path !== null) return readCatalogue(path, volume.name);
   const reach = through ?? (await machineWith(fleet, volume, signal));
   if (reach === null) return null;
   const sealed = await fleet.guest.sealed(reach, signal).catch(() => {
@@ -45,12 +40,12 @@ async function readSealed(
     return null;
   });
   // What another volume's machine says is not about this one.
-  return sealed?.filter((checkpoint) => checkpoint.volume === volume.name) ?? null;
+  return sealed === null ? null : { sealed: sealed.filter((checkpoint) => checkpoint.volume === volume.name), damaged: [] };
 }
 
 /**
- * Brings the catalogue up to what the volume really holds: the volume is the truth, the catalogue a copy. `through`: the
- * machine that has the volume, where it is known.
+ * Brings the catalogue up to what the volume really holds: the volume is the truth, the catalogue a copy. One that was listed
+ * and whose manifest no longer holds is told as a warning. `through`: the machine that has the volume, where it is known.
  * @returns the sealed checkpoints of that volume, newest first; null when the volume cannot be read now.
  */
 export async function syncCheckpoints(
@@ -59,8 +54,9 @@ export async function syncCheckpoints(
   signal: AbortSignal,
   through?: Reach,
 ): Promise<readonly Checkpoint[] | null> {
-  const sealed = await readSealed(fleet, volume, signal, through);
-  if (sealed === null) return null;
+  const read = await readSealed(fleet, volume, signal, through);
+  if (read === null) return null;
+  const { sealed, damaged } = read;
   const known = new Map((await fleet.state.checkpoints({ volume: volume.name })).map((checkpoint) => [checkpoint.id, checkpoint]));
   const fresh = sealed.filter((checkpoint) => known.get(checkpoint.id)?.sha256 !== checkpoint.sha256);
   const present = new Set(sealed.map((checkpoint) => checkpoint.id));
@@ -83,7 +79,14 @@ export async function syncCheckpoints(
         },
       }),
     );
-    await fleet.state.commit({ checkpoints: fresh, removeCheckpoints: vanished, events });
+    const warnings = vanished.flatMap(({ id, instance }): readonly NewEvent[] => {
+      const broken = damaged.find((other) => other.id === id);
+      if (broken === undefined) return [];
+      const message = `checkpoint ${id} on volume ${volume.name} is no longer whole: ${broken.what}`;
+      const data = { checkpoint: id, volume: volume.name, message };
+      return [{ at: fleet.clock.now(), type: "warning", instance, provider: volume.provider, data }];
+    });
+    await fleet.state.commit({ checkpoints: fresh, removeCheckpoints: vanished, events: [...events, ...warnings] });
   }
   return sealed.map((checkpoint) => ({ ...checkpoint, verifiedAt: known.get(checkpoint.id)?.verifiedAt ?? null }));
 }

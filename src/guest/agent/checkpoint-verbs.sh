@@ -5,16 +5,19 @@ verb_sealed() {
   require_volume
   # Once for all of them.
   choose_hasher plain
-  sealed_rows=
+  sealed_rows='' damaged_rows=''
   for folder in "$SEALED"/c-*; do
     id=${folder##*/}
     case $id in c-*[!0-9A-Za-z-]*) continue ;; esac
-    manifest_whole "$folder/MANIFEST" || continue
+    if ! manifest_whole "$folder/MANIFEST"; then
+      [ -d "$folder" ] && damaged_rows="{\"id\":\"$id\",\"instance\":$(json_string "$(manifest_field "$folder/MANIFEST" instance 2>/dev/null)")}${damaged_rows:+,$damaged_rows}"
+      continue
+    fi
     sealed_json=$(manifest_json "$folder/MANIFEST" "$id") || fail "checkpoint $id could not be read"
     sealed_rows="{$sealed_json}${sealed_rows:+,$sealed_rows}"
   done
   # A manifest names the volume that it was sealed on, and a copy of it lies on another one.
-  printf '{"volume":%s,"sealed":[%s]}\n' "$(json_string "$SPOT_SET_VOLUME_NAME")" "$sealed_rows"
+  printf '{"volume":%s,"sealed":[%s],"damaged":[%s]}\n' "$(json_string "$SPOT_SET_VOLUME_NAME")" "$sealed_rows" "$damaged_rows"
 }
 
 verb_verify() {
@@ -22,6 +25,8 @@ verb_verify() {
   begin_work || fail "no space to work in: $RUN"
   : >"$WORK/different"
   if ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
+    # Nothing is linked from what may share that damage: the next seal is a whole copy.
+    rm -f "$LIB/sealed.last"
     fail "checkpoint $1 does not verify: $(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $0 }' "$WORK/different")"
   fi
   verified=$(manifest_json "$SEALED/$1/MANIFEST" "$1") || fail "checkpoint $1 could not be read"
