@@ -2,7 +2,6 @@ import { readAgent } from "../guest/agent-source.ts";
 import { bootScript } from "../guest/boot-script.ts";
 import { marksOf } from "../guest/marks.ts";
 import type { GuestPeers } from "../guest/peers-at-boot.ts";
-import { marksOf } from "../guest/marks.ts";
 import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
 import {
   guestExec,
@@ -23,7 +22,6 @@ import type { Checkpoint } from "../model/checkpoint.ts";
 import { Problem } from "../model/problem.ts";
 import { deadline } from "../platform/clock.ts";
 import { httpClient } from "../platform/http.ts";
-import { runProgram } from "../platform/process.ts";
 import { ensureSshKey } from "../platform/ssh-key.ts";
 import type { World } from "../platform/world.ts";
 import type { Capabilities, Reach } from "../providers/provider.ts";
@@ -96,6 +94,8 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
       await guestVolume(reach, device, sizeGb, options(signal));
     },
     releaseVolume: (reach, signal) => guestRelease(reach, options(signal)),
+    freeze: (reach, seconds, signal) => guestFreeze(reach, seconds, options(signal)),
+    thaw: (reach, signal) => guestThaw(reach, options(signal)),
     sealed: async (reach, signal) => (await guestSealed(reach, options(signal))).map(checkpointOf),
     async settings(reach, signal) {
       try {
@@ -171,14 +171,8 @@ async function isReady(reach: Reach, spec: InstanceSpec, options: VerbOptions): 
   try {
     if (spec.readyHttp !== null && !(await answersHttp(reach, spec.readyHttp, within))) return false;
     if (spec.readyCmd === null) return true;
-    const argv = ["/bin/sh", "-c", spec.readyCmd];
-    if (reach.kind === "ssh") return (await guestExec(reach, argv, within)).code === 0;
-    const result = await runProgram(argv, {
-      cwd: spec.workdir ?? reach.cwd,
-      env: { ...reach.env, ...spec.env },
-      signal: limit.signal,
-    });
-    return result.code === 0;
+    // In the environment and the folder of the workload, wherever the machine is.
+    return (await guestExec(reach, ["/bin/sh", "-c", spec.readyCmd], within)).code === 0;
   } finally {
     limit.done();
   }

@@ -70,14 +70,17 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const asksReady = started && !isUp(record);
   const mouth = mouthOf(heard ?? guest?.word);
   const asksWhy = guest === null && isOverdue(record, now);
+  const ready = asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false));
+  // What was done right before it was ready belongs to its wake.
+  const last = ready && record.outlook.wake != null ? await fleet.guest.report(reach, signal).catch(() => undefined) : undefined;
   const silence = asksWhy ? ((await fleet.guest.silence?.(reach, signal).catch(() => undefined)) ?? null) : null;
   return {
     ...base,
     cloud,
-    guest,
+    guest: last ?? guest,
     silence,
     mouth,
-    ready: asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false)),
+    ready,
   };
 }
 

@@ -2,6 +2,7 @@ import { type Comeback, USUAL_RUNGS } from "../model/comeback.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
+import { wakePhasesText } from "../model/wake.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { launching, withinBudgets } from "./budgets/budget-guard.ts";
 import { isUp } from "./deciding/decide.ts";
@@ -10,6 +11,7 @@ import type { Fleet } from "./fleet.ts";
 import { interrupted } from "./interrupted.ts";
 import { leastRate } from "./ledger.ts";
 import { overruled, putToSleep } from "./park.ts";
+import { lastWake } from "./wakes/wake-log.ts";
 import { wish } from "./wish.ts";
 
 /** The command that wakes it caps it itself; the written cap is for the case that the command was killed. */
@@ -67,11 +69,13 @@ async function backToSleep(fleet: Fleet, woken: InstanceRecord, options: WakeOpt
   if (options.signal.aborted)
     return interrupted(options.signal, `${name} is ${asleep.state} again and its GPU is not billed`, [`spot restore ${name}`], error);
   if (!(error instanceof Problem) || error.exit !== EXIT.timeout) return error;
+  const wake = await lastWake(fleet.state, name, woken.outlook.wake?.startedAt ?? woken.changedAt);
+  const spent = wake === undefined ? "" : `; ${wakePhasesText(wake)}`;
   return new Problem({
     code: "SPOT_E_WAKE_TIMEOUT",
     message: `${name} was not serving within ${durationText(options.capMs)}; it is ${asleep.state} again and its GPU is not billed`,
     exit: EXIT.timeout,
-    hint: asleep.reason ?? `it was ${before.state}${before.reason === null ? "" : ` (${before.reason})`}`,
+    hint: `${asleep.reason ?? `it was ${before.state}${before.reason === null ? "" : ` (${before.reason})`}`}${spent}`,
     next: [`spot restore ${name} --cap 20m`, `spot logs ${name}`],
     retryable: true,
     cause: error,

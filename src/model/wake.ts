@@ -1,4 +1,5 @@
 import type { RungName } from "./comeback.ts";
+import { durationText } from "./duration.ts";
 
 /** Something that was done by a moment, in epoch milliseconds by our clock. */
 export interface WakeMark {
@@ -112,6 +113,16 @@ export function wakePhases(
     return { phase, ms };
   });
   return { phases, during };
+}
+
+const phaseText = ({ phase, ms }: WakePhase) => `${phase} ${durationText(ms)}`;
+
+/** Where the time of one wake went, e.g. `41s: ask 1s, provider 12s, boot 3s, restore 1s, weights 20s, ready 4s`. */
+export function wakePhasesText({ startedAt, endedAt, phases, during }: Pick<Wake, "startedAt" | "endedAt" | "phases" | "during">): string {
+  const parts = phases.map((part, index) =>
+    during !== null && index === phases.length - 1 ? `${phaseText(part)} (not done)` : phaseText(part),
+  );
+  return `${durationText(endedAt - startedAt)}: ${parts.join(", ")}`;
 }
 
 /**

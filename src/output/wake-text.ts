@@ -1,6 +1,6 @@
 import type { RungName } from "../model/comeback.ts";
 import { durationText } from "../model/duration.ts";
-import type { ReadyBy, Wake, WakePhase, WakeTimes } from "../model/wake.ts";
+import { type ReadyBy, type Wake, type WakeTimes, wakePhasesText } from "../model/wake.ts";
 import { isoTime } from "./json.ts";
 
 const RUNGS: Readonly<Record<RungName, string>> = {
@@ -17,16 +17,6 @@ const READY: Readonly<Record<ReadyBy, string>> = {
   started: "its command was started; nothing else was asked for",
   agent: "its agent answered; it has no command",
 };
-
-const phaseText = ({ phase, ms }: WakePhase) => `${phase} ${durationText(ms)}`;
-
-/** Where the time of one wake went, e.g. `41s: ask 1s, provider 12s, boot 3s, restore 1s, weights 20s, ready 4s`. */
-export function wakePhasesText({ startedAt, endedAt, phases, during }: Pick<Wake, "startedAt" | "endedAt" | "phases" | "during">): string {
-  const parts = phases.map((part, index) =>
-    during !== null && index === phases.length - 1 ? `${phaseText(part)} (not done)` : phaseText(part),
-  );
-  return `${durationText(endedAt - startedAt)}: ${parts.join(", ")}`;
-}
 
 /** What "ready" meant in a wake. */
 export function readyText(by: readonly ReadyBy[]): string {

@@ -71,7 +71,10 @@ test.each([
 
 test("a wake that is put back to sleep says during what, and the next one counts anew", async () => {
   const world = await asleep({ hibernates: "park", provisionMs: 60_000 });
-  await expect(world.clock.run(restore(world.start().fleet, "train", 20_000))).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  await expect(world.clock.run(restore(world.start().fleet, "train", 20_000))).rejects.toMatchObject({
+    code: "SPOT_E_WAKE_TIMEOUT",
+    hint: expect.stringMatching(/20s: ask .*, provider .* \(not done\)/),
+  });
   const [first] = await wakes(world);
   expect(first).toMatchObject({ outcome: "asleep", during: "provider" });
   expect(names(first as Wake)).toEqual(["ask", "provider"]);

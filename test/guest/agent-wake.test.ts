@@ -100,7 +100,7 @@ async function marks(machine: Machine): Promise<readonly string[]> {
 
 async function marksUntil(machine: Machine, last: string): Promise<readonly string[]> {
   return eventually(`the mark ${last}`, async () => {
-    const all = await marks(machine).catch(() => []);
+    const all = await marks(machine).catch((): readonly string[] => []);
     return all.includes(last) ? all : undefined;
   });
 }

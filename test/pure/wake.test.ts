@@ -7,10 +7,11 @@ import {
   wakeAccepted,
   wakeBegun,
   wakePhases,
+  wakePhasesText,
   wakeSeen,
   wakeTimes,
 } from "../../src/model/wake.ts";
-import { wakePhasesText, wakeText, wakeTimesText } from "../../src/output/wake-text.ts";
+import { wakeText, wakeTimesText } from "../../src/output/wake-text.ts";
 
 const S = 1000;
 const mark = (phase: string, seconds: number) => ({ phase, at: seconds * S });
