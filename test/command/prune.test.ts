@@ -4,9 +4,10 @@ import { expect, test } from "vitest";
 import { checkpointFolder, sealedFolder } from "../../src/checkpoints/catalogue.ts";
 import { openState } from "../../src/state/open.ts";
 import { diskBytes, idAt, sealSample } from "../checkpoints/sealing.ts";
+import { eventually } from "../guest/machine.ts";
 import { sampleInstance } from "../state/sample-records.ts";
 import { spot, type TestWorld } from "../world.ts";
-import { data, must } from "./cloud.ts";
+import { cloudWorld, data, must } from "./cloud.ts";
 import { volumeHere } from "./volume-here.ts";
 
 const HOUR = 3600;
@@ -129,4 +130,69 @@ test("while a machine that has the volume is on its way, nothing is removed", as
   const refused = await spot(world, "checkpoints", "prune", "disk", "--keep-last", "1", "--yes");
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("is in the machine of train, which is provisioning") });
   expect(there(path)).toHaveLength(6);
+});
+
+test("through the machine that has the volume: its agent says what is freed, and what it began from stays", async () => {
+  const world = await cloudWorld();
+  const work = 'head -c 400000 /dev/zero | tr "\\0" w >"$SPOT_CHECKPOINT_DIR/weights"; while :; do sleep 1; done';
+  const up = () =>
+    must(
+      world,
+      "up",
+      "--name",
+      "train",
+      "--gpu",
+      "A10G",
+      "--volume",
+      "disk:1:/data",
+      "--yes",
+      "--provider",
+      "local",
+      "--",
+      "sh",
+      "-c",
+      work,
+    );
+  const seal = async (step: number) => {
+    await must(
+      world,
+      "exec",
+      "train",
+      "--",
+      "sh",
+      "-c",
+      `test -s "$SPOT_CHECKPOINT_DIR/weights" && head -c 50000 /dev/zero | tr "\\0" ${step} >"$SPOT_CHECKPOINT_DIR/log"`,
+    );
+    return (await data(world, "snapshot", "train"))[0].id as string;
+  };
+  await up();
+  await eventually("the weights are there", async () =>
+    (await spot(world, "exec", "train", "--", "sh", "-c", 'test "$(wc -c <"$SPOT_CHECKPOINT_DIR/weights")" = 400000')).code === 0
+      ? true
+      : undefined,
+  );
+  const first = await seal(1);
+  await must(world, "down", "train", "--yes");
+  const began = (await data(world, "checkpoints", "ls", "train"))[0].id;
+  await up();
+  const later = await seal(2);
+  const newest = await seal(3);
+  const folder = join(world.home, "local", "volumes");
+  const path = join(folder, readdirSync(folder)[0] ?? "");
+  const plan = await must(world, "checkpoints", "prune", "disk", "--keep-last", "1", "--dry-run", "--json");
+  const { data: rows, freedBytes } = JSON.parse(plan.stdout);
+  const goes = [first, later].filter((id) => id !== began);
+  expect(rows.map((row: { id: string; outcome: string; because: string[] }) => [row.id, row.because])).toEqual(
+    [newest, later, began, ...(first === began ? [] : [first])].map((id) => [
+      id,
+      id === newest ? ["newest", "last 1"] : id === began ? ["in use: train began from it"] : [],
+    ]),
+  );
+  const before = diskBytes(path);
+  await must(world, "checkpoints", "prune", "disk", "--keep-last", "1", "--yes");
+  expect(there(path)).toEqual([began, newest].toSorted());
+  expect(before - diskBytes(path)).toBe(freedBytes);
+  expect(freedBytes).toBeGreaterThan(0);
+  expect(goes.length).toBeGreaterThan(0);
+  expect((await spot(world, "checkpoints", "verify", "--all")).code).toBe(0);
 });
