@@ -99,7 +99,7 @@ interface S3rver {
   close(): Promise<void>;
 }
 
-/** s3rver's: neither checksums nor lists of parts and uploads, as the poorer servers are. It does check signatures. */
+/** s3rver's: neither checksums nor lists of parts and uploads, as the poorer servers are. It knows who asks by the name of the key alone. */
 export async function s3rverS3(): Promise<S3Server> {
   const folder = mkdtempSync(join(tmpdir(), "spot-s3rver-"));
   const Program = createRequire(import.meta.url)("s3rver") as new (options: object) => S3rver;

@@ -1,0 +1,91 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { sealSample } from "../checkpoints/sealing.ts";
+import { s3rverS3 } from "../clouds/s3/servers.ts";
+import { spot, testWorld } from "../world.ts";
+import { cloudWorld, data, must } from "./cloud.ts";
+
+async function server() {
+  const made = await s3rverS3();
+  onTestFinished(() => made.close());
+  return made;
+}
+
+test("a checkpoint goes to a bucket, onto another volume and into a folder, and is the same everywhere", async () => {
+  const s3 = await server();
+  const world = await cloudWorld({ env: s3.env });
+  const place = `s3://${s3.bucket}/team`;
+  const work = 'echo 7 >"$SPOT_CHECKPOINT_DIR/STEP"; sleep 1000';
+  await must(world, "up", "--name", "a", "--gpu", "A10G", "--volume", "one:1", "--provider", "local", "--yes", "--", "sh", "-c", work);
+  const [{ id }] = (await data(world, "snapshot", "a")) as { id: string }[];
+  expect(await data(world, "checkpoints", "copy", "a", "--to", place, "--dry-run")).toMatchObject({
+    id,
+    dryRun: true,
+    movedBytes: 0,
+    cost: null,
+  });
+  expect(await data(world, "checkpoints", "ls", place)).toEqual([]);
+  expect(await data(world, "checkpoints", "copy", "a", "--to", place)).toMatchObject({
+    ...{ id, instance: "a", from: "one", to: place, step: "7", dryRun: false },
+    ...{ bytes: 2, movedBytes: 2, presentBytes: 0, verified: "read" },
+  });
+  const [listed] = await data(world, "checkpoints", "ls", "--in", place);
+  expect(listed).toMatchObject({ id, instance: "a", volume: place, verifiedAt: expect.any(String) });
+  await must(world, "volumes", "create", "two", "--size", "1", "--provider", "local", "--yes");
+  expect(await data(world, "checkpoints", "copy", `${place}/${id}`, "--to", "two")).toMatchObject({
+    from: place,
+    to: "two",
+    verified: "read",
+  });
+  const all = (await data(world, "checkpoints", "ls")) as { id: string; volume: string; sha256: string }[];
+  expect(all.map(({ volume }) => volume).sort()).toEqual(["one", "two"]);
+  expect(new Set(all.map((one) => `${one.id} ${one.sha256}`)).size).toBe(1);
+  expect((await data(world, "checkpoints", "verify", "--all")).map(({ ok }: { ok: boolean }) => ok)).toEqual([true, true]);
+  await must(world, "checkpoints", "copy", id, "--from", "two", "--to", "./here");
+  expect(readFileSync(join(world.cwd, "here", id, "data/STEP"), "utf8")).toBe("7\n");
+  // From volume to volume without a bucket, where it is already.
+  expect(await data(world, "checkpoints", "copy", id, "--from", "one", "--to", "two")).toMatchObject({ movedBytes: 0, presentBytes: 2 });
+});
+
+test("what cannot be is refused with its own exit code, and secrets stay where they are", async () => {
+  const s3 = await server();
+  const secret = "a-secret-that-nobody-may-see-1234";
+  const env = { ...s3.env, AWS_ACCESS_KEY_ID: "nobody", AWS_SECRET_ACCESS_KEY: secret };
+  const world = testWorld({ env });
+  const id = "c-20261121T053818Z-00000014";
+  sealSample(world.cwd, { id, files: { STEP: "1\n" } });
+  const folder = `./spot/checkpoints/${id}`;
+  const copy = (from: string, to: string, ...more: readonly string[]) => spot(world, "checkpoints", "copy", from, "--to", to, ...more);
+  const cases: readonly (readonly [number, string, string])[] = [
+    [4, folder, `s3://${s3.bucket}/p`],
+    [2, folder, "s3://"],
+    [2, folder, "s3://b/../c"],
+    [2, `s3://${s3.bucket}/no-id`, "./x"],
+    [9, "nobody", "./x"],
+    [9, folder, "no-such-volume"],
+    [2, folder, "./spot/checkpoints"],
+  ];
+  for (const [code, from, to] of cases) {
+    const outcome = await copy(from, to);
+    expect([from, to, outcome.code, outcome.stderr]).toEqual([from, to, code, expect.any(String)]);
+  }
+  const right = testWorld({ env: s3.env, home: world.home });
+  for (const [code, from, to] of [
+    [9, folder, "s3://there-is-no-such-bucket/p"],
+    [9, `s3://${s3.bucket}/p/${id}`, "./x"],
+    [9, `s3://there-is-no-such-bucket/p/${id}`, "./x"],
+    [0, folder, `s3://${s3.bucket}/p`],
+  ] as const)
+    expect([from, to, (await spot(right, "checkpoints", "copy", from, "--to", to)).code]).toEqual([from, to, code]);
+  writeFileSync(join(world.cwd, folder, "data/STEP"), "2\n");
+  expect((await spot(right, "checkpoints", "copy", folder, "--to", `s3://${s3.bucket}/other`)).code).toBe(7);
+  expect(await data(right, "checkpoints", "ls", `s3://${s3.bucket}/other`)).toEqual([]);
+  for (const text of [world.written(), world.said()]) expect(text).not.toContain(secret);
+  for (const name of readdirSync(world.home).filter((one) => one.startsWith("state.db")))
+    expect(readFileSync(join(world.home, name), "latin1")).not.toContain(secret);
+  // A password in the endpoint would stand in the state.
+  const loud = testWorld({ env: { ...s3.env, AWS_ENDPOINT_URL_S3: "http://user:pass-1234@127.0.0.1:1" } });
+  expect((await spot(loud, "checkpoints", "ls", "s3://bucket/p")).code).toBe(2);
+  expect(loud.said()).not.toContain("pass-1234");
+});
