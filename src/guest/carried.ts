@@ -13,6 +13,7 @@ export const CARRIED_VERBS: ReadonlySet<string> = new Set([
   "volume",
   "release",
   "sealed",
+  "prune",
   "verify",
   "pack",
   "manifest",

@@ -34,6 +34,7 @@
 #   volume serial:TEXT [GB]      the same; it is the one disk that says this serial number
 #   release                      end the workload and let go of the volume
 #   sealed                       the whole checkpoints on the volume, newest first
+#   prune [--dry-run] ID...      remove checkpoints from the volume, and say what the disk has back
 #   verify ID                    hash a checkpoint on the volume against its manifest
 #   freeze SECONDS               what was written to the volume is on the disk, and its file system stands still for so long where it
 #                                can; a notice or a seal lets it go

@@ -39,6 +39,7 @@ manifest_json() {
 restore_one() {
   from=$SEALED/$1
   manifest_whole "$from/MANIFEST" || { say "checkpoint $1: its manifest is damaged"; return 1; }
+  mkdir -p "$RUN/reading" && : >"$RUN/reading/$1.$$"
   discard "$LIB/.restoring"
   if ! mkdir "$LIB/.restoring" || ! cp -pPR "$from/data/." "$LIB/.restoring/"; then
     say "checkpoint $1 could not be copied here"
@@ -58,7 +59,10 @@ restore_newest() {
     [ -d "$SEALED/$candidate" ] || continue
     # A damaged manifest may be anyone's: then it is better to stop than to begin again from nothing.
     if manifest_whole "$SEALED/$candidate/MANIFEST" && [ "$(manifest_field "$SEALED/$candidate/MANIFEST" instance)" != "$SPOT_SET_INSTANCE" ]; then continue; fi
-    if restore_one "$candidate"; then
+    restore_one "$candidate"
+    restore_code=$?
+    rm -f "$RUN/reading/$candidate.$$"
+    if [ "$restore_code" -eq 0 ]; then
       restored=$candidate
       # What was just put back is sealed already.
       id=$candidate

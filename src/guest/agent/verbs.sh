@@ -23,10 +23,13 @@ require_volume() {
   volume_there || fail "the volume is not there: $SPOT_SET_VOLUME_MOUNT"
 }
 
-# require_checkpoint ID: a whole one.
+is_checkpoint_name() { case $1 in c-*[!0-9A-Za-z-]*) return 1 ;; c-?*) ;; *) return 1 ;; esac; }
+
+# require_checkpoint ID: a whole one; as long as this process lives nobody prunes it.
 require_checkpoint() {
-  case ${1-} in c-*[!0-9A-Za-z-]* | [!c]* | '') fail "not a checkpoint: ${1-}" ;; esac
+  is_checkpoint_name "${1-}" || fail "not a checkpoint: ${1-}"
   require_volume
+  { mkdir -p "$RUN/reading" && : >"$RUN/reading/$1.$$"; } || fail "no space to work in: $RUN"
   [ -d "$SEALED/$1" ] || fail "there is no checkpoint $1 on the volume"
   manifest_whole "$SEALED/$1/MANIFEST" || fail "checkpoint $1: its manifest is damaged"
 }
