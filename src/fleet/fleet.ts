@@ -83,6 +83,13 @@ export interface GuestDoor {
   mountVolume(reach: Reach, device: string, sizeGb: number, signal: AbortSignal): Promise<void>;
   /** Ends the workload and lets go of the volume, before the volume is detached. */
   releaseVolume(reach: Reach, signal: AbortSignal): Promise<void>;
+  /**
+   * Writes to the machine's volume what is still in its memory, and holds its file system still for so many seconds where that can
+   * be done; a seal or a notice lets it go. @throws Problem when the machine cannot be asked. Absent: nobody can.
+   */
+  freeze?(reach: Reach, seconds: number, signal: AbortSignal): Promise<{ readonly frozen: boolean }>;
+  /** Lets go of it. @returns whether it stood still until now. */
+  thaw?(reach: Reach, signal: AbortSignal): Promise<boolean>;
   /** The sealed checkpoints on the machine's volume, newest first. */
   sealed(reach: Reach, signal: AbortSignal): Promise<readonly Checkpoint[]>;
   /** What its agent was told at boot, without the values of its environment; undefined when it cannot be reached now. */

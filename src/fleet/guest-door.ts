@@ -18,6 +18,7 @@ import {
 } from "../guest/run-verb.ts";
 import { guestSettings } from "../guest/settings.ts";
 import { sshAccess, wayIn } from "../guest/ssh-access.ts";
+import { guestFreeze, guestThaw } from "../guest/stillness.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { Problem } from "../model/problem.ts";
 import { deadline } from "../platform/clock.ts";

@@ -61,6 +61,11 @@ function skippedText(data: FleetEvent["data"]): string {
 
 type Word = (key: string) => string;
 
+const STILLNESS: Readonly<Record<string, string>> = {
+  frozen: ", its file system held still meanwhile",
+  synced: ", what was written out by then in it",
+};
+
 /** What each action is for people; one that is not in here is named by its own word. */
 const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
@@ -99,7 +104,7 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
     `volume ${word("volume")} lies in ${word("to")} from now on; the one in ${word("from")} is kept as ${word("kept")} and bills`,
   "volume-lost": (word) => `volume ${word("volume")} is not there any more`,
   "volume-remove": (word) => `volume ${word("volume")} deleted`,
-  "volume-snapshot": (word) => `snapshot of volume ${word("volume")} made`,
+  "volume-snapshot": (word) => `snapshot of volume ${word("volume")} made${STILLNESS[word("stillness")] ?? ""}`,
   wake: (word) => `its wake is over (${word("outcome")}); show says where the time went`,
   wait: (word) => `waits: ${word("because")}`,
   wish: (word) => `is to be ${word("desired")}`,

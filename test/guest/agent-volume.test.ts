@@ -149,6 +149,21 @@ describe.concurrent("a volume of a machine", { timeout: 120_000 }, () => {
       /not blank/,
     ],
     ["an LVM member", (machine) => machine.disk(diskHead({ TYPE: "LVM2_member", USAGE: "raid", UUID: "a" })), /raid/],
+    ["a RAID member", (machine) => machine.disk(diskHead({ TYPE: "linux_raid_member", USAGE: "raid", UUID: "a" })), /raid/],
+    ["swap space", (machine) => machine.disk(diskHead({ TYPE: "swap", USAGE: "other", UUID: "a" })), /other/],
+    ["a ZFS member", (machine) => machine.disk(diskHead({ TYPE: "zfs_member", USAGE: "filesystem", LABEL: "tank" })), /no UUID/],
+    ["a bcache member", (machine) => machine.disk(diskHead({ TYPE: "bcache", USAGE: "other", UUID: "a" })), /other/],
+    // Both ends are zeros, and what it is for nobody knows: blkid says a type, and nothing more.
+    [
+      "a signature of no known use, far from its ends",
+      (machine) => machine.disk(`${"\0".repeat(2 << 20)}${diskHead({ TYPE: "unheard-of" })}`),
+      /not blank/,
+    ],
+    [
+      "a label alone, far from its ends",
+      (machine) => machine.disk(`${"\0".repeat(2 << 20)}${diskHead({ LABEL: "photographs" })}`),
+      /not blank/,
+    ],
     ["an encrypted disk", (machine) => machine.disk(diskHead({ TYPE: "crypto_LUKS", USAGE: "crypto", UUID: "a" })), /crypto/],
     ["something that blkid is unsure of", (machine) => machine.disk(diskHead({ AMBIVALENT: "1" })), /cannot say/],
     ["an empty partition table", (machine) => machine.disk(diskHead({ PTTYPE: "gpt" })), /partition table \(gpt\) with 0/],

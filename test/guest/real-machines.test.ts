@@ -72,6 +72,35 @@ test.runIf(possible)(
   },
 );
 
+test.runIf(possible)(
+  "a real file system is held still: what is written waits, until it is let go or a checkpoint is sealed",
+  { timeout: 60_000 },
+  async () => {
+    const machine = await realMachine();
+    machine.boot(VM, { command: writer });
+    await status(machine, "preparing");
+    const device = plug(diskFile());
+    expect(machine.verb("volume", device).stdout).toContain('"mounted":true');
+    await status(machine, "running");
+    const write = (name: string) => machine.inside("sh", "-c", `(echo x >/data/${name}; : >/run/${name}) </dev/null >/dev/null 2>&1 &`);
+    const isWritten = (name: string) => machine.inside("test", "-e", `/run/${name}`).status === 0;
+    expect(machine.verb("freeze", "30").stdout).toBe('{"frozen":true,"synced":true}\n');
+    write("first");
+    expect(machine.verb("status").status).toBe(0);
+    expect(isWritten("first")).toBe(false);
+    expect(machine.verb("thaw").stdout).toBe('{"thawed":true,"held":true}\n');
+    await eventually("what was written", () => (isWritten("first") ? true : undefined));
+
+    expect(machine.verb("freeze", "30").stdout).toContain('"frozen":true');
+    write("second");
+    machine.inside("sh", "-c", "echo 8 >/var/lib/spot/checkpoint/STEP");
+    expect(machine.verb("snapshot", "manual").stdout).toContain('"unchanged":false');
+    await eventually("what was written", () => (isWritten("second") ? true : undefined));
+    expect(machine.verb("thaw").stdout).toContain('"held":false');
+    expect(machine.verb("release").stdout).toBe('{"released":true}\n');
+  },
+);
+
 test.runIf(possible)("real disks that hold something are refused and not touched", { timeout: 60_000 }, async () => {
   const machine = await realMachine();
   machine.boot(VM, { command: writer });

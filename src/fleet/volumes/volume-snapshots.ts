@@ -5,6 +5,7 @@ import type { IntentRecord, VolumeRecord } from "../../state/records.ts";
 import { didNothing } from "../faults.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { whileHolding } from "../leases/lease.ts";
+import { type Stillness, whileStill } from "./held-still.ts";
 import { promiseOnVolume } from "./volume-promise.ts";
 import { volumeLease, withVolume } from "./volumes.ts";
 
@@ -47,12 +48,14 @@ export async function snapshotHeld(fleet: Fleet, volume: VolumeRecord, signal: A
   const intent = await promiseOnVolume(fleet, volume, "volume-snapshot", token);
   try {
     const spec = { name: volume.name, token: intent.token };
-    const made = await call(signal, (context) => snapshots.create(volumeId, spec, context));
-    await close(fleet, intent, made);
+    const { result: made, stillness } = await whileStill(fleet, volume, signal, () =>
+      call(signal, (context) => snapshots.create(volumeId, spec, context)),
+    );
+    await close(fleet, intent, made, { stillness });
     return made;
   } catch (error) {
     if (didNothing(error)) {
-      await close(fleet, intent, null, error.message);
+      await close(fleet, intent, null, { why: error.message });
       throw error;
     }
     const found = await settleSnapshot(fleet, provider, intent, signal);
@@ -122,19 +125,22 @@ export async function settleSnapshot(
   const found = listed.find((snapshot) => snapshot.token === intent.token);
   if (found !== undefined) await close(fleet, intent, found);
   else if (fleet.clock.now() - intent.createdAt >= provider.capabilities.listSettlesMs)
-    await close(fleet, intent, null, "it never arrived");
+    await close(fleet, intent, null, { why: "it never arrived" });
   return found;
 }
 
-async function close(fleet: Fleet, intent: IntentRecord, made: ProviderSnapshot | null, why?: string): Promise<void> {
+async function close(
+  fleet: Fleet,
+  intent: IntentRecord,
+  made: ProviderSnapshot | null,
+  detail: { readonly why?: string; readonly stillness?: Stillness } = {},
+): Promise<void> {
   const at = fleet.clock.now();
   const { provider, id } = intent;
   const volume = intent.detail["name"];
+  const told = { action: "volume-snapshot", volume, providerId: made?.providerId, ...detail };
   await fleet.state.commit({
-    closeIntents: [{ id, status: made === null ? "failed" : "done", at, ...(why === undefined ? {} : { detail: { why } }) }],
-    events:
-      made === null
-        ? []
-        : [{ at, type: "action", instance: null, provider, data: { action: "volume-snapshot", volume, providerId: made.providerId } }],
+    closeIntents: [{ id, status: made === null ? "failed" : "done", at, detail }],
+    events: made === null ? [] : [{ at, type: "action", instance: null, provider, data: told }],
   });
 }

@@ -28,7 +28,7 @@ keep_frozen() {
   now
   thaw_until=$((now + $1))
   if ! fsfreeze -f "$VOLUME"; then
-    kill "$thaw_other"
+    kill -s KILL "$thaw_other"
     put frozen no
     return
   fi
@@ -38,7 +38,7 @@ keep_frozen() {
     if [ "$now" -ge "$thaw_until" ]; then thawed=late && break; fi
     nap 0.1
   done
-  kill "$thaw_other"
+  kill -s KILL "$thaw_other"
   fsfreeze -u "$VOLUME"
   put thawed "$thawed"
   rm -f "$RUN/frozen"
@@ -69,7 +69,8 @@ verb_freeze() {
     if lock seal $((now + 3)); then
       rm -f "$RUN/thaw" "$RUN/thawed"
       (
-        trap '' HUP INT TERM
+        trap '' HUP
+        trap ': >"$RUN/thaw"' INT TERM
         keep_frozen "$1"
       ) </dev/null >/dev/null 2>&1 &
       await_frozen 3
