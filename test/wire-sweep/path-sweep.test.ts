@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { EACH_CLOUD } from "./clouds.ts";
 import { adoptPath, reapPath } from "./orphan-paths.ts";
 import { sweepPath } from "./path-sweep.ts";
-import { endsWithItsVolume, reclaimedAndReplaced, takenBack } from "./paths.ts";
+import { climbed, endsWithItsVolume, reclaimedAndReplaced, takenBack } from "./paths.ts";
 
 /** One walk without a fault and one or two with one; `test/sweep/paths.spec.ts` takes every path, cloud and request. */
 const STRIDE = 20;

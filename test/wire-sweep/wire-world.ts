@@ -109,17 +109,20 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
     async close() {
       await state.close();
       await cloud.close();
+      clock.done();
     },
   };
 }
 
 interface LeapingClock extends VirtualClock {
   leap(ms: number): Promise<void>;
+  done(): void;
 }
 
 function leapingVirtually(): LeapingClock {
-  const clock = virtualClock(Date.UTC(2026, 0, 5), requestsInFlight());
-  return { ...clock, leap: (ms) => clock.sleep(ms) };
+  const { busy, done } = requestsInFlight();
+  const clock = virtualClock(Date.UTC(2026, 0, 5), busy);
+  return { ...clock, leap: (ms) => clock.sleep(ms), done };
 }
 
 /** The real clock, for whom it is virtual enough. Over a long time in which nothing happens it leaps. */
@@ -134,6 +137,7 @@ function leapingClock(): LeapingClock {
     async leap(ms) {
       ahead += ms;
     },
+    done: () => undefined,
   };
 }
 
