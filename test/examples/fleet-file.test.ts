@@ -25,6 +25,11 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     program: "train.py",
     spec: { command: ["/bin/sh", "-c", 'exec "$PYTHON" train.py $OPTIONS'], checkpointEveryMs: 30_000, onReclaim: "replace" },
   },
+  serve: {
+    name: "toy",
+    program: "server.mjs",
+    spec: { command: expect.arrayContaining(["node", "server.mjs"]), readyHttp: ":8000/health", onReclaim: "hibernate" },
+  },
 };
 
 test.each(Object.keys(EXAMPLES))(
@@ -47,3 +52,11 @@ test.each(Object.keys(EXAMPLES))(
     expect(MACHINE_TYPES.map(({ gpu }) => gpu.model)).toContain(spec?.gpu?.model);
   },
 );
+
+test("the fleet file for vLLM is valid, and waits for its health", async () => {
+  const file = fileURLToPath(new URL("../../examples/serve/vllm.yaml", import.meta.url));
+  const { specs } = await loadFleetFile("vllm.yaml", file, { providers: ["novita"], knownProviders: knownProviders() });
+  expect(specs).toMatchObject([{ name: "vllm", readyHttp: ":8000/health", volume: { sizeGb: 100 }, idleBy: "gpu" }]);
+  const config = specs[0]?.command.find((word) => word.startsWith("--compilation-config="))?.replace(/^[^=]*=/, "");
+  expect(JSON.parse(config ?? "")).toEqual({ cudagraph_capture_sizes: [1, 2, 4, 8] });
+});
