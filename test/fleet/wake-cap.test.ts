@@ -3,69 +3,16 @@ import type { Fleet, GuestDoor } from "../../src/fleet/fleet.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
-import type { Provider } from "../../src/providers/provider.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import type { PaperSettings } from "../simulation/paper-cloud.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { hibernate, up } from "../simulation/scenarios.ts";
+import { hanging, silence } from "./hanging.ts";
 
 const CAP_MS = 90_000;
 const SLEEP_LIMIT_MS = 60_000;
 /** What the clouds and we ourselves need to put one back to sleep that can be put back. */
 const BACK_MS = 20_000;
-
-/** Never answers; gives up with whoever asked. */
-function silence(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const give = () => reject(signal.reason);
-    if (signal.aborted) give();
-    signal.addEventListener("abort", give, { once: true });
-  });
-}
-
-/** The provider, with one of its calls hanging: before it does anything, or after it was done. */
-function hanging(provider: Provider, call: string, isDone: boolean): Provider {
-  const through =
-    <Args extends readonly unknown[], Result>(name: string, send: (...args: Args) => Promise<Result>) =>
-    async (...args: Args): Promise<Result> => {
-      if (name !== call) return send(...args);
-      if (isDone) await send(...args);
-      const context = args.find((arg): arg is { signal: AbortSignal } => typeof arg === "object" && arg !== null && "signal" in arg);
-      return silence(context?.signal ?? AbortSignal.abort());
-    };
-  const { volumes, hibernation } = provider;
-  const snapshots = volumes?.snapshots;
-  return {
-    ...provider,
-    offers: through("offers", provider.offers),
-    launch: through("launch", provider.launch),
-    list: through("list", provider.list),
-    get: through("get", provider.get),
-    destroy: through("destroy", provider.destroy),
-    ...(volumes === undefined
-      ? {}
-      : {
-          volumes: {
-            ...volumes,
-            create: through("volume create", volumes.create),
-            list: through("volume list", volumes.list),
-            ...(volumes.attach === undefined ? {} : { attach: through("attach", volumes.attach) }),
-            ...(snapshots === undefined
-              ? {}
-              : {
-                  snapshots: {
-                    ...snapshots,
-                    create: through("snapshot", snapshots.create),
-                    list: through("snapshot list", snapshots.list),
-                  },
-                }),
-          },
-        }),
-    ...(hibernation === undefined
-      ? {}
-      : { hibernation: { hibernate: through("hibernate", hibernation.hibernate), restore: through("restore", hibernation.restore) } }),
-  };
-}
 
 interface Hang {
   readonly stage: string;
