@@ -104,6 +104,7 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
     `volume ${word("volume")} lies in ${word("to")} from now on; the one in ${word("from")} is kept as ${word("kept")} and bills`,
   "volume-lost": (word) => `volume ${word("volume")} is not there any more`,
   "volume-remove": (word) => `volume ${word("volume")} deleted`,
+  "snapshot-remove": (word) => `snapshot ${word("providerId")} of volume ${word("volume")} deleted`,
   "volume-snapshot": (word) => `snapshot of volume ${word("volume")} made${STILLNESS[word("stillness")] ?? ""}`,
   wake: (word) => `its wake is over (${word("outcome")}); show says where the time went`,
   wait: (word) => `waits: ${word("because")}`,

@@ -14,6 +14,10 @@ test("where disks have no snapshots that is said, and a checkpoint is offered", 
 test.each([
   [["volumes", "snapshot"], 2, "which volume?"],
   [["volumes", "snapshot", "none-such"], 9, "none-such"],
+  [["volumes", "snapshot", "--prune"], 2, "no rule says what to keep"],
+  [["volumes", "snapshot", "x", "--keep-last", "0"], 2, "--keep-last"],
+  [["volumes", "snapshot", "x", "--keep-last", "2", "--no-wait"], 2, "--no-wait and a rule"],
+  [["volumes", "snapshot", "none-such", "--keep-last", "2"], 9, "none-such"],
   [["volumes", "snapshot", "--rm", "us-east-1/snap-1", "--yes"], 9, "us-east-1/snap-1"],
 ] as const)("%j exits %d", async (argv, code, said) => {
   const answer = await spot(await cloudWorld(), ...argv);

@@ -1,5 +1,7 @@
 import type { Command } from "commander";
+import type { RetentionRules } from "../../checkpoints/retention.ts";
 import { call } from "../../fleet/fleet.ts";
+import { removeSnapshots, weighSnapshots } from "../../fleet/volumes/snapshot-retention.ts";
 import { snapshotsOf, snapshotVolume, untilReady } from "../../fleet/volumes/volume-snapshots.ts";
 import { volumeNamed } from "../../fleet/volumes/volumes.ts";
 import { EXIT } from "../../model/exit-codes.ts";
@@ -7,12 +9,14 @@ import { notFoundProblem, Problem, usageProblem } from "../../model/problem.ts";
 import { type SnapshotRow, snapshotsView } from "../../output/snapshots-view.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";
+import { addRetentionFlags, retentionRules } from "../retention-flags.ts";
 
 /** `spot volumes snapshot`: the provider's own snapshots of disks; a checkpoint is another thing (`spot snapshot`). */
 export const volumesSnapshot: CommandModule = {
   configure(command: Command) {
-    command
-      .argument("[name]", "the volume")
+    const thinned = command.argument("[name]", "the volume");
+    addRetentionFlags(thinned)
+      .option("--prune", "make none, only delete what the rules do not keep; of every volume when none is named")
       .option("--ls", "list the snapshots of your accounts; with a name, only those of that name")
       .option("--rm <id>", "delete a snapshot, by the id that --ls shows")
       .option("--provider <id>", "where to look with --ls and --rm; everywhere when not given")
@@ -22,10 +26,16 @@ export const volumesSnapshot: CommandModule = {
         `
 A snapshot is what lay on the disk at that moment. It outlives its volume, can be made into a
 disk in another zone, and is billed until it is deleted. A checkpoint made before
-(spot snapshot NAME) is whole in it.
+(spot snapshot NAME) is whole in it. The file system of a machine that has the volume is held still
+until the provider has accepted, where that can be done, and written out in any case.
+
+With --keep-last and the others, those of the volume that no rule keeps are deleted once the new one
+is ready: only what was made from here, and never the newest that is ready.
 
 Examples:
   $ spot volumes snapshot trainer
+  $ spot volumes snapshot trainer --keep-daily 7 --yes
+  $ spot volumes snapshot --prune --keep-last 3 --dry-run
   $ spot volumes snapshot --ls`,
       );
   },
@@ -33,7 +43,14 @@ Examples:
     const { options } = context;
     if (options["ls"] === true) return { view: snapshotsView(await allSnapshots(context)) };
     if (typeof options["rm"] === "string") return remove(context, options["rm"]);
-    return make(context);
+    if (options["prune"] === true) return prune(context, retentionRules(options), context.args[0] ?? null);
+    if (!["keepLast", "keepHourly", "keepDaily", "keepWithin"].some((rule) => options[rule] !== undefined)) return make(context);
+    const rules = retentionRules(options);
+    if (options["wait"] === false)
+      throw usageProblem("--no-wait and a rule: what is to be deleted is known when the new one is ready", "spot volumes snapshot --prune");
+    const name = context.args[0] ?? null;
+    if (options["dryRun"] !== true) await make(context);
+    return prune(context, rules, name);
   },
 };
 
@@ -67,6 +84,32 @@ async function allSnapshots(context: CommandContext): Promise<readonly SnapshotR
   );
   const [name] = context.args;
   return lists.flat().filter(({ snapshot }) => name === undefined || snapshot.name === name);
+}
+
+/** Deletes what no rule keeps: of one volume, or of every one that has snapshots at the chosen providers. */
+async function prune(context: CommandContext, rules: RetentionRules, name: string | null): Promise<CommandResult> {
+  const named = context.options["provider"];
+  const providers = await context.providers(typeof named === "string" ? [named] : undefined);
+  const fleet = await openFleet(context);
+  const { signal } = context.world;
+  const verdicts = await weighSnapshots(fleet, providers, { name, rules }, signal);
+  context.progress.stop();
+  const going = verdicts.filter(({ kept }) => !kept);
+  const view = (outcome: "goes" | "gone") =>
+    snapshotsView(verdicts.map(({ kept, because, ...row }) => ({ ...row, verdict: { outcome: kept ? "kept" : outcome, because } })));
+  if (context.options["dryRun"] === true || going.length === 0) {
+    if (going.length > 0) context.progress.note("nothing was deleted: this is what would go now");
+    return { view: view("goes") };
+  }
+  const { stderr } = context.world;
+  if (!context.machine && context.options["quiet"] !== true)
+    stderr.write(`${await view("goes").render(context.painter, stderr.columns)}\n`);
+  const question = `Delete ${going.length} snapshot${going.length === 1 ? "" : "s"}?`;
+  if (!(await context.confirm(question, "--yes")))
+    throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was deleted", exit: EXIT.refused });
+  await removeSnapshots(fleet, verdicts, signal);
+  context.progress.done(`${going.length} snapshot${going.length === 1 ? "" : "s"} deleted`);
+  return { view: view("gone") };
 }
 
 async function remove(context: CommandContext, id: string): Promise<CommandResult> {

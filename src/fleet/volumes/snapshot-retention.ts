@@ -1,0 +1,87 @@
+import { type Retainable, type RetentionRules, retain } from "../../checkpoints/retention.ts";
+import type { Provider, ProviderSnapshot } from "../../providers/provider.ts";
+import { call, type Fleet } from "../fleet.ts";
+import { endOrder } from "./end-promise.ts";
+import { snapshotsOf } from "./volume-snapshots.ts";
+
+/** One snapshot, what becomes of it by the rules, and why. */
+export interface SnapshotVerdict {
+  readonly provider: string;
+  readonly snapshot: ProviderSnapshot;
+  readonly kept: boolean;
+  /** Why it stays; empty when it goes. */
+  readonly because: readonly string[];
+}
+
+interface Candidate extends Retainable {
+  readonly provider: string;
+  readonly snapshot: ProviderSnapshot;
+}
+
+const key = ({ provider, snapshot }: Pick<Candidate, "provider" | "snapshot">) => `${provider} ${snapshot.providerId}`;
+
+/**
+ * Weighs the snapshots of each volume name by the rules. What our own records did not make is not ours to thin out; what is not
+ * ready, or of no known age, is left alone and counts for nothing; the newest ready one always stays.
+ * @param name of the volume; null for every one.
+ */
+export async function weighSnapshots(
+  fleet: Fleet,
+  providers: readonly Provider[],
+  { name, rules }: { readonly name: string | null; readonly rules: RetentionRules },
+  signal: AbortSignal,
+): Promise<readonly SnapshotVerdict[]> {
+  const candidates: Candidate[] = [];
+  const left: SnapshotVerdict[] = [];
+  for (const provider of providers) {
+    if (provider.volumes?.snapshots === undefined) continue;
+    for (const snapshot of await call(signal, (context) => snapshotsOf(provider).list(context))) {
+      if (name !== null && snapshot.name !== name) continue;
+      const why = await whyLeft(fleet, snapshot);
+      const one = { provider: provider.id, snapshot };
+      if (why !== null) left.push({ ...one, kept: true, because: [why] });
+      else candidates.push({ ...one, id: key(one), createdAt: snapshot.createdAt ?? 0, group: `${provider.id} ${snapshot.name}` });
+    }
+  }
+  const rows = retain(candidates, rules, fleet.clock.now(), await inUse(fleet, candidates));
+  return [...rows.map(({ item: { provider, snapshot }, kept, because }) => ({ provider, snapshot, kept, because })), ...left];
+}
+
+/** Why the rules say nothing of it; null where they do. */
+async function whyLeft(fleet: Fleet, { token, state, createdAt }: ProviderSnapshot): Promise<string | null> {
+  if (token === null) return "not made by spot";
+  const promise = await fleet.state.intentByToken(token);
+  if (promise === undefined) return "made from another state";
+  if (state !== "ready") return state;
+  return createdAt === null ? "nobody says when it was made" : null;
+}
+
+/** What somebody waits for or comes back from. */
+async function inUse(fleet: Fleet, candidates: readonly Candidate[]): Promise<ReadonlyMap<string, string>> {
+  const awaited = new Map((await fleet.state.pendingIntents()).map((intent) => [endOrder(intent)?.snapshot, "its volume is about to go"]));
+  const wanted = new Map(
+    (await fleet.state.instances()).flatMap(({ name, outlook }) => {
+      const { snapshot } = outlook.comeback ?? {};
+      return snapshot == null ? [] : [[snapshot.id, `${name} comes back from it`] as const];
+    }),
+  );
+  return new Map(
+    candidates.flatMap(({ id, snapshot }) => {
+      const why = awaited.get(snapshot.token ?? "") ?? wanted.get(snapshot.providerId);
+      return why === undefined ? [] : [[id, why] as const];
+    }),
+  );
+}
+
+/**
+ * Deletes what goes, and writes down each. Interrupted, it is begun again: what is gone is gone.
+ * @throws ProviderError when the provider does not let one go; those before it are gone.
+ */
+export async function removeSnapshots(fleet: Fleet, verdicts: readonly SnapshotVerdict[], signal: AbortSignal): Promise<void> {
+  for (const { provider, snapshot } of verdicts.filter(({ kept }) => !kept)) {
+    const operations = snapshotsOf(await fleet.provider(provider));
+    await call(signal, (context) => operations.remove(snapshot.providerId, context));
+    const data = { action: "snapshot-remove", volume: snapshot.name, providerId: snapshot.providerId };
+    await fleet.state.commit({ events: [{ at: fleet.clock.now(), type: "action", instance: null, provider, data }] });
+  }
+}
