@@ -46,22 +46,25 @@ const wayWords = ({ way, isAssumed }: Asleep) =>
     ? `by its cloud${isAssumed ? ", if this machine can be; parked otherwise" : ""}`
     : "parked: its machine is ended, what outlives it stays";
 
-/** Every statement with where it comes from. */
+/** Every statement with where it comes from: by number, since one document says most of it. */
 export function asleepBlock(asleep: Asleep, title = "asleep"): DetailBlock {
-  const stated = (words: string, source: Source) => `${words} [${sourceText(source)}]`;
-  return {
-    title,
-    rows: [
-      { label: "how", value: wayWords(asleep) },
-      { label: "comes back", value: stated(clause(BACK[asleep.back], asleep.backNote), asleep.backSource) },
-      { label: "ways back", value: asleep.rungs.map((rung) => RUNGS[rung]).join(" → ") },
-      { label: "memory", value: stated(clause(asleep.memory.value, asleep.memory.note), asleep.memory.source) },
-      ...asleep.bills.map((bill) => ({ label: ITEMS[bill.item], value: stated(billWords(bill), bill.source) })),
-      { label: "kept", value: stated(keptWords(asleep.kept), asleep.kept.source) },
-      { label: "refused", value: asleep.refusals, paint: (text: string, painter: { red(text: string): string }) => painter.red(text) },
-      { label: "mind", value: asleep.warnings, paint: (text: string, painter: { yellow(text: string): string }) => painter.yellow(text) },
-    ],
+  const sources: string[] = [];
+  const stated = (words: string, source: Source) => {
+    const text = sourceText(source);
+    if (!sources.includes(text)) sources.push(text);
+    return `${words} [${sources.indexOf(text) + 1}]`;
   };
+  const rows: DetailBlock["rows"] = [
+    { label: "how", value: wayWords(asleep) },
+    { label: "comes back", value: stated(clause(BACK[asleep.back], asleep.backNote), asleep.backSource) },
+    { label: "ways back", value: asleep.rungs.map((rung) => RUNGS[rung]).join(" → ") },
+    { label: "memory", value: stated(clause(asleep.memory.value, asleep.memory.note), asleep.memory.source) },
+    ...asleep.bills.map((bill) => ({ label: ITEMS[bill.item], value: stated(billWords(bill), bill.source) })),
+    { label: "kept", value: stated(keptWords(asleep.kept), asleep.kept.source) },
+    { label: "refused", value: asleep.refusals, paint: (text: string, painter: { red(text: string): string }) => painter.red(text) },
+    { label: "mind", value: asleep.warnings, paint: (text: string, painter: { yellow(text: string): string }) => painter.yellow(text) },
+  ];
+  return { title, rows: [...rows, { label: "sources", value: sources.map((text, index) => `[${index + 1}] ${text}`) }] };
 }
 
 /** In one line, for whoever is about to do it. */

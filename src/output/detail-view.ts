@@ -22,8 +22,12 @@ export interface DetailViewParts {
   readonly blocks: readonly DetailBlock[];
 }
 
-/** Breaks at spaces so that no line passes `width` cells; a single long word stays whole, so that it can be copied. */
+/** Breaks at spaces so that no line passes `width` cells, and wherever the text does; a single long word stays whole, so that it can be copied. */
 export function wrap(text: string, width: number): readonly string[] {
+  return text.split("\n").flatMap((line) => wrapLine(line, width));
+}
+
+function wrapLine(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
@@ -52,7 +56,7 @@ export function detailText(blocks: readonly DetailBlock[], painter: Painter, wid
   const blockText = ({ title, rows }: DetailBlock) => {
     const lines = rows.flatMap((row) =>
       linesOf(row)
-        .flatMap((line) => line.split("\n").flatMap((part) => wrap(part, room)))
+        .flatMap((line) => wrap(line, room))
         .map((line, index) => {
           const label = (index === 0 ? row.label : "").padEnd(labelWidth);
           return `${painter.dim(label)}  ${row.paint === undefined ? line : row.paint(line, painter)}`;
