@@ -33,7 +33,7 @@ export interface Way {
 }
 
 /** What `spot checkpoints copy` does with a bucket, without the command. `url`: of a proxy before the server. */
-export async function wayTo(server: S3Server, url = server.url, partBytes = 5 * 1024 * 1024): Promise<Way> {
+export async function wayTo(server: Pick<S3Server, "url" | "env" | "bucket">, url = server.url, partBytes = 5 * 1024 * 1024): Promise<Way> {
   const world = { env: { ...server.env, AWS_ENDPOINT_URL_S3: url }, home: "/nonexistent", clock: HASTY, rng: systemRng };
   const bucket = await openBucket(world, { bucket: server.bucket, prefix: PREFIX });
   const never = new AbortController().signal;

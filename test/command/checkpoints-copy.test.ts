@@ -18,7 +18,7 @@ test("a checkpoint goes to a bucket, onto another volume and into a folder, and 
   const place = `s3://${s3.bucket}/team`;
   const work = 'echo 7 >"$SPOT_CHECKPOINT_DIR/STEP"; sleep 1000';
   await must(world, "up", "--name", "a", "--gpu", "A10G", "--volume", "one:1", "--provider", "local", "--yes", "--", "sh", "-c", work);
-  const [{ id }] = (await data(world, "snapshot", "a")) as { id: string }[];
+  const [{ id }] = (await data(world, "snapshot", "a")) as [{ readonly id: string }];
   expect(await data(world, "checkpoints", "copy", "a", "--to", place, "--dry-run")).toMatchObject({
     id,
     dryRun: true,

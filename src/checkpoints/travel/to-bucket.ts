@@ -3,6 +3,7 @@ import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
 import { type Bucket, bucketText, type OpenUpload, type StoredObject } from "../../providers/bucket.ts";
 import { eachOf } from "../bounded.ts";
+import { ManifestDamage, parseManifest } from "../manifest.ts";
 import { fetchManifest, manifestKey } from "./bucket-checkpoints.ts";
 import { byteBudget } from "./byte-budget.ts";
 import { ContentDamage, checked, drain } from "./contents.ts";
@@ -123,12 +124,23 @@ async function settle(
   );
 }
 
+function holds(manifest: Buffer, id: string): boolean {
+  try {
+    return parseManifest(manifest).id === id;
+  } catch (error) {
+    if (error instanceof ManifestDamage) return false;
+    throw error;
+  }
+}
+
 /** @throws Problem when another checkpoint lies there under this id. @returns whether this very one does. */
 async function isListed(bucket: Bucket, source: CheckpointSource, signal: AbortSignal): Promise<boolean> {
   const { id } = source.manifest;
   const there = await fetchManifest(bucket, id, signal);
   if (there === null) return false;
   if (there.equals(source.manifestBytes)) return true;
+  // What was spoilt on its way is nobody's checkpoint.
+  if (!holds(there, id)) return false;
   throw new Problem({
     code: "SPOT_E_CONFLICT",
     message: `${bucketText(bucket.place)}: another checkpoint lies there under the id ${id}`,
@@ -139,10 +151,12 @@ async function isListed(bucket: Bucket, source: CheckpointSource, signal: AbortS
 
 async function list(bucket: Bucket, { manifest, manifestBytes }: CheckpointSource, signal: AbortSignal): Promise<void> {
   const sha256 = createHash("sha256").update(manifestBytes).digest("hex");
-  await bucket.put(manifestKey(manifest.id), manifestBytes, sha256, signal);
-  const there = await fetchManifest(bucket, manifest.id, signal);
-  if (there?.equals(manifestBytes) !== true)
-    throw damagedProblem(`${bucketText(bucket.place)}: the manifest of ${manifest.id} does not read back as it was sent`);
+  for (let again = 0; again < 2; again++) {
+    await bucket.put(manifestKey(manifest.id), manifestBytes, sha256, signal);
+    const there = await fetchManifest(bucket, manifest.id, signal);
+    if (there?.equals(manifestBytes) === true) return;
+  }
+  throw damagedProblem(`${bucketText(bucket.place)}: the manifest of ${manifest.id} does not read back as it was sent`);
 }
 
 /**
