@@ -21,6 +21,8 @@ export interface GuestReport {
   readonly exitCode: number | null;
   readonly step: string | null;
   readonly restoredFrom: string | null;
+  /** Newer checkpoints than that one, which could not be put back when its machine came up: most likely they are damaged. */
+  readonly passedOver?: readonly string[];
   readonly lastSealSeconds: number | null;
   /** What its last checkpoint took, its hook included, and how often one is made by the clock; absent from an older agent. */
   readonly checkpointSeconds?: number | null;

@@ -130,6 +130,7 @@ function reportOf(status: GuestStatus): GuestReport {
     exitCode: status.exitCode,
     step: status.step,
     restoredFrom: status.restoredFrom,
+    passedOver: (status.passedOver ?? "").split(" ").filter((id) => /^c-[0-9A-Za-z-]{1,64}$/.test(id)),
     lastSealSeconds: status.lastSealSeconds,
     checkpointSeconds: status.checkpointSeconds,
     everySeconds: status.every,

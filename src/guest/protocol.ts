@@ -56,6 +56,7 @@ const statusSchema = v.object({
   fit: v.optional(v.nullable(fitSchema), null),
   idle: v.optional(v.nullable(idleSchema), null),
   saidAt: v.optional(v.nullable(seconds), null),
+  passedOver: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(65_536))), null),
   marks: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(8192))), null),
   checkpointSeconds: v.optional(v.nullable(seconds), null),
   every: v.optional(v.nullable(seconds), null),
@@ -103,6 +104,7 @@ const readySchema = v.object({ ready: v.boolean() });
 /**
  * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's. `awaits`: what has to be told
  * before the workload can start. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
+ * `passedOver`: the newer checkpoints, divided by blanks, that it could not put back before `restoredFrom`.
  * `saidAt`: what the machine's clock said meanwhile. `checkpointSeconds`: what the last checkpoint took, its hook included; `every`:
  * after how many seconds the next one is made by the clock, null for never. `idle`: what the idle time is counted by, null where none was ordered.
  */

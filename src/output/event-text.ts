@@ -70,6 +70,7 @@ const STILLNESS: Readonly<Record<string, string>> = {
 const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
   "checkpoint-copied": (word) => `${word("checkpoint")} copied to ${word("to")}, and verified there`,
+  "begin-from": (word) => `goes on from ${word("checkpoint")}`,
   "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from volume ${word("volume")}`,
   climb: (word) => `comes back another way (${word("rung")}): ${word("because")}`,
   controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,

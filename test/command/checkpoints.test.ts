@@ -5,7 +5,7 @@ import { checkpointFolder } from "../../src/checkpoints/catalogue.ts";
 import { openState } from "../../src/state/open.ts";
 import { idAt, sealSample } from "../checkpoints/sealing.ts";
 import { spot, type TestWorld } from "../world.ts";
-import { data, must } from "./cloud.ts";
+import { cloudWorld, data, must } from "./cloud.ts";
 import { volumeHere } from "./volume-here.ts";
 
 const [oldest, older, newest] = [idAt(1), idAt(2), idAt(3)];
@@ -145,4 +145,25 @@ test("the same one on another volume is taken when this one is damaged", async (
     { ok: false, instead: older },
     { ok: false, instead: older },
   ]);
+});
+
+test("a machine that comes up and finds the newest damaged goes on from the older one, and that is told", async () => {
+  const world = await cloudWorld();
+  const work = "while :; do sleep 1; done";
+  const up = () => must(world, "up", "--name", "train", "--gpu", "A10G", "--volume", "disk:1:/data", "--yes", "--", "sh", "-c", work);
+  const seal = async (text: string) => {
+    await must(world, "exec", "train", "--", "sh", "-c", `echo ${text} >"$SPOT_CHECKPOINT_DIR/log"`);
+    return (await data(world, "snapshot", "train"))[0].id as string;
+  };
+  await up();
+  const first = await seal("first");
+  const second = await seal("second");
+  await must(world, "down", "train", "--no-snapshot", "--yes");
+  const folder = join(world.home, "local", "volumes");
+  damage(join(folder, readdirSync(folder)[0] ?? ""), second, "data/log");
+  await up();
+  await must(world, "exec", "train", "--", "sh", "-c", 'test "$(cat "$SPOT_CHECKPOINT_DIR/log")" = first');
+  const message = `it goes on from ${first}: ${second}, newer, could not be put back when its machine came up; spot checkpoints verify train says what is damaged`;
+  expect(await warnings(world)).toEqual([["train", message]]);
+  expect((await must(world, "show", "train")).stdout.replaceAll(/\s+/g, " ")).toContain(`it goes on from ${first}`);
 });

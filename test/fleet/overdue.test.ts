@@ -10,7 +10,7 @@ test("a replacement whose agent has given up is told of, once, with the agent's 
   const { fleet: base } = world.start();
   await world.clock.run(up(base, paperSpec()));
   const [first] = world.cloud.living();
-  const givenUp = "the agent is not running: 2 sealed checkpoint(s) of train and none verifies";
+  const givenUp = "the agent is not running: sealed checkpoint(s) of train and none verifies: c-2 c-1";
   let asked = 0;
   const guest: Fleet["guest"] = {
     ...base.guest,

@@ -136,13 +136,15 @@ test("the newest checkpoint that verifies is put back; what was put back counts 
   const second = await snapshot(machine);
   await replace(machine);
   await running(machine);
-  expect(await machine.status()).toMatchObject({ restoredFrom: second.id, lastCheckpoint: second.id });
+  expect(await machine.status()).toMatchObject({ restoredFrom: second.id, lastCheckpoint: second.id, passedOver: null });
   expect(readFileSync(join(machine.checkpointFolder, "a"), "utf8")).toBe("second state");
   expect(await snapshot(machine)).toMatchObject({ id: second.id, unchanged: true });
   damage(machine, second.id, "data/a");
   await replace(machine);
   await running(machine);
   expect((await machine.status()).restoredFrom).toBe(first.id);
+  const report = await createGuestDoor(testWorld()).report(machine.reach, new AbortController().signal);
+  expect(report).toMatchObject({ restoredFrom: first.id, passedOver: [second.id] });
   expect(readFileSync(join(machine.checkpointFolder, "a"), "utf8")).toBe("first state");
   expect(machine.log()).toContain(`checkpoint ${second.id} does not verify`);
 });
@@ -156,13 +158,13 @@ test.each(["data/a", "MANIFEST"])("when only %s of the last checkpoint is damage
   const code = await new Promise((resolve) => child.once("exit", resolve));
   expect(code).toBe(7);
   expect(readdirSync(machine.volume)).toEqual(["spot"]);
-  expect(machine.log()).toContain("none verifies: the workload is not started");
+  expect(machine.log()).toContain(`none verifies: ${id}; the workload is not started`);
   // Whoever asks from outside hears why.
   const door = createGuestDoor(testWorld());
   const { signal } = new AbortController();
   expect(await door.report(machine.reach, signal)).toBeUndefined();
   expect(await door.silence?.(machine.reach, signal)).toContain(
-    "the agent is not running: 1 sealed checkpoint(s) of train and none verifies",
+    `the agent is not running: sealed checkpoint(s) of train and none verifies: ${id}`,
   );
 });
 

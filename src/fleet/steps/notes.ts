@@ -1,14 +1,19 @@
 import { durationText } from "../../model/duration.ts";
 import { withoutComeback } from "../../model/outlook.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
-import type { Change, InstanceRecord } from "../../state/records.ts";
+import type { Change, InstanceRecord, NewEvent } from "../../state/records.ts";
 import type { Observation } from "../deciding/decision.ts";
-import type { Fleet } from "../fleet.ts";
+import type { Fleet, GuestReport } from "../fleet.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
 import { refreshRoot, removeRoot } from "../volumes/root-volume.ts";
 
 /** It serves: whatever was begun before (a restore, or a hibernation that was taken back) is over. */
-export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance): Promise<void> {
+export async function noteReady(
+  fleet: Fleet,
+  record: InstanceRecord,
+  instance: ProviderInstance,
+  guest: GuestReport | null,
+): Promise<void> {
   const at = fleet.clock.now();
   const { reach } = instance;
   await changeRecord(
@@ -31,8 +36,19 @@ export async function noteReady(fleet: Fleet, record: InstanceRecord, instance: 
       outlook: servesNow(record, at),
       reason: null,
     },
-    { closeIntents: await closings(fleet, record, at) },
+    { closeIntents: await closings(fleet, record, at), events: beganFrom(fleet, record, guest) },
   );
+}
+
+/** What its work goes on from; a warning when that is not the newest sealed one. A machine that only slept goes on from nothing. */
+function beganFrom(fleet: Fleet, record: InstanceRecord, guest: GuestReport | null): readonly NewEvent[] {
+  const checkpoint = guest?.restoredFrom ?? null;
+  if (guest === null || checkpoint === null || record.parked === "native") return [];
+  const { passedOver = [] } = guest;
+  if (passedOver.length === 0) return [eventOf(fleet, record, "action", { action: "begin-from", checkpoint })];
+  const message = `it goes on from ${checkpoint}: ${passedOver.join(", ")}, newer, could not be put back when its machine came up; spot checkpoints verify ${record.name} says what is damaged`;
+  fleet.say(`${record.name}: ${message}`);
+  return [eventOf(fleet, record, "warning", { checkpoint, passedOver, message })];
 }
 
 /** It needs nothing any more, and how long the change took is known. */

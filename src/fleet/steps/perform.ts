@@ -132,7 +132,7 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
     case "take-over":
       return takeOver(fleet, record);
     case "note-ready":
-      return noteReady(fleet, record, action.instance);
+      return noteReady(fleet, record, action.instance, seen.guest);
     case "note-notice":
       return noteNotice(fleet, record, action.instance, signal);
     case "note-mouth":

@@ -1,7 +1,7 @@
 # The agent: putting a checkpoint back.
 
 # manifest_field FILE NAME
-manifest_field() { sed -n "2,10s/^$2 //p" "$1" | head -n 1; }
+manifest_field() { sed -n "2,10s/^$2 //p" "$1"; }
 
 # manifest_whole FILE: whether it says of itself what it should.
 manifest_whole() {
@@ -35,10 +35,12 @@ manifest_json() {
         id, text(field[3]), text(field[4]), number(field[5]), text(field[6]), text(field[7]), number(field[9]), number(field[10]), sha256 }' "$1"
 }
 
-# restore_one ID: puts a checkpoint back, verified as it now lies here.
+# restore_one ID: puts a checkpoint back, verified as it now lies here. Returns 2 when it is another instance's.
 restore_one() {
   from=$SEALED/$1
   manifest_whole "$from/MANIFEST" || { say "checkpoint $1: its manifest is damaged"; return 1; }
+  from_instance=$(manifest_field "$from/MANIFEST" instance) || return 1
+  [ "$from_instance" = "$SPOT_SET_INSTANCE" ] || return 2
   mkdir -p "$RUN/reading" && : >"$RUN/reading/$1.$$"
   discard "$LIB/.restoring"
   if ! mkdir "$LIB/.restoring" || ! cp -pPR "$from/data/." "$LIB/.restoring/"; then
@@ -54,14 +56,16 @@ restore_newest() {
   restored=
   [ -n "$VOLUME" ] || return 0
   clear_leftovers
-  damaged=0
-  for candidate in $(for folder in "$SEALED"/c-*; do printf '%s\n' "${folder##*/}"; done | sort -r); do
+  passed=
+  candidates=
+  for folder in "$SEALED"/c-*; do candidates="${folder##*/} $candidates"; done
+  for candidate in $candidates; do
     [ -d "$SEALED/$candidate" ] || continue
     # A damaged manifest may be anyone's: then it is better to stop than to begin again from nothing.
-    if manifest_whole "$SEALED/$candidate/MANIFEST" && [ "$(manifest_field "$SEALED/$candidate/MANIFEST" instance)" != "$SPOT_SET_INSTANCE" ]; then continue; fi
     restore_one "$candidate"
     restore_code=$?
     rm -f "$RUN/reading/$candidate.$$"
+    [ "$restore_code" -ne 2 ] || continue
     if [ "$restore_code" -eq 0 ]; then
       restored=$candidate
       # What was just put back is sealed already.
@@ -69,11 +73,16 @@ restore_newest() {
       seal_from=
       describe "$CKPT" "$WORK/before" && sort_out "$WORK/before" && remember_sealed
       say "put back $candidate"
+      put passed "$passed"
       return 0
     fi
-    damaged=$((damaged + 1))
+    passed="$passed $candidate"
   done
-  [ "$damaged" -eq 0 ] && return 0
-  give_up "$damaged sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies: the workload is not started, nothing is changed"
+  if [ -z "$passed" ]; then
+    volume_there && return 0
+    give_up "the volume is not there: $SPOT_SET_VOLUME_MOUNT"
+    return 7
+  fi
+  give_up "sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies:$passed; the workload is not started"
   return 7
 }

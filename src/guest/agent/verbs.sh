@@ -114,6 +114,7 @@ verb_status() {
   field exitCode json_number exit-code
   field startedAt json_number started-at
   field restoredFrom json_text restored-from
+  field passedOver json_text passed
   read_step "$CKPT"
   json_text "$step"
   fields="$fields,\"step\":$json"
