@@ -30,6 +30,9 @@ export function checkpointInterval(costSeconds: number, betweenSeconds: number):
 /** Seconds that a checkpoint, its hook and its seal, is reckoned with before one was made. */
 export const ASSUMED_CHECKPOINT_SECONDS = 5;
 
+/** Seconds between two interruptions of a spot machine, where nobody says better: one in twenty hours. */
+export const ASSUMED_BETWEEN_SECONDS = 20 * 3600;
+
 /** How often a machine is interrupted, and how that is known. */
 export interface Interruptions {
   /** The mean time between two of them, in seconds. */

@@ -1,3 +1,4 @@
+import { ASSUMED_BETWEEN_SECONDS, ASSUMED_CHECKPOINT_SECONDS } from "../model/checkpoint-interval.ts";
 import type { Money } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 
@@ -15,9 +16,9 @@ export interface WorkModel {
 /** A checkpoint of 5 s every 10 minutes, 5 minutes to come back, and one interruption in 20 hours where nobody knows better. */
 export const USUAL_WORK: WorkModel = {
   checkpointIntervalSeconds: 600,
-  checkpointSeconds: 5,
+  checkpointSeconds: ASSUMED_CHECKPOINT_SECONDS,
   restartSeconds: 300,
-  assumedInterruptionsPerHour: 0.05,
+  assumedInterruptionsPerHour: 3600 / ASSUMED_BETWEEN_SECONDS,
 };
 
 export interface EffectivePrice {

@@ -1,10 +1,8 @@
-import type { CheckpointClock, Interruptions } from "../../model/checkpoint-interval.ts";
+import { ASSUMED_BETWEEN_SECONDS, type CheckpointClock, type Interruptions } from "../../model/checkpoint-interval.ts";
 import type { Offer } from "../../model/offer.ts";
 import type { InstanceRecord, InstanceSpec } from "../../state/records.ts";
 import { offerKey } from "./offer-choice.ts";
 
-/** Where nobody knows better: one reclaim in twenty hours, as the effective price assumes. */
-const ASSUMED_BETWEEN_SECONDS = 20 * 3600;
 /** What is not taken back ends by a fault: one in thirty days. */
 const FAULT_BETWEEN_SECONDS = 30 * 86_400;
 /** From so many reclaims on our own history is believed: the estimate is then right to about half, and the interval to a quarter. */
