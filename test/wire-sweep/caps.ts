@@ -6,9 +6,8 @@ import type { Provider } from "../../src/providers/provider.ts";
 import { hanging, silence } from "../fleet/hanging.ts";
 import { up } from "../simulation/scenarios.ts";
 import type { VirtualClock } from "../simulation/virtual-clock.ts";
-import { type CloudOnTheWire, untilQuiet, type WireWorld, wireWorld } from "./wire-world.ts";
+import { type CloudOnTheWire, type Tempo, untilQuiet, type WireWorld, wireWorld } from "./wire-world.ts";
 
-const CAP_MS = 600_000;
 const LIMIT_MS = 3_600_000;
 const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
@@ -66,9 +65,19 @@ async function billing({ cloud, clock }: WireWorld): Promise<readonly string[]> 
   return charged.map(({ providerId, state }) => `${providerId} ${state}`);
 }
 
+/** How long it may take, and on which clock: ten minutes by a virtual one unless told. */
+interface CapTempo {
+  readonly capMs: number;
+  readonly tempo?: Tempo;
+}
+
 /** @returns what is wrong; undefined where the cloud has no such stage. */
-export async function hangAt(make: (clock: VirtualClock) => Promise<CloudOnTheWire>, stage: Stage): Promise<readonly string[] | undefined> {
-  const world = await wireWorld(make);
+export async function hangAt(
+  make: (clock: VirtualClock) => Promise<CloudOnTheWire>,
+  stage: Stage,
+  { capMs, tempo }: CapTempo = { capMs: 600_000 },
+): Promise<readonly string[] | undefined> {
+  const world = await wireWorld(make, tempo);
   const { clock, cloud } = world;
   try {
     if (stage.needs?.(cloud.provider) === false) return undefined;
@@ -78,15 +87,13 @@ export async function hangAt(make: (clock: VirtualClock) => Promise<CloudOnTheWi
     const provider = stage.call === undefined ? cloud.provider : hanging(cloud.provider, stage.call, stage.isDone === true);
     const fleet: Fleet = { ...world.start(), provider: async () => provider, guest: stage.guest?.(first.guest) ?? first.guest };
     const since = clock.now();
-    const failure = await clock.run(
-      wakeUp(fleet, asleep, { signal, capMs: CAP_MS, sleepLimitMs: LIMIT_MS }).catch((error: unknown) => error),
-    );
+    const failure = await clock.run(wakeUp(fleet, asleep, { signal, capMs, sleepLimitMs: LIMIT_MS }).catch((error: unknown) => error));
     const broken: string[] = [];
     const wanted = stage.isUnconfirmed === true ? "SPOT_E_UNCONFIRMED" : "SPOT_E_WAKE_TIMEOUT";
     const code = failure instanceof Problem ? failure.code : String(failure);
     if (code !== wanted) broken.push(`it ended with ${code}`);
     const tookMs = clock.now() - since;
-    if (tookMs < CAP_MS) broken.push(`it was given up after ${tookMs} ms`);
+    if (tookMs < capMs) broken.push(`it was given up after ${tookMs} ms`);
     if (stage.isUnconfirmed === true) broken.push(...(await untilQuiet(world)));
     broken.push(...(await billing(world)).map((what) => `charged after the cap: ${what}`));
     broken.push(...(await untilQuiet(world)));
