@@ -5,11 +5,12 @@ import { HYPERSTACK_ASLEEP } from "../../src/providers/hyperstack/sleep.ts";
 import { VERDA_ASLEEP } from "../../src/providers/verda/sleep.ts";
 
 const NOW = 1_800_000_000_000;
+const VM = { kind: "vm", notices: "controller", endsItself: false, volumes: "device" } as const;
 const VOLUME = { name: "train", sizeGb: 200, mount: "/data" };
 const HYPERSTACK: SleepFacts = {
   now: NOW,
   spec: { name: "train", volume: VOLUME, providers: ["hyperstack"] },
-  capabilities: { hibernate: "native", keepsRoot: false, zonalVolumes: false, asleep: HYPERSTACK_ASLEEP },
+  capabilities: { hibernate: "native", keepsRoot: false, zonalVolumes: false, machine: VM, asleep: HYPERSTACK_ASLEEP },
   hasSnapshots: false,
   canHibernate: true,
   parked: null,
@@ -21,7 +22,7 @@ const HYPERSTACK: SleepFacts = {
 };
 const VERDA: SleepFacts = {
   ...HYPERSTACK,
-  capabilities: { hibernate: "park", keepsRoot: true, zonalVolumes: false, asleep: VERDA_ASLEEP },
+  capabilities: { hibernate: "park", keepsRoot: true, zonalVolumes: false, machine: VM, asleep: VERDA_ASLEEP },
   canHibernate: null,
 };
 
@@ -71,10 +72,13 @@ test("it is refused where nothing of it would outlive its machine, or what it ne
 
 test("the ways back are those that there are", () => {
   const rungs = (facts: SleepFacts) => preflight(facts).rungs.join(" ");
-  expect(rungs(HYPERSTACK)).toBe("same-machine same-zone copy on-demand");
-  expect(rungs({ ...HYPERSTACK, canHibernate: false })).toBe("same-zone copy on-demand");
+  expect(rungs(HYPERSTACK)).toBe("same-machine same-zone on-demand");
+  expect(rungs({ ...HYPERSTACK, canHibernate: false })).toBe("same-zone on-demand");
   const zonal = { ...HYPERSTACK.capabilities, hibernate: "park", zonalVolumes: true } as const;
-  expect(rungs({ ...HYPERSTACK, capabilities: zonal, hasSnapshots: true })).toBe("same-zone snapshot copy on-demand");
+  expect(rungs({ ...HYPERSTACK, capabilities: zonal, hasSnapshots: true })).toBe("same-zone snapshot on-demand");
+  // Where its volume can be read without a machine.
+  const here = { ...HYPERSTACK.capabilities, machine: { ...VM, kind: "process" } } as const;
+  expect(rungs({ ...HYPERSTACK, capabilities: here })).toBe("same-machine same-zone copy on-demand");
 });
 
 test("it is warned of what is not sealed, and of a time that runs out meanwhile", () => {

@@ -17,7 +17,7 @@ export interface KnownDisk {
 export interface SleepFacts {
   readonly now: number;
   readonly spec: Pick<InstanceSpec, "name" | "volume" | "providers">;
-  readonly capabilities: Pick<Capabilities, "hibernate" | "keepsRoot" | "zonalVolumes" | "asleep">;
+  readonly capabilities: Pick<Capabilities, "hibernate" | "keepsRoot" | "zonalVolumes" | "machine" | "asleep">;
   /** The cloud's volumes can be made from snapshots. */
   readonly hasSnapshots: boolean;
   /** Whether this very machine can be hibernated by its cloud; null when nobody has said. */
@@ -108,7 +108,8 @@ function rungsOf(facts: SleepFacts, way: Asleep["way"]): readonly RungName[] {
     ...(way === "native" || hasRoot ? (["same-machine"] as const) : []),
     ...(hasVolume ? (["same-zone"] as const) : []),
     ...(hasVolume && hasSnapshots && capabilities.zonalVolumes ? (["snapshot"] as const) : []),
-    ...(hasVolume ? (["copy"] as const) : []),
+    // A checkpoint on a rented volume can be read only by a machine that has the volume.
+    ...(hasVolume && capabilities.machine.kind === "process" ? (["copy"] as const) : []),
     ...(hasVolume || way === "native" ? (["on-demand"] as const) : []),
   ];
 }

@@ -34,7 +34,7 @@ cache_environment() {
   rm -f "$caches/.room"
   [ "$cache_code" -eq 0 ] || { say 'the volume takes nothing more: no caches on it'; return 0; }
   # A token is no cache: it stays where it would be.
-  [ -n "${HF_TOKEN_PATH+x}${HF_HOME+x}" ] || export HF_TOKEN_PATH="${HOME-}/.cache/huggingface/token"
+  [ -n "${HF_TOKEN_PATH+x}${HF_HOME+x}" ] || export HF_TOKEN_PATH="${XDG_CACHE_HOME-${HOME-}/.cache}/huggingface/token"
   for cache in $SPOT_SET_CACHES; do
     eval ": \"\${$cache=\$caches/$cache}\""
     # shellcheck disable=SC2163 # the variable of that name

@@ -1,6 +1,6 @@
 import type { AsleepBook, Source } from "../../model/asleep.ts";
 
-const OWN: Source = { document: "docs/providers/local.md (the embedded cloud is this program's own)", date: "2026-11", by: "spot" };
+const OWN: Source = { document: "docs/providers/local.md", date: "2026-11", by: "spot" };
 const PRICE = { amount: "0.000137", currency: "USD", per: "gb-hour" } as const;
 
 /** What sleeping means on the embedded cloud. */
