@@ -22,7 +22,10 @@ export interface CheckpointDoor {
   /** Reads every byte again. @returns what is not as it was sealed; nothing when all is. */
   verify(place: CheckpointPlace, checkpoint: Checkpoint, signal: AbortSignal): Promise<readonly CheckpointProblem[]>;
   broken(place: CheckpointPlace, signal: AbortSignal): Promise<readonly BrokenManifest[]>;
-  /** Has a machine remove them, or only say what that would free. @throws Problem (exit 7) when one is the newest or in use. */
+  /**
+   * Has a machine remove them, or only say what that would free; of several thousand it says at least that, for it counts them in
+   * parts. @throws Problem (exit 7) when one is the newest or in use.
+   */
   prune(
     reach: Reach,
     ids: readonly string[],
@@ -32,6 +35,9 @@ export interface CheckpointDoor {
   /** Fetches a checkpoint from a machine into a new folder of its name, as it lies there: what arrives is unproven. @throws Problem */
   fetch(reach: Reach, id: string, folder: string, signal: AbortSignal): Promise<void>;
 }
+
+/** Their names are words of one command line, and a system takes one of 128 KiB. */
+const MOST_IDS = 2000;
 
 /** The real one: files where this computer sees the volume, the agent's verbs where a machine has it. */
 export function checkpointDoor(world: World): CheckpointDoor {
@@ -58,7 +64,16 @@ export function checkpointDoor(world: World): CheckpointDoor {
         what: "its manifest is damaged or missing",
       }));
     },
-    prune: (reach, ids, dryRun, signal) => guestPrune(reach, ids, dryRun, { signal, ...way }),
+    async prune(reach, ids, dryRun, signal) {
+      const pruned: string[] = [];
+      let freed = 0;
+      for (let at = 0; at < ids.length; at += MOST_IDS) {
+        const part = await guestPrune(reach, ids.slice(at, at + MOST_IDS), dryRun, { signal, ...way });
+        pruned.push(...part.pruned);
+        freed += part.freed;
+      }
+      return { pruned, freed };
+    },
     fetch: (reach, id, folder, signal) => guestPack(reach, id, folder, { signal, ...way }),
   };
 }

@@ -37,7 +37,9 @@ export interface PruneOrder {
   readonly door: Pick<CheckpointDoor, "prune" | "verify">;
 }
 
-/** States in which a machine is none, or does not run. */
+/** States in which a machine is on its way up. */
+const COMING: readonly InstanceState[] = ["requested", "provisioning", "restoring"];
+/** States in which there is no machine, or it does not run. */
 const AT_REST: readonly InstanceState[] = ["hibernated", "stopped", "gone", "failed"];
 
 /** The living record whose machine has a volume. */
@@ -61,7 +63,7 @@ async function prunePlace(fleet: Fleet, volume: VolumeRecord, signal: AbortSigna
     message: `volume ${volume.name} is in the machine of ${record.name}, which is ${record.state}`,
     exit: EXIT.failed,
     hint: "checkpoints are removed while a machine runs, or while none has the volume",
-    next: [`spot wait ${record.name} --for running`],
+    next: COMING.includes(record.state) ? [`spot wait ${record.name} --for running`] : ["spot reconcile", `spot show ${record.name}`],
     retryable: true,
   });
 }
