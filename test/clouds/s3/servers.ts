@@ -1,7 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -93,17 +91,11 @@ export async function motoS3(): Promise<S3Server> {
   return withBucket(`http://127.0.0.1:${port}`, { accessKeyId: "anybody", secretAccessKey: "anything" }, async () => {});
 }
 
-interface S3rver {
-  run(): Promise<AddressInfo>;
-  readonly httpServer: Server;
-  close(): Promise<void>;
-}
-
 /** s3rver's: neither checksums nor lists of parts and uploads, as the poorer servers are. It knows who asks by the name of the key alone. */
 export async function s3rverS3(): Promise<S3Server> {
   const folder = mkdtempSync(join(tmpdir(), "spot-s3rver-"));
-  const Program = createRequire(import.meta.url)("s3rver") as new (options: object) => S3rver;
-  const server = new Program({ port: 0, address: "127.0.0.1", silent: true, directory: folder });
+  const { default: S3rver } = await import("s3rver");
+  const server = new S3rver({ port: 0, address: "127.0.0.1", silent: true, directory: folder });
   const { port } = await server.run();
   return withBucket(`http://127.0.0.1:${port}`, { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" }, async () => {
     await server.close();
