@@ -23,13 +23,13 @@ export function runLeavingBackground(
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const [file = "", ...rest] = argv;
-    const child = spawn(file, rest, { env: { ...options.env }, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(file, rest, { env: { ...options.env }, stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] });
     // Who does not read all of it says by its exit code what it thinks of that.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
     const collected = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const)
-      child[name].setEncoding("utf8").on("data", (chunk: string) => {
+      child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
         if (collected[name].length < MOST_OUTPUT_CHARACTERS) collected[name] += chunk;
       });
     const settle = (act: () => void) => {
@@ -45,8 +45,8 @@ export function runLeavingBackground(
     child.on("exit", (code, signalName) => {
       const end = () => {
         clearTimeout(timer);
-        child.stdout.destroy();
-        child.stderr.destroy();
+        child.stdout?.destroy();
+        child.stderr?.destroy();
         settle(() => resolve({ code: exitStatus(code, signalName), ...collected }));
       };
       const timer = setTimeout(end, LAST_WORDS_MS);

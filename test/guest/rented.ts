@@ -96,9 +96,13 @@ export function makeRented(kind: MachineKind, options: MachineOptions = {}): Ren
       detached: true,
       stdio: "ignore",
     });
-  // As over ssh, for this machine is none of the embedded cloud's.
+  // As over ssh, for this machine is none of the embedded cloud's. A bash whose standard input is a socket reads a .bashrc.
   const runScript: ScriptRunner = (script, args, input) =>
-    runLeavingBackground(["sh", "-c", script, "sh", ...args], { env, input, signal: AbortSignal.timeout(80_000) });
+    runLeavingBackground(["sh", "-c", script, "sh", ...args], {
+      env: { ...env, HOME: base },
+      input,
+      signal: AbortSignal.timeout(80_000),
+    });
   const verb = (...words: readonly string[]) =>
     CARRIED_VERBS.has(words[0] ?? "")
       ? runCarried(carriedOf(agentSource), words, runScript)
