@@ -1,4 +1,5 @@
 import { mayBillGpu } from "../../src/model/instance.ts";
+import { deletesVolume, isVolumePolicy } from "../../src/model/volume-policy.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import { brokenDecisions } from "./decision-invariants.ts";
 import type { PaperMachine } from "./paper-cloud.ts";
@@ -87,7 +88,10 @@ async function brokenVolumes({ cloud, state }: PaperWorld): Promise<readonly str
     if ((await state.intentByToken(token ?? ""))?.status !== "done") broken.push(`nobody knows of the snapshot ${providerId}`);
   if (new Set(records.map((record) => record.name)).size !== records.length) broken.push("two volumes of one name");
   const kept = new Set([...cloud.volumes.values()].flatMap(({ checkpoints }) => checkpoints.map(({ id }) => id)));
-  for (const { id } of cloud.sealed) if (!kept.has(id)) broken.push(`the sealed checkpoint ${id} is on no volume any more`);
+  // With a volume that somebody wanted deleted goes what is sealed on it.
+  const asked = (await state.events({})).filter(({ data }) => data["intent"] === "volume-end").map(({ data }) => data["policy"]);
+  const mayGo = asked.some((policy) => isVolumePolicy(policy) && deletesVolume(policy));
+  for (const { id } of cloud.sealed) if (!kept.has(id) && !mayGo) broken.push(`the sealed checkpoint ${id} is on no volume any more`);
   return broken;
 }
 
