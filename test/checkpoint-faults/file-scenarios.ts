@@ -107,7 +107,9 @@ function targetDamage(target: string, content: string, ended: Ended): readonly s
   const names = existsSync(target) ? readdirSync(target) : [];
   const isWhole = names.length > 0 && foldersContent(target) === content;
   if (ended.done !== undefined) return isWhole ? [] : [`it said that it was done, and there is ${JSON.stringify(names)}`];
-  if (!ended.wasKilled) return names.length === 0 ? [] : [`it said ${ended.said} and left ${JSON.stringify(names)}`];
+  // An empty folder of ours goes with the next try.
+  if (!ended.wasKilled)
+    return names.every((name) => name.startsWith(MARK)) ? [] : [`it said ${ended.said} and left ${JSON.stringify(names)}`];
   // Into a folder that is there already its content comes piece by piece, beside a folder that says so.
   return names.length === 0 || isWhole || names.some((name) => name.startsWith(MARK)) ? [] : [`a part of it is taken for all: ${names}`];
 }

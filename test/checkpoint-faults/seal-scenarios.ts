@@ -29,7 +29,7 @@ function parsed(struck: Pick<Struck, "stdout">): SnapshotResult | undefined {
   }
 }
 
-function requireSealed(result: { readonly stdout: string; readonly stderr: string }): Extract<SnapshotResult, { kind: "sealed" }> {
+export function requireSealed(result: { readonly stdout: string; readonly stderr: string }): Extract<SnapshotResult, { kind: "sealed" }> {
   const said = parsed(result);
   if (said?.kind !== "sealed") throw new Error(`not sealed: ${result.stdout}${result.stderr}`);
   return said;
@@ -130,7 +130,7 @@ function sealScenario({ name, prepare, verb }: SealOptions): Scenario<ToolFault>
 }
 
 /** The embedded cloud's volumes are folders: nobody unmounts them. */
-const ON_A_FOLDER = TOOL_FAULTS.filter((fault) => fault !== "volume-bare");
+export const ON_A_FOLDER = TOOL_FAULTS.filter((fault) => fault !== "volume-bare");
 
 export const firstSeal = sealScenario({
   name: "the first seal of a volume",

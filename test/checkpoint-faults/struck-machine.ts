@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { readCatalogue } from "../../src/checkpoints/catalogue.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import type { AgentSettings } from "../../src/guest/boot-script.ts";
-import { agentSource, eventually, type Machine, makeMachine } from "../guest/machine.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { agentSource, eventually, killGroup, type Machine, makeMachine } from "../guest/machine.ts";
 import { type FaultyTools, makeFaultyTools, type ToolPlan } from "./faulty-tools.ts";
 import { foldersContent, manifestsContent } from "./trees.ts";
 
@@ -16,8 +17,17 @@ export interface StruckMachine {
   readonly promised: Map<string, string>;
   /** Boots it and waits until its workload has begun. */
   boot(): Promise<void>;
-  /** Runs a verb of the agent with a fault at one of its programs' calls. */
-  strike(verb: readonly string[], plan: ToolPlan): Promise<Struck>;
+  /**
+   * Runs a verb of the agent with a fault at one of its programs' calls. `until`: for a verb that does not end by itself; the
+   * machine is killed when it is so.
+   */
+  strike(verb: readonly string[], plan: ToolPlan, until?: () => boolean): Promise<Struck>;
+  /** Whether its workload has begun since the last boot. */
+  hasBegun(): boolean;
+  /** Whether its agent has come to look after a workload, which may be over already. */
+  isUp(): boolean;
+  /** As after `newRoot`, with the agent in place. */
+  forgetAll(): void;
   close(): Promise<void>;
 }
 
@@ -28,10 +38,11 @@ export interface Struck {
   /** Null when it was killed. */
   readonly code: number | null;
   readonly stdout: string;
+  readonly bytes: Buffer;
   readonly stderr: string;
 }
 
-const HUNG_MS = 120_000;
+const HUNG_MS = 60_000;
 
 /** tmpfs where there is one: what is measured here is what was written, not the disk. */
 const PLACE = existsSync("/dev/shm") ? { below: "/dev/shm" } : {};
@@ -43,6 +54,7 @@ export async function makeStruckMachine(settings: Partial<AgentSettings> = {}): 
   mkdirSync(folder);
   const tools = makeFaultyTools(folder, agentSource, machine.volume);
   const began = join(machine.root, "began");
+  const isRun = (name: string) => existsSync(join(machine.root, "run/spot", name));
   const kind = { kind: "process", notices: "controller", endsItself: true, volumes: "mounted" } as const;
   return {
     machine,
@@ -51,9 +63,19 @@ export async function makeStruckMachine(settings: Partial<AgentSettings> = {}): 
     async boot() {
       rmSync(began, { force: true });
       machine.boot({ machine: kind, command: ["sh", "-c", ': >"$SPOT_ROOT/began"; exec sleep 1000'], ...settings });
-      await eventually("the workload", () => (existsSync(began) ? true : undefined));
+      await eventually("the workload", () => (existsSync(began) ? true : undefined)).catch((error: unknown) => {
+        throw new Error(`${error}: ${machine.log().slice(-500)}`);
+      });
     },
-    async strike(verb, plan) {
+    hasBegun: () => existsSync(began),
+    isUp: () => isRun("heartbeat") && (existsSync(began) || isRun("exit-code")),
+    forgetAll() {
+      for (const name of [began, join(machine.root, "run/spot"), machine.checkpointFolder]) rmSync(name, { recursive: true, force: true });
+      const lib = join(machine.root, "var/lib/spot");
+      for (const name of readdirSync(lib))
+        if (!["agent.sh", "settings.env"].includes(name)) rmSync(join(lib, name), { recursive: true, force: true });
+    },
+    async strike(verb, plan, until) {
       tools.arm(plan);
       const agent = join(machine.root, "var/lib/spot/agent.sh");
       const child = spawn("/bin/sh", ["-c", `echo $$ >${tools.mainFile}; exec /bin/sh "$0" "$@"`, agent, ...verb], {
@@ -62,20 +84,30 @@ export async function makeStruckMachine(settings: Partial<AgentSettings> = {}): 
         detached: true,
         stdio: ["ignore", "pipe", "pipe"],
       });
-      let stdout = "";
-      let stderr = "";
-      child.stdout.on("data", (chunk) => {
-        stdout += String(chunk);
-      });
-      child.stderr.on("data", (chunk) => {
-        stderr += String(chunk);
-      });
-      const hung = setTimeout(() => child.kill("SIGKILL"), HUNG_MS);
-      const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+      const out: Buffer[] = [];
+      const err: Buffer[] = [];
+      child.stdout.on("data", (chunk) => out.push(chunk));
+      child.stderr.on("data", (chunk) => err.push(chunk));
+      const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
+      const hung = setTimeout(() => killGroup(child.pid ?? 0), HUNG_MS);
+      const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+      if (until !== undefined) {
+        let isOver = false;
+        void ended.then(() => {
+          isOver = true;
+        });
+        while (!isOver && !until()) await systemClock.sleep(20);
+      } else await ended;
       clearTimeout(hung);
       const { struck, calls } = tools.disarm();
-      if (code === null) await machine.kill();
-      return { call: struck, calls, code, stdout, stderr };
+      const { exitCode, signalCode } = child;
+      if (until !== undefined || signalCode !== null || exitCode === null) {
+        killGroup(child.pid ?? 0);
+        await machine.kill();
+      }
+      await closed;
+      const bytes = Buffer.concat(out);
+      return { call: struck, calls, code: exitCode, bytes, stdout: String(bytes), stderr: String(Buffer.concat(err)) };
     },
     close: () => machine.close(),
   };
@@ -121,7 +153,7 @@ export async function agentsView({ machine }: StruckMachine): Promise<readonly s
 
 /** What is left lying that nobody will clear away. */
 export function leftovers({ machine }: StruckMachine): readonly string[] {
-  const known = new Set(["checkpoints", "pace", "volume"]);
+  const known = new Set(["cache", "checkpoints", "pace", "volume"]);
   if (!existsSync(machine.sealedFolder)) return ["nothing was sealed"];
   const onVolume = readdirSync(join(machine.volume, "spot")).filter((name) => !known.has(name));
   const beside = readdirSync(machine.sealedFolder).filter((name) => !name.startsWith("c-"));

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { packed, restoreAtBoot } from "../checkpoint-faults/boot-scenarios.ts";
 import { copyHere, pruneHere, restoreNew, restoreThere } from "../checkpoint-faults/file-scenarios.ts";
+import { prunedInside } from "../checkpoint-faults/prune-scenario.ts";
 import { firstSeal, nextSeal } from "../checkpoint-faults/seal-scenarios.ts";
 import { type Scenario, walk } from "../checkpoint-faults/walk.ts";
 
@@ -27,6 +29,9 @@ walkThrough(pruneHere);
 walkThrough(copyHere);
 walkThrough(firstSeal);
 walkThrough(nextSeal);
+walkThrough(restoreAtBoot);
+walkThrough(packed);
+walkThrough(prunedInside);
 
 test("all of them", () => {
   process.stdout.write(`  ${total.points} fault points, ${total.damaged} damaged\n`);
