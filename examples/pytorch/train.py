@@ -87,7 +87,9 @@ class Run:
         if state is None:
             return False
         for name, part in self.parts().items():
-            part.load_state_dict(state[name])
+            # The scaler of a run without a GPU has no state, and takes none.
+            if state[name]:
+                part.load_state_dict(state[name])
         self.step = state["step"]
         set_random_states(state["random"])
         for name, value in self.arithmetic.items():
