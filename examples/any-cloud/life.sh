@@ -25,18 +25,24 @@ ask() {
   $spot "$@" --json >"$answers/$file.json"
 }
 
-# What runs on the machine: it goes on where the last checkpoint was, and replaces its one file by rename.
+# What runs on the machine: it goes on where the last checkpoint was, and replaces its one file by rename. It says when it has
+# begun to count, and when it is warm, and that is when it is ready.
 # shellcheck disable=SC2016 # the dollars are the machine's
 count='
   n=$(cat "$SPOT_CHECKPOINT_DIR/count" 2>/dev/null || echo 0)
+  first=$n
   echo "from $n"
   while :; do
     n=$((n + 1))
     echo "$n" >"$SPOT_CHECKPOINT_DIR/count.new"
     mv "$SPOT_CHECKPOINT_DIR/count.new" "$SPOT_CHECKPOINT_DIR/count"
+    case $((n - first)) in 1) echo counting >>"$SPOT_PHASES_FILE" ;; 6) echo warm >>"$SPOT_PHASES_FILE" ;; esac
     echo "count $n"
     sleep 0.2
   done'
+
+# shellcheck disable=SC2016
+ready='grep -q warm "$SPOT_PHASES_FILE"'
 
 counter() { # shellcheck disable=SC2086,SC2016
   $spot exec "$name" -- sh -c 'cat "$SPOT_CHECKPOINT_DIR/count"'
@@ -48,12 +54,12 @@ ask offers offers --provider "$provider" ${gpu:+--gpu "$gpu"}
 say "up"
 # shellcheck disable=SC2086
 $spot up --yes --json --provider "$provider" ${gpu:+--gpu "$gpu"} --name "$name" --volume "$name-work:20" \
-  -- sh -c "$count" >"$answers/up.json"
+  --ready-cmd "$ready" -- sh -c "$count" >"$answers/up.json"
 
 say "the same again changes nothing"
 # shellcheck disable=SC2086
 $spot up --yes --json --provider "$provider" ${gpu:+--gpu "$gpu"} --name "$name" --volume "$name-work:20" \
-  -- sh -c "$count" >"$answers/again.json"
+  --ready-cmd "$ready" -- sh -c "$count" >"$answers/again.json"
 
 ask ls ls
 ask show show "$name"
@@ -85,7 +91,9 @@ say "park and come back"
 before=$(counter)
 ask hibernate hibernate "$name"
 ask asleep ls
+ask sleeping show "$name"
 ask restore restore "$name"
+ask awake show "$name"
 after=$(counter)
 say "the counter stood at $before and goes on at $after"
 [ "$after" -ge "$before" ]

@@ -167,6 +167,27 @@ function shapesOf(answers: string): Readonly<Record<string, readonly string[]>> 
   );
 }
 
+/** How it slept and how it woke, as the answers say. */
+function sleepOf(answers: string): unknown {
+  const answer = (name: string) => JSON.parse(readFileSync(join(answers, `${name}.json`), "utf8"));
+  const { asleep } = answer("sleeping").data;
+  const { wake } = answer("restore");
+  // What is marked right before it is ready may not have been seen by then.
+  const names = wake.phases.map(({ phase }: { phase: string }) => phase).filter((phase: string) => phase !== "warm");
+  return {
+    asleep: [asleep.memory.value, asleep.billed.volume.value, asleep.refusals],
+    wake: [wake.outcome, wake.readyBy, names],
+    served: answer("awake").data.wakes.served,
+  };
+}
+
+/** On every kind of machine the same: what it marks is heard, and it is ready when it says so. */
+const SLEPT = {
+  asleep: ["lost", "billed", []],
+  wake: ["ready", ["command"], ["ask", "provider", "boot", "mount", "restore", "counting", "ready"]],
+  served: 1,
+};
+
 const lives = new Map<string, { readonly schemas: unknown; readonly shapes: Readonly<Record<string, readonly string[]>> }>();
 const folders: string[] = [];
 afterAll(() => {
@@ -185,6 +206,7 @@ test("the script on local", async () => {
     const life = await live(folder, "local", {});
     expect(life.stderr.split("\n").slice(-12).join("\n")).toContain("== done");
     expect(life.code).toBe(0);
+    expect(sleepOf(life.answers)).toEqual(SLEPT);
     lives.set("local", { schemas: schemasOf(life.answers), shapes: shapesOf(life.answers) });
   } finally {
     await clearHome(join(folder, "home", "spot"));
@@ -202,6 +224,7 @@ describe.skipIf(!machineRoomAvailable())("the script on rented machines", () => 
         const life = await live(folder, provider, cloud.env);
         expect(life.stderr.split("\n").slice(-12).join("\n")).toContain("== done");
         expect(life.code).toBe(0);
+        expect(sleepOf(life.answers)).toEqual(SLEPT);
         expect([cloud.living(), cloud.volumes()]).toEqual([[], []]);
         lives.set(provider, { schemas: schemasOf(life.answers), shapes: shapesOf(life.answers) });
         const seen = argumentsSeen(await watching.stop());
