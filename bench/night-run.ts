@@ -1,4 +1,3 @@
-import { wakeUp } from "../src/fleet/waking.ts";
 // The nights of one policy under one length of notice, in a process of its own; started by night.mjs.
 import { isUp } from "../src/fleet/deciding/decide.ts";
 import { RAREST_LOOK_MS } from "../src/fleet/deciding/policy.ts";
@@ -9,6 +8,7 @@ import { ownPace } from "../src/fleet/hearing/pace.ts";
 import { noLeases } from "../src/fleet/leases/held-leases.ts";
 import { reconcile } from "../src/fleet/pass.ts";
 import { claimName, newRecord } from "../src/fleet/up.ts";
+import { wakeUp } from "../src/fleet/waking.ts";
 import { costOf } from "../src/model/money.ts";
 import { seededRng } from "../src/platform/rng.ts";
 import { openState } from "../src/state/open.ts";

@@ -7,7 +7,7 @@ import { down, hibernate, up } from "../simulation/scenarios.ts";
 import { usd } from "../state/sample-records.ts";
 
 const MINUTE_MS = 60_000;
-const CAP_MS = 20_000;
+const CAP_MS = 10_000;
 
 /** Asleep, and nothing to be had anywhere. */
 async function asleep(): Promise<{ readonly world: PaperWorld; readonly record: InstanceRecord }> {

@@ -6,7 +6,6 @@ import { EACH_CLOUD } from "./clouds.ts";
 const CHOSEN = [
   { cloud: "gcp", name: "a machine is rented, and nobody says so" },
   { cloud: "hyperstack", name: "its machine is woken, and nobody says so" },
-  { cloud: "novita", name: "it is told to end" },
 ];
 
 test.each(CHOSEN)("$cloud hangs when $name: the restore is over at its cap, and nothing is charged after that", async ({ cloud, name }) => {
