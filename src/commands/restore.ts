@@ -14,6 +14,7 @@ import { wakePhasesText } from "../model/wake.ts";
 import { instancesView } from "../output/instances-view.ts";
 import { ladderView, rungJson } from "../output/ladder-view.ts";
 import { readyText, wakeJson } from "../output/wake-text.ts";
+import { deadlineBy } from "../platform/clock.ts";
 import { compareMoney, priceText } from "../pricing/currency.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
@@ -23,6 +24,8 @@ import { allowedWays, configureRestore, maxCostOf } from "./restore-options.ts";
 const WITHIN_MS = 8 * 60_000;
 const CAP_MS = 10 * 60_000;
 const SLEEP_LIMIT_MS = 5 * 60_000;
+/** Nothing is asked beforehand for longer than this. */
+const SURVEY_MS = 45_000;
 
 export const restore: CommandModule = {
   configure: configureRestore,
@@ -39,7 +42,9 @@ export const restore: CommandModule = {
     const maxCost = maxCostOf(context);
     if (!isPatient && (forMs !== null || maxCost !== null)) throw usageProblem("--for and --max-cost are for --until-up");
     const fleet = await openFleet(context);
-    const survey = isUp(record) || record.state === "stopped" ? null : await surveyed(context, fleet, record, allow);
+    const asked = clock.monotonic();
+    const survey = isUp(record) || record.state === "stopped" ? null : await surveyed(context, fleet, record, allow, capMs);
+    const askedMs = clock.monotonic() - asked;
     if (context.options["dryRun"] === true) return await rehearsed(context, record, survey);
     const comeback = await agreed(context, record, allow, survey);
     context.progress.note(
@@ -47,7 +52,8 @@ export const restore: CommandModule = {
     );
     const start = clock.monotonic();
     const since = clock.now();
-    const options = { signal: context.world.signal, capMs, sleepLimitMs: SLEEP_LIMIT_MS, comeback };
+    // What was asked before counts as well; what a person thought about it does not.
+    const options = { signal: context.world.signal, capMs: Math.max(1, capMs - askedMs), sleepLimitMs: SLEEP_LIMIT_MS, comeback };
     const awake = isPatient ? await wakeUntilUp(fleet, record, { ...options, forMs, maxCost }) : await wakeUp(fleet, record, options);
     const took = clock.monotonic() - start;
     context.progress.done(`${record.name} serves again after ${durationText(took)}`);
@@ -65,15 +71,25 @@ function ceilingOf(context: CommandContext, { spec, price }: InstanceRecord): st
   return context.options["yes"] === true || spec.maxPrice !== null || price === null ? null : priceText(price);
 }
 
-/** The ways back as they are now; null, and said, when nobody could be asked. */
-async function surveyed(context: CommandContext, fleet: Fleet, record: InstanceRecord, allow: readonly RungName[]): Promise<Survey | null> {
+/** The ways back as they are now; null, and said, when nobody answered in time. */
+async function surveyed(
+  context: CommandContext,
+  fleet: Fleet,
+  record: InstanceRecord,
+  allow: readonly RungName[],
+  capMs: number,
+): Promise<Survey | null> {
+  const { clock, signal } = context.world;
   context.progress.step("asking for the ways back");
+  const limit = deadlineBy(clock, signal, Math.min(SURVEY_MS, capMs / 2));
   try {
-    return await surveyLadder(fleet, record, { allow, ceiling: ceilingOf(context, record) }, context.world.signal);
+    return await surveyLadder(fleet, record, { allow, ceiling: ceilingOf(context, record) }, limit.signal);
   } catch (error) {
-    if (context.world.signal.aborted) throw error;
+    if (signal.aborted) throw error;
     context.progress.warn(`the ways back are not known beforehand: ${error instanceof Error ? error.message : String(error)}`);
     return null;
+  } finally {
+    limit.done();
   }
 }
 

@@ -24,7 +24,7 @@ export async function wish(
     try {
       // Whoever asks for it now does not mean after the next pause.
       const now = fleet.clock.now();
-      const back = comeback === undefined ? {} : { comeback: { rung: null, snapshot: null, ...record.outlook.comeback, ...comeback } };
+      const back = comeback === undefined ? {} : { comeback: { ...begunOf(record), ...comeback } };
       const needs = set.desired === "running" ? { outlook: { ...record.outlook, needsSince: now, waiting: null, ...back } } : {};
       return await changeRecord(
         fleet,
@@ -49,4 +49,9 @@ export async function wish(
       await fleet.clock.sleep(10 + fleet.rng.next() * 40);
     }
   }
+}
+
+/** What a restore that is under way has come to; one that is over tells nothing of what is on the volume by now. */
+function begunOf({ desired, outlook }: InstanceRecord): Pick<Comeback, "rung" | "snapshot"> {
+  return { rung: null, snapshot: null, ...(desired === "running" ? outlook.comeback : null) };
 }

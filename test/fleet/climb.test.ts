@@ -125,15 +125,33 @@ test("a copy that was made for a try that was cut off is used by the next one, a
   expect(world.cloud.snapshots.size).toBe(1);
 });
 
-test("it goes back the way it came: the volume that was kept is used again as long as nothing newer was sealed", async () => {
+test("it goes back the way it came, to the volume that was kept, as long as no machine came up with the new one", async () => {
+  const world = await asleep();
+  Object.assign(world.cloud.settings, { provisionMs: 10 * MINUTE_MS });
+  await expect(wake(world, { capMs: MINUTE_MS })).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  expect(await volumesOf(world)).toEqual(["train in north-b: available", "train-north-a in north-a: available"]);
+  Object.assign(world.cloud.settings, { provisionMs: 900 });
+  for (const zone of world.cloud.zones) zone.stock = zone.zone === "north-a" ? 3 : 0;
+  await world.clock.pass(4 * MINUTE_MS);
+  expect(await wake(world)).toMatchObject({ zone: "north-a" });
+  expect(await volumesOf(world)).toEqual(["train in north-a: available", "train-north-b in north-b: available"]);
+});
+
+test("what was written on the way since is not left behind: a snapshot or a copy from before a machine had the volume is none", async () => {
   const world = await asleep();
   await wake(world);
   const { fleet } = world.start();
+  // It has worked, and nobody knows what it has sealed.
+  const [machine] = world.cloud.living();
+  await world.clock.pass(2 * MINUTE_MS);
+  const unseen = { id: "c-unseen", machine: machine?.id ?? "", at: world.clock.now() };
+  world.cloud.volumes.get(machine?.volumeIds[0] ?? "")?.checkpoints.push(unseen);
   await world.clock.run(putToSleep(fleet, await train(world), { signal, limitMs: MINUTE_MS, snapshot: false }));
   for (const zone of world.cloud.zones) zone.stock = zone.zone === "north-a" ? 3 : 0;
+  await world.clock.pass(4 * MINUTE_MS);
   expect(await wake(world)).toMatchObject({ zone: "north-a" });
-  expect(await volumesOf(world)).toEqual(["train in north-a: available", "train-north-b in north-b: available"]);
-  expect(world.cloud.volumes.size).toBe(2);
+  const [last] = world.cloud.living();
+  expect(world.cloud.volumes.get(last?.volumeIds[0] ?? "")?.checkpoints).toContainEqual(unseen);
 });
 
 test("a machine that sleeps at its cloud is ended only when there is another way, and its work was sealed", async () => {

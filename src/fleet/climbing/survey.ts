@@ -43,8 +43,10 @@ export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed
   const providers = await Promise.all([...new Set([...spec.providers, home?.provider ?? record.provider])].map((id) => fleet.provider(id)));
   const gpu = spec.gpu === null ? {} : { gpuCount: spec.gpu.count, gpuModel: gpuFromName(spec.gpu.model).model };
   const market = await askMarket(providers, gpu, signal);
-  const snapshots = home === undefined ? null : await snapshotsOfHome(fleet, record, home, newest, signal);
-  const twins = home === undefined ? [] : await twinsOf(fleet, record, home, newest);
+  const usedAt = await lastUsedAt(fleet, record);
+  const snapshots =
+    home === undefined ? null : await snapshotsOfHome(fleet, record, home, Math.max(newest?.createdAt ?? 0, usedAt), signal);
+  const twins = home === undefined ? [] : await twinsOf(fleet, record, home, newest, usedAt);
   const input: LadderInput = {
     record,
     home: home === undefined ? null : { ...home, isZonal: (await fleet.provider(home.provider)).capabilities.zonalVolumes },
@@ -71,14 +73,23 @@ export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed
 }
 
 /**
- * The home volume's snapshots that are as fresh as its newest checkpoint; null where its cloud makes none. The one that was
- * made for this very way back is, whatever its cloud's clock says.
+ * Until when a machine of it was paid for: whatever is as old may lack what was written since, also checkpoints of which nobody
+ * could read. Epoch milliseconds; 0 when there was none.
+ */
+async function lastUsedAt(fleet: Fleet, { id }: InstanceRecord): Promise<number> {
+  const machines = (await fleet.state.ledger({ instanceId: id })).filter(({ kind }) => kind === "gpu");
+  return machines.reduce((latest, { to }) => Math.max(latest, to ?? fleet.clock.now()), 0);
+}
+
+/**
+ * The home volume's snapshots that are no older than `since`: its newest checkpoint, and its last machine. Null where its cloud
+ * makes none. The one that was made for this very way back is fresh, whatever its cloud's clock says.
  */
 async function snapshotsOfHome(
   fleet: Fleet,
   { outlook }: InstanceRecord,
   home: VolumeRecord,
-  newest: Checkpoint | undefined,
+  since: number,
   signal: AbortSignal,
 ): Promise<readonly ProviderSnapshot[] | null> {
   const provider = await fleet.provider(home.provider);
@@ -88,7 +99,7 @@ async function snapshotsOfHome(
   if (!provider.capabilities.zonalVolumes || home.providerId === null) return [];
   const ours = outlook.comeback?.snapshot?.id;
   const isFresh = ({ providerId, createdAt }: ProviderSnapshot) =>
-    providerId === ours || (newest !== undefined && createdAt !== null && createdAt >= newest.createdAt);
+    providerId === ours || (since > 0 && createdAt !== null && createdAt >= since);
   const listed = await call(signal, (context) => operations.list(context));
   return listed.filter((one) => one.volumeId === home.providerId && one.state !== "failed" && isFresh(one));
 }

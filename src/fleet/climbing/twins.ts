@@ -7,21 +7,24 @@ import { copyOf, ensureVolume, type VolumeCopy, volumeNamed } from "../volumes/v
 
 /**
  * The volumes that hold what the home volume holds: copies that were made of it, and the one that it is a copy of, as long as
- * nothing newer was sealed on it, and nobody else uses them.
+ * nothing newer is known to be sealed on it, no machine has had it since they were made, and nobody else uses them.
+ * @param usedAt until when a machine of the instance was paid for, in epoch milliseconds.
  */
 export async function twinsOf(
   fleet: Fleet,
   record: Pick<InstanceRecord, "id">,
   home: VolumeRecord,
   newest: Checkpoint | undefined,
+  usedAt: number,
 ): Promise<readonly VolumeRecord[]> {
   const content = newest?.id ?? null;
   const ours = await copyOf(fleet, home);
+  const isUntouched = home.createdAt >= usedAt;
   const twins: VolumeRecord[] = [];
   for (const volume of await fleet.state.volumes()) {
     if (volume.id === home.id || volume.providerId === null) continue;
-    const isOrigin = ours !== undefined && ours.of === volume.id && ours.checkpoint === content;
-    const copy = isOrigin ? undefined : await copyOf(fleet, volume);
+    const isOrigin = isUntouched && ours !== undefined && ours.of === volume.id && ours.checkpoint === content;
+    const copy = isOrigin || volume.createdAt < usedAt ? undefined : await copyOf(fleet, volume);
     if (!isOrigin && (copy === undefined || copy.of !== home.id || copy.checkpoint !== content)) continue;
     if ((await userOf(fleet, volume, [record.id])) === undefined) twins.push(volume);
   }

@@ -204,6 +204,7 @@ export async function adoptLaunch(
   instance: ProviderInstance,
 ): Promise<InstanceRecord> {
   const at = fleet.clock.now();
+  const comeback = comebackOf(record);
   const { events, ...moved } = await handOver(fleet, record);
   return changeRecord(
     fleet,
@@ -219,7 +220,14 @@ export async function adoptLaunch(
       ...(instance.price === null ? {} : { price: instance.price }),
       parkOnly: false,
       sealedAsleep: false,
-      outlook: { ...record.outlook, waiting: null, spot: null, dearSince: null },
+      // What a machine has had may have been written to: a snapshot from before is not known to be fresh any more.
+      outlook: {
+        ...record.outlook,
+        waiting: null,
+        spot: null,
+        dearSince: null,
+        ...(comeback && { comeback: { ...comeback, snapshot: null } }),
+      },
       reason: null,
     },
     {
