@@ -65,8 +65,8 @@ restore_newest() {
     restore_one "$candidate"
     restore_code=$?
     rm -f "$RUN/reading/$candidate.$$"
-    [ "$restore_code" -ne 2 ] || continue
-    if [ "$restore_code" -eq 0 ]; then
+    [ "$restore_code" = 2 ] && continue
+    if [ "$restore_code" = 0 ]; then
       restored=$candidate
       # What was just put back is sealed already.
       id=$candidate
@@ -78,11 +78,7 @@ restore_newest() {
     fi
     passed="$passed $candidate"
   done
-  if [ -z "$passed" ]; then
-    volume_there && return 0
-    give_up "the volume is not there: $SPOT_SET_VOLUME_MOUNT"
-    return 7
-  fi
-  give_up "sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies:$passed; the workload is not started"
+  [ -z "$passed" ] && volume_there && return 0
+  give_up "sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies:${passed:- the volume is not there}; the workload is not started"
   return 7
 }
