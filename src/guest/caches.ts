@@ -3,12 +3,10 @@
  * `spot/cache` on the volume. Only such variables as the framework's own documents name; docs/sleep.md says where.
  */
 export const CACHES: readonly string[] = [
-  // What has no variable of its own, and what comes after this list was written.
+  // torch.hub, llama.cpp, pip, and what comes after this list was written.
   "XDG_CACHE_HOME",
   // Weights: of Transformers, Diffusers, vLLM, SGLang and whatever else fetches from the Hub.
   "HF_HOME",
-  "TORCH_HOME",
-  "LLAMA_CACHE",
   "OLLAMA_MODELS",
   // What was compiled.
   "VLLM_CACHE_ROOT",

@@ -33,10 +33,11 @@ function telling(world: PaperWorld, fleet: Fleet): Fleet {
         if (report === undefined || since === null) return report;
         const done = [
           { phase: "boot", at: since + 200 },
+          { phase: "mount", at: since + 200 },
           { phase: "restore", at: since + 5_200 },
           { phase: "weights", at: since + 45_200 },
         ].filter(({ at }) => at <= world.clock.now());
-        const isReady = done.length === 3;
+        const isReady = done.length === 4;
         return {
           ...report,
           phase: isReady ? "running" : "preparing",
@@ -59,7 +60,7 @@ test.each([
   if (wake === undefined) throw new Error("there is no wake");
   expect(more).toEqual([]);
   expect(wake).toMatchObject({ startedAt: began, outcome: "ready", during: null, rung, readyBy: ["started"], provider: "paper" });
-  expect(names(wake)).toEqual(["ask", "provider", "boot", "restore", "weights", "ready"]);
+  expect(names(wake)).toEqual(["ask", "provider", "boot", "mount", "restore", "weights", "ready"]);
   expect(wake.phases.reduce((sum, { ms }) => sum + ms, 0)).toBe(wake.endedAt - wake.startedAt);
   // It is seen up within one look; what its agent tells is told to the millisecond here.
   expect(msOf(wake, "provider")).toBeGreaterThanOrEqual(19_000);
@@ -67,6 +68,13 @@ test.each([
   expect(msOf(wake, "weights")).toBe(40_000);
   const [record] = await world.state.instances();
   expect(record?.outlook.wake ?? null).toBeNull();
+});
+
+test("without a volume nothing is said to be mounted", async () => {
+  const world = await asleep({ hibernates: "native" }, { volume: null });
+  await world.clock.run(restore(telling(world, world.start().fleet)));
+  const [wake] = await wakes(world);
+  expect(names(wake as Wake)).toEqual(["ask", "provider", "boot", "restore", "weights", "ready"]);
 });
 
 test("a wake that is put back to sleep says during what, and the next one counts anew", async () => {

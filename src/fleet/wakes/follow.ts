@@ -5,10 +5,12 @@ import type { Fleet, GuestReport } from "../fleet.ts";
 import { changeRecord } from "../record-change.ts";
 
 /** By our clock: the machine's may be another one, and says what it is. */
-function byOurClock({ marks, saidAt }: GuestReport, now: number): readonly WakeMark[] | undefined {
+function byOurClock({ marks, saidAt }: GuestReport, hasVolume: boolean, now: number): readonly WakeMark[] | undefined {
   if (marks === undefined) return undefined;
   const offset = saidAt == null ? 0 : now - saidAt * 1000;
-  return marks.map(({ phase, at }) => ({ phase, at: Math.round(at * 1000 + offset) }));
+  // An agent without a volume says as well when it would have had one.
+  const done = hasVolume ? marks : marks.filter(({ phase }) => phase !== "mount");
+  return done.map(({ phase, at }) => ({ phase, at: Math.round(at * 1000 + offset) }));
 }
 
 /**
@@ -20,6 +22,6 @@ export async function followWake(fleet: Fleet, record: InstanceRecord, { cloud, 
   const { wake } = record.outlook;
   if (wake == null || cloud.kind !== "here") return record;
   const isUp = cloud.instance.state === "running" || cloud.instance.state === "reclaiming";
-  const seen = wakeSeen(wake, now, isUp, guest === null ? undefined : byOurClock(guest, now));
+  const seen = wakeSeen(wake, now, isUp, guest === null ? undefined : byOurClock(guest, record.spec.volume !== null, now));
   return seen === wake ? record : changeRecord(fleet, record, { outlook: { ...record.outlook, wake: seen } });
 }

@@ -53,7 +53,7 @@ begin() {
   lock volume "$now" || return 0
   if [ ! -f "$RUN/released" ]; then
     begin_work || return 1
-    [ -z "$VOLUME" ] || mark @mount
+    mark @mount
     put_back || return
     now
     mark @restore
@@ -98,7 +98,7 @@ take_phases() {
   while IFS= read -r phase_line; do
     phase_line=$phase_rest$phase_line phase_rest=
     case $phase_line in
-      '' | *[!A-Za-z0-9_.\ -]*) ;;
+      *[!A-Za-z0-9_.\ -]*) ;;
       *) [ "$phases" -lt 32 ] && [ "${#phase_line}" -lt 64 ] && phases=$((phases + 1)) && mark "$phase_line" ;;
     esac
   done <&8

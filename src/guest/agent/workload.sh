@@ -27,19 +27,20 @@ signal_tree() {
 # cache_environment: what frameworks keep from one run to the next lies on the volume, where nothing else was said. A volume that
 # takes nothing more must not be in the way of the workload's start.
 cache_environment() {
-  caches=$VOLUME/spot/cache
   [ -n "$SPOT_SET_CACHES" ] || return 0
-  (umask 077 && mkdir -p "$caches" && printf %65536s '' >"$caches/.room") 2>/dev/null
-  cache_code=$?
+  caches=$VOLUME/spot/cache
+  if (umask 077 && mkdir -p "$caches" && printf %65536s '' >"$caches/.room") 2>/dev/null; then
+    # A token is no cache: it stays where it would be.
+    [ -n "${HF_TOKEN_PATH+x}${HF_HOME+x}" ] || export HF_TOKEN_PATH="${XDG_CACHE_HOME-${HOME-}/.cache}/huggingface/token"
+    for cache in $SPOT_SET_CACHES; do
+      eval ": \"\${$cache=\$caches/$cache}\""
+      # shellcheck disable=SC2163 # the variable of that name
+      export "$cache"
+    done
+  else
+    say 'no caches on the volume: it is full'
+  fi
   rm -f "$caches/.room"
-  [ "$cache_code" -eq 0 ] || { say 'the volume takes nothing more: no caches on it'; return 0; }
-  # A token is no cache: it stays where it would be.
-  [ -n "${HF_TOKEN_PATH+x}${HF_HOME+x}" ] || export HF_TOKEN_PATH="${XDG_CACHE_HOME-${HOME-}/.cache}/huggingface/token"
-  for cache in $SPOT_SET_CACHES; do
-    eval ": \"\${$cache=\$caches/$cache}\""
-    # shellcheck disable=SC2163 # the variable of that name
-    export "$cache"
-  done
 }
 
 # What workload and hook find in their environment.
