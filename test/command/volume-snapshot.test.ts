@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { spot } from "../world.ts";
 import { cloudWorld, data, must } from "./cloud.ts";
@@ -22,4 +24,22 @@ test.each([
 ] as const)("%j exits %d", async (argv, code, said) => {
   const answer = await spot(await cloudWorld(), ...argv);
   expect([answer.code, answer.stderr]).toEqual([code, expect.stringContaining(said)]);
+});
+
+test("an instance whose volume is to end by a snapshot is not rented where there are none", async () => {
+  const world = await cloudWorld();
+  const file = join(world.home, "spot.yaml");
+  writeFileSync(file, "fleet: f\ninstances:\n  - name: a\n    volume: { atDown: snapshot-and-delete }\n");
+  const { code, stderr } = await spot(world, "up", "-f", file, "--yes");
+  expect([code, stderr]).toEqual([2, expect.stringContaining("a: its volume is to end by snapshot-and-delete: local makes no snapshots")]);
+  expect(await data(world, "ls")).toEqual([]);
+});
+
+test("the plan says how often a checkpoint is made, and why", async () => {
+  const world = await cloudWorld();
+  const plan = async (...more: readonly string[]) => (await data(world, "up", "--name", "a", "--dry-run", ...more))[0]?.["checkpointing"];
+  expect(await plan()).toMatchObject({ rule: "daly", measured: false, checkpointSeconds: 5 });
+  expect(await plan("--checkpoint-every", "20m")).toMatchObject({ rule: "ordered", everySeconds: 1200 });
+  expect(await plan("--checkpoint-every", "none")).toMatchObject({ rule: "never", everySeconds: null });
+  expect(await plan("--volume", "none")).toMatchObject({ rule: "never" });
 });

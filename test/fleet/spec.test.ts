@@ -318,3 +318,19 @@ test("whatever is typed, it is accepted whole or refused as a usage problem", ()
     { numRuns: 300 },
   );
 });
+
+test("what becomes of a volume at down, and that nothing is sealed by the clock, are told apart from what is usual", () => {
+  const spec = (input: SpecInput) => specsFromInput({ name: "a", ...input }, source)[0];
+  expect(spec({ volume: { atDown: "snapshot-and-delete" } })?.volume).toEqual({
+    name: "a",
+    sizeGb: 10,
+    mount: "/data",
+    atDown: "snapshot-and-delete",
+  });
+  // Whoever keeps it by default has asked for the same machine before this could be said.
+  expect(spec({ volume: { atDown: "keep" } })?.volume).toEqual({ name: "a", sizeGb: 10, mount: "/data" });
+  expect(spec({ checkpoint: { every: "none" } })?.checkpointEveryMs).toBe(0);
+  const [usual, none] = [spec({}), spec({ checkpoint: { every: "none" }, volume: { atDown: "delete" } })];
+  if (usual === undefined || none === undefined) throw new Error("no spec");
+  expect(specDifference(usual, none)).toEqual(["volume at down: keep → delete", "checkpoint every: as often as pays → none"]);
+});

@@ -57,3 +57,9 @@ test("what is no such answer is refused, and a command that is not understood is
 
 /** Its settings are written before the agent runs. */
 const started = () => eventually("the agent", () => machine.status().catch(() => undefined));
+
+test("that no checkpoint is wanted by the clock is not the same as that nobody said", async () => {
+  machine.boot({ checkpointEverySeconds: 0 });
+  await started();
+  expect((await read()).checkpointEverySeconds).toBe(0);
+});
