@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkpointFolder } from "../../src/checkpoints/catalogue.ts";
@@ -100,6 +100,15 @@ describe.skipIf(!machineRoomAvailable())("a checkpoint that travels over ssh", (
     expect(readdirSync(sealed)).toEqual([]);
     await copyToArrival(source, await machineArrival(reach, source, way, never()), quiet);
     expect(await guestVerify(reach, ID, { ...way, signal: never() })).toMatchObject({ id: ID });
+    // And what is missing at its source is damage, said as such.
+    rmSync(join(sealed, ID, "data/sub/large"));
+    const back = await machineSource(reach, ID, way, never());
+    const there = temporaryFolder();
+    await expect(copyToArrival(back, await folderArrival(there, back, false, never()), quiet)).rejects.toMatchObject({
+      exit: 7,
+      message: expect.stringContaining("sub/large"),
+    });
+    expect(readdirSync(there)).toEqual([`.arriving-${ID}`]);
   });
 
   it("another one under that id, a manifest that is none, and a source that is damaged are refused", async () => {

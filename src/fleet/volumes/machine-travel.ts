@@ -1,9 +1,11 @@
+import { bytesText } from "../../checkpoints/manifest.ts";
 import type { Arrival } from "../../checkpoints/travel/arrival.ts";
-import { checked } from "../../checkpoints/travel/contents.ts";
+import { ContentDamage, checked } from "../../checkpoints/travel/contents.ts";
 import type { FileEntry } from "../../checkpoints/travel/plan.ts";
 import { type CheckpointSource, readManifest } from "../../checkpoints/travel/source.ts";
 import type { VerbOptions } from "../../guest/run-verb.ts";
 import { guestGive, guestManifest, guestReceiveBegin, guestReceiveFiles, guestReceiveSeal } from "../../guest/travel.ts";
+import { Problem } from "../../model/problem.ts";
 import { TAR_END_BYTES, tarHeader, tarPadding } from "../../platform/tar-writer.ts";
 import type { Reach } from "../../providers/provider.ts";
 
@@ -17,7 +19,14 @@ export async function machineSource(reach: Reach, id: string, way: Way, signal: 
     manifestBytes,
     async *read(files, until, from = 0) {
       const paths = files.map(({ path }) => path);
-      if (paths.length > 0) yield* guestGive(reach, id, paths, from, { ...way, signal: until });
+      if (paths.length === 0) return;
+      try {
+        yield* guestGive(reach, id, paths, from, { ...way, signal: until });
+      } catch (error) {
+        // The agent was there and could not read one of them.
+        if (!(error instanceof Problem) || error.code !== "SPOT_E_GUEST") throw error;
+        throw new ContentDamage(bytesText(paths[0] ?? ""), `or one after it could not be read: ${error.message}`);
+      }
     },
   };
 }

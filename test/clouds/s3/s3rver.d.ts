@@ -1,6 +1,7 @@
 /** What we use of it; it comes without types. */
 declare module "s3rver" {
   import type { AddressInfo } from "node:net";
+
   class S3rver {
     constructor(options: {
       readonly port: number;
