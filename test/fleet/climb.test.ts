@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { putToSleep } from "../../src/fleet/park.ts";
+import { removeVolume } from "../../src/fleet/volumes/volume-removal.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
 import { type RungName, USUAL_RUNGS } from "../../src/model/comeback.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
@@ -152,6 +153,25 @@ test("what was written on the way since is not left behind: a snapshot or a copy
   expect(await wake(world)).toMatchObject({ zone: "north-a" });
   const [last] = world.cloud.living();
   expect(world.cloud.volumes.get(last?.volumeIds[0] ?? "")?.checkpoints).toContainEqual(unseen);
+});
+
+test("while a machine is asked for with a copy, neither the volume nor the copy can be removed", async () => {
+  const world = await asleep();
+  const { fleet } = world.start();
+  const { launch } = world.cloud.provider;
+  const refused: string[] = [];
+  const provider: Provider = {
+    ...world.cloud.provider,
+    async launch(spec, context) {
+      if (spec.offer.zone !== "north-b") return launch(spec, context);
+      const other = world.start().fleet;
+      for (const volume of await world.state.volumes())
+        await removeVolume(other, volume, signal).catch((error) => refused.push(`${volume.name}: ${error.code}`));
+      return launch(spec, context);
+    },
+  };
+  expect(await wake(world, {}, { ...fleet, provider: async () => provider })).toMatchObject({ zone: "north-b" });
+  expect(refused.sort()).toEqual(["train-north-b: SPOT_E_IN_USE", "train: SPOT_E_IN_USE"]);
 });
 
 test("a machine that sleeps at its cloud is ended only when there is another way, and its work was sealed", async () => {
