@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseSnapshotResult, type SnapshotResult } from "../../src/guest/protocol.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { TOOL_FAULTS, type ToolFault, type ToolPlan } from "./faulty-tools.ts";
 import {
   agentsView,
@@ -92,7 +93,10 @@ async function playSeal(sealing: Sealing, plan: ToolPlan, verb: () => readonly s
   states.add(live);
   const result = await struck.strike(verb(), plan);
   bringVolumeBack(struck);
-  const damage = [...judgeSeal(struck, result, live), ...(await volumeDamage(struck, states))];
+  // A hook may have written something more.
+  const due = liveContent(struck);
+  states.add(due);
+  const damage = [...judgeSeal(struck, result, due), ...(await volumeDamage(struck, states))];
   damage.push(...(await goOn(struck, result.code === null, plan.at % 2 === 1, states)));
   states.add(liveContent(struck));
   damage.push(...(await volumeDamage(struck, states)), ...leftovers(struck), ...(await agentsView(struck)));
@@ -103,17 +107,19 @@ async function playSeal(sealing: Sealing, plan: ToolPlan, verb: () => readonly s
 
 interface SealOptions {
   readonly name: string;
+  readonly faults?: readonly ToolFault[];
+  readonly settings?: Parameters<typeof makeStruckMachine>[0];
   /** Before each point. */
   prepare(sealing: Sealing): Promise<void>;
   verb(): readonly string[];
 }
 
-function sealScenario({ name, prepare, verb }: SealOptions): Scenario<ToolFault> {
+function sealScenario({ name, faults = ON_A_FOLDER, settings, prepare, verb }: SealOptions): Scenario<ToolFault> {
   return {
     name,
-    faults: ON_A_FOLDER,
+    faults,
     async begin() {
-      const struck = await makeStruckMachine();
+      const struck = await makeStruckMachine(settings);
       await struck.boot();
       await struck.machine.kill();
       writeFirst(struck.machine.checkpointFolder, 0);
@@ -138,14 +144,37 @@ export const firstSeal = sealScenario({
   verb: () => ["snapshot", "manual"],
 });
 
+async function sealOnce({ struck, states }: Sealing): Promise<void> {
+  if (struck.promised.size > 0) return;
+  const { checkpoint } = requireSealed(await struck.machine.verb("snapshot", "manual"));
+  const live = liveContent(struck);
+  states.add(live);
+  struck.promised.set(checkpoint.id, live);
+}
+
 export const nextSeal = sealScenario({
   name: "a seal after one file has changed",
-  async prepare({ struck, states }) {
-    if (struck.promised.size > 0) return;
-    const live = liveContent(struck);
-    states.add(live);
-    const { checkpoint } = requireSealed(await struck.machine.verb("snapshot", "manual"));
-    struck.promised.set(checkpoint.id, live);
+  prepare: sealOnce,
+  verb: () => ["snapshot", "manual"],
+});
+
+export const noticeSeal = sealScenario({
+  name: "the hook and the seal that answer a notice",
+  settings: { checkpointHook: 'cd "$SPOT_CHECKPOINT_DIR" && date >.hooked && mv .hooked hooked' },
+  prepare: sealOnce,
+  verb: () => ["snapshot", "notice", String(Math.floor(systemClock.now() / 1000) + 120)],
+});
+
+/** A machine whose volume is a disk: below the mount point lies a folder of the machine's own, when it is unmounted. */
+export const diskSeal = sealScenario({
+  name: "a seal on a disk that somebody unmounts",
+  faults: ["volume-gone", "volume-bare"],
+  async prepare(sealing) {
+    const { machine } = sealing.struck;
+    appendFileSync(join(machine.root, "var/lib/spot/settings.env"), "SPOT_SET_MACHINE=vm SPOT_SET_VOLUME_COMES=device\n");
+    mkdirSync(join(machine.volume, "spot"), { recursive: true });
+    for (const mark of [join(machine.root, "run/spot/volume"), join(machine.volume, "spot/volume")]) writeFileSync(mark, "1-2-3\n");
+    await sealOnce(sealing);
   },
   verb: () => ["snapshot", "manual"],
 });
