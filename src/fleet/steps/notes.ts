@@ -113,8 +113,8 @@ export async function noteHibernated(
       ssh: null,
       endpoints: [],
       skipSnapshot: false,
-      wakeBy: null,
-      outlook: withoutComeback(record.outlook),
+      // One that is wanted back meanwhile keeps its cap, and what it may do on its way.
+      ...(record.desired === "running" ? {} : { wakeBy: null, outlook: withoutComeback(record.outlook) }),
       ...(parked === "recreate" ? { providerId: null, generation: record.generation + 1, parkOnly: false } : {}),
     },
     { closeIntents: await closings(fleet, record, at) },
