@@ -50,7 +50,8 @@ verb_prune() {
     pruned="${pruned:+$pruned,}\"$id\""
   done
   disk_bytes=0
-  if [ -n "$pruned" ]; then prune_all "$@"; fi
+  # On a volume that has gone away meanwhile there is nothing to see.
+  if [ -n "$pruned" ]; then prune_all "$@"; else require_volume; fi
   printf '{"pruned":[%s],"freed":%s}\n' "$pruned" "$disk_bytes"
 }
 
