@@ -46,7 +46,7 @@ export async function endNow(
     },
   );
   // Only now that its end is written down: a machine that has let go of its volume can do nothing else any more.
-  if (seal.sealed === true) await letGoOfVolume(fleet, record, instance, signal);
+  if (seal.isOver) await letGoOfVolume(fleet, record, instance, signal);
   fleet.say(`${record.name}: ending the machine`);
   await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: root !== null }));
 }

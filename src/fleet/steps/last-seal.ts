@@ -23,14 +23,19 @@ const SAID_AGAIN_MS = 3_600_000;
 
 /** What came of the checkpoint before a machine sleeps or ends, to be written down together with that. */
 export interface LastSeal {
-  /** Everything that the workload wrote is sealed on a volume; null when that was not tried now. */
+  /** A checkpoint was made, and holds what the workload wrote for it; null when that was not tried now. */
   readonly sealed: boolean | null;
+  /** Nothing more is to be sealed, also where there was nothing to seal: the machine can do without its volume from now on. */
+  readonly isOver: boolean;
   readonly outlook?: Outlook;
   readonly events: readonly NewEvent[];
 }
 
 /** None is to be made. */
-export const NO_SEAL: LastSeal = { sealed: null, events: [] };
+export const NO_SEAL: LastSeal = { sealed: null, isOver: false, events: [] };
+
+/** What became of one try that did not fail. */
+type Tried = Pick<LastSeal, "isOver"> & { readonly sealed: boolean };
 
 type Reason = "hibernate" | "down";
 
@@ -45,7 +50,7 @@ const reasonOf = ({ desired }: InstanceRecord): Reason => (desired === "gone" ? 
 export async function sealLast(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<LastSeal> {
   if (isOnItsWay(record)) return sealAgain(fleet, record, instance, signal);
   const sealed = await trySeal(fleet, record, instance, reasonOf(record), signal);
-  if (typeof sealed === "boolean") return { sealed, events: [] };
+  if (typeof sealed !== "string") return { ...sealed, events: [] };
   if (goesUnsealed(record, fleet.clock.now())) return unsealedEnd(fleet, record, sealed);
   await noteUnsealed(fleet, record, sealed);
   throw unsealed(record, reasonOf(record), sealed);
@@ -61,9 +66,9 @@ async function sealAgain(fleet: Fleet, record: InstanceRecord, instance: Provide
     })
     .finally(() => limit.done());
   const outlook = { ...record.outlook, sealedAgainAt: fleet.clock.now() };
-  if (typeof sealed === "boolean") return { sealed, outlook, events: [] };
+  if (typeof sealed !== "string") return { ...sealed, outlook, events: [] };
   const message = `its end was put off, and what it has done since its last checkpoint is not sealed: ${sealed}`;
-  return { sealed: false, outlook, events: (await isNews(fleet, record)) ? [warned(fleet, record, message)] : [] };
+  return { sealed: false, isOver: false, outlook, events: (await isNews(fleet, record)) ? [warned(fleet, record, message)] : [] };
 }
 
 function warned(fleet: Fleet, record: InstanceRecord, message: string): NewEvent {
@@ -81,6 +86,7 @@ async function unsealedEnd(fleet: Fleet, record: InstanceRecord, why: string): P
   const what = record.desired === "gone" ? "ended" : "put to sleep";
   return {
     sealed: false,
+    isOver: false,
     events: [warned(fleet, record, `its time is up, and it is ${what} without a last checkpoint (${why}): ${stands}`)],
   };
 }
@@ -107,7 +113,6 @@ async function noteUnsealed(fleet: Fleet, record: InstanceRecord, why: string): 
 /**
  * The checkpoint before a machine is left. Where it cannot be done before a reclaim, one goes on without: the machine ends
  * anyway, and the last sealed checkpoint stands. Without a notice there is always time.
- * @returns whether everything that the workload wrote is sealed on a volume.
  * @throws Problem when it failed.
  */
 export async function sealFirst(
@@ -116,7 +121,7 @@ export async function sealFirst(
   instance: ProviderInstance,
   reason: Reason,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Tried> {
   const sealed = await trySeal(fleet, record, instance, reason, signal);
   if (typeof sealed === "string") throw unsealed(record, reason, sealed);
   return sealed;
@@ -129,8 +134,9 @@ async function trySeal(
   instance: ProviderInstance,
   reason: Reason,
   signal: AbortSignal,
-): Promise<boolean | string> {
-  if (record.spec.volume === null) return false;
+): Promise<Tried | string> {
+  const none: Tried = { sealed: false, isOver: false };
+  if (record.spec.volume === null) return none;
   if (instance.reach === null) return "its cloud does not say how it is reached";
   fleet.say(`${record.name}: sealing a checkpoint`);
   const notice = instance.notice ?? record.notice;
@@ -140,10 +146,11 @@ async function trySeal(
   const sealed = await fleet.guest.snapshot(instance.reach, reason, until, signal);
   await syncRecordCheckpoints(fleet, record, signal, instance.reach);
   if (sealed.kind === "failed") return sealed.why;
-  if (sealed.kind !== "does-not-fit") return true;
+  // An empty checkpoint folder says nothing of what the workload wrote elsewhere: that is on the machine alone.
+  if (sealed.kind !== "does-not-fit") return { sealed: sealed.kind === "sealed", isOver: true };
   await noteUnfit(fleet, record, sealed.fit);
   fleet.say(`${record.name}: ${unfitText(sealed.fit)}`);
-  return false;
+  return none;
 }
 
 function unsealed(record: InstanceRecord, reason: Reason, why: string): Problem {

@@ -7,7 +7,7 @@ import type { Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { syncRecordCheckpoints } from "../volumes/checkpoint-sync.ts";
 import { endNow } from "./ending.ts";
-import { sealFirst } from "./last-seal.ts";
+import { type LastSeal, sealFirst } from "./last-seal.ts";
 
 /** No longer than this is a precaution waited for: meanwhile nobody here would hear the machine's own notice. */
 const PRECAUTION_MS = 60_000;
@@ -18,9 +18,9 @@ const PRECAUTION_MS = 60_000;
  * is ended, and it is tried again much later.
  */
 export async function moveAway(fleet: Fleet, record: InstanceRecord, instance: ProviderInstance, signal: AbortSignal): Promise<void> {
-  let sealed: boolean;
+  let seal: Pick<LastSeal, "sealed" | "isOver">;
   try {
-    sealed = await sealFirst(fleet, record, instance, "hibernate", signal);
+    seal = await sealFirst(fleet, record, instance, "hibernate", signal);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     const now = fleet.clock.now();
@@ -34,7 +34,7 @@ export async function moveAway(fleet: Fleet, record: InstanceRecord, instance: P
     return;
   }
   fleet.say(`${record.name}: moving to another machine (${fleet.because ?? ""})`);
-  await endNow(fleet, record, instance, { sealed, events: [] }, signal);
+  await endNow(fleet, record, instance, { ...seal, events: [] }, signal);
 }
 
 /** Seals because a neighbour is being taken back. Written down first, so that it is not repeated whatever becomes of it. */

@@ -17,7 +17,7 @@ export async function hibernateNow(
   fleet: Fleet,
   record: InstanceRecord,
   instance: ProviderInstance,
-  { sealed, outlook, events }: LastSeal,
+  { sealed, isOver, outlook, events }: LastSeal,
   signal: AbortSignal,
 ): Promise<void> {
   const provider = await fleet.provider(record.provider);
@@ -34,7 +34,7 @@ export async function hibernateNow(
     { openIntents, events: [...events, eventOf(fleet, record, "intent", { intent: "hibernate" })] },
   );
   // Only now that its sleep is written down: a machine that has let go of its volume can do nothing else any more.
-  if (sealed === true) await letGoOfVolume(fleet, record, instance, signal);
+  if (isOver) await letGoOfVolume(fleet, record, instance, signal);
   fleet.say(`${record.name}: hibernating`);
   const options = { retainAddress: record.retainAddress };
   try {
