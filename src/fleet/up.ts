@@ -119,7 +119,7 @@ async function undo(fleet: Fleet, record: InstanceRecord, cause: unknown): Promi
   try {
     await wish(fleet, record.id, { desired: "gone", skipSnapshot: true });
     await drive(fleet, record.id, { until: (now) => now.state === "gone", signal, limitMs: UNDO_LIMIT_MS, persist: () => true });
-    if (await removeFreshVolume(fleet, record, signal)) return undefined;
+    if (await removeFreshVolume(fleet, record, signal, { neverServed: true })) return undefined;
     const volume = record.spec.volume === null ? undefined : await volumeNamed(fleet, record.spec.volume.name);
     return volume !== undefined && (await isMadeFor(fleet, volume, record)) ? volume.name : undefined;
   } catch (error) {

@@ -15,10 +15,16 @@ export async function isMadeFor(fleet: Fleet, volume: Pick<VolumeRecord, "id">, 
 
 /**
  * Deletes the volume that was made for this very record, as long as nothing can be lost with it: nobody else names it,
- * and no machine ever had it, or it can be read from here and holds no checkpoint.
+ * and no machine ever had it; or, of an `up` that came to nothing (`neverServed`), it can be read from here and holds no
+ * checkpoint.
  * @returns whether it was deleted.
  */
-export async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<boolean> {
+export async function removeFreshVolume(
+  fleet: Fleet,
+  record: InstanceRecord,
+  signal: AbortSignal,
+  options: { readonly neverServed?: boolean } = {},
+): Promise<boolean> {
   const name = record.spec.volume?.name;
   const volume = name === undefined ? undefined : await volumeNamed(fleet, name);
   if (volume === undefined || volume.createdAt < record.createdAt) return false;
@@ -28,7 +34,8 @@ export async function removeFreshVolume(fleet: Fleet, record: InstanceRecord, si
   if ((await fleet.state.checkpoints({ volume: volume.name })).length > 0) return false;
   const now = (await fleet.state.instance(record.id)) ?? record;
   const neverGiven = now.generation === 1 && now.providerId === null;
-  if (!neverGiven && (await syncCheckpoints(fleet, volume, signal))?.length !== 0) return false;
+  // What a machine had may hold what no checkpoint knows of: whatever its workload wrote straight to it.
+  if (!neverGiven && !(options.neverServed === true && (await syncCheckpoints(fleet, volume, signal))?.length === 0)) return false;
   if (!(await isMadeFor(fleet, volume, record))) return false;
   await removeVolume(fleet, volume, signal, { for: record.id });
   return true;
