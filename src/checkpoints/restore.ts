@@ -5,9 +5,9 @@ import { Problem } from "../model/problem.ts";
 import { syncFolder } from "../platform/files.ts";
 import { eachOf } from "./bounded.ts";
 import { copyWithHoles } from "./copy-file.ts";
-import type { Manifest, ManifestEntry } from "./manifest.ts";
+import { bytesText, type Manifest, type ManifestEntry } from "./manifest.ts";
 import { prepareRestore } from "./restore-place.ts";
-import { below, type CheckpointProblem, compareFolder, verifyCheckpoint } from "./verify.ts";
+import { below, type CheckpointProblem, compareFolder, entryProblem, verifyCheckpoint } from "./verify.ts";
 
 const AT_ONCE = 8;
 
@@ -49,25 +49,50 @@ const TARGET_WORDS: Readonly<Record<string, string>> = {
   EILSEQ: "its file system does not take such a name",
   EINVAL: "its file system does not take such a name",
   EBUSY: "it is in use",
+  ENOENT: "its folder was taken away meanwhile",
   ENOTEMPTY: "somebody else has put something there",
 };
 
+/** A file that could not be copied although it reads as it was sealed. */
+class TargetFailed extends Error {
+  readonly code: string;
+
+  constructor(code: string, cause: unknown) {
+    super(code, { cause });
+    this.code = code;
+  }
+}
+
+const goneAway = (folder: string, problem: CheckpointProblem) =>
+  new CheckpointDamaged(`the checkpoint in ${folder} went away while it was copied`, [problem]);
+
+/** Faults of these kinds are never those of a disk that is only read. */
+const ONLY_WRITING = ["ENOSPC", "EDQUOT", "EROFS", "EFBIG"];
+
+/**
+ * Whose fault it is that a file could not be copied. The error does not say: it names the source first, whichever side failed.
+ * So the source is read again.
+ */
+async function fileProblem(error: unknown, folder: string, entry: ManifestEntry, signal: AbortSignal | undefined): Promise<unknown> {
+  if (!(error instanceof Error && "syscall" in error && "code" in error)) return error;
+  const what = ONLY_WRITING.includes(String(error.code)) ? undefined : await entryProblem(join(folder, "data"), entry, signal);
+  return what === undefined
+    ? new TargetFailed(String(error.code), error)
+    : goneAway(folder, { path: `data/${bytesText(entry.path)}`, what });
+}
+
 /** What kept the copy from being made, in words: the checkpoint that went away meanwhile, or the target. */
 async function copyProblem(error: unknown, folder: string, target: string): Promise<unknown> {
-  if (!(error instanceof Error && "code" in error) || error instanceof Problem) return error;
-  const { code, path = "" } = error as NodeJS.ErrnoException;
+  const isDamage = error instanceof CheckpointDamaged;
+  if (!(error instanceof Error && "code" in error) || (error instanceof Problem && !isDamage)) return error;
   const readable = await lstat(join(folder, "data")).then(
     () => true,
     () => false,
   );
-  const isSource = path.startsWith(`${folder}/data/`) && !["ENOSPC", "EDQUOT", "EROFS", "EFBIG"].includes(code ?? "");
-  if (!readable || isSource)
-    return new CheckpointDamaged(`the checkpoint in ${folder} went away while it was copied`, [
-      readable
-        ? { path: path.slice(folder.length + 1), what: `cannot be read any more (${code})` }
-        : { path: "data", what: "is not there any more" },
-    ]);
-  const words = TARGET_WORDS[code ?? ""];
+  if (!readable) return goneAway(folder, { path: "data", what: "is not there any more" });
+  if (isDamage) return error;
+  const code = String(error.code);
+  const words = TARGET_WORDS[code] ?? (error instanceof TargetFailed ? code : undefined);
   if (words === undefined) return error;
   return new Problem({
     code: "SPOT_E_TARGET",
@@ -79,7 +104,7 @@ async function copyProblem(error: unknown, folder: string, target: string): Prom
   });
 }
 
-async function copyEntry(from: string, to: string, entry: ManifestEntry, signal: AbortSignal | undefined): Promise<void> {
+async function copyEntry(folder: string, to: string, entry: ManifestEntry, signal: AbortSignal | undefined): Promise<void> {
   const path = below(to, entry.path);
   if (entry.kind === "link") {
     await symlink(Buffer.from(entry.target, "latin1"), path);
@@ -87,7 +112,11 @@ async function copyEntry(from: string, to: string, entry: ManifestEntry, signal:
     return;
   }
   if (entry.kind === "folder") return;
-  await copyWithHoles(below(from, entry.path), path, signal);
+  try {
+    await copyWithHoles(below(join(folder, "data"), entry.path), path, signal);
+  } catch (error) {
+    throw await fileProblem(error, folder, entry, signal);
+  }
   await chmod(path, 0o600);
   const handle = await open(path, "r+");
   try {
@@ -111,12 +140,11 @@ async function finishFolders(target: string, manifest: Manifest): Promise<void> 
 }
 
 async function fill(work: string, folder: string, manifest: Manifest, signal: AbortSignal | undefined): Promise<void> {
-  const from = join(folder, "data");
   const folders = manifest.entries.filter((entry) => entry.kind === "folder").sort((a, b) => (a.path < b.path ? -1 : 1));
   for (const entry of folders) await mkdir(below(work, entry.path), { mode: 0o700 });
   await eachOf(manifest.entries, AT_ONCE, async (entry) => {
     signal?.throwIfAborted();
-    await copyEntry(from, work, entry, signal);
+    await copyEntry(folder, work, entry, signal);
   });
 }
 

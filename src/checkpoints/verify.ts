@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Dirent } from "node:fs";
-import { open, readdir, readFile, readlink } from "node:fs/promises";
+import type { Dirent, Stats } from "node:fs";
+import { lstat, open, readdir, readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { hasErrorCode } from "../platform/files.ts";
 import { eachOf } from "./bounded.ts";
@@ -29,7 +29,7 @@ export function below(folder: string, path: ByteString): Buffer {
   return Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, "latin1")]);
 }
 
-function kindOf(entry: Dirent<Buffer>): FoundKind {
+function kindOf(entry: Dirent<Buffer> | Stats): FoundKind {
   if (entry.isFile()) return "file";
   if (entry.isDirectory()) return "folder";
   return entry.isSymbolicLink() ? "link" : "other";
@@ -99,6 +99,16 @@ async function compareEntry(
     return sha256 === entry.sha256 ? undefined : "damaged: its content differs from its hash";
   } catch (error) {
     if (hasErrorCode(error, "EACCES", "EIO", "EPERM", "ENOENT")) return `cannot be read (${error.code})`;
+    throw error;
+  }
+}
+
+/** Reads one entry below a folder again. @returns what is wrong with it; undefined when it is as the manifest says. */
+export async function entryProblem(folder: string, entry: ManifestEntry, signal?: AbortSignal): Promise<string | undefined> {
+  try {
+    return await compareEntry(folder, entry, kindOf(await lstat(below(folder, entry.path))), signal);
+  } catch (error) {
+    if (error instanceof Error && "syscall" in error && "code" in error) return `cannot be read any more (${error.code})`;
     throw error;
   }
 }

@@ -134,6 +134,23 @@ test("a checkpoint that goes away while it is copied is said to have gone, by pa
   }
 });
 
+/** As many folders below each other as leave a file's path just short of what the system takes (4096 bytes on Linux). */
+const DEEP = `${`${"d".repeat(240)}/`.repeat(15)}${"f".repeat(250)}`;
+const takesDeep = process.platform === "linux";
+
+test.runIf(takesDeep)("a target that does not take a path is not told as damage of the checkpoint", async () => {
+  const folder = sealSample(volume, { id, files: { a: "1", [DEEP]: "2" } });
+  const far = join(temporaryFolder("spot-target-"), "t".repeat(200));
+  await expect(restoreCheckpoint(folder, far)).rejects.toMatchObject({
+    exit: 1,
+    code: "SPOT_E_TARGET",
+    message: expect.stringContaining("no name that long"),
+  });
+  expect(readdirSync(join(far, ".."))).toEqual([]);
+  await restoreCheckpoint(folder, target);
+  expect(readFileSync(join(target, DEEP), "utf8")).toBe("2");
+});
+
 test("what a killed restore left beside or inside the target is cleared; half of one that cannot be told apart is refused, and said", async () => {
   const folder = sealSample(volume, { id, files: { a: "1" } });
   mkdirSync(join(target, "../.spot-restoring-work/closed"), { recursive: true });

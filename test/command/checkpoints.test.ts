@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { checkpointFolder } from "../../src/checkpoints/catalogue.ts";
 import { openState } from "../../src/state/open.ts";
 import { idAt, sealSample } from "../checkpoints/sealing.ts";
-import { spot, type TestWorld } from "../world.ts";
+import { spot, type TestWorld, temporaryFolder } from "../world.ts";
 import { cloudWorld, data, must } from "./cloud.ts";
 import { volumeHere } from "./volume-here.ts";
 
@@ -85,6 +85,18 @@ test("restore hands over nothing of a damaged one and offers the next older one 
   const told = await must(world, "checkpoints", "restore", newest, "--to", join(world.home, "b"), "--or-older");
   expect(told.stderr).toContain(`${oldest} is in ${world.home}/b, every byte verified, which is older than ${newest}: that one is damaged`);
   expect(readdirSync(world.home).filter((name) => name.startsWith("fetch-"))).toEqual([]);
+});
+
+test.runIf(process.platform === "linux")("a fault of the target takes no older checkpoint, also with --or-older", async () => {
+  const { world, path } = await volumeHere("disk");
+  // Short of the 4096 bytes that Linux takes where it lies, and past them where it is to go.
+  const deep = `${`${"d".repeat(240)}/`.repeat(15)}${"f".repeat(250)}`;
+  sealSample(path, { id: older, files: { log: "1" } });
+  sealSample(path, { id: newest, files: { log: "2", [deep]: "3" } });
+  const to = join(temporaryFolder(), "t".repeat(200));
+  const refused = await spot(world, "checkpoints", "restore", "train", "--to", to, "--or-older", "--json");
+  expect([refused.code, errorOf(refused.stderr).code]).toEqual([1, "SPOT_E_TARGET"]);
+  expect(existsSync(to)).toBe(false);
 });
 
 test("a damaged manifest hides nothing: it is told when it is found, verify and restore name it, and the older one is offered", async () => {
