@@ -25,8 +25,18 @@ export interface BytesClient {
   close(): Promise<void>;
 }
 
-/** How long a server may keep silent, before its answer and in the middle of it. */
-const SILENT_FOR_MS = 60_000;
+export interface Patience {
+  /** How long a server may keep silent, before its answer and in the middle of it, in milliseconds. */
+  readonly silentForMs: number;
+  /** On a slower line than this, in bytes a second, what the system holds back of a body may take longer than we wait. */
+  readonly slowest: number;
+}
+
+/** Eight uploads side by side still come through a line of 1 Mbit/s. */
+const USUAL: Patience = { silentForMs: 60_000, slowest: 16_000 };
+/** What a system takes of a body and has not sent yet, at most: Linux's usual `tcp_wmem`. Nobody tells when it has left. */
+const HELD_BY_SYSTEM_BYTES = 4 * 1024 * 1024;
+const SLICE_BYTES = 64 * 1024;
 /** Whoever wants more asks for a part of it. */
 const LARGEST_BODY_BYTES = 64 * 1024 * 1024;
 
@@ -35,10 +45,25 @@ type Handler = Parameters<Pool["dispatch"]>[1];
 type Controller = import("undici").Dispatcher.DispatchController;
 
 /**
+ * A large body goes in slices, each when the one before it has been taken: undici then waits anew from each of them. For a body
+ * in one piece its time runs from the beginning, and on a slow line out, however steadily it leaves.
+ */
+async function* slices(body: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.length; at += SLICE_BYTES) yield body.subarray(at, at + SLICE_BYTES);
+}
+
+function outgoing(body: BytesRequest["body"], { silentForMs, slowest }: Patience) {
+  if (!(body instanceof Uint8Array) || body.length <= SLICE_BYTES) return { body, said: {}, headersTimeout: silentForMs };
+  const leavingMs = (1000 * Math.min(body.length, HELD_BY_SYSTEM_BYTES)) / slowest;
+  return { body: slices(body), said: { "content-length": String(body.length) }, headersTimeout: Math.ceil(silentForMs + leavingMs) };
+}
+
+/**
  * The answer is taken as fast as it comes. To let a server wait in the middle of one is not safe: when it ends the connection
  * meanwhile, undici 7.30 fails an assertion that nobody can catch (`assert(!this.paused)` in `Parser.finish`).
  */
-function exchange(pool: Pool, { origin, method, path, headers, body, signal }: BytesRequest): Promise<BytesAnswer> {
+function exchange(pool: Pool, patience: Patience, request: BytesRequest): Promise<BytesAnswer> {
+  const { origin, path, headers, signal } = request;
   return new Promise((resolve, reject) => {
     let controller: Controller | undefined;
     let answer: Omit<BytesAnswer, "body"> | undefined;
@@ -79,8 +104,10 @@ function exchange(pool: Pool, { origin, method, path, headers, body, signal }: B
       onResponseError: (_, error) => fail(error),
     };
     try {
-      const limits = { headersTimeout: SILENT_FOR_MS, bodyTimeout: SILENT_FOR_MS };
-      pool.dispatch({ origin, method: method as "GET", path, headers: { ...headers }, body, ...limits }, handler);
+      const { body, said, headersTimeout } = outgoing(request.body, patience);
+      const limits = { headersTimeout, bodyTimeout: patience.silentForMs };
+      const method = request.method as "GET";
+      pool.dispatch({ origin, method, path, headers: { ...headers, ...said }, body: body as Uint8Array | null, ...limits }, handler);
     } catch (error) {
       fail(error);
     }
@@ -88,7 +115,11 @@ function exchange(pool: Pool, { origin, method, path, headers, body, signal }: B
 }
 
 /** Clients for whatever origins are asked, each with so many connections. undici is loaded at the first request. */
-export function bytesClient(env: Readonly<Record<string, string | undefined>>, connections: number): BytesClient {
+export function bytesClient(
+  env: Readonly<Record<string, string | undefined>>,
+  connections: number,
+  patience: Patience = USUAL,
+): BytesClient {
   const pools = new Map<string, ReturnType<typeof connect>>();
   const poolOf = (origin: string) => {
     const pool = pools.get(origin) ?? import("undici").then(({ default: undici }) => connect(undici, origin, { env, connections }));
@@ -96,7 +127,7 @@ export function bytesClient(env: Readonly<Record<string, string | undefined>>, c
     return pool;
   };
   return {
-    send: async (request) => exchange(await poolOf(request.origin), request),
+    send: async (request) => exchange(await poolOf(request.origin), patience, request),
     async close() {
       for (const pool of pools.values()) await pool.then((open) => open.destroy()).catch(() => undefined);
     },
