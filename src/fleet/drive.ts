@@ -13,7 +13,7 @@ import { followLedger, type Listing, observe } from "./observe.ts";
 import { RecordMoved } from "./record-change.ts";
 import { untilCapacityIsAsked } from "./steps/no-capacity.ts";
 import { perform } from "./steps/perform.ts";
-import { followWake } from "./wakes/follow.ts";
+import { followCap, followWake } from "./wakes/follow.ts";
 
 export type StepOutcome =
   /** Look again after so many milliseconds. `isNote`: what was said of it was written down, and nothing was done about it. */
@@ -33,7 +33,8 @@ export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSi
   try {
     const seen = await observe(fleet, record, signal, listing);
     if (seen.cloud.kind === "silent" && seen.cloud.problem !== undefined) throw seen.cloud.problem;
-    const current = await followWake(fleet, await followLedger(fleet, record, seen), seen);
+    const woken = await followWake(fleet, await followLedger(fleet, record, seen), seen);
+    const current = await followCap(fleet, woken, seen);
     const { action, why } = decide(current, seen);
     const ms = await perform({ ...fleet, because: why }, current, action, seen, signal);
     return ms === null ? { kind: "rest" } : { kind: "again", ms, why, isNote: NOTES.has(action.do) };

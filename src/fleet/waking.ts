@@ -53,19 +53,51 @@ export async function wakeUp(fleet: Fleet, record: InstanceRecord, options: Wake
       persist: () => true,
     });
   } catch (error) {
-    throw await backToSleep(fleet, woken, options, error);
+    const now = (await fleet.state.instance(woken.id)) ?? woken;
+    // It came to serve at the very moment of the cap.
+    if (now.desired === "running" && isUp(now) && !options.signal.aborted) return now;
+    // Whoever asked last says for how long.
+    if (now.desired === "running" && (now.wakeBy ?? 0) > wakeBy) throw goesOn(now, options, error);
+    throw await backToSleep(fleet, woken, now, options, error);
   }
   if (last.desired === "running" && last.state !== "gone") return last;
+  if (isGivenUp(last) && fleet.clock.now() >= wakeBy)
+    throw await backToSleep(fleet, woken, last, options, notInTime(last, options, undefined));
   throw overruled(last);
 }
 
+/** By the cap that is written down: by the wall clock that one can be over before ours, after a sleep of this computer. */
+function isGivenUp({ desired, skipSnapshot, state }: InstanceRecord): boolean {
+  return desired === "hibernated" && (skipSnapshot || state === "hibernated");
+}
+
+function notInTime({ name }: InstanceRecord, { capMs }: WakeOptions, cause: unknown): Problem {
+  const message = `${name} was not serving within ${durationText(capMs)}`;
+  return new Problem({ code: "SPOT_E_WAKE_TIMEOUT", message, exit: EXIT.timeout, retryable: true, cause });
+}
+
+/** Another restore of it was begun since, and has its own cap: what it rents is not ours to end. */
+function goesOn(now: InstanceRecord, options: WakeOptions, error: unknown): Problem {
+  const how = `another restore of ${now.name} goes on with it`;
+  const next = [`spot show ${now.name}`, `spot hibernate ${now.name}`];
+  if (options.signal.aborted) return interrupted(options.signal, how, next, error);
+  const { code, message, exit } = notInTime(now, options, error);
+  return new Problem({ code, message: `${message}; ${how}`, exit, next, cause: error });
+}
+
 /** Puts it back to sleep after a wake that came to nothing. @returns what to tell of it. @throws Problem (exit 6). */
-async function backToSleep(fleet: Fleet, woken: InstanceRecord, options: WakeOptions, error: unknown): Promise<unknown> {
+async function backToSleep(
+  fleet: Fleet,
+  woken: InstanceRecord,
+  before: InstanceRecord,
+  options: WakeOptions,
+  error: unknown,
+): Promise<unknown> {
   const { name } = woken;
   fleet.say(`${name}: not serving in time; putting it back to sleep`);
-  const before = (await fleet.state.instance(woken.id)) ?? woken;
-  const rest = { signal: new AbortController().signal, limitMs: options.sleepLimitMs, snapshot: false };
-  const asleep = await putToSleep(fleet, woken, rest);
+  // One that serves, and is told to stop, may have done something already.
+  const rest = { signal: new AbortController().signal, limitMs: options.sleepLimitMs, snapshot: isUp(before) };
+  const asleep = await putToSleep(fleet, before, rest);
   if (options.signal.aborted)
     return interrupted(options.signal, `${name} is ${asleep.state} again and its GPU is not billed`, [`spot restore ${name}`], error);
   if (!(error instanceof Problem) || error.exit !== EXIT.timeout) return error;

@@ -25,3 +25,16 @@ export async function followWake(fleet: Fleet, record: InstanceRecord, { cloud, 
   const seen = wakeSeen(wake, now, isUp, guest === null ? undefined : byOurClock(guest, record.spec.volume !== null, now));
   return seen === wake ? record : changeRecord(fleet, record, { outlook: { ...record.outlook, wake: seen } });
 }
+
+/**
+ * A clock that was set back since it was woken must not lengthen its cap: from then on, it has as long as it was given. Whoever
+ * wakes it has a clock of its own, which never jumps; this is for the case that nobody is there any more.
+ * @returns the record as it is now.
+ * @throws RecordMoved when somebody else changed it meanwhile.
+ */
+export async function followCap(fleet: Fleet, record: InstanceRecord, { now }: Pick<Observation, "now">): Promise<InstanceRecord> {
+  const { desired, wakeBy, outlook } = record;
+  if (desired !== "running" || wakeBy === null || outlook.needsSince === null || now >= outlook.needsSince) return record;
+  const capMs = Math.max(0, wakeBy - outlook.needsSince);
+  return changeRecord(fleet, record, { wakeBy: now + capMs, outlook: { ...outlook, needsSince: now } });
+}
