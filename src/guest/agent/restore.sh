@@ -58,9 +58,16 @@ restore_newest() {
   clear_leftovers
   passed=
   candidates=
-  for folder in "$SEALED"/c-*; do candidates="${folder##*/} $candidates"; done
+  # Where nothing can be listed, nothing is put back: that is not the same as a volume without checkpoints.
+  if volume_there && mkdir -p "$SEALED" && ls "$SEALED" >/dev/null; then
+    for folder in "$SEALED"/c-*; do
+      case ${folder##*/} in *[!0-9A-Za-z-]*) ;; *) candidates="${folder##*/} $candidates" ;; esac
+    done
+  else
+    passed=' the volume cannot be read'
+  fi
   for candidate in $candidates; do
-    [ -d "$SEALED/$candidate" ] || continue
+    [ ! -f "$SEALED/$candidate" ] || continue
     # A damaged manifest may be anyone's: then it is better to stop than to begin again from nothing.
     restore_one "$candidate"
     restore_code=$?

@@ -20,6 +20,11 @@ verb_run() {
     say "the agent runs already (process $value)"
     return 0
   fi
+  # What still seals would go on without its lock.
+  if seal_owner=$(readlink "$RUN/seal.lock"); then
+    command_of "/proc/$seal_owner"
+    case $command_line in *"$LIB"/*) kill -s KILL "$seal_owner" ;; esac
+  fi
   rm -rf "$RUN"
   mkdir -p "$CKPT" "$RUN" "$ROOT/tmp" || return 1
   put phase preparing
@@ -60,8 +65,11 @@ begin() {
     rm -rf "$WORK"
     trap 'asked_to_end' TERM INT
     trap '' HUP
-    start_workload
-    begun=yes
+    # Somebody may have taken the volume meanwhile.
+    if [ ! -f "$RUN/released" ]; then
+      start_workload
+      begun=yes
+    fi
   fi
   unlock volume
   # The workload is looked after in any case.

@@ -72,13 +72,13 @@ seal() {
     sealed='{"empty":true}'
     return 0
   fi
-  if get_sealed && cmp -s "$WORK/before" "$LIB/sealed.list"; then
-    sealed="{$sealed_json,\"unchanged\":true}"
-    return 0
-  fi
   seal_from=
-  if [ -n "$sealed_id" ] && manifest_whole "$SEALED/$sealed_id/MANIFEST" && [ "$(manifest_field "$SEALED/$sealed_id/MANIFEST" id)" = "$sealed_id" ]; then
+  if get_sealed && manifest_whole "$SEALED/$sealed_id/MANIFEST" && [ "$(manifest_field "$SEALED/$sealed_id/MANIFEST" id)" = "$sealed_id" ]; then
     seal_from=$SEALED/$sealed_id
+    if cmp -s "$WORK/before" "$LIB/sealed.list"; then
+      sealed="{$sealed_json,\"unchanged\":true}"
+      return 0
+    fi
   fi
   sort_out "$WORK/before" || refuse "no space to work in: $RUN" || return
   fits || return
@@ -105,8 +105,12 @@ seal() {
   seal_record "$1"
 }
 
-# What unfinished seals and prunings have left.
-clear_leftovers() { for leftover in "$SEALED"/.partial-* "$SEALED"/.pruned-*; do discard "$leftover"; done; }
+# What unfinished seals and prunings have left. Whoever is about to give a seal its name, or to take it away, renames: one of the two
+# fails, and nothing that is listed is ever deleted.
+clear_leftovers() {
+  for leftover in "$SEALED"/.partial-*; do mv "$leftover" "$SEALED/.pruned-${leftover##*/.partial-}" 2>/dev/null; done
+  for leftover in "$SEALED"/.pruned-*; do discard "$leftover"; done
+}
 
 # Fills $PARTIAL and gives it its name. Returns 8 when what was linked is not what it should be.
 seal_fill() {

@@ -1,0 +1,177 @@
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
+import { parseGuestError, parseSnapshotResult } from "../../src/guest/protocol.ts";
+import { temporaryFolder } from "../world.ts";
+import { eventually, type Machine, makeMachine } from "./machine.ts";
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+/** A program that stands in the way of the real one: `lines` run first, with the real one as $real. */
+function shim(folder: string, name: string, lines: string): void {
+  const real = execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
+  writeFileSync(join(folder, name), `#!/bin/sh\nreal=${real}\n${lines}\nexec ${real} "$@"\n`, { mode: 0o755 });
+}
+
+/** A machine in whose PATH a folder stands first, for shims. */
+async function shimmed(): Promise<{ machine: Machine; folder: string }> {
+  const folder = temporaryFolder();
+  const machine = await makeMachine({ env: { PATH: `${folder}:${process.env["PATH"]}` } });
+  ends.push(() => machine.close());
+  return { machine, folder };
+}
+
+async function running(machine: Machine): Promise<void> {
+  await eventually("a running workload", async () => ((await machine.verb("status")).stdout.includes('"running"') ? true : undefined));
+}
+
+const write = (machine: Machine, name: string, content: string) => writeFileSync(join(machine.checkpointFolder, name), content);
+
+async function seal(machine: Machine) {
+  const result = await machine.verb("snapshot", "manual");
+  const parsed = parseSnapshotResult(result.stdout);
+  if (parsed.kind !== "sealed") throw new Error(`nothing was sealed: ${result.stdout}`);
+  return parsed.checkpoint;
+}
+
+const problems = async (machine: Machine, id: string) => (await verifyCheckpoint(join(machine.sealedFolder, id))).problems;
+const listed = (machine: Machine) => readdirSync(machine.sealedFolder).filter((name) => name.startsWith("c-"));
+const there = (what: string, path: string) => eventually(what, () => (existsSync(path) ? true : undefined));
+
+test("an agent that starts while somebody seals ends that seal; nothing that is listed is deleted", async () => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await running(machine);
+  for (const name of ["a", "b", "c"]) write(machine, name, name);
+  const mark = join(folder, "at-the-end");
+  const go = join(folder, "go");
+  // The last thing before the name is given: the folder itself is made durable.
+  shim(folder, "sync", `case "$*" in *-f* | *MANIFEST*) ;; */.partial-*) : >'${mark}'; while [ ! -e '${go}' ]; do sleep 0.1; done ;; esac`);
+  // Deletes as a tree of very many files is deleted: by what it has opened, one file at a time.
+  shim(
+    folder,
+    "rm",
+    `case "$*" in
+  *.partial-* | *.pruned-*) for last; do :; done
+    if cd "$last/data" 2>/dev/null; then
+      : >'${go}'
+      for file in *; do sleep 0.3; $real -f "$file"; done
+    fi ;;
+esac`,
+  );
+  const sealing = machine.verb("snapshot", "manual");
+  await there("the seal's last step", mark);
+  const [supervisor = ""] = readFileSync(join(machine.root, "run/spot/agent-pid"), "utf8").split("\n");
+  process.kill(Number(supervisor), "SIGKILL");
+  machine.boot();
+  await sealing;
+  await running(machine);
+  await eventually("the leftovers' end", () =>
+    readdirSync(machine.sealedFolder).every((name) => name.startsWith("c-")) ? true : undefined,
+  );
+  for (const id of listed(machine)) expect(await problems(machine, id)).toEqual([]);
+  expect(listed(machine)).toEqual([]);
+});
+
+test("an unfinished seal's name is taken from it before anything of it is deleted", async () => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await running(machine);
+  write(machine, "a", "1");
+  await seal(machine);
+  const left = join(machine.sealedFolder, ".partial-c-20200101T000000Z-00000000");
+  mkdirSync(join(left, "data"), { recursive: true });
+  const seen = join(folder, "seen");
+  shim(folder, "rm", `case "$*" in *.partial-c-2020*) echo "$*" >>'${seen}' ;; esac`);
+  await machine.kill();
+  machine.boot();
+  await running(machine);
+  expect(existsSync(left)).toBe(false);
+  expect(existsSync(seen)).toBe(false);
+});
+
+test("a volume whose checkpoints cannot be listed is not one without checkpoints: the workload is not started", async () => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await running(machine);
+  write(machine, "a", "1");
+  const { id } = await seal(machine);
+  await machine.kill();
+  machine.newRoot();
+  // A folder that cannot be listed: to a shell its names are not there.
+  shim(folder, "ls", `case "$*" in *spot/checkpoints*) echo 'ls: Input/output error' >&2; exit 2 ;; esac`);
+  chmodSync(machine.sealedFolder, 0o700);
+  const hidden = `${machine.sealedFolder}.hidden`;
+  execFileSync("mv", [machine.sealedFolder, hidden]);
+  mkdirSync(machine.sealedFolder);
+  const child = machine.boot();
+  await new Promise((resolve) => child.once("exit", resolve));
+  expect((await machine.verb("status")).stdout).toContain("the volume cannot be read; the workload is not started");
+  expect(existsSync(join(machine.root, "run/spot/started-at"))).toBe(false);
+  rmSync(machine.sealedFolder, { recursive: true });
+  execFileSync("mv", [hidden, machine.sealedFolder]);
+  rmSync(join(folder, "ls"));
+  machine.boot();
+  await running(machine);
+  expect((await machine.status()).restoredFrom).toBe(id);
+});
+
+test("a checkpoint that cannot be looked into counts as one that does not verify", async () => {
+  const { machine } = await shimmed();
+  machine.boot();
+  await running(machine);
+  await machine.kill();
+  machine.newRoot();
+  // As an inode that cannot be read: a name, and nothing that can be said of it.
+  mkdirSync(machine.sealedFolder, { recursive: true });
+  symlinkSync("nowhere", join(machine.sealedFolder, "c-20261121T053818Z-00000014"));
+  writeFileSync(join(machine.sealedFolder, "c-notes"), "somebody's own");
+  const child = machine.boot();
+  await new Promise((resolve) => child.once("exit", resolve));
+  const said = parseGuestError((await machine.verb("status")).stdout);
+  expect(said).toContain("none verifies: c-20261121T053818Z-00000014; the workload is not started");
+});
+
+test("what has not changed is sealed again when the manifest of its checkpoint no longer holds", async () => {
+  const { machine } = await shimmed();
+  machine.boot();
+  await running(machine);
+  write(machine, "a", "1");
+  const first = await seal(machine);
+  const manifest = join(machine.sealedFolder, first.id, "MANIFEST");
+  writeFileSync(manifest, readFileSync(manifest, "utf8").replace("reason manual", "reason Manual"));
+  const second = await seal(machine);
+  expect(second).toMatchObject({ unchanged: false });
+  expect(await problems(machine, second.id)).toEqual([]);
+  expect(await seal(machine)).toEqual({ ...second, unchanged: true });
+});
+
+test("a workload is not started on a volume that was asked for while the checkpoint was put back", async () => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await running(machine);
+  write(machine, "a", "1");
+  await seal(machine);
+  await machine.kill();
+  machine.newRoot();
+  const mark = join(folder, "putting-back");
+  const go = join(folder, "go");
+  shim(folder, "cp", `case "$*" in *.restoring*) : >'${mark}'; while [ ! -e '${go}' ]; do sleep 0.1; done ;; esac`);
+  machine.boot();
+  await there("the copy", mark);
+  const agent = join(machine.root, "var/lib/spot/agent.sh");
+  const release = spawn("/bin/sh", [agent, "release"], { cwd: machine.root, env: machine.reach.env, stdio: "ignore" });
+  await there("the word", join(machine.root, "run/spot/released"));
+  // Whoever asked gives up before the copy is over.
+  const ended = new Promise((resolve) => release.once("exit", resolve));
+  release.kill("SIGKILL");
+  await ended;
+  writeFileSync(go, "");
+  await eventually("the agent's heartbeat", () => (existsSync(join(machine.root, "run/spot/heartbeat")) ? true : undefined));
+  expect(existsSync(join(machine.root, "run/spot/started-at"))).toBe(false);
+});
