@@ -2,7 +2,9 @@ import type { Command } from "commander";
 import { problemOf } from "../fleet/faults.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { takeDown } from "../fleet/park.ts";
-import { promiseEnds } from "../fleet/volumes/end-promise.ts";
+import { type OrderedEnds, orderEnds } from "../fleet/volumes/end-order.ts";
+import { lostVolume } from "../fleet/volumes/end-problems.ts";
+import type { VolumeEnd } from "../fleet/volumes/end-promise.ts";
 import { finishEnd } from "../fleet/volumes/volume-end.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { moneyText } from "../model/money.ts";
@@ -89,11 +91,19 @@ async function endOne(
 ): Promise<InstanceRecord> {
   const limitMs = durationOption(context, "timeout", LIMIT_MS);
   try {
-    const { intents, change } = await promiseEnds(fleet, record, ends);
-    const snapshot = context.options["snapshot"] !== false;
-    const gone = await takeDown(fleet, record, { signal: context.world.signal, limitMs, snapshot, beside: change });
+    const { signal } = context.world;
+    let ordered: OrderedEnds = { intents: [], lost: [] };
+    const gone = await takeDown(fleet, record, {
+      signal,
+      limitMs,
+      snapshot: context.options["snapshot"] !== false,
+      promise: async (write) => {
+        ordered = await orderEnds(fleet, record, ends, signal, write);
+        problems.push(...ordered.lost.map(lost));
+      },
+    });
     context.progress.done(`${record.name} is gone`);
-    await finishEnds(context, fleet, intents, ends, problems);
+    await finishEnds(context, fleet, ordered.intents, ends, problems);
     return gone;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -110,10 +120,15 @@ async function finishOne(
   ends: readonly DoomedVolume[],
   problems: Problem[],
 ): Promise<InstanceRecord> {
-  const { intents, change } = await promiseEnds(fleet, record, ends);
-  if (ends.length > 0) await fleet.state.commit(change);
-  await finishEnds(context, fleet, intents, ends, problems);
+  if (ends.length === 0) return record;
+  const ordered = await orderEnds(fleet, record, ends, context.world.signal, (held, change) => held.state.commit(change));
+  problems.push(...ordered.lost.map(lost));
+  await finishEnds(context, fleet, ordered.intents, ends, problems);
   return record;
+}
+
+function lost({ volume, policy }: VolumeEnd): Problem {
+  return lostVolume(volume.name, policy === "keep" ? "was deleted" : "was deleted, and no snapshot of it was made");
 }
 
 async function finishEnds(

@@ -73,7 +73,8 @@ async function tieAll(
   signal: AbortSignal,
 ): Promise<LooseEnds> {
   const machines = await endStrays(fleet, listings, records, signal);
-  // What a snapshot has come to is asked by whoever waits for it; a removal that was begun for an end is finished first.
+  // What a snapshot has come to is asked by whoever waits for it; a removal that was begun is finished first, unless a
+  // snapshot is owed.
   const removals = await settleVolumes(fleet, signal);
   const ends = await settleEnds(fleet, signal);
   const volumes = [...removals, ...ends, ...(await settleSnapshots(fleet, signal))];

@@ -11,16 +11,20 @@ export interface LimitedOptions {
   readonly limitMs: number;
 }
 
+/** Commits the wish that it be gone, and what is promised in the same transaction. */
+type WishWriter = (held: Fleet, beside: Pick<Change, "openIntents" | "closeIntents" | "events">) => Promise<unknown>;
+
 /**
- * Ends a machine, with a final checkpoint unless told otherwise, and waits until the provider says it is gone. `beside`: what is
- * promised together with its end (`volumes/end-promise.ts`).
+ * Ends a machine, with a final checkpoint unless told otherwise, and waits until the provider says it is gone. `promise`: writes
+ * the wish together with what is promised about its volumes (`volumes/end-order.ts`).
  */
 export async function takeDown(
   fleet: Fleet,
   record: InstanceRecord,
-  options: LimitedOptions & { readonly snapshot: boolean; readonly beside?: Pick<Change, "openIntents" | "closeIntents" | "events"> },
+  options: LimitedOptions & { readonly snapshot: boolean; readonly promise?: (write: WishWriter) => Promise<unknown> },
 ): Promise<InstanceRecord> {
-  await wish(fleet, record.id, { desired: "gone", skipSnapshot: !options.snapshot }, options.beside);
+  const write: WishWriter = (held, beside) => wish(held, record.id, { desired: "gone", skipSnapshot: !options.snapshot }, beside);
+  await (options.promise === undefined ? write(fleet, {}) : options.promise(write));
   return unconfirmedAs(record, options.signal, () =>
     drive(fleet, record.id, {
       until: (now) => now.state === "gone",

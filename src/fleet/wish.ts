@@ -19,7 +19,8 @@ export async function wish(
     const record = await fleet.state.instance(id);
     if (record === undefined) throw new RangeError(`no record ${id}`);
     // An end that was asked for is never taken back by a command that began earlier.
-    if (record.state === "gone" && (beside.openIntents?.length ?? 0) > 0) await fleet.state.commit(beside);
+    const isPromised = (beside.openIntents?.length ?? 0) + (beside.closeIntents?.length ?? 0) > 0;
+    if (record.state === "gone" && isPromised) await fleet.state.commit(beside);
     if (record.state === "gone" || (record.desired === "gone" && set.desired !== "gone")) return record;
     try {
       // Whoever asks for it now does not mean after the next pause.

@@ -1,8 +1,11 @@
 import { expect, onTestFinished, test } from "vitest";
 import { forget } from "../../src/fleet/orphans/forget.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { endOrder, promiseEnds } from "../../src/fleet/volumes/end-promise.ts";
+import { claimName, newRecord } from "../../src/fleet/up.ts";
+import { orderEnds } from "../../src/fleet/volumes/end-order.ts";
+import { endIntent, endOrder, promiseEnds } from "../../src/fleet/volumes/end-promise.ts";
 import { finishEnd } from "../../src/fleet/volumes/volume-end.ts";
+import { withVolume } from "../../src/fleet/volumes/volumes.ts";
 import { wish } from "../../src/fleet/wish.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
 import type { VolumePolicy } from "../../src/model/volume-policy.ts";
@@ -143,4 +146,124 @@ test("two processes that finish one end make one snapshot, and both come to its 
   const options = { signal, limitMs: 600_000 };
   await run(Promise.all([finishEnd(fleet, intent, options), finishEnd(other, intent, options)]));
   expect([volumes(), world.cloud.snapshots.size, world.cloud.unsnapshotted, await open()]).toEqual([[], 1, [], []]);
+});
+
+/** `down --volumes delete` whose request to the cloud was never carried out, and whose answer never came. */
+async function brokenOff() {
+  const bench = await serving();
+  const { world, run, fleet, a, open } = bench;
+  const { volumes } = world.cloud.provider;
+  if (volumes === undefined) throw new Error("no volumes");
+  const { remove } = volumes;
+  Object.assign(volumes, { remove: refusal({ kind: "ambiguous" }) });
+  await expect(run(downWith(fleet, "delete", "a"))).rejects.toMatchObject({ code: "SPOT_E_UNCONFIRMED" });
+  expect(await open()).toEqual(expect.arrayContaining([["volume-remove", undefined]]));
+  Object.assign(volumes, { remove });
+  const [volume] = await world.state.volumes();
+  if (volume === undefined) throw new Error("no volume");
+  /** What `down` says of one that is gone already. */
+  const order = (policy: VolumePolicy) =>
+    run(orderEnds(fleet, a, [{ volume, policy }], signal, (held, change) => held.state.commit(change)));
+  return { ...bench, order, volume };
+}
+
+test("a deletion that was begun is called off by a later keep", async () => {
+  const { order, pass, volumes, open } = await brokenOff();
+  const before = volumes();
+  expect(await order("keep")).toEqual({ intents: [], lost: [] });
+  await pass();
+  expect([volumes(), await open()]).toEqual([before, []]);
+});
+
+test("a deletion that was begun waits for the snapshot that is ordered later", async () => {
+  const { world, order, pass, volumes, open } = await brokenOff();
+  expect((await order("snapshot-and-delete")).lost).toEqual([]);
+  await pass();
+  expect(volumes()).toHaveLength(1);
+  await world.clock.pass(20_000);
+  await pass();
+  expect([volumes(), world.cloud.snapshots.size, world.cloud.unsnapshotted, await open()]).toEqual([[], 1, [], []]);
+});
+
+test("a pass does not go on with a deletion while a snapshot of the volume is owed", async () => {
+  const { world, fleet, a, pass, volumes, open, volume } = await brokenOff();
+  // As it was written by whoever calls nothing off.
+  await fleet.state.commit((await promiseEnds(fleet, a, [{ volume, policy: "snapshot-and-delete" }])).change);
+  await pass();
+  expect(volumes()).toHaveLength(1);
+  await world.clock.pass(20_000);
+  await pass();
+  expect([volumes(), world.cloud.unsnapshotted, await open()]).toEqual([[], [], []]);
+});
+
+test.each(["keep", "snapshot", "snapshot-and-delete"] as const)(
+  "a volume that is gone when %s is ordered is said to be lost",
+  async (policy) => {
+    const { world, order, open } = await brokenOff();
+    world.cloud.volumes.clear();
+    expect(await order(policy)).toMatchObject({ intents: [], lost: [{ volume: { name: "data" }, policy }] });
+    expect([await world.state.volumes(), await open()]).toEqual([[], []]);
+  },
+);
+
+test("a volume that is gone before its snapshot was made is no end as it was ordered", async () => {
+  const { world, run, fleet, promised, open } = await serving();
+  const [intent] = await promised("snapshot-and-delete");
+  if (intent === undefined) throw new Error("nothing was promised");
+  await run(down(fleet, "a"));
+  const [volume] = await world.state.volumes();
+  if (volume === undefined) throw new Error("no volume");
+  await fleet.state.commit({ volumes: [{ ...volume, state: "gone" }] });
+  const ended = run(finishEnd(fleet, intent, { signal, limitMs: 600_000 }));
+  await expect(ended).rejects.toMatchObject({ code: "SPOT_E_VOLUME_LOST", exit: EXIT.failed });
+  const told = (await world.state.events({})).filter(({ type }) => type === "warning");
+  expect(told).toMatchObject([{ data: { message: "volume data was deleted before its snapshot was made" } }]);
+  expect(await open()).toEqual([]);
+});
+
+test.each(["keep", "up"] as const)("what is ordered while the snapshot is made counts before the volume is deleted: %s", async (what) => {
+  const { world, run, fleet, a, promised, turn, list, volumes, open } = await serving();
+  const [intent] = await promised("snapshot-and-delete");
+  await run(down(fleet, "a"));
+  const [volume] = await world.state.volumes();
+  const { create } = world.cloud.provider.volumes?.snapshots ?? {};
+  if (intent === undefined || volume === undefined || create === undefined) throw new Error("nothing was promised");
+  const [offer] = await run(world.cloud.provider.offers({}, { signal }));
+  if (offer === undefined) throw new Error("nothing on offer");
+  turn({
+    list: async (context) => (await list(context)).map((made) => ({ ...made, state: "ready" as const })),
+    create: async (...order) => {
+      const made = await create(...order);
+      if (what === "keep") await fleet.state.commit((await promiseEnds(fleet, a, [{ volume, policy: "keep" }])).change);
+      else await claimName(fleet, newRecord(fleet, paperSpec({ name: "b", volume: DATA }), offer));
+      return { ...made, state: "ready" as const };
+    },
+  });
+  await expect(run(finishEnd(fleet, intent, { signal, limitMs: 600_000 }))).rejects.toMatchObject({ code: "SPOT_E_VOLUME_KEPT" });
+  expect([volumes().length, world.cloud.snapshots.size]).toEqual([1, 1]);
+  expect((await open()).map(([kind]) => kind)).not.toContain("volume-end");
+});
+
+test("an order waits until who is at the volume is done, and takes the place of what that one has left", async () => {
+  const { world, run, fleet, a, promised, open } = await serving();
+  const [first] = await promised("snapshot");
+  await run(down(fleet, "a"));
+  const [volume] = await world.state.volumes();
+  const order = first && endOrder(first);
+  if (first === undefined || order === undefined || volume === undefined) throw new Error("nothing was promised");
+  const other = world.start().fleet;
+  let begun = () => {};
+  const holds = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const retrying = withVolume(other, "data", signal, async (held) => {
+    begun();
+    await world.clock.sleep(1_000);
+    // What a refusal makes of it: another promise in the place of the first.
+    const closeIntents = [{ id: first.id, status: "failed" as const, at: world.clock.now(), detail: {} }];
+    await held.state.commit({ openIntents: [endIntent(held, order, "paper")], closeIntents });
+  });
+  const keeping = holds.then(() => orderEnds(fleet, a, [{ volume, policy: "keep" }], signal, (held, change) => held.state.commit(change)));
+  await run(Promise.all([retrying, keeping]));
+  expect(await open()).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { putToSleep, takeDown } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { planLaunch } from "../../src/fleet/steps/plan.ts";
 import { bringUp, claimName, newRecord } from "../../src/fleet/up.ts";
-import { promiseEnds } from "../../src/fleet/volumes/end-promise.ts";
+import { type OrderedEnds, orderEnds } from "../../src/fleet/volumes/end-order.ts";
 import { finishEnd } from "../../src/fleet/volumes/volume-end.ts";
 import { snapshotVolume, untilReady } from "../../src/fleet/volumes/volume-snapshots.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
@@ -48,9 +48,12 @@ export async function downWith(fleet: Fleet, policy: VolumePolicy, name = "train
   const record = await named(fleet, name);
   const ids = record.volumes.map(({ id }) => id);
   const ends = (await fleet.state.volumes({ ids })).map((volume) => ({ volume, policy }));
-  const { intents, change } = await promiseEnds(fleet, record, ends);
-  await takeDown(fleet, record, { signal: never(), limitMs: LIMIT_MS, snapshot: true, beside: change });
-  for (const intent of intents) await finishEnd(fleet, intent, { signal: never(), limitMs: LIMIT_MS });
+  let ordered: OrderedEnds = { intents: [], lost: [] };
+  const promise: NonNullable<Parameters<typeof takeDown>[2]["promise"]> = async (write) => {
+    ordered = await orderEnds(fleet, record, ends, never(), write);
+  };
+  await takeDown(fleet, record, { signal: never(), limitMs: LIMIT_MS, snapshot: true, promise });
+  for (const intent of ordered.intents) await finishEnd(fleet, intent, { signal: never(), limitMs: LIMIT_MS });
 }
 
 /** What is left of its volume once all is quiet, and of its snapshot, when that was ordered; and what was deleted on the way. */

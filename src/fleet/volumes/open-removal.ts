@@ -1,9 +1,9 @@
-import { deletesVolume } from "../../model/volume-policy.ts";
+import { deletesVolume, makesSnapshot } from "../../model/volume-policy.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { VolumeOperations } from "../../providers/provider.ts";
 import type { IntentRecord, VolumeRecord } from "../../state/records.ts";
 import { call, type Fleet } from "../fleet.ts";
-import { endOrder } from "./end-promise.ts";
+import { endOrder, openEnds } from "./end-promise.ts";
 import { userOf } from "./volume-use.ts";
 
 /** Its record, its ledger interval, its checkpoints and every open promise to delete it end. */
@@ -60,6 +60,11 @@ function deletes(intent: IntentRecord, { id }: Pick<VolumeRecord, "id">): boolea
   return order !== undefined && order.volumeId === id && deletesVolume(order.policy);
 }
 
+function owesSnapshot(intent: IntentRecord): boolean {
+  const order = endOrder(intent);
+  return order !== undefined && makesSnapshot(order.policy);
+}
+
 /**
  * Whoever is to have a volume must not lose it to a deletion that was interrupted before, nor to one that was ordered together
  * with the end of another instance: each open one is called off, unless it turns out to be done. To be called under the
@@ -67,14 +72,7 @@ function deletes(intent: IntentRecord, { id }: Pick<VolumeRecord, "id">): boolea
  * @returns whether the volume is still there.
  */
 export async function callOffRemovals(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
-  for (const intent of await openRemovals(fleet, volume)) {
-    if (!(await outlives(fleet, volume, intent, signal))) {
-      await noteGone(fleet, volume, "volume-remove");
-      return false;
-    }
-    await callOff(fleet, intent, "it is wanted again");
-    fleet.say(`the deletion of volume ${volume.name} that was interrupted is called off: it is wanted again`);
-  }
+  if (!(await callOffBegun(fleet, volume, "it is wanted again", signal))) return false;
   for (const intent of (await fleet.state.pendingIntents()).filter((open) => deletes(open, volume))) {
     await callOff(fleet, intent, "it is wanted again");
     fleet.say(`volume ${volume.name} is not deleted, as was ordered before: it is wanted again`);
@@ -83,8 +81,24 @@ export async function callOffRemovals(fleet: Fleet, volume: VolumeRecord, signal
 }
 
 /**
- * Finishes a deletion that was interrupted, as long as nobody has begun to use the volume since. To be called under the
- * volume's lease.
+ * Calls off each deletion that was begun and interrupted, unless it turns out to be done. To be called under the volume's lease.
+ * @returns whether the volume is still there.
+ */
+export async function callOffBegun(fleet: Fleet, volume: VolumeRecord, why: string, signal: AbortSignal): Promise<boolean> {
+  for (const intent of await openRemovals(fleet, volume)) {
+    if (!(await outlives(fleet, volume, intent, signal))) {
+      await noteGone(fleet, volume, "volume-remove");
+      return false;
+    }
+    await callOff(fleet, intent, why);
+    fleet.say(`the deletion of volume ${volume.name} that was interrupted is called off: ${why}`);
+  }
+  return true;
+}
+
+/**
+ * Finishes a deletion that was interrupted, as long as nobody has begun to use the volume since, and no snapshot of it is
+ * owed: then its end deletes it, after the snapshot. To be called under the volume's lease.
  * @throws ProviderError when it cannot be deleted; the promise stays open where another try may help.
  */
 export async function settleRemoval(
@@ -100,6 +114,10 @@ export async function settleRemoval(
   if (user !== undefined) {
     if (!(await outlives(fleet, volume, intent, signal))) return noteGone(fleet, volume, "volume-remove");
     return callOff(fleet, intent, `${user.name} uses it`);
+  }
+  if ((await openEnds(fleet, volume)).some((end) => owesSnapshot(end))) {
+    if (!(await outlives(fleet, volume, intent, signal))) return noteGone(fleet, volume, "volume-remove");
+    return callOff(fleet, intent, "its snapshot comes first");
   }
   if (await isListed(operations, volume, signal)) {
     const twin = (await fleet.state.volumes()).find(

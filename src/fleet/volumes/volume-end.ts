@@ -1,5 +1,3 @@
-import { EXIT } from "../../model/exit-codes.ts";
-import { Problem } from "../../model/problem.ts";
 import { deletesVolume, makesSnapshot } from "../../model/volume-policy.ts";
 import { isFault, ProviderError } from "../../providers/errors.ts";
 import type { Provider, ProviderSnapshot } from "../../providers/provider.ts";
@@ -8,6 +6,7 @@ import { requireAccount } from "../account.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { interrupted } from "../interrupted.ts";
 import { whileHolding } from "../leases/lease.ts";
+import { keptVolume, lostVolume, unfinishedEnd } from "./end-problems.ts";
 import { type EndOrder, endIntent, endOrder } from "./end-promise.ts";
 import { removeHeld } from "./volume-removal.ts";
 import { settleSnapshot, snapshotHeld, snapshotsOf } from "./volume-snapshots.ts";
@@ -25,7 +24,9 @@ export type EndOutcome =
   /** `intent` is the open promise: another one where the first try came to nothing. */
   | { readonly kind: "open"; readonly why: string; readonly intent: IntentRecord; readonly waitsFor?: "its instance" }
   /** It was given up: the volume is there, and bills. */
-  | { readonly kind: "kept"; readonly why: string };
+  | { readonly kind: "kept"; readonly why: string }
+  /** The volume is gone, and its snapshot was not made. */
+  | { readonly kind: "lost"; readonly why: string };
 
 /** What the provider says to a snapshot that another try would not change. */
 function isFinal(error: unknown): error is ProviderError {
@@ -55,11 +56,10 @@ async function settleHeld(fleet: Fleet, intent: IntentRecord, order: EndOrder, s
     return outcomeOf(fleet, intent);
   }
   const [volume] = await fleet.state.volumes({ ids: [order.volumeId], includeGone: true });
-  if (volume === undefined || volume.state === "gone") return done(fleet, intent, null);
+  if (volume === undefined || volume.state === "gone") return settleGone(fleet, intent, order, volume, signal);
   await requireAccount(fleet, volume, signal);
-  const user = deletesVolume(order.policy) ? await userOf(fleet, volume) : undefined;
-  if (user?.desired === "gone") return { kind: "open", why: `${user.name} is still being ended`, intent, waitsFor: "its instance" };
-  if (user !== undefined) return giveUp(fleet, intent, order, `${user.name} uses it`);
+  const before = deletesVolume(order.policy) ? await hindrance(fleet, intent, order, volume) : undefined;
+  if (before !== undefined) return before;
   let snapshot: ProviderSnapshot | null = null;
   if (makesSnapshot(order.policy)) {
     if (volume.providerId === null) return settleUnmade(fleet, intent, order, volume);
@@ -68,6 +68,10 @@ async function settleHeld(fleet: Fleet, intent: IntentRecord, order: EndOrder, s
     snapshot = made.snapshot;
   }
   if (deletesVolume(order.policy)) {
+    // Read again: `up` names a volume before it waits for the lease, and the snapshot took its time.
+    if ((await fleet.state.intentByToken(intent.token))?.status !== "pending") return outcomeOf(fleet, intent);
+    const next = await hindrance(fleet, intent, order, volume);
+    if (next !== undefined) return next;
     try {
       await removeHeld(fleet, volume, signal);
     } catch (error) {
@@ -78,14 +82,45 @@ async function settleHeld(fleet: Fleet, intent: IntentRecord, order: EndOrder, s
   return done(fleet, intent, snapshot);
 }
 
+/** Whoever uses it is not to lose it; undefined where nobody does. */
+async function hindrance(fleet: Fleet, intent: IntentRecord, order: EndOrder, volume: VolumeRecord): Promise<EndOutcome | undefined> {
+  const user = await userOf(fleet, volume);
+  if (user === undefined) return undefined;
+  if (user.desired === "gone") return { kind: "open", why: `${user.name} is still being ended`, intent, waitsFor: "its instance" };
+  return giveUp(fleet, intent, order, `${user.name} uses it`);
+}
+
 /** What somebody else has made of it. */
 async function outcomeOf(fleet: Fleet, intent: IntentRecord): Promise<EndOutcome> {
   const closed = await fleet.state.intentByToken(intent.token);
   if (closed?.status !== "failed") return { kind: "done", snapshot: null };
-  const { why, next } = closed.detail;
+  const { why, next, lost } = closed.detail;
   const following = typeof next === "string" ? await fleet.state.intentByToken(next) : undefined;
   if (following !== undefined) return { kind: "open", why: String(why), intent: following };
-  return { kind: "kept", why: String(why) };
+  return { kind: lost === true ? "lost" : "kept", why: String(why) };
+}
+
+/** Somebody else has deleted it: that is an end as it was ordered only where the snapshot was made before. */
+async function settleGone(
+  fleet: Fleet,
+  intent: IntentRecord,
+  order: EndOrder,
+  volume: VolumeRecord | undefined,
+  signal: AbortSignal,
+): Promise<EndOutcome> {
+  // What was never made has nothing that could be in a snapshot.
+  if (!makesSnapshot(order.policy) || volume === undefined || volume.providerId === null) return done(fleet, intent, null);
+  const promised = await fleet.state.intentByToken(order.snapshot ?? "");
+  if (promised?.status === "done") return done(fleet, intent, null);
+  if (promised?.status === "pending") {
+    const found = await settleSnapshot(fleet, await fleet.provider(volume.provider), promised, signal);
+    if (found !== undefined) return done(fleet, intent, found);
+    const isOver = (await fleet.state.intentByToken(promised.token))?.status !== "pending";
+    if (!isOver) return { kind: "open", why: "nothing is known of its snapshot", intent };
+  }
+  const why = "was deleted before its snapshot was made";
+  await close(fleet, intent, order, { why, lost: true }, `volume ${order.name} ${why}`);
+  return { kind: "lost", why };
 }
 
 /** There is nothing yet of which a snapshot could be made. */
@@ -176,14 +211,18 @@ async function done(fleet: Fleet, intent: IntentRecord, snapshot: ProviderSnapsh
 
 /** The volume stays, and that is said where whoever was not there reads it. */
 async function giveUp(fleet: Fleet, intent: IntentRecord, order: EndOrder, why: string): Promise<EndOutcome> {
+  await close(fleet, intent, order, { why }, `volume ${order.name} stays, and goes on billing: ${why}`);
+  return { kind: "kept", why };
+}
+
+/** Not as it was ordered: that is said, and stands in the log. */
+async function close(fleet: Fleet, intent: IntentRecord, order: EndOrder, detail: IntentRecord["detail"], message: string): Promise<void> {
   const at = fleet.clock.now();
-  const message = `volume ${order.name} stays, and goes on billing: ${why}`;
   fleet.say(message);
   await fleet.state.commit({
-    closeIntents: [{ id: intent.id, status: "failed", at, detail: { why } }],
+    closeIntents: [{ id: intent.id, status: "failed", at, detail }],
     events: [{ at, type: "warning", instance: null, provider: intent.provider, data: { guard: "volume", volume: order.name, message } }],
   });
-  return { kind: "kept", why };
 }
 
 /**
@@ -205,7 +244,8 @@ export async function finishEnd(
     try {
       const outcome = await settleEnd(fleet, current, signal);
       if (outcome.kind === "done") return outcome.snapshot;
-      if (outcome.kind === "kept") throw kept(name, outcome.why);
+      if (outcome.kind === "kept") throw keptVolume(name, outcome.why);
+      if (outcome.kind === "lost") throw lostVolume(name, outcome.why);
       why = outcome.why;
       if (outcome.intent.id !== current.id) waitMs = AGAIN_MS;
       current = outcome.intent;
@@ -221,7 +261,7 @@ export async function finishEnd(
       why = error.message;
       waitMs = AGAIN_MS;
     }
-    if (fleet.clock.monotonic() - began + waitMs > limitMs) throw unfinished(name, why);
+    if (fleet.clock.monotonic() - began + waitMs > limitMs) throw unfinishedEnd(name, why);
     fleet.say(`volume ${name}: ${why}`);
     await fleet.clock.sleep(waitMs, signal).catch((error: unknown) => {
       throw interrupted(
@@ -232,26 +272,6 @@ export async function finishEnd(
       );
     });
   }
-}
-
-function kept(name: string, why: string): Problem {
-  return new Problem({
-    code: "SPOT_E_VOLUME_KEPT",
-    message: `volume ${name} stays, and goes on billing: ${why}`,
-    exit: EXIT.failed,
-    next: ["spot volumes ls", `spot volumes snapshot ${name}`, `spot volumes rm ${name}`],
-  });
-}
-
-function unfinished(name: string, why: string): Problem {
-  return new Problem({
-    code: "SPOT_E_UNCONFIRMED",
-    message: `volume ${name} is still there, and bills: ${why}`,
-    exit: EXIT.partial,
-    hint: "what becomes of it is written down, and the next reconcile goes on with it",
-    next: ["spot reconcile", "spot volumes ls"],
-    retryable: true,
-  });
 }
 
 /**
