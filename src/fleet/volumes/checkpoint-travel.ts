@@ -5,7 +5,7 @@ import { manifestTotals } from "../../checkpoints/manifest.ts";
 import { type Arrival, copyToArrival } from "../../checkpoints/travel/arrival.ts";
 import { bucketSource } from "../../checkpoints/travel/bucket-source.ts";
 import { folderArrival } from "../../checkpoints/travel/folder-arrival.ts";
-import { type CheckpointSource, folderSource } from "../../checkpoints/travel/source.ts";
+import { type CheckpointSource, damagedProblem, folderSource } from "../../checkpoints/travel/source.ts";
 import { copyToBucket, type Proof, type Travelled, type TravelProgress } from "../../checkpoints/travel/to-bucket.ts";
 import { wayIn } from "../../guest/ssh-access.ts";
 import { EXIT } from "../../model/exit-codes.ts";
@@ -22,10 +22,13 @@ import { whileReading } from "./checkpoint-reading.ts";
 import { syncCheckpoints } from "./checkpoint-sync.ts";
 import { machineArrival, machineSource } from "./machine-travel.ts";
 
+/** What our records say of a copy in a bucket: it is taken from that server only, and only as it was copied there. */
+export type KnownCopy = Pick<BucketCopy, "endpoint" | "sha256">;
+
 /** Where a checkpoint lies, or is to lie. `folder`: any folder of this machine, in which it gets one of its own. */
 export type TravelEnd =
   | { readonly kind: "volume"; readonly volume: VolumeRecord }
-  | { readonly kind: "bucket"; readonly place: BucketPlace }
+  | { readonly kind: "bucket"; readonly place: BucketPlace; readonly known?: KnownCopy }
   | { readonly kind: "folder"; readonly path: string };
 
 export interface TravelMeans {
@@ -64,6 +67,30 @@ async function withBucket<Result>({ world }: TravelMeans, place: BucketPlace, wo
   }
 }
 
+const manifestHash = ({ manifestBytes }: CheckpointSource) => createHash("sha256").update(manifestBytes).digest("hex");
+
+/** @throws Problem when it is another server's, exit 7 when what lies there is not what was copied there. */
+async function inBucket(
+  bucket: Bucket,
+  { known }: Extract<TravelEnd, { kind: "bucket" }>,
+  id: string,
+  signal: AbortSignal,
+): Promise<CheckpointSource> {
+  const where = bucketText(bucket.place);
+  if (known !== undefined && known.endpoint !== bucket.endpoint)
+    throw new Problem({
+      code: "SPOT_E_UNREADABLE",
+      message: `${id} was copied to ${where} at ${serverText(known.endpoint)}, and the server that is set is ${serverText(bucket.endpoint)}`,
+      exit: EXIT.failed,
+      hint: "AWS_ENDPOINT_URL_S3 says which server it is",
+    });
+  const source = await bucketSource(bucket, id, signal);
+  if (known === undefined || manifestHash(source) === known.sha256) return source;
+  throw damagedProblem(`${where}: what lies there as ${id} is not what was copied there: its manifest is another one`);
+}
+
+export const serverText = (endpoint: string) => (endpoint === "" ? "AWS" : endpoint);
+
 /** Opens the checkpoint at one end, and keeps it from being pruned for as long as `work` takes. */
 async function withSource<Result>(
   means: TravelMeans,
@@ -73,7 +100,8 @@ async function withSource<Result>(
   work: (source: CheckpointSource, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const { fleet, world } = means;
-  if (from.kind === "bucket") return withBucket(means, from.place, async (bucket) => work(await bucketSource(bucket, id, signal), signal));
+  if (from.kind === "bucket")
+    return withBucket(means, from.place, async (bucket) => work(await inBucket(bucket, from, id, signal), signal));
   if (from.kind === "folder") return work(await folderSource(join(from.path, id)), signal);
   return whileReading(fleet, { id, volume: from.volume.name }, "copied", signal, async (until) => {
     const place = await checkpointPlace(fleet, from.volume, until);
@@ -135,13 +163,14 @@ async function carry(
   });
 }
 
-function copyIn(bucket: Bucket, { manifest, manifestBytes }: CheckpointSource, proof: Proof, at: number): BucketCopy {
+function copyIn(bucket: Bucket, source: CheckpointSource, proof: Proof, at: number): BucketCopy {
+  const { manifest } = source;
   return {
     checkpoint: manifest.id,
     place: bucketText(bucket.place),
     endpoint: bucket.endpoint,
     instance: manifest.instance,
-    sha256: createHash("sha256").update(manifestBytes).digest("hex"),
+    sha256: manifestHash(source),
     bytes: manifestTotals(manifest.entries).bytes,
     sealedAt: manifest.created * 1000,
     verifiedAt: at,

@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { checkpointFolder, listSealed } from "../../src/checkpoints/catalogue.ts";
+import { directTravel } from "../../src/fleet/climbing/direct-travel.ts";
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import type { ProviderVolume } from "../../src/providers/provider.ts";
+import { idAt, sealSample } from "../checkpoints/sealing.ts";
+import { HASTY } from "../checkpoints/travel-bench.ts";
+import { s3rverS3 } from "../clouds/s3/servers.ts";
+import { paperWorld } from "../simulation/paper-world.ts";
+import { sampleVolume } from "../state/sample-records.ts";
+import { temporaryFolder, testWorld } from "../world.ts";
+
+const never = new AbortController().signal;
+const id = idAt(1);
+
+/** A home volume that nobody can read now, an empty one that lies here, and a bucket at a server. */
+async function scene() {
+  const server = await s3rverS3();
+  onTestFinished(() => server.close());
+  const path = temporaryFolder("spot-volume-");
+  const home = sampleVolume("home", { provider: "paper", providerId: "disk-home" });
+  const to = sampleVolume("to", { provider: "paper", providerId: "disk-to" });
+  const base = (await paperWorld()).start().fleet;
+  const shown = { providerId: "disk-to", localPath: path } as ProviderVolume;
+  const here = async (name: string) => {
+    const provider = await base.provider(name);
+    if (provider.volumes === undefined) throw new Error("a cloud without volumes");
+    return { ...provider, volumes: { ...provider.volumes, list: async () => [shown] } };
+  };
+  const fleet: Fleet = { ...base, provider: here, clock: HASTY };
+  await fleet.state.commit({ volumes: [home, to] });
+  const sealed = temporaryFolder();
+  const folder = sealSample(sealed, { id, files: { weights: "ours" } });
+  const [checkpoint] = await listSealed(sealed);
+  if (checkpoint === undefined) throw new Error("nothing sealed");
+  const sha256 = createHash("sha256")
+    .update(readFileSync(join(folder, "MANIFEST")))
+    .digest("hex");
+  expect(checkpoint.sha256).toBe(sha256);
+  const copyAt = async (prefix: string, content: string | null, endpoint = server.url) => {
+    if (content !== null) {
+      const other = sealSample(temporaryFolder(), { id, files: { weights: content } });
+      const hash = createHash("sha256").update(content).digest("hex");
+      const pack = createHash("sha256").update(`${hash} ${content.length}\n`).digest("hex");
+      await server.write(`${prefix}/packs/${pack}`, content);
+      await server.write(`${prefix}/checkpoints/${id}/MANIFEST`, readFileSync(join(other, "MANIFEST")));
+    }
+    const said = { instance: "train", sha256, bytes: 4, sealedAt: 1, verifiedAt: 1, proof: "read" } as const;
+    await fleet.state.commit({ bucketCopies: [{ checkpoint: id, place: `s3://${server.bucket}/${prefix}`, endpoint, ...said }] });
+  };
+  const travel = directTravel(fleet, { ...testWorld({ env: server.env }), clock: HASTY });
+  return { server, path, home, to, checkpoint, travel, copyAt };
+}
+
+test("a copy that is another checkpoint by now, and one that has gone, are passed over for the one that is ours", async () => {
+  const { path, home, to, checkpoint, travel, copyAt } = await scene();
+  await copyAt("a", "another's");
+  await copyAt("b", null);
+  await copyAt("c", "ours");
+  expect(await travel.source(home, checkpoint, ["paper"], never)).toMatchObject({ to: ["paper"] });
+  await travel.bring(checkpoint, home, to, never);
+  expect(readFileSync(join(checkpointFolder(path, id), "data/weights"), "utf8")).toBe("ours");
+});
+
+test("where the only copy has become another checkpoint, nothing is brought, and that is said", async () => {
+  const { path, home, to, checkpoint, travel, copyAt } = await scene();
+  await copyAt("a", "another's");
+  await expect(travel.bring(checkpoint, home, to, never)).rejects.toMatchObject({
+    exit: 7,
+    message: expect.stringContaining("is not what was copied there"),
+  });
+  expect(await listSealed(path)).toEqual([]);
+});
+
+test("a bucket of the same name at another server is not asked for a copy that was made elsewhere", async () => {
+  const { path, home, to, checkpoint, travel, copyAt } = await scene();
+  await copyAt("a", "ours", "https://minio.example");
+  expect(await travel.source(home, checkpoint, ["paper"], never)).toEqual({ why: expect.stringContaining("at https://minio.example") });
+  await expect(travel.bring(checkpoint, home, to, never)).rejects.toMatchObject({ code: "SPOT_E_UNREADABLE" });
+  expect(await listSealed(path)).toEqual([]);
+});
