@@ -93,6 +93,12 @@ export interface Outlook {
   readonly interruptions?: Interruptions;
   /** What the restore under way may do; null or absent: none is. */
   readonly comeback?: Comeback | null;
+  /** Until when a machine of it that is gone may have written on its volume, whoever watched; absent: none did, that is not in the ledger. */
+  readonly usedUntil?: number;
+  /** When its machine, about to be ended, was last seen not to have begun; absent: it may have. */
+  readonly unusedAt?: number;
+  /** Our ids of the volumes that a machine of it was given as copies, and of those that they stood in for; absent: none. */
+  readonly given?: readonly string[];
   /** How far the wake under way has come; null or absent: none is. */
   readonly wake?: WakeUnderWay | null;
 }

@@ -1,8 +1,12 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
+import { beforeEnd, withUse } from "../../src/fleet/steps/used.ts";
+import { snapshotVolume } from "../../src/fleet/volumes/volume-snapshots.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
-import type { InstanceRecord } from "../../src/state/records.ts";
-import type { PaperSettings } from "../simulation/paper-cloud.ts";
+import type { InstanceState } from "../../src/model/instance.ts";
+import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
+import type { InstanceRecord, InstanceSpec, State } from "../../src/state/records.ts";
+import type { PaperMachine, PaperSettings } from "../simulation/paper-cloud.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { hibernate, up } from "../simulation/scenarios.ts";
 
@@ -74,4 +78,91 @@ test("a volume that a machine has had is not taken for an empty one because noth
   expect(await wake(world, local())).toMatchObject({ zone: "north-b" });
   const [kept, made] = [...world.cloud.volumes.entries()];
   expect([kept?.[0], made?.[1].spec.fromSnapshotId]).toEqual([home, [...world.cloud.snapshots.keys()][0]]);
+});
+
+/** A restore that is killed the moment its machine is adopted: nobody watches that one from then on. */
+async function killedWhenAdopted(world: PaperWorld): Promise<PaperMachine> {
+  const process = world.start();
+  const state: State = {
+    ...world.state,
+    async commit(change) {
+      const result = await world.state.commit(change);
+      if (change.instance?.set.state === "provisioning") await new Promise(() => undefined);
+      return result;
+    },
+  };
+  const fleet = { ...unread(process.fleet), state };
+  void wakeUp(fleet, await train(world), { signal, capMs: 10 * MINUTE_MS, sleepLimitMs: MINUTE_MS }).catch(() => undefined);
+  await world.clock.pass(MINUTE_MS);
+  world.bury(process);
+  const [machine] = world.cloud.living();
+  if (machine === undefined) throw new Error("no machine was adopted");
+  return machine;
+}
+
+/** Nothing can be read of its disks without a machine. */
+const unread = ({ travel: _, ...fleet }: Fleet): Fleet => fleet;
+
+/** It works for hours, seals onto its volume, and is taken back. */
+async function worksUnseen(world: PaperWorld, machine: PaperMachine): Promise<string> {
+  await world.clock.pass(300 * MINUTE_MS);
+  world.cloud.volumes.get(machine.volumeIds[0] ?? "")?.checkpoints.push({ id: "c-unseen", machine: machine.id, at: world.clock.now() });
+  world.cloud.reclaim(machine.id, 0);
+  await world.clock.pass(3 * MINUTE_MS);
+  return "c-unseen";
+}
+
+const disksWith = ({ cloud }: PaperWorld, checkpoint: string) =>
+  [...cloud.volumes.values()].filter(({ checkpoints }) => checkpoints.some(({ id }) => id === checkpoint)).map(({ spec }) => spec.zone);
+
+async function parked(spec: Partial<InstanceSpec> = {}): Promise<PaperWorld> {
+  const world = await worldOf({ hibernates: "park" });
+  await world.clock.run(up(world.start().fleet, paperSpec(spec)).then(() => hibernate(world.start().fleet)));
+  return world;
+}
+
+test("a snapshot from before a machine that nobody watched is not gone on from", async () => {
+  const world = await parked();
+  const [home] = await world.state.volumes();
+  if (home === undefined) throw new Error("no volume");
+  await world.clock.run(snapshotVolume(world.start().fleet, home, signal));
+  await world.clock.pass(MINUTE_MS);
+  const unseen = await worksUnseen(world, await killedWhenAdopted(world));
+  stock(world, "north-a", 0);
+  expect(await wake(world, unread(world.start().fleet))).toMatchObject({ zone: "north-b" });
+  expect(disksWith(world, unseen)).toEqual(["north-a", "north-b"]);
+});
+
+test("the disk on which a machine worked that nobody watched is never deleted as a copy for which there is no machine", async () => {
+  const world = await parked({ regions: ["north"] });
+  stock(world, "north-a", 0);
+  const unseen = await worksUnseen(world, await killedWhenAdopted(world));
+  expect(disksWith(world, unseen)).toEqual(["north-b"]);
+  stock(world, "north-b", 0);
+  stock(world, "north-a", 3);
+  Object.assign(world.cloud.settings, { provisionMs: 20 * MINUTE_MS });
+  await expect(wake(world, unread(world.start().fleet))).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  stock(world, "north-a", 0);
+  await world.clock.pass(10 * MINUTE_MS);
+  await expect(wake(world, unread(world.start().fleet))).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  expect(disksWith(world, unseen)).toContain("north-b");
+  Object.assign(world.cloud.settings, { provisionMs: 900 });
+  stock(world, "north-b", 3);
+  await world.clock.pass(10 * MINUTE_MS);
+  const awake = await wake(world, unread(world.start().fleet));
+  const [machine] = world.cloud.living();
+  expect(awake.state).toBe("running");
+  expect(world.cloud.volumes.get(machine?.volumeIds[0] ?? "")?.checkpoints).toContainEqual(expect.objectContaining({ id: unseen }));
+});
+
+test("a machine that came to nothing before it began makes no copy stale, and one that may have begun does", () => {
+  const outlook = { ...FRESH_OUTLOOK };
+  const ended = (state: InstanceState) => ({ outlook: beforeEnd(outlook, { state }, 1_000), providerId: "m-1" });
+  expect(withUse(ended("provisioning"), 2_000)).toEqual(outlook);
+  expect(withUse(ended("hibernated"), 2_000)).toEqual(outlook);
+  expect(withUse(ended("running"), 2_000)).toEqual({ ...outlook, usedUntil: 2_000 });
+  // Hours later nobody knows that it was ended when that was asked for.
+  expect(withUse(ended("provisioning"), 3_600_000)).toEqual({ ...outlook, usedUntil: 3_600_000 });
+  expect(withUse({ outlook, providerId: "m-1" }, 5)).toEqual({ ...outlook, usedUntil: 5 });
+  expect(withUse({ outlook, providerId: null }, 5)).toEqual(outlook);
 });

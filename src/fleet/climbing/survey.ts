@@ -73,12 +73,12 @@ export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed
 }
 
 /**
- * Until when a machine of it was paid for: whatever is as old may lack what was written since, also checkpoints of which nobody
- * could read. Epoch milliseconds; 0 when there was none.
+ * Until when a machine of it was paid for, or may have worked unseen: whatever is as old may lack what was written since, also
+ * checkpoints of which nobody could read. Epoch milliseconds; 0 when there was none.
  */
-async function lastUsedAt(fleet: Fleet, { id }: InstanceRecord): Promise<number> {
+async function lastUsedAt(fleet: Fleet, { id, outlook }: InstanceRecord): Promise<number> {
   const machines = (await fleet.state.ledger({ instanceId: id })).filter(({ kind }) => kind === "gpu");
-  return machines.reduce((latest, { to }) => Math.max(latest, to ?? fleet.clock.now()), 0);
+  return machines.reduce((latest, { to }) => Math.max(latest, to ?? fleet.clock.now()), outlook.usedUntil ?? 0);
 }
 
 /**

@@ -61,7 +61,8 @@ export async function makeTwin(
 
 /**
  * Deletes a copy for which no machine was to be had: it would bill, and holds nothing that its original does not. Only what our
- * own promise calls a copy of the home volume, that no machine ever had, while its provider still has the home volume.
+ * own promise calls a copy of the home volume, made for this very record, that no machine ever had, while its provider still has
+ * the home volume.
  * @returns whether it was deleted.
  */
 export async function dropTwin(fleet: Fleet, record: InstanceRecord, twin: VolumeRecord, signal: AbortSignal): Promise<boolean> {
@@ -70,7 +71,8 @@ export async function dropTwin(fleet: Fleet, record: InstanceRecord, twin: Volum
   const copy = await copyOf(fleet, twin);
   const [now] = await fleet.state.volumes({ ids: [twin.id] });
   if (home === undefined || now === undefined || home.id === twin.id || copy?.of !== home.id) return false;
-  // With the machine that has it a copy gets the name: one with another name was never given to any.
+  // What a machine was once given may hold what is nowhere else, whatever it is called since.
+  if (record.outlook.given?.includes(twin.id) === true || now.createdAt < record.createdAt) return false;
   if (now.name === name || record.volumes.some(({ id }) => id === twin.id) || !(await isTwinThere(fleet, home, signal))) return false;
   await removeVolume(fleet, now, signal, { for: record.id });
   return true;

@@ -12,6 +12,7 @@ import { keptRoot } from "../volumes/root-volume.ts";
 import type { LastSeal } from "./last-seal.ts";
 import { afterLoss } from "./loss.ts";
 import { promiseOnce } from "./promise.ts";
+import { beforeEnd } from "./used.ts";
 
 /** A machine that never came up is passed over for as long as one without capacity. */
 const BLOCK_MS = 180_000;
@@ -37,7 +38,7 @@ export async function endNow(
       // Whoever comes after a crash goes on with this, also where its cloud could hibernate it.
       ...(record.desired === "gone" ? { state: "terminating" as const } : { state: "hibernating" as const, parkOnly: true }),
       ...(root === null ? {} : { rootVolume: root.volume.id }),
-      ...(seal.outlook === undefined ? {} : { outlook: seal.outlook }),
+      outlook: beforeEnd(seal.outlook ?? record.outlook, instance, fleet.clock.now()),
     },
     {
       openIntents: await promiseOnce(fleet, record, "destroy", providerId),

@@ -206,6 +206,9 @@ export async function adoptLaunch(
   const at = fleet.clock.now();
   const comeback = comebackOf(record);
   const { events, ...moved } = await handOver(fleet, record);
+  const { unusedAt: _, ...outlook } = record.outlook;
+  // More than one: a copy, and the volume that it stands in for.
+  const given = record.volumes.length > 1 ? record.volumes.map(({ id }) => id) : [];
   return changeRecord(
     fleet,
     record,
@@ -222,10 +225,11 @@ export async function adoptLaunch(
       sealedAsleep: false,
       // What a machine has had may have been written to: a snapshot from before is not known to be fresh any more.
       outlook: {
-        ...record.outlook,
+        ...outlook,
         waiting: null,
         spot: null,
         dearSince: null,
+        ...(given.length > 0 && { given: [...new Set([...(outlook.given ?? []), ...given])] }),
         ...(comeback && { comeback: { ...comeback, snapshot: null } }),
       },
       reason: null,

@@ -9,6 +9,7 @@ import { changeRecord, closings, eventOf } from "../record-change.ts";
 import { syncRecordCheckpoints } from "../volumes/checkpoint-sync.ts";
 import { isRootThere, removeRoot, rootOf } from "../volumes/root-volume.ts";
 import { endSuccessor } from "./succession.ts";
+import { withUse } from "./used.ts";
 
 /** A machine that was gone before it ever came up is passed over for as long as one without capacity. */
 const BLOCK_MS = 180_000;
@@ -70,8 +71,9 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   // What the agent sealed before the end is the truth to go on from.
   await syncRecordCheckpoints(fleet, record, signal).catch(() => undefined);
   const taken = isOurs || !wasTaken(record, instance?.endedBy ?? null) ? null : reclaimOf(record, now);
+  const used = withUse(record, now);
   const outlook: Outlook = {
-    ...(taken === null ? record.outlook : withReclaim(record.outlook, taken)),
+    ...(taken === null ? used : withReclaim(used, taken)),
     needsSince: next === "replace" ? needSince(record, isOurs, now) : null,
     waiting: null,
     spot: null,

@@ -6,6 +6,7 @@ import type { Observation } from "../deciding/decision.ts";
 import type { Fleet, GuestReport } from "../fleet.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
 import { refreshRoot, removeRoot } from "../volumes/root-volume.ts";
+import { withUse } from "./used.ts";
 
 /** It serves: whatever was begun before (a restore, or a hibernation that was taken back) is over. */
 export async function noteReady(
@@ -101,6 +102,7 @@ export async function noteHibernated(
   const at = fleet.clock.now();
   if (parked === "recreate") await refreshRoot(fleet, record, signal);
   const rawState = seen.cloud.kind === "here" ? seen.cloud.instance.rawState : "";
+  const outlook = parked === "recreate" ? withUse(record, at) : record.outlook;
   await changeRecord(
     fleet,
     record,
@@ -114,7 +116,7 @@ export async function noteHibernated(
       endpoints: [],
       skipSnapshot: false,
       // One that is wanted back meanwhile keeps its cap, and what it may do on its way.
-      ...(record.desired === "running" ? {} : { wakeBy: null, outlook: withoutComeback(record.outlook) }),
+      ...(record.desired === "running" ? { outlook } : { wakeBy: null, outlook: withoutComeback(outlook) }),
       ...(parked === "recreate" ? { providerId: null, generation: record.generation + 1, parkOnly: false } : {}),
     },
     { closeIntents: await closings(fleet, record, at) },
