@@ -1,9 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import { removeSnapshots, weighSnapshots } from "../../src/fleet/volumes/snapshot-retention.ts";
+import { removeVolume } from "../../src/fleet/volumes/volume-removal.ts";
 import { snapshotVolume } from "../../src/fleet/volumes/volume-snapshots.ts";
 import type { ProviderSnapshot } from "../../src/providers/provider.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
-import { up } from "../simulation/scenarios.ts";
+import { down, up } from "../simulation/scenarios.ts";
 
 const signal = new AbortController().signal;
 const DAY = 86_400_000;
@@ -62,6 +63,32 @@ test.each([
   const { weigh, put } = await bench();
   put(set);
   expect(said(await weigh("a", { keepLast: 1 }))).toEqual(["a newest, last 1", "a goes", "a goes", `a ${why}`]);
+});
+
+test("one that carries the volume's own token, as a copy of its tags does, is left alone", async () => {
+  const { weigh, put, world } = await bench();
+  const [volume] = await world.state.volumes();
+  const promise = volume && (await world.state.volumePromise(volume.id));
+  if (promise === undefined) throw new Error("no promise of a volume");
+  put({ token: promise.token });
+  expect(said(await weigh("a", { keepLast: 1 }))).toEqual(["a newest, last 1", "a goes", "a goes", "a not made by spot"]);
+});
+
+test("a later volume of the same name does not thin out what is left of the one before", async () => {
+  const { weigh, world, fleet } = await bench();
+  const { clock, state } = world;
+  const [first] = await state.volumes({ name: "a" });
+  if (first === undefined) throw new Error("no volume");
+  await clock.run(down(fleet, "a"));
+  await clock.run(removeVolume(fleet, first, signal));
+  await clock.run(up(fleet, paperSpec({ name: "a", volume: { name: "a", sizeGb: 5, mount: "/data" } })));
+  const [second] = await state.volumes({ name: "a" });
+  if (second === undefined) throw new Error("no volume");
+  await clock.run(snapshotVolume(fleet, second, signal));
+  await clock.pass(DAY);
+  const verdicts = await weigh("a", { keepLast: 1 });
+  const kept = verdicts.filter((verdict) => verdict.kept).map(({ snapshot }) => snapshot.volumeId);
+  expect([kept.toSorted(), verdicts.length]).toEqual([[first.providerId, second.providerId].toSorted(), 4]);
 });
 
 test("one that a volume's end waits for stays", async () => {

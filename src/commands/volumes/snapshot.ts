@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { RetentionRules } from "../../checkpoints/retention.ts";
 import { call } from "../../fleet/fleet.ts";
-import { removeSnapshots, weighSnapshots } from "../../fleet/volumes/snapshot-retention.ts";
+import { removeSnapshots, weighSnapshots, whyForeign } from "../../fleet/volumes/snapshot-retention.ts";
 import { snapshotsOf, snapshotVolume, untilReady } from "../../fleet/volumes/volume-snapshots.ts";
 import { volumeNamed } from "../../fleet/volumes/volumes.ts";
 import { EXIT } from "../../model/exit-codes.ts";
@@ -117,7 +117,8 @@ async function remove(context: CommandContext, id: string): Promise<CommandResul
   if (found === undefined) throw notFoundProblem("snapshot", id, ["spot volumes snapshot --ls"]);
   const { provider, snapshot } = found;
   if (context.options["dryRun"] === true) return { view: snapshotsView([found]) };
-  const whose = snapshot.token === null ? ", which spot did not make" : "";
+  const foreign = await whyForeign({ state: await context.state() }, snapshot);
+  const whose = foreign === null ? "" : `, ${foreign}`;
   if (!(await context.confirm(`Delete the snapshot ${id} of ${snapshot.name} (${snapshot.sizeGb} GB)${whose}?`, "--yes")))
     throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was deleted", exit: EXIT.refused });
   const operations = snapshotsOf(await context.provider(provider));

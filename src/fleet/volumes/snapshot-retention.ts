@@ -21,7 +21,7 @@ interface Candidate extends Retainable {
 const key = ({ provider, snapshot }: Pick<Candidate, "provider" | "snapshot">) => `${provider} ${snapshot.providerId}`;
 
 /**
- * Weighs the snapshots of each volume name by the rules. What our own records did not make is not ours to thin out; what is not
+ * Weighs the snapshots of each volume by the rules: one that has the name of an earlier volume is another volume. What our own records did not make is not ours to thin out; what is not
  * ready, or of no known age, is left alone and counts for nothing; the newest ready one always stays.
  * @param name of the volume; null for every one.
  */
@@ -37,23 +37,38 @@ export async function weighSnapshots(
     if (provider.volumes?.snapshots === undefined) continue;
     for (const snapshot of await call(signal, (context) => snapshotsOf(provider).list(context))) {
       if (name !== null && snapshot.name !== name) continue;
-      const why = await whyLeft(fleet, snapshot);
+      const why = (await whyForeign(fleet, snapshot)) ?? whyUnweighed(snapshot);
       const one = { provider: provider.id, snapshot };
       if (why !== null) left.push({ ...one, kept: true, because: [why] });
-      else candidates.push({ ...one, id: key(one), createdAt: snapshot.createdAt ?? 0, group: `${provider.id} ${snapshot.name}` });
+      else candidates.push({ ...one, id: key(one), createdAt: snapshot.createdAt ?? 0, group: await groupOf(fleet, one) });
     }
   }
   const rows = retain(candidates, rules, fleet.clock.now(), await inUse(fleet, candidates));
   return [...rows.map(({ item: { provider, snapshot }, kept, because }) => ({ provider, snapshot, kept, because })), ...left];
 }
 
-/** Why the rules say nothing of it; null where they do. */
-async function whyLeft(fleet: Fleet, { token, state, createdAt }: ProviderSnapshot): Promise<string | null> {
+/**
+ * Why it is not ours; null where our own records made it. A token alone says nothing: who makes backups of a volume may copy its
+ * tags, and the token in them is the volume's own.
+ */
+export async function whyForeign({ state }: Pick<Fleet, "state">, { token }: Pick<ProviderSnapshot, "token">): Promise<string | null> {
   if (token === null) return "not made by spot";
-  const promise = await fleet.state.intentByToken(token);
+  const promise = await state.intentByToken(token);
   if (promise === undefined) return "made from another state";
+  return promise.kind === "volume-snapshot" ? null : "not made by spot";
+}
+
+/** Why the rules say nothing of one of ours; null where they do. */
+function whyUnweighed({ state, createdAt }: ProviderSnapshot): string | null {
   if (state !== "ready") return state;
   return createdAt === null ? "nobody says when it was made" : null;
+}
+
+/** The volume it was made of. By our own record first: some clouds' ids of volumes are made of names, and come again. */
+async function groupOf(fleet: Fleet, { provider, snapshot }: Pick<Candidate, "provider" | "snapshot">): Promise<string> {
+  const promise = await fleet.state.intentByToken(snapshot.token ?? "");
+  const ours = promise?.detail["volumeId"];
+  return `${provider} ${typeof ours === "string" ? ours : (snapshot.volumeId ?? snapshot.name)}`;
 }
 
 /** What somebody waits for or comes back from. */
