@@ -25,6 +25,8 @@ export interface WakeOptions {
   readonly sleepLimitMs: number;
   /** What it may do on its way; the usual rungs at whatever its spec allows, unless told. */
   readonly comeback?: Pick<Comeback, "allow" | "ceiling">;
+  /** Ends the try before its cap: its reason is a Problem with exit 124. */
+  readonly enough?: AbortSignal;
 }
 
 /**
@@ -47,12 +49,13 @@ export async function wakeUp(fleet: Fleet, record: InstanceRecord, options: Wake
   try {
     last = await driveWithin(fleet, record.id, {
       until: (now) => isUp(now) || now.state === "gone" || now.desired !== "running",
-      signal: options.signal,
+      signal: options.enough === undefined ? options.signal : AbortSignal.any([options.signal, options.enough]),
       limitMs: options.capMs,
       // Stock comes and goes: until the cap, it is worth asking again.
       persist: () => true,
     });
-  } catch (error) {
+  } catch (thrown) {
+    const error = options.enough?.aborted === true ? options.enough.reason : thrown;
     const now = (await fleet.state.instance(woken.id)) ?? woken;
     // It came to serve at the very moment of the cap.
     if (now.desired === "running" && isUp(now) && !options.signal.aborted) return now;
@@ -105,7 +108,7 @@ async function backToSleep(
   const spent = wake === undefined ? "" : `; ${wakePhasesText(wake)}`;
   return new Problem({
     code: "SPOT_E_WAKE_TIMEOUT",
-    message: `${name} was not serving within ${durationText(options.capMs)}; it is ${asleep.state} again and its GPU is not billed`,
+    message: `${(options.enough?.aborted === true ? error : notInTime(woken, options, error)).message}; it is ${asleep.state} again and its GPU is not billed`,
     exit: EXIT.timeout,
     hint: `${asleep.reason ?? `it was ${before.state}${before.reason === null ? "" : ` (${before.reason})`}`}${spent}`,
     next: [`spot restore ${name} --cap 20m`, `spot logs ${name}`],

@@ -1,6 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
+import type { Fleet } from "../../src/fleet/fleet.ts";
+import { changeRecord } from "../../src/fleet/record-change.ts";
 import { type UntilUpOptions, wakeUntilUp } from "../../src/fleet/waking-until.ts";
+import { USUAL_RUNGS } from "../../src/model/comeback.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
+import type { Provider, ProviderInstance } from "../../src/providers/provider.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { down, hibernate, up } from "../simulation/scenarios.ts";
@@ -116,4 +120,111 @@ test("what another command wants meanwhile stands, and a budget without room end
   const refused = other.world.clock.run(wakeUntilUp(other.world.start().fleet, other.record, options()));
   await expect(refused).rejects.toMatchObject({ code: "SPOT_E_BUDGET", exit: EXIT.refused });
   expect(await stateOf(other.world)).toBe("hibernated");
+});
+
+/** Asleep, in a world with more than one zone; the spot of its own is sold out. */
+async function asleepZonal(): Promise<{ readonly world: PaperWorld; readonly record: InstanceRecord }> {
+  const world = await paperWorld({ hibernates: "park", zonal: true, readable: true });
+  onTestFinished(() => world.state.close());
+  const { fleet } = world.start();
+  await world.clock.run(up(fleet, paperSpec()).then(() => hibernate(fleet)));
+  const record = await world.state.instanceByName("train");
+  if (record === undefined) throw new Error("no train");
+  return { world, record };
+}
+
+/** What the machines of it have cost since then, in USD. */
+async function paid({ state, clock }: PaperWorld, start: number): Promise<number> {
+  const entries = (await state.ledger()).filter(({ kind, from }) => kind === "gpu" && from >= start);
+  return entries.reduce((sum, { rate, from, to }) => sum + (Number(rate.micros) / 1e6) * (((to ?? clock.now()) - from) / 3_600_000), 0);
+}
+
+test("a pause costs nothing: little money does not end the waiting for a machine", async () => {
+  const { world, record } = await asleep();
+  const start = world.clock.now();
+  const later = world.clock.sleep(30 * MINUTE_MS).then(() => stock(world, 1));
+  const trying = wakeUntilUp(world.start().fleet, record, options({ maxCost: usd(50_000) }));
+  const [awake] = await world.clock.run(Promise.all([trying, later]));
+  expect(awake).toMatchObject({ state: "running" });
+  expect(world.clock.now() - start).toBeGreaterThanOrEqual(30 * MINUTE_MS);
+});
+
+test("--max-cost counts what its machine costs on a dearer rung, also when the wall clock is set back", async () => {
+  for (const jumps of [false, true]) {
+    const { world, record } = await asleepZonal();
+    stock(world, 0);
+    const { fleet } = world.start();
+    const start = world.clock.now();
+    let off = 0;
+    const clock = { ...world.clock, now: () => world.clock.now() + off };
+    if (jumps) void world.clock.sleep(30_000).then(() => (off = -3_600_000));
+    const deaf = { ...fleet, clock, guest: { ...fleet.guest, isReady: async () => false } };
+    const comeback = { allow: [...USUAL_RUNGS, "on-demand" as const], ceiling: null };
+    const set = { capMs: 10 * MINUTE_MS, maxCost: usd(100_000), comeback };
+    const trying = world.clock.run(wakeUntilUp(deaf, record, options(set)));
+    await expect(trying).rejects.toMatchObject({
+      code: "SPOT_E_WAKE_TIMEOUT",
+      exit: EXIT.timeout,
+      message: expect.stringContaining("0.10"),
+    });
+    expect(world.cloud.living()).toEqual([]);
+    expect(await stateOf(world)).toBe("hibernated");
+    const minutes = (world.clock.now() - start) / MINUTE_MS;
+    if (jumps) expect(minutes).toBeLessThan(4);
+    else {
+      expect(await paid(world, start)).toBeGreaterThan(0.09);
+      expect(await paid(world, start)).toBeLessThan(0.115);
+    }
+  }
+});
+
+test("a machine that costs nobody knows what is not woken for limited money", async () => {
+  const world = await paperWorld({});
+  onTestFinished(() => world.state.close());
+  const { fleet } = world.start();
+  await world.clock.run(up(fleet, paperSpec()).then(() => hibernate(fleet)));
+  const before = await world.state.instanceByName("train");
+  if (before === undefined) throw new Error("no train");
+  const record = await world.clock.run(changeRecord(fleet, before, { price: null }));
+  const unpriced = <Machine extends ProviderInstance | undefined>(machine: Machine) => machine && { ...machine, price: null };
+  const paper = world.cloud.provider;
+  const provider: Provider = {
+    ...paper,
+    get: async (id, context) => unpriced(await paper.get(id, context)),
+    list: async (context) => (await paper.list(context)).map(unpriced),
+  };
+  const deaf = { ...fleet, provider: async () => provider, guest: { ...fleet.guest, isReady: async () => false } };
+  const start = world.clock.now();
+  const trying = world.clock.run(wakeUntilUp(deaf, record, options({ capMs: 10 * MINUTE_MS, maxCost: usd(1_000_000) })));
+  await expect(trying).rejects.toMatchObject({ exit: EXIT.timeout });
+  expect(world.clock.now() - start).toBeLessThan(2 * MINUTE_MS);
+  expect(await stateOf(world)).toBe("hibernated");
+});
+
+test("a workload that never serves leaves one copy behind, however often it is tried, and the copy is named", async () => {
+  const { world, record } = await asleepZonal();
+  const { fleet } = world.start();
+  const deaf: Fleet = { ...fleet, guest: { ...fleet.guest, isReady: async () => false } };
+  const { travel: _, ...still } = deaf;
+  // Each zone is sold out after a try in it.
+  let last = "north-a";
+  let isOver = false;
+  const selling = (async () => {
+    while (!isOver) {
+      last = world.cloud.living()[0]?.zone.zone ?? last;
+      if (world.cloud.living().length === 0) for (const zone of world.cloud.zones) zone.stock = zone.zone === last ? 0 : 5;
+      await world.clock.sleep(5_000);
+    }
+  })();
+  const trying = wakeUntilUp(still, record, options({ capMs: 2 * MINUTE_MS, forMs: 60 * MINUTE_MS })).finally(() => {
+    isOver = true;
+  });
+  const [ended] = await world.clock.run(Promise.allSettled([trying, selling]));
+  expect(ended).toMatchObject({
+    status: "rejected",
+    reason: { exit: EXIT.timeout, hint: expect.stringMatching(/left on its way, and billed: the volume train-north-a .*, the snapshots /) },
+  });
+  expect(world.cloud.living()).toEqual([]);
+  expect((await world.state.volumes()).map(({ name }) => name).sort()).toEqual(["train", "train-north-a"]);
+  expect(world.cloud.snapshots.size).toBeLessThanOrEqual(2);
 });
