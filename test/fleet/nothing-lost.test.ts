@@ -1,8 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
+import { surveyLadder } from "../../src/fleet/climbing/survey.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { beforeEnd, withUse } from "../../src/fleet/steps/used.ts";
 import { snapshotVolume } from "../../src/fleet/volumes/volume-snapshots.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
+import { USUAL_RUNGS } from "../../src/model/comeback.ts";
 import type { InstanceState } from "../../src/model/instance.ts";
 import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../../src/state/records.ts";
@@ -165,4 +167,20 @@ test("a machine that came to nothing before it began makes no copy stale, and on
   expect(withUse(ended("provisioning"), 3_600_000)).toEqual({ ...outlook, usedUntil: 3_600_000 });
   expect(withUse({ outlook, providerId: "m-1" }, 5)).toEqual({ ...outlook, usedUntil: 5 });
   expect(withUse({ outlook, providerId: null }, 5)).toEqual(outlook);
+});
+
+test("to look at the ways back changes nothing, also where the kept root disk is not to be seen", async () => {
+  const world = await parked();
+  const { id, version } = await train(world);
+  const [home] = await world.state.volumes();
+  if (home === undefined) throw new Error("no volume");
+  const root = { ...home, id: "v-root", name: "train-root", providerId: "d-nowhere" };
+  await world.state.commit({ volumes: [root], instance: { id, version, set: { rootVolume: root.id } } });
+  const before = [await world.state.lastSeq(), await world.state.volumes(), await world.state.ledger({})];
+  const look = surveyLadder(world.start().fleet, await train(world), { allow: USUAL_RUNGS, ceiling: null }, signal);
+  expect((await world.clock.run(look)).input.root).toBeNull();
+  expect([await world.state.lastSeq(), await world.state.volumes(), await world.state.ledger({})]).toEqual(before);
+  // The restore itself writes it off.
+  expect(await wake(world, world.start().fleet)).toMatchObject({ state: "running", rootVolume: null });
+  expect((await world.state.volumes()).map(({ name }) => name)).toEqual(["train"]);
 });

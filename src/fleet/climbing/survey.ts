@@ -11,7 +11,7 @@ import type { Tie } from "../deciding/offer-choice.ts";
 import { preferencesOf } from "../deciding/preferences.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { askMarket } from "../market.ts";
-import { isRootThere, rootOf } from "../volumes/root-volume.ts";
+import { isRootSeen, rootOf } from "../volumes/root-volume.ts";
 import { volumeNamed } from "../volumes/volumes.ts";
 import { wakesOf } from "../wakes/wake-log.ts";
 import { twinsOf } from "./twins.ts";
@@ -106,7 +106,7 @@ async function snapshotsOfHome(
 
 async function rootTie(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<Tie | null> {
   const root = await rootOf(fleet, record);
-  if (root === undefined || !(await isRootThere(fleet, root, signal))) return null;
+  if (root === undefined || !(await isRootSeen(fleet, root, signal))) return null;
   const { zonalVolumes } = (await fleet.provider(root.provider)).capabilities;
   return { provider: root.provider, region: root.region, zone: zonalVolumes ? root.zone : null };
 }

@@ -104,11 +104,8 @@ export async function refreshRoot(fleet: Fleet, record: InstanceRecord, signal: 
   await fleet.state.commit({ volumes: [{ ...volume, sizeGb, pricePerHour }], ledger });
 }
 
-/**
- * Whether the provider still has it: a reclaim may have taken it along. One that no list shows is written off, and nothing is
- * deleted: a list may be behind, or leave out a disk that is not let go of yet. What turns up later is seen among the orphans.
- */
-export async function isRootThere(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
+/** Whether the provider still has it: a reclaim may have taken it along. A list may be behind, and is waited for. Writes nothing. */
+export async function isRootSeen(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
   const { volumes, capabilities } = await fleet.provider(volume.provider);
   if (volumes === undefined) return false;
   await requireAccount(fleet, volume, signal);
@@ -120,7 +117,17 @@ export async function isRootThere(fleet: Fleet, volume: VolumeRecord, signal: Ab
     if (restMs <= 0) break;
     await fleet.clock.sleep(Math.min(Math.max(500, capabilities.pollMs), restMs), signal);
   }
-  await noteGone(fleet, volume, "volume-lost");
+  return false;
+}
+
+/**
+ * The same, and one that no list shows is written off; nothing is deleted, because a list may leave out a disk that is not let go
+ * of yet. What turns up later is seen among the orphans.
+ */
+export async function isRootThere(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<boolean> {
+  if (await isRootSeen(fleet, volume, signal)) return true;
+  // Of a cloud without volumes nothing is known.
+  if ((await fleet.provider(volume.provider)).volumes !== undefined) await noteGone(fleet, volume, "volume-lost");
   return false;
 }
 
