@@ -2,6 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { listBucket } from "../../src/checkpoints/travel/bucket-checkpoints.ts";
+import { folderSource } from "../../src/checkpoints/travel/source.ts";
+import { copyToBucket } from "../../src/checkpoints/travel/to-bucket.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { motoAvailable } from "../clouds/aws/moto.ts";
 import { faultProxy } from "../clouds/s3/fault-proxy.ts";
@@ -173,6 +175,30 @@ describe.each(SERVERS.filter(({ has }) => has))("a bucket at $name", ({ make, li
     const back = temporaryFolder();
     await way.down(older, back);
     expect((await verifyCheckpoint(join(back, older))).ok).toBe(true);
+  });
+
+  test.runIf(lists)("uploads that nobody will complete are ended when they are ours, and no others", async () => {
+    const { way, server: own } = await fresh();
+    const ours = `data/${"0a".repeat(32)}`;
+    for (const key of [ours, "data/movie.mp4", `packs/${"0a".repeat(32)}.zip`]) await way.bucket.begin(key, never);
+    const source = await folderSource(sample(temporaryFolder()));
+    const inAMonth = () => Date.now() + 30 * 24 * 3_600_000;
+    await copyToBucket(source, way.bucket, { signal: never, readBack: false, dryRun: false, now: inAMonth });
+    const left = await own.uploads();
+    expect(left.map((key) => key.slice(PREFIX.length + 1)).sort()).toEqual(["data/movie.mp4", `packs/${"0a".repeat(32)}.zip`]);
+  });
+
+  test.runIf(lists)("whoever may not list uploads copies all the same, and is told what was left", async () => {
+    const { way, proxy } = await fresh();
+    proxy.strike((_, { method, path }) => (method === "GET" && /[?&]uploads/.test(path) ? "denied" : null));
+    const source = await folderSource(sample(temporaryFolder()));
+    const said: string[] = [];
+    const onWarning = (text: string) => void said.push(text);
+    const onStanding = async () => void said.push("it stands");
+    const small = { signal: never, readBack: false, dryRun: false, partBytes: 5 * MIB, now: () => Date.now() };
+    expect(await copyToBucket(source, way.bucket, { ...small, onWarning, onStanding })).toMatchObject({ proof: "checksum" });
+    expect(said).toEqual(["it stands", expect.stringContaining("could not be tidied away")]);
+    expect((await listBucket(way.bucket, never)).sealed).toHaveLength(1);
   });
 
   test("a download that was broken off goes on where it stopped, within a file too", async () => {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { sealSample } from "../checkpoints/sealing.ts";
+import { faultProxy } from "../clouds/s3/fault-proxy.ts";
 import { s3rverS3 } from "../clouds/s3/servers.ts";
 import { spot, testWorld } from "../world.ts";
 import { cloudWorld, data, must } from "./cloud.ts";
@@ -46,6 +47,21 @@ test("a checkpoint goes to a bucket, onto another volume and into a folder, and 
   expect(readFileSync(join(world.cwd, "here", id, "data/STEP"), "utf8")).toBe("7\n");
   // From volume to volume without a bucket, where it is already.
   expect(await data(world, "checkpoints", "copy", id, "--from", "one", "--to", "two")).toMatchObject({ movedBytes: 0, presentBytes: 2 });
+});
+
+test("a copy stands and is on record also where uploads that were broken off may not be listed", async () => {
+  const s3 = await server();
+  const proxy = await faultProxy(s3.url);
+  onTestFinished(() => proxy.close());
+  proxy.strike((_, { method, path }) => (method === "GET" && /[?&]uploads/.test(path) ? "denied" : null));
+  const world = testWorld({ env: { ...s3.env, AWS_ENDPOINT_URL_S3: proxy.url } });
+  const id = "c-20261121T053818Z-00000014";
+  sealSample(world.cwd, { id, files: { STEP: "1\n" } });
+  const place = `s3://${s3.bucket}/p`;
+  expect((await must(world, "checkpoints", "copy", `./spot/checkpoints/${id}`, "--to", place)).stderr).toContain(
+    "could not be tidied away",
+  );
+  expect(await data(world, "checkpoints", "ls", "--in", place)).toMatchObject([{ id, verifiedAt: expect.any(String) }]);
 });
 
 test("what cannot be is refused with its own exit code, and secrets stay where they are", async () => {

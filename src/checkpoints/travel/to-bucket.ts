@@ -19,6 +19,8 @@ export interface TravelProgress {
   onPlan?(plan: { readonly bytes: number; readonly presentBytes: number; readonly objects: number }): void;
   /** So many more bytes were moved. */
   onMoved?(bytes: number): void;
+  /** Something beside the copy did not go well. */
+  onWarning?(text: string): void;
 }
 
 export interface ToBucketOptions extends TravelProgress {
@@ -31,6 +33,8 @@ export interface ToBucketOptions extends TravelProgress {
   readonly partBytes?: number;
   /** Epoch milliseconds. */
   now(): number;
+  /** The copy stands; what follows is tidying. */
+  onStanding?(travelled: Travelled): Promise<void>;
 }
 
 export interface Travelled {
@@ -70,22 +74,46 @@ function isVouchedFor({ key }: TravelObject, { sha256 }: StoredObject): boolean 
   return sha256.kind === "parts" || !key.startsWith("data/") || key === `data/${sha256.hex}`;
 }
 
+/** In a bucket without a prefix other programs may have uploads whose keys begin as ours do. */
+const OUR_KEY = /^(?:data|packs)\/[0-9a-f]{64}$/;
+
+/** Uploads of ours that were begun and not ended; null where the server cannot say. */
 async function begunUploads(bucket: Bucket, signal: AbortSignal): Promise<ReadonlyMap<string, readonly OpenUpload[]> | null> {
   const found = new Map<string, OpenUpload[]>();
   for (const folder of ["data/", "packs/"]) {
     const uploads = await bucket.openUploads(folder, signal);
     if (uploads === null) return null;
-    for (const upload of uploads) found.set(upload.key, [...(found.get(upload.key) ?? []), upload]);
+    for (const upload of uploads) if (OUR_KEY.test(upload.key)) found.set(upload.key, [...(found.get(upload.key) ?? []), upload]);
   }
   return found;
 }
 
-/** Uploads of ours that nobody will complete: of objects that are there, and of long ago. */
-async function abortStale(bucket: Bucket, done: ReadonlySet<string>, now: number, signal: AbortSignal): Promise<void> {
-  const begun = await begunUploads(bucket, signal);
-  for (const [key, uploads] of begun ?? [])
-    for (const { uploadId, begunAt } of uploads)
-      if (done.has(key) || (begunAt !== null && begunAt < now - STALE_MS)) await bucket.abort(key, uploadId, signal);
+/** To go on with them; whoever may not list them begins anew. */
+async function uploadsToGoOn(bucket: Bucket, signal: AbortSignal): ReturnType<typeof begunUploads> {
+  try {
+    return await begunUploads(bucket, signal);
+  } catch (error) {
+    if (error instanceof Problem && error.exit === EXIT.credentials) return null;
+    throw error;
+  }
+}
+
+/** Ends uploads of ours that nobody will complete: of objects that are there, and of long ago. The copy stands whether or not it can. */
+async function abortStale(
+  bucket: Bucket,
+  done: ReadonlySet<string>,
+  { now, signal, onWarning }: Pick<ToBucketOptions, "now" | "signal" | "onWarning">,
+): Promise<void> {
+  try {
+    const begun = await begunUploads(bucket, signal);
+    const oldest = now() - STALE_MS;
+    for (const [key, uploads] of begun ?? [])
+      for (const { uploadId, begunAt } of uploads)
+        if (done.has(key) || (begunAt !== null && begunAt < oldest)) await bucket.abort(key, uploadId, signal);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    onWarning?.(`the copy stands; uploads that were broken off before could not be tidied away: ${error.message}`);
+  }
 }
 
 /** @returns the objects that are there whole, as far as can be told without reading them. */
@@ -179,7 +207,7 @@ export async function copyToBucket(source: CheckpointSource, bucket: Bucket, opt
     options.onMoved?.(sent);
   };
   const large = objects.some(({ key, size }) => size > partBytes && !there.has(key));
-  const begun = large ? await begunUploads(bucket, signal) : null;
+  const begun = large ? await uploadsToGoOn(bucket, signal) : null;
   const sending: Sending = { bucket, budget: byteBudget(HELD_BYTES), begun, partBytes, signal, onSent };
   const proofs = new Set<Proof>();
   try {
@@ -193,6 +221,8 @@ export async function copyToBucket(source: CheckpointSource, bucket: Bucket, opt
     throw error;
   }
   if (!listed) await list(bucket, source, signal);
-  await abortStale(bucket, new Set(objects.map(({ key }) => key)), options.now(), signal);
-  return { ...travelled, movedBytes, proof: proofs.has("checksum") ? "checksum" : "read" };
+  const stands: Travelled = { ...travelled, movedBytes, proof: proofs.has("checksum") ? "checksum" : "read" };
+  await options.onStanding?.(stands);
+  await abortStale(bucket, new Set(objects.map(({ key }) => key)), options);
+  return stands;
 }

@@ -85,5 +85,6 @@ function counting({ progress }: CommandContext, id: string, dryRun: boolean) {
       moved += bytes;
       say();
     },
+    onWarning: (text: string) => progress.warn(text),
   };
 }

@@ -157,9 +157,10 @@ async function carry(
     return copyToArrival(source, await arrivalAt(means, to, source, dryRun, signal), { ...progress, signal, dryRun });
   return withBucket(means, to.place, async (bucket) => {
     const now = () => means.fleet.clock.now();
-    const travelled = await copyToBucket(source, bucket, { ...progress, signal, readBack, dryRun, now });
-    if (travelled.proof !== null) await means.fleet.state.commit({ bucketCopies: [copyIn(bucket, source, travelled.proof, now())] });
-    return travelled;
+    const onStanding = async ({ proof }: Travelled) => {
+      if (proof !== null) await means.fleet.state.commit({ bucketCopies: [copyIn(bucket, source, proof, now())] });
+    };
+    return copyToBucket(source, bucket, { ...progress, signal, readBack, dryRun, now, onStanding });
   });
 }
 

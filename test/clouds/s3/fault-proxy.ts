@@ -20,7 +20,8 @@ export const FAULTS = [
   /** One byte of the request's body is another one. */
   "corrupt-request",
 ] as const;
-export type Fault = (typeof FAULTS)[number];
+/** `denied`: nobody is struck by it in passing. It is not done, and whoever asks has no right to it. */
+export type Fault = (typeof FAULTS)[number] | "denied";
 
 export interface Seen {
   readonly method: string;
@@ -84,6 +85,7 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
     seen.push(entry);
     const fault = choose(count++, entry);
     if (fault === "cut-before") return incoming.socket.destroy();
+    if (fault === "denied") return refuse(response, 403, "AccessDenied");
     if (fault === "slow-down") return refuse(response, 503, "SlowDown");
     const { answer, body } = await forward(incoming, fault === "corrupt-request" ? flipped(sent) : sent);
     if (fault === "lost-answer") return incoming.socket.destroy();
