@@ -21,10 +21,33 @@ verb_give() {
 # require_arrival ID: sets $arriving to the folder in which it arrives. A seal takes away what an unfinished seal has left; what
 # arrives has a name of its own, so that it can go on after any break.
 require_arrival() {
-  case ${1-} in c-*[!0-9A-Za-z-]* | [!c]* | c | '') fail "not a checkpoint: ${1-}" ;; esac
+  is_checkpoint_name "${1-}" || fail "not a checkpoint: ${1-}"
   require_volume
   [ ! -f "$RUN/released" ] || fail 'the volume was released'
   arriving=$SEALED/.arriving-$1
+}
+
+# end_streams ID: ends what still writes into the arrival: of a copier that was given up, or that stands still, a tar stream would go
+# on inside the checkpoint when it has its name. Each has a mark whose name ends with its pid; that may be another process's by now.
+end_streams() {
+  for stream in "$RUN/arriving/$1".*; do
+    stream_tries=0
+    while writes_arrival "${stream##*.}" "$1"; do
+      [ "$stream_tries" -lt 100 ] || fail "files of $1 are still being written by process ${stream##*.}"
+      stream_tries=$((stream_tries + 1))
+      kill -s KILL "${stream##*.}" 2>/dev/null
+      nap 0.1
+    done
+    rm -f "$stream"
+  done
+}
+
+# writes_arrival PID ID: before it becomes tar it is a fork of the verb.
+writes_arrival() {
+  is_number "$1" && kill -0 "$1" 2>/dev/null || return 1
+  command_of "/proc/$1"
+  [ -d /proc/self ] || command_line=$(ps -o args= -p "$1")
+  case $command_line in *"$arriving/data"* | *receive*"$2"*files*) ;; *) return 1 ;; esac
 }
 
 # receive ID begin: standard input is its manifest. Prints {"sealed":BOOL,"present":N} and N lines: the files that are there
@@ -34,10 +57,21 @@ require_arrival() {
 verb_receive() {
   require_arrival "${1-}"
   begin_work || fail "no space to work in: $RUN"
+  # Several streams may bring files at the same time; whoever begins or seals is alone.
+  arrival_lock=arrival-$1
+  trap 'unlock "$arrival_lock"; end_work' EXIT
+  now
+  lock "$arrival_lock" $((now + 50)) || fail "$1 is arriving already; try again"
   case ${2-} in
-    begin) receive_begin "$1" ;;
-    files) receive_files ;;
-    seal) receive_seal "$1" ;;
+    begin)
+      end_streams "$1"
+      receive_begin "$1"
+      ;;
+    files) receive_files "$1" ;;
+    seal)
+      end_streams "$1"
+      receive_seal "$1"
+      ;;
     *) fail "not a part of receive: ${2-}" ;;
   esac
 }
@@ -55,10 +89,10 @@ receive_begin() {
   find "$arriving" -type d ! -perm -700 -exec chmod u+rwx {} + 2>/dev/null
   sed -e 1,10d -e '$d' "$WORK/MANIFEST" | awk -v OFS="$TAB" '
     { rest = $0; for (i = 0; i < 5; i++) rest = substr(rest, index(rest, " ") + 1)
-      if ($1 == "f") print rest, $1, $3, $2 }' | sort >"$WORK/wanted"
+      if ($1 == "f") print rest, $1, $4, $3, $5, $2 }' | sort >"$WORK/wanted"
   : >"$WORK/present"
   if inventory "$arriving/data" "$WORK/found" "$WORK/wanted"; then
-    cut -f 1,2,4,6 "$WORK/found" | sort >"$WORK/there"
+    cut -f 1-6 "$WORK/found" | sort >"$WORK/there"
     sort "$WORK/wanted" "$WORK/there" | uniq -d | cut -f 1 >"$WORK/present"
   else
     discard "$arriving/data"
@@ -72,7 +106,7 @@ receive_begin() {
 
 # receive_room: refuses what the volume cannot take besides what has come already.
 receive_room() {
-  room_needed=$(awk -F "$TAB" 'FILENAME == ARGV[1] { there[$1] = 1; next } !($1 in there) { bytes += 512 + int(($3 + 4095) / 4096) * 4096 }
+  room_needed=$(awk -F "$TAB" 'FILENAME == ARGV[1] { there[$1] = 1; next } !($1 in there) { bytes += 512 + int(($4 + 4095) / 4096) * 4096 }
     END { printf "%.0f\n", bytes + 4096 }' "$WORK/present" "$WORK/wanted")
   space_left
   [ "$space_free" -ge "$room_needed" ] || full "$room_needed" || fail "$refusal"
@@ -82,8 +116,13 @@ receive_files() {
   [ -f "$arriving/MANIFEST.tmp" ] || fail 'nothing has begun to arrive under this name'
   # What runs in a shell's background gets no standard input of its own accord.
   exec 3<&0
+  mkdir -p "$RUN/arriving" || fail "no space to work in: $RUN"
   tar -xpof - -C "$arriving/data" <&3 >"$WORK/tar.out" 2>"$WORK/tar.err" &
   receive_tar=$!
+  stream_mark=$RUN/arriving/$1.$receive_tar
+  trap 'kill "$receive_tar" 2>/dev/null; rm -f "$stream_mark"; unlock "$arrival_lock"; end_work' EXIT
+  true >"$stream_mark" || fail "no space to work in: $RUN"
+  unlock "$arrival_lock"
   while kill -0 "$receive_tar" 2>/dev/null; do
     # Whoever lets go of the volume does not wait for a copy.
     [ ! -f "$RUN/released" ] || kill "$receive_tar"
@@ -106,6 +145,8 @@ receive_seal() {
   now
   lock seal $((now + 50)) || fail 'a checkpoint is being sealed; try again'
   [ ! -f "$RUN/released" ] || fail 'the volume was released'
+  # A folder that is renamed onto another one lands inside it.
+  [ ! -e "$SEALED/$1" ] || fail "$1 lies there already"
   { mv "$arriving/MANIFEST.tmp" "$arriving/MANIFEST" && sync_one "$arriving/MANIFEST" && sync_one "$arriving" &&
     mv "$arriving" "$SEALED/$1" && sync_one "$SEALED"; } || fail "checkpoint $1 could not be given its name"
   printf '{%s}\n' "$(manifest_json "$SEALED/$1/MANIFEST" "$1")"
