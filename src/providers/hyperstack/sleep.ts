@@ -3,6 +3,18 @@ import type { AsleepBook, Source } from "../../model/asleep.ts";
 const STATES: Source = { document: "docs.hyperstack.cloud, billing/states-and-billing", date: "2026-09", by: "vendor" };
 const HIBERNATION: Source = { document: "docs.hyperstack.cloud, virtual-machines/hibernation", date: "2026-09", by: "vendor" };
 const PRICES: Source = { document: "www.hyperstack.cloud/gpu-pricing", date: "2026-08-26", by: "vendor" };
+/** What happens, and what it costs, are said in two places. */
+const RESERVED: Source = {
+  document:
+    "docs.hyperstack.cloud, virtual-machines/hibernation and storage/volumes; the price: www.hyperstack.cloud/gpu-pricing, 2026-08-26",
+  date: "2026-09",
+  by: "vendor",
+};
+const ADDRESS: Source = {
+  document: "docs.hyperstack.cloud, virtual-machines/hibernation; the price: www.hyperstack.cloud/gpu-pricing, 2026-08-26",
+  date: "2026-09",
+  by: "vendor",
+};
 const CONSOLE: Source = { document: "a field report that quotes the console's warning", date: "2026-09", by: "others" };
 const MEMORY: Source = { document: "a field report: no process was there after a restore", date: "2026-09-16", by: "others" };
 const VOLUMES: Source = { document: "docs.hyperstack.cloud, storage/volumes", date: "2026-09", by: "vendor" };
@@ -23,13 +35,13 @@ export const HYPERSTACK_ASLEEP: AsleepBook = {
         value: "billed",
         price: SSD,
         note: "it is detached first: one that stays would be RESERVED, and billed as well",
-        source: PRICES,
+        source: RESERVED,
       },
       address: {
         value: "if-kept",
         price: { amount: "0.00672043", currency: "USD", per: "hour" },
         note: "with --retain-ip; else it is given back, and another one comes",
-        source: PRICES,
+        source: ADDRESS,
       },
     },
     kept: { value: "unknown", note: "no longest time is documented", source: NOBODY },
