@@ -12,7 +12,7 @@ sleep 0.5; say weights
 cache=$VLLM_CACHE_ROOT/compiled
 if [ -e "$cache" ]; then say from-cache; else mkdir -p "$VLLM_CACHE_ROOT"; : >"$cache"; say compile; fi
 echo 1 >"$SPOT_CHECKPOINT_DIR/.n"; mv "$SPOT_CHECKPOINT_DIR/.n" "$SPOT_CHECKPOINT_DIR/n"
-sleep 0.7; say warm; sleep 1000`;
+sleep 1.5; say warm; sleep 1000`;
 const IS_WARM = 'test ! -e "$SPOT_VOLUME_DIR/cold" && grep -q warm "$SPOT_PHASES_FILE"';
 
 const upServer = (world: TestWorld) =>
