@@ -31,4 +31,6 @@ export interface Comeback {
   /** The rung that it was last on. */
   readonly rung: RungName | null;
   readonly snapshot: ComebackSnapshot | null;
+  /** The rungs that turned out to lead nowhere for this restore, each with why. */
+  readonly closed?: Partial<Readonly<Record<RungName, string>>>;
 }

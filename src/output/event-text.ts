@@ -72,6 +72,7 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   "checkpoint-copied": (word) => `${word("checkpoint")} copied to ${word("to")}, and verified there`,
   "begin-from": (word) => `goes on from ${word("checkpoint")}`,
   "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from volume ${word("volume")}`,
+  "close-rung": (word) => `${word("rung")} leads nowhere: ${word("because")}; the next way back is tried`,
   climb: (word) => `comes back another way (${word("rung")}): ${word("because")}`,
   controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,
   discard: (word) => `gives the machine back: ${word("why")}`,

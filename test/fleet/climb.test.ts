@@ -4,6 +4,8 @@ import { putToSleep } from "../../src/fleet/park.ts";
 import { removeVolume } from "../../src/fleet/volumes/volume-removal.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
 import { type RungName, USUAL_RUNGS } from "../../src/model/comeback.ts";
+import { EXIT } from "../../src/model/exit-codes.ts";
+import { Problem } from "../../src/model/problem.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
@@ -186,3 +188,33 @@ test("a machine that sleeps at its cloud is ended only when there is another way
   await expect(wake(other, { capMs: MINUTE_MS })).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
   expect(other.cloud.living().map(({ state }) => state)).toEqual(["hibernated"]);
 });
+
+test.each(["snapshot", "copy"] as const)(
+  "a way back that fails for itself alone (%s) is said and left, and the next one is taken",
+  async (rung) => {
+    const world = await asleep();
+    const { fleet } = world.start();
+    const { volumes } = world.cloud.provider;
+    const { snapshots } = volumes ?? {};
+    if (volumes === undefined || snapshots === undefined || fleet.travel === undefined) throw new Error("a paper world without volumes");
+    const auth = new ProviderError("paper", { kind: "auth" }, "UnauthorizedOperation: CreateSnapshot");
+    const provider: Provider = {
+      ...world.cloud.provider,
+      volumes: { ...volumes, snapshots: { ...snapshots, create: () => Promise.reject(auth) } },
+    };
+    const damaged = new Problem({ code: "SPOT_E_DAMAGED", message: "part 3 does not verify", exit: EXIT.verification });
+    const said: string[] = [];
+    const hindered: Fleet = {
+      ...fleet,
+      provider: async () => (rung === "snapshot" ? provider : world.cloud.provider),
+      travel: { ...fleet.travel, bring: () => Promise.reject(damaged) },
+      say: (text) => said.push(text),
+    };
+    const allow: readonly RungName[] = [...USUAL_RUNGS.filter((one) => one !== (rung === "snapshot" ? "copy" : "snapshot")), "on-demand"];
+    const awake = await wake(world, { allow, capMs: 5 * MINUTE_MS }, hindered);
+    expect(awake).toMatchObject({ state: "running", billing: "on-demand", zone: "north-a" });
+    expect(said.filter((text) => text.includes(`${rung} leads nowhere`))).toHaveLength(1);
+    expect(await volumesOf(world)).toEqual(["train in north-a: available"]);
+    expect(world.cloud.volumes.size).toBe(1);
+  },
+);

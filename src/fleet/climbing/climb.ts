@@ -1,6 +1,8 @@
 import type { Comeback, ComebackSnapshot, RungName } from "../../model/comeback.ts";
+import { EXIT } from "../../model/exit-codes.ts";
 import { moneyText } from "../../model/money.ts";
 import type { Offer } from "../../model/offer.ts";
+import { Problem } from "../../model/problem.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
 import type { Rung } from "../deciding/ladder.ts";
@@ -10,7 +12,7 @@ import { changeRecord, eventOf } from "../record-change.ts";
 import { BLOCK_MS } from "../steps/no-capacity.ts";
 import { snapshotsOf, snapshotVolume } from "../volumes/volume-snapshots.ts";
 import { type Survey, surveyLadder } from "./survey.ts";
-import { isTwinThere, makeTwin } from "./twins.ts";
+import { dropTwin, isTwinThere, makeTwin } from "./twins.ts";
 
 /** A snapshot that is being made is looked at again after so many milliseconds. */
 const LOOK_MS = 5_000;
@@ -48,7 +50,9 @@ const HIGHER: readonly RungName[] = ["snapshot", "copy", "on-demand"];
  */
 export async function climb(fleet: Fleet, record: InstanceRecord, comeback: Comeback, signal: AbortSignal): Promise<Climbed> {
   const survey = await surveyLadder(fleet, record, comeback, signal);
-  for (const rung of survey.rungs.filter((one) => HIGHER.includes(one.rung) && one.isOpen)) {
+  const { closed = {} } = comeback;
+  const open = survey.rungs.filter((one) => HIGHER.includes(one.rung) && one.isOpen && closed[one.rung] === undefined);
+  for (const [index, rung] of open.entries()) {
     const [offer] = rung.offers;
     if (offer === undefined) continue;
     const told = await tell(fleet, record, comeback, rung);
@@ -60,6 +64,8 @@ export async function climb(fleet: Fleet, record: InstanceRecord, comeback: Come
       if (made.kind === "under-way") return made;
       return { kind: "berth", record: made.record, berth: { ...berth, twin: made.twin } };
     } catch (error) {
+      if (isOfRung(error) && open.length > index + 1)
+        return { kind: "under-way", record: await close(fleet, told, rung.rung, error.message) };
       // No volume can be had there now: the next look finds another place.
       if (!isFault(error, "unsupported", "no-capacity", "quota")) throw error;
       const until = fleet.clock.now() + BLOCK_MS;
@@ -69,8 +75,24 @@ export async function climb(fleet: Fleet, record: InstanceRecord, comeback: Come
   }
   const dear = survey.rungs.find(({ isDear }) => isDear);
   const higher = survey.rungs.filter(({ rung }) => HIGHER.includes(rung));
-  const why = higher.map((one) => `${one.rung}: ${one.why}`).join("; ");
+  const why = higher.map((one) => `${one.rung}: ${closed[one.rung] ?? one.why}`).join("; ");
   return { kind: "none", record, why, isDear: dear !== undefined };
+}
+
+/** What another rung need not meet: a right that this one needs, a call that its cloud does not take, a checkpoint that is damaged. */
+function isOfRung(error: unknown): error is Error {
+  if (error instanceof Problem) return error.exit === EXIT.verification;
+  return isFault(error, "auth", "invalid-request", "not-found");
+}
+
+/** Says that a rung leads nowhere, and writes it down: it is not tried again by this restore. */
+async function close(fleet: Fleet, record: InstanceRecord, rung: RungName, why: string): Promise<InstanceRecord> {
+  const comeback = comebackOf(record);
+  if (comeback === null) return record;
+  fleet.say(`${record.name}: ${rung} leads nowhere (${why}); the next way back is tried`);
+  const told = eventOf({ ...fleet, because: why }, record, "action", { action: "close-rung", rung });
+  const outlook = { ...record.outlook, comeback: { ...comeback, closed: { ...comeback.closed, [rung]: why } } };
+  return changeRecord(fleet, record, { outlook }, { events: [told] });
 }
 
 const onDemand = (prefer: Preferences): Preferences => ({ ...prefer, onDemand: true });
@@ -115,7 +137,13 @@ async function byCopy(fleet: Fleet, record: InstanceRecord, survey: Survey, offe
   const twin = (await livingTwin(fleet, survey, offer, signal)) ?? (await makeTwin(fleet, record, home, offer, copy, signal));
   fleet.say(`${record.name}: bringing ${newest.id} to ${offer.provider} ${offer.zone}`);
   // Also where it was begun before: what is whole there is only looked at.
-  await fleet.travel.bring(newest, home, twin, signal);
+  try {
+    await fleet.travel.bring(newest, home, twin, signal);
+  } catch (error) {
+    // What is damaged does not get whole by another try, and its volume would bill.
+    if (isOfRung(error)) await dropTwin(fleet, record, twin, signal);
+    throw error;
+  }
   return { kind: "made", record, twin };
 }
 
