@@ -43,6 +43,10 @@ async function readSealed(fleet: Fleet, volume: VolumeRecord, signal: AbortSigna
   return sealed === null ? null : { sealed: sealed.filter((checkpoint) => checkpoint.volume === volume.name), damaged: [] };
 }
 
+async function knownOf({ state }: Fleet, { name }: VolumeRecord): Promise<ReadonlyMap<string, Checkpoint>> {
+  return new Map((await state.checkpoints({ volume: name })).map((checkpoint) => [checkpoint.id, checkpoint]));
+}
+
 /**
  * Brings the catalogue up to what the volume really holds: the volume is the truth, the catalogue a copy. One that was listed
  * and whose manifest no longer holds is told as a warning. `through`: the machine that has the volume, where it is known.
@@ -54,13 +58,16 @@ export async function syncCheckpoints(
   signal: AbortSignal,
   through?: Reach,
 ): Promise<readonly Checkpoint[] | null> {
+  // Reading takes seconds, in which another process seals, prunes, and writes that down. Only what was known before can have
+  // vanished from what is read, and only what is known neither before nor after is news.
+  const before = await knownOf(fleet, volume);
   const read = await readSealed(fleet, volume, signal, through);
   if (read === null) return null;
   const { sealed, damaged } = read;
-  const known = new Map((await fleet.state.checkpoints({ volume: volume.name })).map((checkpoint) => [checkpoint.id, checkpoint]));
-  const fresh = sealed.filter((checkpoint) => known.get(checkpoint.id)?.sha256 !== checkpoint.sha256);
+  const known = await knownOf(fleet, volume);
+  const fresh = sealed.filter(({ id, sha256 }) => [before, known].every((then) => then.get(id)?.sha256 !== sha256));
   const present = new Set(sealed.map((checkpoint) => checkpoint.id));
-  const vanished = [...known.values()].filter(({ id }) => !present.has(id));
+  const vanished = [...known.values()].filter(({ id }) => before.has(id) && !present.has(id));
   if (fresh.length > 0 || vanished.length > 0) {
     // Two that were sealed between two looks are told in the order in which they were made.
     const events = fresh.toReversed().map(
