@@ -171,6 +171,11 @@ export function parseGuestError(stdout: string): string | undefined {
   return result.success ? result.output.error : undefined;
 }
 
+/** Whether the agent failed because what lies on the volume is not as it was sealed. */
+export function saysDamaged(stdout: string): boolean {
+  return v.is(v.object({ error: v.string(), damaged: v.array(v.string()) }), lastLine(stdout));
+}
+
 /** @throws Problem when it is not a status. */
 export function parseGuestStatus(stdout: string): GuestStatus {
   return parsed("status", statusSchema, stdout);

@@ -25,6 +25,7 @@ import {
   parseVerified,
   parseVolumeResult,
   type SnapshotResult,
+  saysDamaged,
   type VerifiedCheckpoint,
   type VolumeResult,
 } from "./protocol.ts";
@@ -191,12 +192,15 @@ export function endedProblem({ code, stderr }: { readonly code: number; readonly
   });
 }
 
+/** The code of a Problem that says: what lies on the volume is not as it was sealed. */
+export const GUEST_DAMAGED = "SPOT_E_GUEST_DAMAGED";
+
 /** The words of a verb that ended well. @throws Problem with what the agent said. */
 export function requireSuccess(verb: string, result: RunResult): string {
   if (result.code === 0) return result.stdout;
   const said = stripControl(parseGuestError(result.stdout) ?? result.stderr.trim().split("\n").at(-1) ?? "");
   throw new Problem({
-    code: "SPOT_E_GUEST",
+    code: saysDamaged(result.stdout) ? GUEST_DAMAGED : "SPOT_E_GUEST",
     message: said === "" ? `the agent's ${verb} ended with exit code ${result.code}` : said,
     exit: result.code === EXIT.verification ? EXIT.verification : EXIT.failed,
   });
@@ -255,7 +259,7 @@ export async function guestDamaged(reach: Reach, options: VerbOptions): Promise<
 
 /**
  * Hashes a checkpoint on the machine's volume against its manifest.
- * @throws Problem (exit 7) that names up to five files that differ, or says that there is no such checkpoint.
+ * @throws Problem (exit 7): `GUEST_DAMAGED`, which names up to five files that differ, or why it could not be verified.
  */
 export async function guestVerify(reach: Reach, id: string, options: VerbOptions): Promise<VerifiedCheckpoint> {
   return parseVerified(await ask(reach, ["verify", id], options));

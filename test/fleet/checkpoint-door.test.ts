@@ -42,13 +42,14 @@ test("what an agent says of a checkpoint that it did not find whole is what is w
   } as const;
   const verify = (line: string, code: number) =>
     door.verify({ kind: "machine", reach: machineThatSays(line, code).reach }, checkpoint, signal);
-  expect(await verify('{"error":"checkpoint c-1 does not verify: a"}', 7)).toEqual([
+  expect(await verify('{"error":"checkpoint c-1 does not verify: a","damaged":["a"]}', 7)).toEqual([
     { path: "", what: "checkpoint c-1 does not verify: a" },
   ]);
   const said = (sha256: string) => JSON.stringify({ id: "c-1", files: 1, bytes: 1, sha256 });
   expect(await verify(said("0".repeat(64)), 0)).toEqual([]);
   expect(await verify(said("1".repeat(64)), 0)).toEqual([{ path: "MANIFEST", what: "is not the one in the catalogue" }]);
   await expect(verify("no", 1)).rejects.toMatchObject({ exit: 1 });
+  await expect(verify('{"error":"no space to work in"}', 7)).rejects.toMatchObject({ exit: 7, message: "no space to work in" });
 });
 
 test("an agent that does not know the verb is said to be too old for it", async () => {

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
@@ -174,4 +174,51 @@ test("a workload is not started on a volume that was asked for while the checkpo
   writeFileSync(go, "");
   await eventually("the agent's heartbeat", () => (existsSync(join(machine.root, "run/spot/heartbeat")) ? true : undefined));
   expect(existsSync(join(machine.root, "run/spot/started-at"))).toBe(false);
+});
+
+/** As a disk that loses a bit: nothing tells but the content. */
+function losesABit(file: string): void {
+  const { mtime } = statSync(file);
+  const bytes = readFileSync(file);
+  bytes[0] = (bytes[0] ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+  execFileSync("touch", ["-d", mtime.toISOString(), file]);
+}
+
+test("a verify that finds damage while somebody seals keeps the next seal from sharing it", async () => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await running(machine);
+  for (const name of ["a", "b"]) write(machine, name, name.repeat(1000));
+  const first = await seal(machine);
+  losesABit(join(machine.sealedFolder, first.id, "data/a"));
+  const mark = join(folder, "at-the-end");
+  const go = join(folder, "go");
+  shim(folder, "sync", `case "$*" in *-f* | *MANIFEST*) ;; */.partial-*) : >'${mark}'; while [ ! -e '${go}' ]; do sleep 0.1; done ;; esac`);
+  write(machine, "c", "more");
+  const sealing = machine.verb("snapshot", "manual");
+  await there("the seal's last step", mark);
+  const verifying = machine.verb("verify", first.id);
+  const last = join(machine.root, "var/lib/spot/sealed.last");
+  await eventually("that the verify has found it", () => (existsSync(last) ? undefined : true));
+  writeFileSync(go, "");
+  await sealing;
+  const { code, stdout } = await verifying;
+  expect([code, JSON.parse(stdout)]).toEqual([7, { error: expect.stringContaining("does not verify: a"), damaged: ["a"] }]);
+  expect(existsSync(last)).toBe(false);
+  write(machine, "d", "more");
+  expect(await problems(machine, (await seal(machine)).id)).toEqual([]);
+});
+
+test("a verify says damage of nothing but damage", async () => {
+  const { machine } = await shimmed();
+  machine.boot();
+  await running(machine);
+  write(machine, "a", "1");
+  const { id } = await seal(machine);
+  const said = async (name: string) => JSON.parse((await machine.verb("verify", name)).stdout);
+  expect(await said("c-none")).toEqual({ error: "there is no checkpoint c-none on the volume" });
+  const manifest = join(machine.sealedFolder, id, "MANIFEST");
+  writeFileSync(manifest, readFileSync(manifest, "utf8").replace("reason manual", "reason Manual"));
+  expect(await said(id)).toEqual({ error: `checkpoint ${id}: its manifest is damaged`, damaged: ["MANIFEST"] });
 });

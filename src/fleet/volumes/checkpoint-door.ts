@@ -1,10 +1,9 @@
 import { checkpointFolder, readCatalogue } from "../../checkpoints/catalogue.ts";
 import { type CheckpointProblem, verifyCheckpoint } from "../../checkpoints/verify.ts";
 import { guestPack } from "../../guest/pack.ts";
-import { guestDamaged, guestPrune, guestVerify } from "../../guest/run-verb.ts";
+import { GUEST_DAMAGED, guestDamaged, guestPrune, guestVerify } from "../../guest/run-verb.ts";
 import { wayIn } from "../../guest/ssh-access.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
-import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
 import type { World } from "../../platform/world.ts";
 import type { Reach } from "../../providers/provider.ts";
@@ -50,7 +49,7 @@ export function checkpointDoor(world: World): CheckpointDoor {
         return there.sha256 === sha256 ? [] : [{ path: "MANIFEST", what: "is not the one in the catalogue" }];
       } catch (error) {
         // The agent names the paths in its own words.
-        if (error instanceof Problem && error.exit === EXIT.verification) return [{ path: "", what: error.message }];
+        if (error instanceof Problem && error.code === GUEST_DAMAGED) return [{ path: "", what: error.message }];
         throw error;
       }
     },

@@ -6,6 +6,7 @@ verb_sealed() {
   # Once for all of them.
   choose_hasher plain
   sealed_rows='' damaged_rows=''
+  [ ! -e "$SEALED" ] || ls "$SEALED" >/dev/null || fail 'the checkpoints on the volume cannot be listed'
   for folder in "$SEALED"/c-*; do
     id=${folder##*/}
     case $id in c-*[!0-9A-Za-z-]*) continue ;; esac
@@ -20,14 +21,19 @@ verb_sealed() {
   printf '{"volume":%s,"sealed":[%s],"damaged":[%s]}\n' "$(json_string "$SPOT_SET_VOLUME_NAME")" "$sealed_rows" "$damaged_rows"
 }
 
+# Of one that is damaged it names up to five paths.
 verb_verify() {
   require_checkpoint "${1-}"
   begin_work || fail "no space to work in: $RUN"
-  : >"$WORK/different"
+  : >"$WORK/different" || fail "no space to work in: $RUN"
   if ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
-    # Nothing is linked from what may share that damage: the next seal is a whole copy.
+    # Nothing is linked from what may share that damage: the next seal is a whole copy. One that runs now would write this again.
     rm -f "$LIB/sealed.last"
-    fail "checkpoint $1 does not verify: $(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $0 }' "$WORK/different")"
+    now
+    lock seal $((now + 3600)) && rm -f "$LIB/sealed.last"
+    damaged_rows=
+    while IFS= read -r different; do damaged_rows=${damaged_rows:+$damaged_rows,}$(json_string "$different"); done <"$WORK/different"
+    fail_damaged "checkpoint $1 does not verify: $(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $0 }' "$WORK/different")" "$damaged_rows"
   fi
   verified=$(manifest_json "$SEALED/$1/MANIFEST" "$1") || fail "checkpoint $1 could not be read"
   printf '{%s}\n' "$verified"

@@ -31,7 +31,15 @@ require_checkpoint() {
   require_volume
   { mkdir -p "$RUN/reading" && : >"$RUN/reading/$1.$$"; } || fail "no space to work in: $RUN"
   [ -d "$SEALED/$1" ] || fail "there is no checkpoint $1 on the volume"
-  manifest_whole "$SEALED/$1/MANIFEST" || fail "checkpoint $1: its manifest is damaged"
+  manifest_whole "$SEALED/$1/MANIFEST" || fail_damaged "checkpoint $1: its manifest is damaged" '"MANIFEST"'
+}
+
+# fail_damaged TEXT PATHS: what lies on the volume is not as it was sealed; no other failure says `damaged`.
+fail_damaged() {
+  volume_there || fail "the volume is not there: $SPOT_SET_VOLUME_MOUNT"
+  say "$1"
+  printf '{"error":%s,"damaged":[%s]}\n' "$(json_string "$1")" "$2"
+  exit 7
 }
 # [end]
 
