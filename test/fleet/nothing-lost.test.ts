@@ -7,6 +7,8 @@ import { wakeUp } from "../../src/fleet/waking.ts";
 import { USUAL_RUNGS } from "../../src/model/comeback.ts";
 import type { InstanceState } from "../../src/model/instance.ts";
 import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
+import { ProviderError } from "../../src/providers/errors.ts";
+import type { Provider } from "../../src/providers/provider.ts";
 import type { InstanceRecord, InstanceSpec, State } from "../../src/state/records.ts";
 import type { PaperMachine, PaperSettings } from "../simulation/paper-cloud.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
@@ -183,4 +185,37 @@ test("to look at the ways back changes nothing, also where the kept root disk is
   // The restore itself writes it off.
   expect(await wake(world, world.start().fleet)).toMatchObject({ state: "running", rootVolume: null });
   expect((await world.state.volumes()).map(({ name }) => name)).toEqual(["train"]);
+});
+
+test("what a way back leaves that bills is named: the snapshot, and copies for which there is no machine in the end", async () => {
+  const world = await parked();
+  stock(world, "north-a", 0);
+  const said: string[] = [];
+  const saying = (): Fleet => ({ ...unread(world.start().fleet), say: (text) => void said.push(text) });
+  const { launch } = world.cloud.provider;
+  // In the sister zone nobody hears whether its machine was rented, and it was not: its copy stays.
+  const provider: Provider = {
+    ...world.cloud.provider,
+    launch: (spec, context) =>
+      spec.offer.zone === "north-b"
+        ? Promise.reject(new ProviderError("paper", { kind: "ambiguous" }, "no answer"))
+        : launch(spec, context),
+  };
+  await expect(wake(world, { ...saying(), provider: async () => provider })).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  const remove = expect.stringMatching(/go on billing: .*: spot volumes rm train-north-b$/);
+  expect(said.filter((text) => text.includes("copies of"))).toEqual([remove]);
+  // Its own zone has room again.
+  stock(world, "north-a", 3);
+  await world.clock.pass(10 * MINUTE_MS);
+  said.length = 0;
+  expect(await wake(world, saying())).toMatchObject({ zone: "north-a" });
+  expect(said).toContainEqual(remove);
+  const [told] = (await world.state.events({})).filter(({ data }) => data["action"] === "copies-left");
+  expect(told?.data["volumes"]).toEqual(["train-north-b"]);
+  await world.clock.run(hibernate(world.start().fleet));
+  stock(world, "north-a", 0);
+  said.length = 0;
+  expect(await wake(world, saying())).toMatchObject({ zone: "north-b" });
+  const ids = [...world.cloud.snapshots.keys()];
+  expect(said).toContainEqual(expect.stringContaining(`stays and bills: spot volumes snapshot --rm ${ids.at(-1)}`));
 });

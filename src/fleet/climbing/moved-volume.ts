@@ -42,6 +42,9 @@ export async function handOver(
   fleet.say(
     `${record.name}: ${name} is the volume in ${copy.provider} ${copy.zone} from now on; the one in ${before.zone} is kept as ${kept} and goes on billing: spot volumes rm ${kept}`,
   );
+  const snapshot = promised?.snapshot ?? null;
+  if (snapshot !== null)
+    fleet.say(`${record.name}: the snapshot ${snapshot}, from which it was made, stays and bills: spot volumes snapshot --rm ${snapshot}`);
   return {
     volumes: [
       { ...before, name: kept },

@@ -2,6 +2,7 @@ import { durationText } from "../../model/duration.ts";
 import { withoutComeback } from "../../model/outlook.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
 import type { Change, InstanceRecord, NewEvent } from "../../state/records.ts";
+import { sayCopiesLeft } from "../climbing/copies-left.ts";
 import type { Observation } from "../deciding/decision.ts";
 import type { Fleet, GuestReport } from "../fleet.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
@@ -37,7 +38,10 @@ export async function noteReady(
       outlook: servesNow(record, at),
       reason: null,
     },
-    { closeIntents: await closings(fleet, record, at), events: beganFrom(fleet, record, guest) },
+    {
+      closeIntents: await closings(fleet, record, at),
+      events: [...beganFrom(fleet, record, guest), ...(await sayCopiesLeft(fleet, record))],
+    },
   );
 }
 
@@ -102,6 +106,7 @@ export async function noteHibernated(
   const at = fleet.clock.now();
   if (parked === "recreate") await refreshRoot(fleet, record, signal);
   const rawState = seen.cloud.kind === "here" ? seen.cloud.instance.rawState : "";
+  const events = record.desired === "running" ? [] : await sayCopiesLeft(fleet, record);
   const outlook = parked === "recreate" ? withUse(record, at) : record.outlook;
   await changeRecord(
     fleet,
@@ -119,7 +124,7 @@ export async function noteHibernated(
       ...(record.desired === "running" ? { outlook } : { wakeBy: null, outlook: withoutComeback(outlook) }),
       ...(parked === "recreate" ? { providerId: null, generation: record.generation + 1, parkOnly: false } : {}),
     },
-    { closeIntents: await closings(fleet, record, at) },
+    { closeIntents: await closings(fleet, record, at), events },
   );
 }
 
