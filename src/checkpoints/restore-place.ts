@@ -1,12 +1,33 @@
+import { createHash, randomBytes } from "node:crypto";
 import { chmod, lstat, mkdir, readdir, rename, rmdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { usageProblem } from "../model/problem.ts";
 import { hasErrorCode, isFolder, syncFolder } from "../platform/files.ts";
+import { isTagAlive, ownTag } from "../platform/process-identity.ts";
 import { discardFolder } from "./discard.ts";
 import { type ByteString, bytesText } from "./manifest.ts";
 import { below } from "./verify.ts";
 
 const PREFIX = ".spot-restoring-";
+/** The tag of its process, the target, and the restore. */
+const OWNED = /^\.spot-restoring-(\d+\.[0-9a-f]{12})\.([0-9a-f]{12})\.[0-9a-f]{8}$/;
+
+const short = (target: string) => createHash("sha256").update(target).digest("hex").slice(0, 12);
+
+/** A name for a folder of this restore alone. */
+const ownName = (target: string) => `${PREFIX}${ownTag()}.${short(target)}.${randomBytes(4).toString("hex")}`;
+
+/** Whether a restore that still runs on this computer has that folder. */
+const isHeld = (name: ByteString) => isTagAlive(OWNED.exec(name)?.[1] ?? "");
+
+const heldProblem = (target: string) =>
+  usageProblem(`another restore into ${target} is under way`, "wait for it, or restore into another folder");
+
+const takenProblem = (target: string) =>
+  usageProblem(
+    `${target} is not empty: somebody else has put something there meanwhile`,
+    "restore goes into a new or an empty folder only",
+  );
 
 /** Where a checkpoint is copied to before it is handed over. */
 export interface RestorePlace {
@@ -41,13 +62,20 @@ async function removeMade(target: string, made: string | undefined): Promise<voi
   }
 }
 
+/** Clears what killed restores into the target have left beside it. @throws Problem (usage) when one is under way. */
+async function clearLeftBeside(parent: string, target: string): Promise<void> {
+  const left = ((await namesIn(parent)) ?? []).filter((name) => OWNED.exec(name)?.[2] === short(target));
+  if (left.some(isHeld)) throw heldProblem(target);
+  for (const name of left) await discardFolder(join(parent, name));
+}
+
 /** Beside a target that is not there yet; undefined where its name leaves no room for ours. */
 async function besideNew(target: string): Promise<RestorePlace | undefined> {
   const parent = dirname(target);
   const made = await makeFolders(parent, target);
-  const work = join(parent, `${PREFIX}${basename(target)}`);
+  const work = join(parent, ownName(target));
   try {
-    await discardFolder(work);
+    await clearLeftBeside(parent, target);
     await mkdir(work);
   } catch (error) {
     await removeMade(parent, made);
@@ -64,7 +92,10 @@ async function besideNew(target: string): Promise<RestorePlace | undefined> {
       await chmod(work, mode);
       await syncFolder(work);
       isReady = true;
-      await rename(work, target);
+      await rename(work, target).catch((error: unknown) => {
+        // Two that began at the same moment: the first one that is whole has the place.
+        throw hasErrorCode(error, "ENOTEMPTY", "EEXIST") ? takenProblem(target) : error;
+      });
       await syncFolder(parent);
     },
     async giveUp() {
@@ -98,6 +129,7 @@ async function requireEmpty(target: string, names: readonly ByteString[]): Promi
         : "restore goes into a new or an empty folder only",
     );
   }
+  if (names.some(isHeld)) throw heldProblem(target);
   for (const name of names) await discardFolder(join(target, bytesText(name)));
 }
 
@@ -109,12 +141,24 @@ export async function requireRestorable(target: string): Promise<void> {
 
 /** Inside a target that is there: whoever stands in it must not be left in a folder that has gone. */
 async function insideOf(target: string, made: string | undefined): Promise<RestorePlace> {
-  const work = join(target, `${PREFIX}content`);
+  const own = ownName(target);
+  const work = join(target, own);
   await mkdir(work, { mode: 0o700 });
   const moved: ByteString[] = [];
+  /** Of those that began at the same moment the one whose name comes first goes on. */
+  const requireTurn = async () => {
+    const others = ((await namesIn(target)) ?? []).filter((name) => name !== own);
+    if (others.some((name) => !name.startsWith(PREFIX))) throw takenProblem(target);
+    if (others.some((name) => name < own && isHeld(name))) throw heldProblem(target);
+  };
+  await requireTurn().catch(async (error: unknown) => {
+    await discardFolder(work);
+    throw error;
+  });
   return {
     work,
     async handOver(finish) {
+      await requireTurn();
       for (const name of (await namesIn(work)) ?? []) {
         moved.push(name);
         await rename(below(work, name), below(target, name));

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { platform } from "node:os";
 import { hasErrorCode } from "./files.ts";
@@ -121,6 +122,21 @@ function linkTarget(path: string): string {
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   const entry = entryOf(pid);
   return entry === undefined || entry.zombie ? undefined : { pid, startTime: entry.startTime };
+}
+
+const whichOne = ({ startTime }: ProcessIdentity) => createHash("sha256").update(startTime).digest("hex").slice(0, 12);
+
+/** What a process calls its temporary folders by, so that others can tell when it has ended: `NUMBER.12HEX`. */
+export function ownTag(): string {
+  const self = identifyProcess(process.pid);
+  return `${process.pid}.${self === undefined ? "0".repeat(12) : whichOne(self)}`;
+}
+
+/** Whether the process of that tag still runs on this computer. */
+export function isTagAlive(tag: string): boolean {
+  const [pid = "", which] = tag.split(".");
+  const holder = /^\d+$/.test(pid) ? identifyProcess(Number(pid)) : undefined;
+  return holder !== undefined && whichOne(holder) === which;
 }
 
 export function isProcessAlive(identity: ProcessIdentity): boolean {

@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
@@ -140,22 +141,25 @@ const takesDeep = process.platform === "linux";
 
 test.runIf(takesDeep)("a target that does not take a path is not told as damage of the checkpoint", async () => {
   const folder = sealSample(volume, { id, files: { a: "1", [DEEP]: "2" } });
-  const far = join(temporaryFolder("spot-target-"), "t".repeat(200));
+  const far = join(temporaryFolder("spot-target-"), "t".repeat(200), "work");
   await expect(restoreCheckpoint(folder, far)).rejects.toMatchObject({
     exit: 1,
     code: "SPOT_E_TARGET",
     message: expect.stringContaining("no name that long"),
   });
-  expect(readdirSync(join(far, ".."))).toEqual([]);
+  expect(readdirSync(join(far, "../.."))).toEqual([]);
   await restoreCheckpoint(folder, target);
   expect(readFileSync(join(target, DEEP), "utf8")).toBe("2");
 });
 
 test("what a killed restore left beside or inside the target is cleared; half of one that cannot be told apart is refused, and said", async () => {
   const folder = sealSample(volume, { id, files: { a: "1" } });
-  mkdirSync(join(target, "../.spot-restoring-work/closed"), { recursive: true });
-  writeFileSync(join(target, "../.spot-restoring-work/closed/x"), "x");
-  chmodSync(join(target, "../.spot-restoring-work/closed"), 0o500);
+  // As a process leaves it that had our number before us, and was killed.
+  const of = createHash("sha256").update(target).digest("hex").slice(0, 12);
+  const left = join(target, `../.spot-restoring-${process.pid}.${"0".repeat(12)}.${of}.00000000`);
+  mkdirSync(join(left, "closed"), { recursive: true });
+  writeFileSync(join(left, "closed/x"), "x");
+  chmodSync(join(left, "closed"), 0o500);
   await restoreCheckpoint(folder, target);
   expect(readdirSync(join(target, ".."))).toEqual(["work"]);
   rmSync(join(target, "a"));
@@ -198,4 +202,39 @@ test("a target whose disk fills up half-way is left as it was, and that is said"
   execFileSync("mv", [join(sparse, "big.new"), join(sparse, "data/big")]);
   await expect(restoreCheckpoint(sparse, join(disk, "new"))).rejects.toMatchObject({ code: "SPOT_E_TARGET" });
   expect(readdirSync(disk)).toEqual([]);
+});
+
+test.for(["a new", "an empty"] as const)(
+  "of two restores into %s folder at once one is whole, and the other is refused in words",
+  async (which) => {
+    const one = sealSample(volume, { id, files: { a: "1", one: "1" } });
+    const two = sealSample(volume, { id: idAt(2), files: { a: "2", two: "2" } });
+    for (let round = 0; round < 5; round++) {
+      const to = join(temporaryFolder(), "work");
+      if (which === "an empty") mkdirSync(to);
+      const ended = await Promise.allSettled([restoreCheckpoint(one, to), restoreCheckpoint(two, to)]);
+      const refused = ended.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+      expect(refused).toMatchObject([{ exit: 2, message: expect.stringMatching(/another restore into .* is under way|is not empty/) }]);
+      const [name, content] = ended[0]?.status === "fulfilled" ? ["one", "1"] : ["two", "2"];
+      expect([readdirSync(to).sort(), readFileSync(join(to, "a"), "utf8")]).toEqual([["a", name], content]);
+      expect(readdirSync(join(to, ".."))).toEqual(["work"]);
+    }
+  },
+);
+
+test.for(["a new", "an empty"] as const)("what a restore into %s folder has made so far is not cleared by a second one", async (which) => {
+  const folder = sealSample(volume, { id, files: { a: "1", b: "2" } });
+  const to = join(temporaryFolder(), "work");
+  if (which === "an empty") mkdirSync(to);
+  const counting = whenLookedAt(-1, () => {});
+  await restoreCheckpoint(folder, join(temporaryFolder(), "other"), counting);
+  let second: Promise<unknown> = Promise.resolve("never tried");
+  // At its last look all of the copy is there and none of it is handed over.
+  const signal = whenLookedAt(counting.looks, () => {
+    second = restoreCheckpoint(folder, to).catch((error: unknown) => error);
+  });
+  const first = restoreCheckpoint(folder, to, signal);
+  await first;
+  expect(await second).toMatchObject({ exit: 2 });
+  expect(readdirSync(to)).toEqual(["a", "b"]);
 });

@@ -93,7 +93,7 @@ test.runIf(process.platform === "linux")("a fault of the target takes no older c
   const deep = `${`${"d".repeat(240)}/`.repeat(15)}${"f".repeat(250)}`;
   sealSample(path, { id: older, files: { log: "1" } });
   sealSample(path, { id: newest, files: { log: "2", [deep]: "3" } });
-  const to = join(temporaryFolder(), "t".repeat(200));
+  const to = join(temporaryFolder(), "t".repeat(200), "work");
   const refused = await spot(world, "checkpoints", "restore", "train", "--to", to, "--or-older", "--json");
   expect([refused.code, errorOf(refused.stderr).code]).toEqual([1, "SPOT_E_TARGET"]);
   expect(existsSync(to)).toBe(false);
