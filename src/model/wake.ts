@@ -135,7 +135,7 @@ export function percentile(values: readonly number[], percent: number): number |
   return sorted[Math.max(1, Math.ceil((sorted.length * percent) / 100)) - 1];
 }
 
-/** How long the wakes of an instance took that ended in serving, in milliseconds. */
+/** How long the wakes of an instance took that ended in serving, in milliseconds; `served`: of how many that is known. */
 export interface WakeTimes {
   readonly served: number;
   readonly failed: number;
@@ -144,10 +144,12 @@ export interface WakeTimes {
 }
 
 export function wakeTimes(wakes: readonly Wake[]): WakeTimes {
-  const took = wakes.filter(({ outcome }) => outcome === "ready").map(({ startedAt, endedAt }) => endedAt - startedAt);
+  const served = wakes.filter(({ outcome }) => outcome === "ready");
+  // Of one in which the clock was set back nobody knows how long it took.
+  const took = served.map(({ startedAt, endedAt }) => endedAt - startedAt).filter((ms) => ms > 0);
   return {
     served: took.length,
-    failed: wakes.length - took.length,
+    failed: wakes.length - served.length,
     p50Ms: percentile(took, 50) ?? null,
     p95Ms: percentile(took, 95) ?? null,
   };

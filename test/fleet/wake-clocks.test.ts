@@ -1,10 +1,12 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
+import { wakesOf } from "../../src/fleet/wakes/wake-log.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
 import { wakeUntilUp } from "../../src/fleet/waking-until.ts";
 import { wish } from "../../src/fleet/wish.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
+import { wakeTimes } from "../../src/model/wake.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { hibernate, up } from "../simulation/scenarios.ts";
@@ -100,4 +102,13 @@ test("one that comes to serve at the very moment of the cap is left to serve", a
   const awake = await world.clock.run(wakeUp({ ...fleet, state }, record, options));
   expect(awake).toMatchObject({ state: "running", desired: "running" });
   expect(world.cloud.living()).toHaveLength(1);
+});
+
+test("a wake in which the clock is set back ends no sooner than it began, and nobody says how long it took", async () => {
+  const { world, record } = await asleep();
+  await world.clock.run(wakeUp(jumping(world, 500, -60 * MINUTE_MS), record, options));
+  const wakes = wakesOf(await world.state.events({ instances: ["train"], limit: 10_000 }));
+  expect(wakes.map(({ outcome, startedAt, endedAt }) => [outcome, endedAt - startedAt])).toEqual([["ready", 0]]);
+  expect(wakes[0]?.phases.every(({ ms }) => ms >= 0)).toBe(true);
+  expect(wakeTimes(wakes)).toEqual({ served: 0, failed: 0, p50Ms: null, p95Ms: null });
 });

@@ -18,8 +18,10 @@ function outcomeOf(set: Settable): WakeOutcome | null {
   return (set.state === "running" || set.state === "reclaiming") && set.readyAt != null ? "ready" : null;
 }
 
-function ended(record: InstanceRecord, wake: WakeUnderWay, outcome: WakeOutcome, at: number): Wake {
+function ended(record: InstanceRecord, wake: WakeUnderWay, outcome: WakeOutcome, now: number): Wake {
   const { spec, provider, zone, outlook } = record;
+  // Nothing ends before it begins, also not by a clock that was set back meanwhile.
+  const at = Math.max(wake.startedAt, now);
   const { phases, during } = wakePhases(wake, at, outcome === "ready", spec.volume !== null);
   return {
     startedAt: wake.startedAt,
