@@ -75,6 +75,7 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   "close-rung": (word) => `${word("rung")} leads nowhere: ${word("because")}; the next way back is tried`,
   climb: (word) => `comes back another way (${word("rung")}): ${word("because")}`,
   controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,
+  "copies-left": (word) => `copies of its volume that no machine has go on billing: ${word("volumes").replaceAll(",", ", ")}`,
   discard: (word) => `gives the machine back: ${word("why")}`,
   "end-stray": (word) => `ended a machine that no record explained (${word("providerId")})`,
   "remove-stray-volume": (word) => `deleted a volume that arrived after it was given up (${word("providerId")})`,
