@@ -41,6 +41,27 @@ async function freedBytes(folders: readonly string[], signal: AbortSignal | unde
   return Number(freed);
 }
 
+/** The bytes of disk that the sealed checkpoints of a volume take: content that they share counts once, holes nothing. */
+export async function sealedBytes(volumePath: string, signal?: AbortSignal): Promise<number> {
+  const folders = (await namesIn(volumePath)).map((name) => join(sealedFolder(volumePath), name));
+  const inodes = new Map<string, bigint>();
+  for (const folder of folders) {
+    const files = [...((await walk(folder).catch(undefinedIfGone)) ?? [])].filter(([, kind]) => kind === "file").map(([path]) => path);
+    await eachOf(files, AT_ONCE, async (path) => {
+      signal?.throwIfAborted();
+      const found = await lstat(below(folder, path), { bigint: true }).catch(undefinedIfGone);
+      if (found !== undefined) inodes.set(`${found.dev}:${found.ino}`, found.blocks * BLOCK_BYTES);
+    });
+  }
+  return Number([...inodes.values()].reduce((sum, bytes) => sum + bytes, 0n));
+}
+
+/** What somebody removes meanwhile, and what is no folder, takes nothing. */
+function undefinedIfGone(error: unknown): undefined {
+  if (hasErrorCode(error, "ENOENT", "ENOTDIR")) return undefined;
+  throw error;
+}
+
 /** What removing these sealed checkpoints would free, in bytes of disk. Those that are not there free nothing. */
 export async function prunableBytes(volumePath: string, ids: readonly string[], signal?: AbortSignal): Promise<number> {
   const there = new Set(await namesIn(volumePath));

@@ -1,11 +1,13 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { sealSample } from "../checkpoints/sealing.ts";
+import { formatManifest, parseManifest } from "../../src/checkpoints/manifest.ts";
+import { idAt, sealSample } from "../checkpoints/sealing.ts";
 import { faultProxy } from "../clouds/s3/fault-proxy.ts";
 import { s3rverS3 } from "../clouds/s3/servers.ts";
 import { spot, testWorld } from "../world.ts";
 import { cloudWorld, data, must } from "./cloud.ts";
+import { volumeHere } from "./volume-here.ts";
 
 async function server() {
   const made = await s3rverS3();
@@ -62,6 +64,28 @@ test("a copy stands and is on record also where uploads that were broken off may
     "could not be tidied away",
   );
   expect(await data(world, "checkpoints", "ls", "--in", place)).toMatchObject([{ id, verifiedAt: expect.any(String) }]);
+});
+
+test("a volume whose checkpoints share what they hold, with holes, takes another one for which there is room", async () => {
+  const { world, path } = await volumeHere("disk");
+  const [one, two, three] = [idAt(1), idAt(2), idAt(3)];
+  // A gigabyte and a half by its length, next to nothing on the disk; and the same file again.
+  const large = { size: 1_500_000_000 };
+  const sealLarge = (volume: string, id: string) => {
+    const folder = sealSample(volume, { id, files: { weights: "x" } });
+    const manifest = parseManifest(readFileSync(join(folder, "MANIFEST")));
+    const entries = manifest.entries.map((entry) => (entry.kind === "file" ? { ...entry, ...large } : entry));
+    writeFileSync(join(folder, "MANIFEST"), formatManifest({ ...manifest, entries }));
+    truncateSync(join(folder, "data/weights"), large.size);
+  };
+  for (const id of [one, two]) sealLarge(path, id);
+  expect(await data(world, "checkpoints", "ls")).toMatchObject([{ bytes: large.size }, { bytes: large.size }]);
+  sealSample(world.cwd, { id: three, files: { STEP: "1\n" } });
+  await must(world, "checkpoints", "copy", `./spot/checkpoints/${three}`, "--to", "disk");
+  // What may be more than there is room for is refused before any of it comes.
+  sealLarge(world.cwd, idAt(4));
+  const refused = await spot(world, "checkpoints", "copy", `./spot/checkpoints/${idAt(4)}`, "--to", "disk");
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("1500000000 more are to come")]);
 });
 
 test("what cannot be is refused with its own exit code, and secrets stay where they are", async () => {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { checkpointFolder } from "../../checkpoints/catalogue.ts";
 import { manifestTotals } from "../../checkpoints/manifest.ts";
+import { sealedBytes } from "../../checkpoints/prune.ts";
 import { type Arrival, copyToArrival } from "../../checkpoints/travel/arrival.ts";
 import { bucketSource } from "../../checkpoints/travel/bucket-source.ts";
 import { folderArrival } from "../../checkpoints/travel/folder-arrival.ts";
@@ -111,8 +112,8 @@ async function withSource<Result>(
 }
 
 /** @throws Problem when the volume has not the room for what is still to come. */
-async function requireRoom({ fleet }: TravelMeans, volume: VolumeRecord, missing: number): Promise<void> {
-  const taken = (await fleet.state.checkpoints({ volume: volume.name })).reduce((sum, { bytes }) => sum + bytes, 0);
+async function requireRoom(volume: VolumeRecord, path: string, missing: number, signal: AbortSignal): Promise<void> {
+  const taken = await sealedBytes(path, signal);
   if (taken + missing <= volume.sizeGb * 1e9) return;
   throw new Problem({
     code: "SPOT_E_NO_SPACE",
@@ -142,7 +143,7 @@ async function arrivalAt(
     return dryRun ? lookAt(means, source, place.reach, signal) : machineArrival(place.reach, source, wayIn(means.world), signal);
   const arrival = await folderArrival(dirname(checkpointFolder(place.path, source.manifest.id)), source, dryRun, signal);
   const missing = source.manifest.entries.filter((entry) => entry.kind === "file" && !arrival.present.has(entry.path));
-  if (!arrival.isSealed) await requireRoom(means, to.volume, manifestTotals(missing).bytes);
+  if (!arrival.isSealed) await requireRoom(to.volume, place.path, manifestTotals(missing).bytes, signal);
   return arrival;
 }
 
