@@ -5,10 +5,12 @@ import type { Fleet } from "../../src/fleet/fleet.ts";
 import { checkpointDoor } from "../../src/fleet/volumes/checkpoint-door.ts";
 import { carryOutPrune, planPrune } from "../../src/fleet/volumes/checkpoint-prune.ts";
 import { checkpointsRead, whileReading } from "../../src/fleet/volumes/checkpoint-reading.ts";
+import { check, newSearch } from "../../src/fleet/volumes/checkpoint-search.ts";
+import { syncCheckpoints } from "../../src/fleet/volumes/checkpoint-sync.ts";
 import { withVolume } from "../../src/fleet/volumes/volumes.ts";
 import { idAt, sealSample } from "../checkpoints/sealing.ts";
 import { paperWorld } from "../simulation/paper-world.ts";
-import { sampleVolume } from "../state/sample-records.ts";
+import { sampleInstance, sampleIntent, sampleVolume } from "../state/sample-records.ts";
 import { temporaryFolder } from "../state/temporary-folder.ts";
 import { testWorld } from "../world.ts";
 
@@ -86,4 +88,52 @@ test("where a clock went backwards, the one that a machine would begin from stay
   expect(plan.rows.find(({ item }) => item.id === later)?.because).toEqual(["in use: what train begins from next"]);
   await carryOutPrune(fleet, plan, door, signal);
   expect(there(path)).toEqual([idAt(4), later]);
+});
+
+test("what was freed is told once, also where the checkpoints of two instances went", async () => {
+  const { world, fleet, volume, path } = await fleetWithVolume();
+  for (const second of [5, 6]) sealSample(path, { id: idAt(second), instance: "serve", created: 1_700_000_010, files: { log: "x" } });
+  const door = checkpointDoor(testWorld());
+  const plan = await planPrune(fleet, volume, { rules: { keepLast: 1 }, instances: null, door }, signal);
+  const { freed } = await carryOutPrune(fleet, plan, door, signal);
+  const told = (await world.state.events({})).filter(({ data }) => data["action"] === "checkpoints-prune");
+  expect(told.map(({ instance, data }) => [instance, data["count"], data["freedBytes"]]).toSorted()).toEqual([
+    [null, undefined, freed],
+    ["serve", 1, undefined],
+    ["train", 3, undefined],
+  ]);
+  expect(freed).toBeGreaterThan(0);
+});
+
+test("what a verification writes down is there: nobody prunes it before", async () => {
+  const { world, fleet, volume, ids } = await fleetWithVolume();
+  const [first = ""] = ids;
+  const [found] = ((await syncCheckpoints(fleet, volume, signal)) ?? []).filter(({ id }) => id === first);
+  if (found === undefined) throw new Error("not sealed");
+  let readers: readonly string[] = [];
+  const commit: typeof fleet.state.commit = async (change) => {
+    if (change.checkpoints !== undefined) readers = [...(await checkpointsRead(fleet)).keys()];
+    return world.state.commit(change);
+  };
+  const search = newSearch({ ...fleet, state: { ...fleet.state, commit } }, checkpointDoor(testWorld()), signal);
+  expect(await check(search, { id: first, instance: "train", volume, checkpoint: found, problems: [] })).toEqual([]);
+  expect(readers).toEqual([first]);
+});
+
+test.each([
+  ["is asked for", null, false, true],
+  ["is asked for after a wait", { nextLook: 0 }, true, true],
+  ["waits for capacity", { nextLook: 0 }, false, false],
+] as const)("while a machine %s, its volume is pruned accordingly", async (_, waiting, isAsked, refused) => {
+  const { world, fleet, volume } = await fleetWithVolume();
+  const coming = sampleInstance("b", { state: "requested", providerId: null, volumes: [{ id: volume.id, name: "disk", mount: "/data" }] });
+  const wait = waiting === null ? null : { reason: "there is no capacity", since: 0, ...waiting };
+  const instance = { ...coming, outlook: { ...coming.outlook, waiting: wait } };
+  await world.state.commit({ addInstance: instance });
+  if (isAsked) await world.state.commit({ openIntents: [sampleIntent("n-b", { kind: "launch", instanceId: instance.id })] });
+  const order = { rules: { keepLast: 1 }, instances: null, door: checkpointDoor(testWorld()) };
+  const plan = planPrune(fleet, volume, order, signal);
+  if (refused)
+    await expect(plan).rejects.toMatchObject({ code: "SPOT_E_IN_USE", message: expect.stringContaining("is to be in the machine") });
+  else expect((await plan).rows).toHaveLength(4);
 });

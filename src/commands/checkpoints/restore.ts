@@ -86,7 +86,7 @@ async function takeFirstWhole(
     if (found.id !== first.id && context.options["orOlder"] !== true) break;
     context.progress.step(`verifying ${found.id} and copying it to ${target}`);
     const what = await take(context.world, search, found, target);
-    if (what === undefined) return taken(context, search, found, damaged, target);
+    if (what === undefined) return taken(context, found, damaged, target);
     damaged.push({ found, what });
     context.progress.warn(`${found.id} on volume ${found.volume.name} does not verify: ${what}`);
   }
@@ -96,13 +96,11 @@ async function takeFirstWhole(
 
 async function taken(
   context: CommandContext,
-  { fleet }: CheckpointSearch,
   { id, checkpoint }: FoundCheckpoint,
   damaged: readonly Damage[],
   target: string,
 ): Promise<CommandResult> {
   const verified: readonly Checkpoint[] = checkpoint === null ? [] : [{ ...checkpoint, verifiedAt: context.world.clock.now() }];
-  await fleet.state.commit({ checkpoints: verified });
   const asked = damaged[0]?.found.id ?? id;
   const instead = asked === id ? "" : `, which is older than ${asked}: that one is damaged`;
   context.progress.done(`${id} is in ${target}, every byte verified${instead}`);
@@ -143,6 +141,8 @@ async function take(world: World, search: CheckpointSearch, found: FoundCheckpoi
     await whileReading(search.fleet, { id, volume: volume.name }, "restored", search.signal, async (signal) => {
       if (place.kind === "here") await restoreCheckpoint(checkpointFolder(place.path, id), target, signal);
       else await fetchAndRestore(world, search, place.reach, id, target, signal);
+      // As long as it is said to be read nobody prunes it: what is written down is there.
+      await search.fleet.state.commit({ checkpoints: [{ ...checkpoint, verifiedAt: world.clock.now() }] });
     });
     return undefined;
   } catch (error) {

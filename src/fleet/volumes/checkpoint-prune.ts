@@ -42,11 +42,15 @@ const COMING: readonly InstanceState[] = ["requested", "provisioning", "restorin
 /** States in which there is no machine, or it does not run. */
 const AT_REST: readonly InstanceState[] = ["hibernated", "stopped", "gone", "failed"];
 
-/** The living record whose machine has a volume. */
-async function machineOn(fleet: Fleet, volume: VolumeRecord): Promise<InstanceRecord | undefined> {
-  return (await fleet.state.instances()).find(
-    ({ providerId, state, volumes }) => providerId !== null && !AT_REST.includes(state) && volumes.some(({ id }) => id === volume.id),
-  );
+/** The living record whose machine has a volume, or is asked for with it. */
+async function machineOn({ state }: Fleet, volume: VolumeRecord): Promise<InstanceRecord | undefined> {
+  const records = (await state.instances()).filter(({ volumes }) => volumes.some(({ id }) => id === volume.id));
+  const asked = new Set((await state.pendingIntents()).flatMap(({ kind, instanceId }) => (kind === "launch" ? [instanceId] : [])));
+  return records.find(({ id, providerId, state: now, outlook }) => {
+    if (providerId !== null) return !AT_REST.includes(now);
+    // One that waits for capacity, for hours perhaps, has no machine and asks for none meanwhile.
+    return COMING.includes(now) && (outlook.waiting === null || asked.has(id));
+  });
 }
 
 /**
@@ -60,7 +64,7 @@ async function prunePlace(fleet: Fleet, volume: VolumeRecord, signal: AbortSigna
   if (isUp(record)) return { kind: "machine", reach: await reachOf(fleet, record, signal) };
   throw new Problem({
     code: "SPOT_E_IN_USE",
-    message: `volume ${volume.name} is in the machine of ${record.name}, which is ${record.state}`,
+    message: `volume ${volume.name} ${record.providerId === null ? "is to be" : "is"} in the machine of ${record.name}, which is ${record.state}`,
     exit: EXIT.failed,
     hint: "checkpoints are removed while a machine runs, or while none has the volume",
     next: COMING.includes(record.state) ? [`spot wait ${record.name} --for running`] : ["spot reconcile", `spot show ${record.name}`],
@@ -169,7 +173,7 @@ export interface PruneOutcome {
 
 /**
  * Does what a plan says, oldest first, under the volume's lease: what is being read by now is spared. The catalogue follows, and
- * an event for each instance.
+ * an event for each instance, and one for the volume where there are several.
  * @throws Problem (exit 7) when one of them is the newest by now, or in use on its machine: then none goes.
  */
 export async function carryOutPrune(
@@ -195,10 +199,17 @@ export async function carryOutPrune(
 async function noteWhatWent(fleet: Fleet, { volume, rows }: PrunePlan, pruned: ReadonlySet<string>, freed: number): Promise<void> {
   const gone = rows.filter(({ item }) => pruned.has(item.id)).map(({ item }) => item.checkpoint);
   const at = fleet.clock.now();
-  const events = [...new Set(gone.map(({ instance }) => instance))].map((instance) => {
+  const told = { action: "checkpoints-prune", volume: volume.name };
+  const common = { at, type: "action" as const, provider: volume.provider };
+  const instances = [...new Set(gone.map(({ instance }) => instance))];
+  const each = instances.map((instance) => {
     const checkpoints = gone.filter((checkpoint) => checkpoint.instance === instance).map(({ id }) => id);
-    const data = { action: "checkpoints-prune", volume: volume.name, checkpoints, count: checkpoints.length, freedBytes: freed };
-    return { at, type: "action" as const, instance, provider: volume.provider, data };
+    return { instance, data: { ...told, checkpoints, count: checkpoints.length } };
   });
+  // They share files: what was freed is the volume's, and is told once.
+  const events =
+    each.length === 1
+      ? each.map(({ instance, data }) => ({ ...common, instance, data: { ...data, freedBytes: freed } }))
+      : [...each.map((one) => ({ ...common, ...one })), { ...common, instance: null, data: { ...told, instances, freedBytes: freed } }];
   await fleet.state.commit({ removeCheckpoints: gone.map(({ id }) => ({ id, volume: volume.name })), events });
 }

@@ -84,11 +84,13 @@ export async function check(search: CheckpointSearch, found: FoundCheckpoint): P
   const { checkpoint, volume, id } = found;
   if (checkpoint === null) return found.problems;
   const place = await placeOf(search, volume);
-  const problems = await whileReading(fleet, { id, volume: volume.name }, "verified", signal, (until) =>
-    door.verify(place, checkpoint, until),
-  );
+  const problems = await whileReading(fleet, { id, volume: volume.name }, "verified", signal, async (until) => {
+    const wrong = await door.verify(place, checkpoint, until);
+    // As long as it is said to be read nobody prunes it: what is written down is there.
+    if (wrong.length === 0) await fleet.state.commit({ checkpoints: [{ ...checkpoint, verifiedAt: fleet.clock.now() }] });
+    return wrong;
+  });
   verdicts.set(keyOf(found), problems);
-  if (problems.length === 0) await fleet.state.commit({ checkpoints: [{ ...checkpoint, verifiedAt: fleet.clock.now() }] });
   return problems;
 }
 
