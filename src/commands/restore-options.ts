@@ -3,7 +3,8 @@ import { RUNGS, type RungName, USUAL_RUNGS } from "../model/comeback.ts";
 import type { Money } from "../model/money.ts";
 import { suggestion } from "../model/nearest.ts";
 import { usageProblem } from "../model/problem.ts";
-import { parsePrice } from "../pricing/currency.ts";
+import { parsePrice, priceText } from "../pricing/currency.ts";
+import type { InstanceRecord } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
 
 export function configureRestore(command: Command): void {
@@ -45,4 +46,16 @@ export function maxCostOf(context: CommandContext): Money | null {
   } catch (error) {
     throw usageProblem(`--max-cost: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** Less than any price that is to be paid. */
+const NOTHING = "0";
+
+/**
+ * The price from which on anything but its own place, or on demand, is to be agreed to: what it cost before. Where nobody knows
+ * that (it was taken over), any price is. Null: all was agreed to, or its spec has a limit.
+ */
+export function ceilingOf(isAgreed: boolean, { spec, price }: Pick<InstanceRecord, "spec" | "price">): string | null {
+  if (isAgreed || spec.maxPrice !== null) return null;
+  return price === null ? NOTHING : priceText(price);
 }

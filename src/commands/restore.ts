@@ -19,7 +19,7 @@ import { compareMoney, priceText } from "../pricing/currency.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { durationOption, instanceRows, namedInstance, openFleet, requiredName } from "./fleet-context.ts";
-import { allowedWays, configureRestore, maxCostOf } from "./restore-options.ts";
+import { allowedWays, ceilingOf, configureRestore, maxCostOf } from "./restore-options.ts";
 
 const WITHIN_MS = 8 * 60_000;
 const CAP_MS = 10 * 60_000;
@@ -66,11 +66,6 @@ export const restore: CommandModule = {
   },
 };
 
-/** The price from which on anything but its own place, or on demand, is to be agreed to: what it cost before. */
-function ceilingOf(context: CommandContext, { spec, price }: InstanceRecord): string | null {
-  return context.options["yes"] === true || spec.maxPrice !== null || price === null ? null : priceText(price);
-}
-
 /** The ways back as they are now; null, and said, when nobody answered in time. */
 async function surveyed(
   context: CommandContext,
@@ -83,7 +78,7 @@ async function surveyed(
   context.progress.step("asking for the ways back");
   const limit = deadlineBy(clock, signal, Math.min(SURVEY_MS, capMs / 2));
   try {
-    return await surveyLadder(fleet, record, { allow, ceiling: ceilingOf(context, record) }, limit.signal);
+    return await surveyLadder(fleet, record, { allow, ceiling: ceilingOf(context.options["yes"] === true, record) }, limit.signal);
   } catch (error) {
     if (signal.aborted) throw error;
     context.progress.warn(`the ways back are not known beforehand: ${error instanceof Error ? error.message : String(error)}`);
@@ -121,7 +116,7 @@ async function agreed(
   allow: readonly RungName[],
   survey: Survey | null,
 ): Promise<Pick<Comeback, "allow" | "ceiling">> {
-  const ceiling = ceilingOf(context, record);
+  const ceiling = ceilingOf(context.options["yes"] === true, record);
   const dear = survey?.rungs.filter(({ isDear }) => isDear) ?? [];
   if (survey === null || dear.length === 0) return { allow, ceiling };
   const what = dear.map(dearText).join(", ");

@@ -67,7 +67,7 @@ function wakesBlock(wakes: readonly Wake[], times: WakeTimes): readonly DetailBl
     {
       title: "wakes",
       rows: [
-        { label: "took", value: wakeTimesText(times) },
+        { label: "took", value: wakeTimesText(times) || "not known: the clock was set back meanwhile" },
         { label: "last", value: `${wakeText(last)}; begun ${isoTime(last.startedAt)}` },
         { label: "ready is", value: readyText(last.readyBy) },
       ],

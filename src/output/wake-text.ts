@@ -36,7 +36,7 @@ const ENOUGH = 20;
 /** The middle and the slow end of its wakes, and of how many that is said. */
 export function wakeTimesText({ served, failed, p50Ms, p95Ms }: WakeTimes): string {
   const lost = failed === 0 ? "" : `${served === 0 ? "" : "; "}${failed} did not come to serve`;
-  if (p50Ms === null || p95Ms === null) return lost === "" ? "not known: the clock was set back meanwhile" : lost;
+  if (p50Ms === null || p95Ms === null) return lost;
   if (served === 1) return `${durationText(p50Ms)}, the only one so far${lost}`;
   return `p50 ${durationText(p50Ms)}, p95 ${durationText(p95Ms)} of ${served}${served < ENOUGH ? ` (so few: p95 is the slowest)` : ""}${lost}`;
 }

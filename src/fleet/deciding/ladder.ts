@@ -174,7 +174,8 @@ function priced(
   const within = judged.offers.filter(({ price }) => ceiling === null || compareMoney(price, ceiling, rate) <= 0);
   const [best] = within;
   if (best !== undefined) return { ...judged, offers: within, price: best.price };
-  return { ...judged, isOpen: false, isDear: true, why: `${judged.why}; it costs more than it did, and that is to be agreed to: --yes` };
+  const dear = ceiling?.micros === 0n ? "nobody knows what it cost before, and the price" : "it costs more than it did, and that";
+  return { ...judged, isOpen: false, isDear: true, why: `${judged.why}; ${dear} is to be agreed to: --yes` };
 }
 
 function sisterZone(input: LadderInput): Judged {
