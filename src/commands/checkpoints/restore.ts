@@ -1,8 +1,8 @@
-import { mkdtemp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { checkpointFolder } from "../../checkpoints/catalogue.ts";
 import { discardFolder } from "../../checkpoints/discard.ts";
+import { makeFetchFolder } from "../../checkpoints/fetch-place.ts";
 import { CheckpointDamaged, problemsText, restoreCheckpoint } from "../../checkpoints/restore.ts";
 import { requireRestorable } from "../../checkpoints/restore-place.ts";
 import { checkpointDoor } from "../../fleet/volumes/checkpoint-door.ts";
@@ -20,7 +20,6 @@ import type { Checkpoint } from "../../model/checkpoint.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { notFoundProblem, Problem, usageProblem } from "../../model/problem.ts";
 import { checkpointsView } from "../../output/checkpoints-view.ts";
-import { ensurePrivateFolder } from "../../platform/files.ts";
 import type { World } from "../../platform/world.ts";
 import type { Reach } from "../../providers/provider.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
@@ -162,8 +161,7 @@ async function fetchAndRestore(
   target: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await ensurePrivateFolder(world.home);
-  const fetched = await mkdtemp(join(world.home, "fetch-"));
+  const fetched = await makeFetchFolder(world.home);
   try {
     const folder = join(fetched, id);
     await door.fetch(reach, id, folder, signal);
