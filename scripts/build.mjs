@@ -81,6 +81,10 @@ const GROUPS = {
             "outlook.ts",
             "checkpoint-fit.ts",
             "comeback.ts",
+            "asleep.ts",
+            "wake.ts",
+            "checkpoint-interval.ts",
+            "volume-policy.ts",
           ].includes(name),
       )
       .map((name) => `model/${name}`),

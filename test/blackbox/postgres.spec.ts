@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { MIGRATIONS } from "../../src/state/schema.ts";
 import { asOwner, emptySchema, hasPostgres, ownersConnection, postgresServer, schemaUrl, until, waiting } from "../postgres.ts";
 import { PACKAGE_ROOT, temporaryFolder } from "../world.ts";
 
@@ -29,7 +30,9 @@ describe.skipIf(!hasPostgres())("the bundle on a state in PostgreSQL", () => {
       expect(stdout + stderr).not.toContain(PASSWORD);
     }
     expect(existsSync(join(home, "state.db"))).toBe(false);
-    expect(await asOwner("postgres", `SELECT max(version)::int AS version FROM ${schema}.schema_migrations`)).toEqual([{ version: 2 }]);
+    expect(await asOwner("postgres", `SELECT max(version)::int AS version FROM ${schema}.schema_migrations`)).toEqual([
+      { version: MIGRATIONS.length },
+    ]);
   });
 
   test("Ctrl-C ends a command that waits for the database", async () => {
