@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { parseGuestError, parseSnapshotResult } from "../../src/guest/protocol.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { temporaryFolder } from "../world.ts";
 import { eventually, type Machine, makeMachine } from "./machine.ts";
 
@@ -43,7 +44,7 @@ const problems = async (machine: Machine, id: string) => (await verifyCheckpoint
 const listed = (machine: Machine) => readdirSync(machine.sealedFolder).filter((name) => name.startsWith("c-"));
 const there = (what: string, path: string) => eventually(what, () => (existsSync(path) ? true : undefined));
 
-test("an agent that starts while somebody seals ends that seal; nothing that is listed is deleted", async () => {
+test("nothing that is listed is deleted by an agent that starts while somebody seals", async () => {
   const { machine, folder } = await shimmed();
   machine.boot();
   await running(machine);
@@ -221,4 +222,48 @@ test("a verify says damage of nothing but damage", async () => {
   const manifest = join(machine.sealedFolder, id, "MANIFEST");
   writeFileSync(manifest, readFileSync(manifest, "utf8").replace("reason manual", "reason Manual"));
   expect(await said(id)).toEqual({ error: `checkpoint ${id}: its manifest is damaged`, damaged: ["MANIFEST"] });
+});
+
+test("a seal does not wait until what was pruned is deleted", async () => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await running(machine);
+  write(machine, "a", "1");
+  const first = await seal(machine);
+  write(machine, "a", "2");
+  await seal(machine);
+  const mark = join(folder, "deleting");
+  const go = join(folder, "go");
+  shim(folder, "rm", `case "$*" in *.pruned-*) : >'${mark}'; while [ ! -e '${go}' ]; do sleep 0.1; done ;; esac`);
+  const pruning = machine.verb("prune", first.id);
+  await there("the deletion", mark);
+  write(machine, "a", "3");
+  const until = String(Math.floor(systemClock.now() / 1000) + 20);
+  const noticed = await machine.verb("snapshot", "notice", until);
+  expect(parseSnapshotResult(noticed.stdout)).toMatchObject({ kind: "sealed" });
+  expect(existsSync(join(machine.sealedFolder, `.pruned-${first.id}`))).toBe(true);
+  writeFileSync(go, "");
+  expect(await pruning).toMatchObject({ code: 0, stdout: expect.stringContaining(`"pruned":["${first.id}"]`) });
+  expect(readdirSync(machine.sealedFolder).filter((name) => name.startsWith("."))).toEqual([]);
+});
+
+test("a volume that hangs keeps no machine: it ends itself when its time is up, and is heard until then", async () => {
+  const { machine, folder } = await shimmed();
+  const hung = join(folder, "hung");
+  const later = join(folder, "later");
+  shim(folder, "sync", `case "$*" in */.partial-*) : >'${hung}'; exec sleep 1000 ;; esac`);
+  // Its clock goes on by what the file says.
+  shim(folder, "date", `case "$*" in +%s) echo $(($($real +%s) + $(cat '${later}' 2>/dev/null || echo 0))); exit ;; esac`);
+  machine.boot({ checkpointEverySeconds: 1, ttlEndsAt: Math.floor(systemClock.now() / 1000) + 1000 });
+  await running(machine);
+  write(machine, "a", "1");
+  await there("a seal that hangs", hung);
+  writeFileSync(later, "1010");
+  await eventually("its time", async () => ((await machine.status()).phase === "stopping" ? true : undefined));
+  const heard = (await machine.status()).heartbeatAt ?? 0;
+  await eventually("a heartbeat", async () => (((await machine.status()).heartbeatAt ?? 0) > heard ? true : undefined));
+  expect(machine.metadata.terminated).toBe(0);
+  writeFileSync(later, "1320");
+  await eventually("its end", () => (machine.metadata.terminated > 0 ? true : undefined));
+  expect(existsSync(join(machine.root, "run/spot/exit-code"))).toBe(true);
 });

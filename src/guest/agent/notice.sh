@@ -67,7 +67,7 @@ answer_notice() {
   put notice "$notice"
   case $notice in
     rebalance*)
-      say 'the cloud recommends to move on (rebalance): sealing one more checkpoint'
+      say 'the cloud recommends to move on (rebalance)'
       if [ -n "$begun" ] && [ -z "$ended_at" ] && [ -n "$VOLUME" ]; then seal_aside interval; fi
       ;;
     *)
@@ -124,7 +124,7 @@ verb__respond() {
   fit_until=$1 begins=true
   answer_hook "$1"
   if [ -z "$VOLUME" ]; then
-    say 'this instance has no volume: nothing outlives it'
+    say 'this instance has no volume'
     return 0
   fi
   while [ -f "$RUN/notice.json" ]; do

@@ -64,17 +64,19 @@ prune_all() {
   done
   disk_bytes "$@" || fail 'what is to go could not be read'
   [ -z "$prune_dry" ] || return 0
-  clear_leftovers
   for id in "$@"; do
     [ -d "$id" ] || continue
     mv "$id" ".pruned-$id" || fail "$id could not be removed"
     if is_read "$id"; then
-      mv ".pruned-$id" "$id"
+      for read in "$@"; do [ ! -d ".pruned-$read" ] || [ -e "$read" ] || mv ".pruned-$read" "$read"; done
       fail "$id is being read: it stays"
     fi
   done
   sync_one "$SEALED" || fail 'the volume did not take the change'
-  clear_leftovers
-  for leftover in "$SEALED"/.pruned-*; do [ ! -e "$leftover" ] || fail "not all of it could be deleted: $leftover"; done
+  for leftover in .partial-*; do [ ! -e "$leftover" ] || mv "$leftover" ".pruned-${leftover#.partial-}"; done
+  # Nobody finds them any more: no seal waits until they are gone.
+  unlock seal
+  for leftover in .pruned-*; do [ -f "$RUN/released" ] || discard "$leftover"; done
+  for id in "$@"; do [ ! -e ".pruned-$id" ] || fail "not all of it could be deleted: $SEALED/.pruned-$id"; done
 }
 # [end]

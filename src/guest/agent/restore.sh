@@ -55,17 +55,12 @@ restore_one() {
 restore_newest() {
   restored=
   [ -n "$VOLUME" ] || return 0
-  clear_leftovers
-  passed=
+  passed=' the volume cannot be read'
   candidates=
   # Where nothing can be listed, nothing is put back: that is not the same as a volume without checkpoints.
-  if volume_there && mkdir -p "$SEALED" && ls "$SEALED" >/dev/null; then
-    for folder in "$SEALED"/c-*; do
-      case ${folder##*/} in *[!0-9A-Za-z-]*) ;; *) candidates="${folder##*/} $candidates" ;; esac
-    done
-  else
-    passed=' the volume cannot be read'
-  fi
+  volume_there && mkdir -p "$SEALED" && ls "$SEALED" >/dev/null && passed= && for folder in "$SEALED"/c-*; do
+    case ${folder##*/} in *[!0-9A-Za-z-]*) ;; *) candidates="${folder##*/} $candidates" ;; esac
+  done
   for candidate in $candidates; do
     [ ! -f "$SEALED/$candidate" ] || continue
     # A damaged manifest may be anyone's: then it is better to stop than to begin again from nothing.
@@ -86,6 +81,6 @@ restore_newest() {
     passed="$passed $candidate"
   done
   [ -z "$passed" ] && volume_there && return 0
-  give_up "sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies:${passed:- the volume is not there}; the workload is not started"
+  give_up "sealed checkpoint(s) of $SPOT_SET_INSTANCE and none verifies:${passed:- the volume cannot be read}; the workload is not started"
   return 7
 }

@@ -82,12 +82,11 @@ put_back() {
     give_up "the volume is not mounted at $SPOT_SET_VOLUME_MOUNT: the workload is not started"
     return 7
   fi
+  clear_leftovers
   if [ -z "$(ls -A "$CKPT")" ]; then
     put phase restoring
     restore_newest || return 7
     [ -n "$restored" ] && put restored-from "$restored"
-  elif [ -d "$SEALED" ]; then
-    clear_leftovers
   fi
   return 0
 }
@@ -129,8 +128,7 @@ supervise() {
   now
   last_seal=$now
   while :; do
-    now
-    printf '%s\n' "$now" >"$RUN/heartbeat"
+    beat
     take_phases
     hear
     answer_notice
@@ -160,12 +158,11 @@ time_is_up() {
 
 # seal_aside REASON: in a process of its own, one at a time.
 seal_aside() {
-  if [ -n "$sealer" ] && kill -0 "$sealer" 2>/dev/null && [ ! -f "$RUN/sealer-done" ]; then return 0; fi
-  rm -f "$RUN/sealer-done"
+  if [ "$1" = interval ] && is_sealing; then return 0; fi
   last_seal=$now
   (
+    wait_for_sealer
     sh "$AGENT" snapshot "$1" >/dev/null
-    : >"$RUN/sealer-done"
   ) &
   sealer=$!
 }
@@ -181,12 +178,18 @@ look_after_workload() {
   [ -f "$RUN/released" ] || put phase exited
   # Whoever asked for the end seals by himself; under a notice the answer to it does.
   if [ ! -f "$RUN/stop-asked" ] && ! presses && [ -n "$VOLUME" ]; then
-    wait_for_sealer
     seal_aside exit
   fi
 }
 
-wait_for_sealer() { if [ -n "$sealer" ]; then wait "$sealer" 2>/dev/null; fi; }
+is_sealing() { [ -n "$sealer" ] && kill -0 "$sealer" 2>/dev/null; }
+
+wait_for_sealer() { while is_sealing; do nap "$POLL"; done; }
+
+beat() {
+  now
+  printf '%s\n' "$now" >"$RUN/heartbeat"
+}
 
 asked_to_end() { asked=yes; }
 
@@ -199,8 +202,17 @@ finish() {
   if [ "$SPOT_SET_MACHINE" != process ] && [ -n "$asked" ]; then ends=no; fi
   [ "$ends" = yes ] && trap '' TERM INT
   put phase stopping
-  wait_for_sealer
-  if [ -n "$VOLUME" ] && [ ! -f "$RUN/released" ]; then seal_at_the_end || say 'the last checkpoint was not sealed'; fi
+  # A volume that hangs must not keep the machine: five minutes, and what 20 MB/s take.
+  finish_until=$((now + 300 + $(du -sk "$CKPT" | awk 'END { print int($1 / 20000) }')))
+  (
+    wait_for_sealer
+    if [ -n "$VOLUME" ] && [ ! -f "$RUN/released" ]; then seal_at_the_end || say 'the last checkpoint was not sealed'; fi
+  ) &
+  sealer=$!
+  while is_sealing && [ "$now" -lt "$finish_until" ]; do
+    nap "$POLL"
+    beat
+  done
   end_workload 5
   if [ "$ends" = yes ]; then
     say 'ending this machine'
@@ -209,7 +221,6 @@ finish() {
       if [ "$SPOT_SET_MACHINE" = process ]; then nap 10; fi
       leave
     fi
-    say 'this machine could not be ended from within'
     [ "$SPOT_SET_MACHINE" != process ] || leave
   fi
   [ -z "$asked" ] || leave

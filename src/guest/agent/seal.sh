@@ -82,9 +82,10 @@ seal() {
   fi
   sort_out "$WORK/before" || refuse "no space to work in: $RUN" || return
   fits || return
-  mkdir -p "$SEALED" || refuse "$SEALED could not be made: $(mkdir -p "$SEALED" 2>&1)" || return
-  clear_leftovers
+  mkdir -p "$SEALED" 2>"$WORK/copy.err" || refuse "$(head -n 1 "$WORK/copy.err")" || return
   space_left
+  # To delete much takes long: only where it helps.
+  [ "$space_free" -ge $((seal_needs - seal_holes)) ] || { clear_leftovers; space_left; }
   [ "$space_free" -ge $((seal_needs - seal_holes)) ] || full $((seal_needs - seal_holes)) || return
   new_id || refuse 'the clock could not be read' || return
   PARTIAL=$SEALED/.partial-$id
@@ -102,7 +103,8 @@ seal() {
     PARTIAL=
     return 7
   fi
-  seal_record "$1"
+  seal_record "$1" || return
+  [ -n "$fit_until" ] || clear_leftovers || :
 }
 
 # What unfinished seals and prunings have left. Whoever is about to give a seal its name, or to take it away, renames: one of the two

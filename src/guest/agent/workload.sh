@@ -91,7 +91,7 @@ run_hook() {
   [ "$1" = notice ] && [ "$value" = "notice $2" ] && return 0
   now
   hook_until=$((now + $3))
-  lock hook "$hook_until" || { say 'another checkpoint hook has not ended; not waiting for it'; return 1; }
+  lock hook "$hook_until" || { say 'another checkpoint hook has not ended'; return 1; }
   put hook-done "$1 $2"
   rm -f "$RUN/hook-pid" "$WORK/hook.code"
   (
