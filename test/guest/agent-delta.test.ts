@@ -201,7 +201,7 @@ test("a workload that replaces a file all the time does not make the others be w
   const machine = await start({}, [
     "sh",
     "-c",
-    'cd "$SPOT_CHECKPOINT_DIR"; n=0; while [ ! -e ../stop ]; do n=$((n+1)); echo $n >.n; mv .n state; done; sleep 1000',
+    'cd "$SPOT_CHECKPOINT_DIR"; n=0; while [ ! -e ../stop ]; do n=$((n+1)); echo $n >.n; mv .n state; sleep 0.02; done; sleep 1000',
   ]);
   const still = Array.from({ length: 20 }, (_, at) => `still-${at}`);
   for (const name of still) write(machine, name, name);
