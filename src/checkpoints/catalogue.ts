@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { hasErrorCode } from "../platform/files.ts";
-import { bytesText, ManifestDamage, manifestTotals, parseManifest } from "./manifest.ts";
+import { bytesText, type Manifest, ManifestDamage, manifestTotals, parseManifest } from "./manifest.ts";
 
 /** Folder of the sealed checkpoints, relative to the volume. */
 const SEALED_FOLDER = "spot/checkpoints";
@@ -40,24 +40,29 @@ function instanceOf(bytes: Uint8Array): { readonly instance?: string } {
   return instance === undefined ? {} : { instance };
 }
 
+/** What a manifest says of its checkpoint; `bytes` are the manifest's own, `volume` is where it lies. */
+export function checkpointOf(manifest: Manifest, volume: string, bytes: Uint8Array): Checkpoint {
+  return {
+    id: manifest.id,
+    instance: manifest.instance,
+    volume,
+    createdAt: manifest.created * 1000,
+    ...manifestTotals(manifest.entries),
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    sealed: true,
+    verifiedAt: null,
+    step: manifest.step,
+    reason: manifest.reason,
+  };
+}
+
 async function readCheckpoint(folder: string, id: string, volume: string | null): Promise<Checkpoint | DamagedCheckpoint> {
   let bytes = Buffer.alloc(0);
   try {
     bytes = await readFile(join(folder, "MANIFEST"));
     const manifest = parseManifest(bytes);
     if (manifest.id !== id) return { id, what: `its manifest is that of ${manifest.id}`, instance: manifest.instance };
-    return {
-      id,
-      instance: manifest.instance,
-      volume: volume ?? manifest.volume ?? "",
-      createdAt: manifest.created * 1000,
-      ...manifestTotals(manifest.entries),
-      sha256: createHash("sha256").update(bytes).digest("hex"),
-      sealed: true,
-      verifiedAt: null,
-      step: manifest.step,
-      reason: manifest.reason,
-    };
+    return checkpointOf(manifest, volume ?? manifest.volume ?? "", bytes);
   } catch (error) {
     if (error instanceof ManifestDamage) return { id, what: `its manifest is damaged: ${error.message}`, ...instanceOf(bytes) };
     if (hasErrorCode(error, "ENOENT", "ENOTDIR")) return { id, what: "its manifest is missing" };

@@ -1,11 +1,9 @@
-import { createHash } from "node:crypto";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
 import { type Bucket, bucketText } from "../../providers/bucket.ts";
 import { eachOf } from "../bounded.ts";
-import type { DamagedCheckpoint } from "../catalogue.ts";
-import { type Manifest, manifestTotals } from "../manifest.ts";
+import { checkpointOf, type DamagedCheckpoint } from "../catalogue.ts";
 import { readManifest } from "./source.ts";
 
 const FOLDER = "checkpoints/";
@@ -42,21 +40,6 @@ export interface BucketCatalogue {
   readonly damaged: readonly DamagedCheckpoint[];
 }
 
-function checkpointIn(bucket: Bucket, manifest: Manifest, bytes: Buffer): Checkpoint {
-  return {
-    id: manifest.id,
-    instance: manifest.instance,
-    volume: bucketText(bucket.place),
-    createdAt: manifest.created * 1000,
-    ...manifestTotals(manifest.entries),
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-    sealed: true,
-    verifiedAt: null,
-    step: manifest.step,
-    reason: manifest.reason,
-  };
-}
-
 /** The checkpoints in a bucket, by their manifests, which are written last. Contents are not read. */
 export async function listBucket(bucket: Bucket, signal: AbortSignal): Promise<BucketCatalogue> {
   const ids: string[] = [];
@@ -69,7 +52,8 @@ export async function listBucket(bucket: Bucket, signal: AbortSignal): Promise<B
   await eachOf(ids, AT_ONCE, async (id) => {
     try {
       const bytes = await fetchManifest(bucket, id, signal);
-      if (bytes !== null) sealed.push(checkpointIn(bucket, readManifest(bytes, id, bucketText(bucket.place)), bytes));
+      const place = bucketText(bucket.place);
+      if (bytes !== null) sealed.push(checkpointOf(readManifest(bytes, id, place), place, bytes));
     } catch (error) {
       if (!(error instanceof Problem) || error.exit !== EXIT.verification) throw error;
       damaged.push({ id, what: error.message });
