@@ -1,9 +1,13 @@
-/** A GPU's name as clouds write it, read: our short model name, and the memory where the name says it. */
+import type { GpuForm } from "./gpu.ts";
+
+/** A GPU's name as clouds write it, read: our short model name, and what else the name says. */
 export interface NamedGpu {
   /** Upper case, without maker, form factor and memory: `H100`, `RTX4090`, `RTXA6000`, `RTXPRO6000`, `L40S`. */
   readonly model: string;
   /** Per GPU, in GB; null when neither the name nor the model says. */
   readonly vramGb: number | null;
+  /** Not there when the name does not say, or the model is made in one form only. */
+  readonly form?: GpuForm;
 }
 
 /** Memory per GPU in GB where it follows from the model alone (the makers' data sheets). */
@@ -35,11 +39,46 @@ const VRAM_GB: Readonly<Record<string, number>> = {
   T4: 16,
 };
 
+/** The memories that models are made with in GB, smallest first, where there are several (the makers' data sheets). */
+const MEMORIES_GB: Readonly<Record<string, readonly number[]>> = {
+  A100: [40, 80],
+  A800: [40, 80],
+  GH200: [96, 144],
+  H100: [64, 80, 94],
+  H20: [96, 141],
+  H800: [80],
+  K80: [12, 24],
+  P100: [12, 16],
+  RTX2080TI: [11, 22],
+  RTX3060: [8, 12],
+  RTX3080: [10, 12, 20],
+  RTX4060TI: [8, 16],
+  V100: [16, 32],
+};
+
 /** Words that say who made a GPU, or that it is one. */
 const MAKERS = new Set(["NVIDIA", "AMD", "GEFORCE", "TESLA", "QUADRO", "INSTINCT", "GPU"]);
 
-/** Words that say how a GPU is built in, or how it is sold, never which one it is. */
-const BUILDS = new Set(["SXM", "SXM2", "SXM3", "SXM4", "SXM5", "SXM6", "PCIE", "NVL", "NVLINK", "SPOT", "K8S"]);
+/**
+ * Models that are made in several forms, which differ in power, links and often in memory: they are several products at
+ * several prices (the maker's data sheets). All others come in one.
+ */
+const IN_FORMS = new Set(["P100", "V100", "A100", "A800", "H100", "H200", "H800"]);
+
+/** Whether a model is made in several forms. */
+export function isInForms(model: string): boolean {
+  return IN_FORMS.has(model);
+}
+
+/** What a word says about how a GPU is built in. */
+function formIn(word: string): GpuForm | undefined {
+  if (/^SXM\d?$/.test(word)) return "SXM";
+  if (word === "PCIE") return "PCIe";
+  return word === "NVL" ? "NVL" : undefined;
+}
+
+/** Words that say how a GPU is linked, or how it is sold, never which one it is. */
+const BESIDE = new Set(["NVLINK", "SPOT", "K8S", "MEGA"]);
 
 /** Words that are said of one kind of GPU only, so that the model is clear without them. */
 const EPITHETS = new Set([
@@ -73,6 +112,13 @@ function wordsOf(text: string): Words {
   return { kept: words.filter((word) => memoryOf(word) === null), memoryGb };
 }
 
+/** The driver's name of the H100 with HBM3 and 80 GB says no form: it is the SXM one; the PCIe one has HBM2e, the NVL one 94 GB. */
+function formOf(model: string, words: readonly string[], memoryGb: number | null): { readonly form?: GpuForm } {
+  const said = words.map(formIn).find((form) => form !== undefined);
+  const form = said ?? (model === "H100" && words.includes("HBM3") && memoryGb === 80 ? "SXM" : undefined);
+  return form === undefined || !IN_FORMS.has(model) ? {} : { form };
+}
+
 /**
  * The same model under its one name. People and some clouds leave `RTX` away: `4090`, `A6000` (a workstation card; the
  * data centre's A cards have two or three digits).
@@ -84,6 +130,11 @@ function canonical(words: readonly string[]): string {
   return model;
 }
 
+/** The words that name the model. */
+function modelWords(words: readonly string[]): readonly string[] {
+  return words.filter((word) => formIn(word) === undefined && !BESIDE.has(word) && !EPITHETS.has(word));
+}
+
 /**
  * Reads what clouds call their GPUs: `RTX 4090 24GB`, `H100-80G-PCIe-spot`, `8x H100 SXM5 80GB`, `NVIDIA RTX A6000`.
  * A name that says nothing is kept, without its spaces.
@@ -92,33 +143,37 @@ export function gpuFromName(text: string): NamedGpu {
   // `8x H100`, `H100 x8`: how many there are is said elsewhere.
   const one = text.replace(/^\s*\d+\s*[x×]\s*/i, "").replace(/(?<=[0-9a-z])\s+[x×]\s*\d{1,2}\s*$/i, "");
   const { kept, memoryGb } = wordsOf(one);
-  const model = canonical(kept.filter((word) => !BUILDS.has(word) && !EPITHETS.has(word))) || text.replaceAll(/\s+/g, "").toUpperCase();
-  return { model, vramGb: memoryGb ?? VRAM_GB[model] ?? null };
+  const model = canonical(modelWords(kept)) || text.replaceAll(/\s+/g, "").toUpperCase();
+  return { model, vramGb: memoryGb ?? VRAM_GB[model] ?? null, ...formOf(model, kept, memoryGb) };
 }
 
 /**
- * What a person asks for, in one spelling: `rtx 4090` and `4090` are `RTX4090`, `A100 80G` is `A100-80GB`. Words that no
- * offer tells apart, as `SXM`, and counts, as in `8x H100`, are kept, so that nobody is given something else than what was asked for: then no offer has
- * that name, and the nearest one is suggested.
+ * What a person asks for, in one spelling: `rtx 4090` and `4090` are `RTX4090`, `A100 80G` is `A100-80GB`, `H100 sxm5` is
+ * `H100-SXM`. Words that no offer tells apart, and counts, as in `8x H100`, are kept, so that nobody is given something else
+ * than what was asked for: then no offer has that name, and the nearest one is suggested.
  */
 export function askedModel(text: string): string {
   const { kept, memoryGb } = wordsOf(text);
-  const isPlain = kept.length > 0 && !kept.some((word) => BUILDS.has(word));
-  if (!isPlain) return text.trim().toUpperCase();
-  const model = canonical(kept.filter((word) => !EPITHETS.has(word)));
-  if (model === "") return text.trim().toUpperCase();
-  return memoryGb === null ? model : `${model}-${memoryGb}GB`;
+  const model = canonical(modelWords(kept));
+  const { form } = formOf(model, kept, memoryGb);
+  const isPlain = kept.every((word) => !BESIDE.has(word) && (formIn(word) === undefined || form !== undefined));
+  if (model === "" || !isPlain) return text.trim().toUpperCase();
+  return [model, ...(form === undefined ? [] : [form.toUpperCase()]), ...(memoryGb === null ? [] : [`${memoryGb}GB`])].join("-");
 }
 
 /** Makers count differently: 80 GB may be 79.6 or 81. */
 const SAME_MEMORY = 0.06;
 
-type OfferedGpu = { readonly model: string; readonly vramGb: number };
+type OfferedGpu = { readonly model: string; readonly vramGb: number; readonly form?: GpuForm };
 
-/** Tells of each GPU on offer whether it is the one that was asked for, however both are spelt. Memory counts only where it was asked for. */
+/**
+ * Tells of each GPU on offer whether it is the one that was asked for, however both are spelt. Memory and form count only where
+ * they were asked for; then an offer that does not say its form is not the one.
+ */
 export function gpuMatcher(asked: string): (offered: OfferedGpu) => boolean {
   const wanted = askedModel(asked);
-  const [, model = wanted, gb] = /^(.*)-(\d+)GB$/.exec(wanted) ?? [];
+  const [, model = wanted, formWord, gb] = /^(.*?)(?:-(SXM|PCIE|NVL))?(?:-(\d+)GB)?$/.exec(wanted) ?? [];
+  const form = formIn(formWord ?? "");
   // Markets have thousands of offers of a few dozen models.
   const names = new Map<string, NamedGpu>();
   const named = (name: string) => {
@@ -129,9 +184,34 @@ export function gpuMatcher(asked: string): (offered: OfferedGpu) => boolean {
   return (offered) => {
     const found = named(offered.model);
     if (found.model !== model && offered.model.toUpperCase() !== asked.toUpperCase()) return false;
+    if (form !== undefined && (offered.form ?? found.form) !== form) return false;
     const memory = offered.vramGb > 0 ? offered.vramGb : (found.vramGb ?? 0);
     return gb === undefined || Math.abs(memory - Number(gb)) <= Number(gb) * SAME_MEMORY;
   };
+}
+
+/** Makers' GB and the GiB that drivers report, with or without what error correction takes: 141 and 134, 288 and 262. */
+const REPORTED_SHARE = 0.12;
+
+/** What stands behind a model's name in a product's: the memory where the model has several, or not the one it is made with. */
+function memoryPart(model: string, vramGb: number): string {
+  const known = VRAM_GB[model];
+  const made = MEMORIES_GB[model] ?? (known === undefined ? [] : [known]);
+  const nearest = made.reduce((best, size) => (Math.abs(size - vramGb) < Math.abs(best - vramGb) ? size : best), Number.POSITIVE_INFINITY);
+  const isMade = Math.abs(nearest - vramGb) <= nearest * REPORTED_SHARE;
+  if (vramGb <= 0 || (isMade && made.length === 1)) return "";
+  // Of a model that nobody has told us the memory of, any memory is as usual.
+  if (made.length === 0) return "";
+  return `-${isMade ? nearest : Math.round(vramGb)}GB`;
+}
+
+/**
+ * The one name of a product: `H100-80GB SXM`, `A100-40GB PCIe`, `RTX4090`, and `RTX4090-48GB` for one with other memory than
+ * it is made with. Two GPUs are the same product exactly when these are equal.
+ */
+export function productName({ model, vramGb, form }: OfferedGpu): string {
+  const name = `${model.toUpperCase()}${memoryPart(model.toUpperCase(), vramGb)}`;
+  return form === undefined ? name : `${name} ${form}`;
 }
 
 /** `gpuMatcher` for a single look. */

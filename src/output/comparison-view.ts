@@ -34,8 +34,8 @@ function comparisonJson({ comparisons, workload, work }: ComparisonViewParts) {
   return {
     workload,
     assumptions: work,
-    comparisons: comparisons.map(({ model, count, currency, options, breakEven }) => ({
-      gpu: { model, count },
+    comparisons: comparisons.map(({ model, product, count, currency, options, breakEven }) => ({
+      gpu: { model, product, count },
       currency,
       options: options.map(optionJson),
       breakEven,
@@ -51,7 +51,11 @@ interface Row {
 
 function rowsOf(comparisons: readonly Comparison[]): readonly Row[] {
   return comparisons.flatMap((comparison) =>
-    comparison.options.map((option, index) => ({ gpu: index === 0 ? gpuText(comparison) : "", option, best: index === 0 })),
+    comparison.options.map((option, index) => ({
+      gpu: index === 0 ? gpuText({ ...comparison, model: comparison.product }) : "",
+      option,
+      best: index === 0,
+    })),
   );
 }
 
@@ -88,7 +92,7 @@ function breakEvenLines(comparisons: readonly Comparison[]): readonly string[] {
   const many = new Set(comparisons.map(({ currency }) => currency)).size > 1;
   return comparisons.flatMap((comparison) =>
     comparison.breakEven.map(({ against, hoursPerMonth }) => {
-      const gpu = `${gpuText(comparison)}${many ? ` in ${comparison.currency}` : ""}`;
+      const gpu = `${gpuText({ ...comparison, model: comparison.product })}${many ? ` in ${comparison.currency}` : ""}`;
       if (hoursPerMonth === null) return `${gpu}: monthly never beats ${against}`;
       return `${gpu}: monthly beats ${against} from ${hoursPerMonth.toFixed(0)} useful hours a month (${(hoursPerMonth / 30).toFixed(1)} a day)`;
     }),

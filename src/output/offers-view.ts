@@ -1,5 +1,6 @@
 import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
+import { productName } from "../model/gpu-names.ts";
 import { type Money, moneyJson, moneyText } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
@@ -81,7 +82,12 @@ function noticeText({ noticeSeconds, noticeUpToSeconds }: Pick<Offer, "noticeSec
 
 const COLUMNS: readonly Column<OfferRow>[] = [
   { key: "provider", header: "PROVIDER", value: ({ ranked }) => ranked.offer.provider },
-  { key: "gpu", header: "GPU", value: ({ ranked }) => gpuText(ranked.offer.gpu), paint: (text, _row, painter) => painter.bold(text) },
+  {
+    key: "gpu",
+    header: "GPU",
+    value: ({ ranked }) => gpuText({ model: productName(ranked.offer.gpu), count: ranked.offer.gpu.count }),
+    paint: (text, _row, painter) => painter.bold(text),
+  },
   {
     key: "vram",
     header: "VRAM",

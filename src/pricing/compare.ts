@@ -1,3 +1,4 @@
+import { productName } from "../model/gpu-names.ts";
 import type { Billing } from "../model/instance.ts";
 import { costOf, type Money, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
@@ -35,6 +36,8 @@ export interface BreakEven {
 /** All ways to pay for one kind of machine, cheapest first. */
 export interface Comparison {
   readonly model: string;
+  /** See `productName`. */
+  readonly product: string;
   readonly count: number;
   readonly currency: string;
   readonly options: readonly ComparedOption[];
@@ -70,7 +73,7 @@ function breakEven(monthly: RankedOffer, other: RankedOffer, against: BreakEven[
   return { against, hoursPerMonth: hours <= HOURS_OF_A_MONTH ? hours : null };
 }
 
-function compareOne(group: readonly RankedOffer[], workload: Workload): Omit<Comparison, "model" | "count" | "currency"> {
+function compareOne(group: readonly RankedOffer[], workload: Workload): Pick<Comparison, "options" | "breakEven"> {
   const cheapest = (billing: Billing) => group.find((ranked) => ranked.offer.billing === billing && ranked.offer.stock !== 0);
   const onDemand = cheapest("on-demand");
   const spot = cheapest("spot");
@@ -101,7 +104,7 @@ export function compareOffers(offers: readonly Offer[], workload: Workload, work
   // Each group has one currency: no rate has a say in who is the cheapest of it.
   for (const ranked of rankOffers(offers, {}, "effective", work, BUNDLED_RATE)) {
     const { gpu, price } = ranked.offer;
-    const key = `${gpu.model.toUpperCase()}\u0000${String(gpu.count).padStart(4, "0")}\u0000${price.currency}`;
+    const key = `${productName(gpu)}\u0000${String(gpu.count).padStart(4, "0")}\u0000${price.currency}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [ranked]);
     else group.push(ranked);
@@ -112,7 +115,7 @@ export function compareOffers(offers: readonly Offer[], workload: Workload, work
       const first = group[0];
       if (first === undefined) return [];
       const { gpu, price } = first.offer;
-      return [{ model: gpu.model, count: gpu.count, currency: price.currency, ...compareOne(group, workload) }];
+      return [{ model: gpu.model, product: productName(gpu), count: gpu.count, currency: price.currency, ...compareOne(group, workload) }];
     })
     .filter((comparison) => comparison.options.length > 0);
 }

@@ -1,4 +1,4 @@
-import { gpuMatcher } from "../model/gpu-names.ts";
+import { gpuMatcher, productName } from "../model/gpu-names.ts";
 import type { Billing } from "../model/instance.ts";
 import { type Money, savingsShare } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
@@ -115,7 +115,7 @@ export type OfferGroup = (typeof OFFER_GROUPS)[number];
 function groupKey(offer: Offer, group: OfferGroup): string {
   switch (group) {
     case "gpu":
-      return `${offer.gpu.model.toUpperCase()}\u0000${offer.gpu.count}`;
+      return `${productName(offer.gpu)}\u0000${offer.gpu.count}`;
     case "provider":
       return offer.provider;
     case "type":

@@ -38,9 +38,9 @@ describe("offers of Google Compute Engine", () => {
   test("the same GPU with more memory is told apart, and a network is no GPU", async () => {
     const { provider } = await gcpBench();
     const offers = await provider.offers({}, context);
-    expect(at(offers, "a2-highgpu-1g")[0]?.gpu).toEqual({ model: "A100", count: 1, vramGb: 40 });
-    expect(at(offers, "a2-ultragpu-1g")[0]?.gpu).toEqual({ model: "A100", count: 1, vramGb: 80 });
-    expect(at(offers, "a3-highgpu-8g")[0]?.gpu).toEqual({ model: "H100", count: 8, vramGb: 80 });
+    expect(at(offers, "a2-highgpu-1g")[0]?.gpu).toEqual({ model: "A100", form: "SXM", count: 1, vramGb: 40 });
+    expect(at(offers, "a2-ultragpu-1g")[0]?.gpu).toEqual({ model: "A100", form: "SXM", count: 1, vramGb: 80 });
+    expect(at(offers, "a3-highgpu-8g")[0]?.gpu).toEqual({ model: "H100", form: "SXM", count: 8, vramGb: 80 });
     const mega = offers.find(({ type }) => type.startsWith("a3-megagpu"));
     expect(mega?.gpu).toEqual({ model: "H100", count: 8, vramGb: 80 });
   });

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { GPU_FORMS } from "../../model/gpu.ts";
 import { gpuFromName } from "../../model/gpu-names.ts";
 import type { KeptAnswers } from "../kept-answers.ts";
 import type { CallContext, OfferQuery } from "../provider.ts";
@@ -10,6 +11,7 @@ import { typeList } from "./wire.ts";
 const machineType = v.object({
   id: v.string(),
   model: v.string(),
+  form: v.exactOptional(v.picklist(GPU_FORMS)),
   gpus: v.number(),
   vramGb: v.number(),
   vcpus: v.number(),
@@ -43,10 +45,10 @@ export async function gpuTypes(ecs: Ecs, kept: KeptAnswers, context: CallContext
     return rows
       .filter(({ InstanceTypeId, GPUAmount, GPUSpec }) => GPUAmount >= 1 && GPUSpec !== "" && !isPartOfGpu(InstanceTypeId, GPUSpec))
       .map((row): MachineType => {
-        const { model, vramGb } = gpuFromName(row.GPUSpec);
+        const { vramGb, ...named } = gpuFromName(row.GPUSpec);
         return {
           id: row.InstanceTypeId,
-          model,
+          ...named,
           gpus: row.GPUAmount,
           vramGb: row.GPUMemorySize > 0 ? Math.round(row.GPUMemorySize) : (vramGb ?? 0),
           vcpus: row.CpuCoreCount,

@@ -78,7 +78,7 @@ export function toInstance(wire: WireInstance, around: Surroundings): ProviderIn
   const address = addressOf(wire);
   const reach: Reach | null =
     address === null ? null : { kind: "ssh", ...address, user: around.user, password: null, alias: `${PROVIDER}-${wire.InstanceId}` };
-  const { model, vramGb } = gpuFromName(wire.GPUSpec);
+  const { vramGb, ...named } = gpuFromName(wire.GPUSpec);
   const isTaken = wasLocked && (state === "stopping" || state === "stopped");
   return {
     providerId,
@@ -89,7 +89,7 @@ export function toInstance(wire: WireInstance, around: Surroundings): ProviderIn
     region,
     zone: wire.ZoneId,
     type: wire.InstanceType,
-    gpu: { model, count: wire.GPUAmount, vramGb: vramGb ?? 0 },
+    gpu: { ...named, count: wire.GPUAmount, vramGb: vramGb ?? 0 },
     billing,
     price: around.price,
     createdAt,

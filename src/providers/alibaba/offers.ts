@@ -114,7 +114,7 @@ function offersOf(
           region,
           zone,
           type: type.id,
-          gpu: { model: type.model, count: type.gpus, vramGb: type.vramGb },
+          gpu: { model: type.model, count: type.gpus, vramGb: type.vramGb, ...(type.form === undefined ? {} : { form: type.form }) },
           vcpus: type.vcpus,
           memoryGb: type.memoryGb,
           billing,

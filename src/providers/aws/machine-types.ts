@@ -1,6 +1,8 @@
 import { DescribeInstanceTypesCommand, type InstanceTypeInfo } from "@aws-sdk/client-ec2";
 import * as v from "valibot";
+import { GPU_FORMS } from "../../model/gpu.ts";
 import { gpuFromName } from "../../model/gpu-names.ts";
+import { formOfType } from "../../model/gpu-of-type.ts";
 import type { KeptAnswers } from "../kept-answers.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
@@ -9,7 +11,7 @@ import { everyPage } from "./pages.ts";
 /** A type with whole GPUs, as a region has it. */
 const typeSchema = v.object({
   type: v.string(),
-  gpu: v.object({ model: v.string(), count: v.number(), vramGb: v.number() }),
+  gpu: v.object({ model: v.string(), count: v.number(), vramGb: v.number(), form: v.exactOptional(v.picklist(GPU_FORMS)) }),
   vcpus: v.number(),
   memoryGb: v.number(),
   arm: v.boolean(),
@@ -38,12 +40,12 @@ function machineType(info: InstanceTypeInfo): MachineType | null {
   const [first] = gpus;
   if (info.Hypervisor === "xen") return null;
   if (info.InstanceType === undefined || first === undefined || !Number.isInteger(count) || count < 1) return null;
-  const { model, vramGb } = gpuFromName(first.Name ?? "");
+  const { vramGb, ...named } = gpuFromName(first.Name ?? "");
   const reported = Math.round((first.MemoryInfo?.SizeInMiB ?? 0) / 1024);
   const classes = info.SupportedUsageClasses ?? [];
   return {
     type: info.InstanceType,
-    gpu: { model, count, vramGb: vramGb ?? reported },
+    gpu: { ...named, ...formOfType("aws", info.InstanceType, named.model), count, vramGb: vramGb ?? reported },
     vcpus: info.VCpuInfo?.DefaultVCpus ?? 0,
     memoryGb: Math.round((info.MemoryInfo?.SizeInMiB ?? 0) / 1024),
     arm: (info.ProcessorInfo?.SupportedArchitectures ?? []).includes("arm64"),

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { Gpu } from "../../model/gpu.ts";
 import { gpuFromName } from "../../model/gpu-names.ts";
+import { formOfType } from "../../model/gpu-of-type.ts";
 import type { Kept, KeptAnswers } from "../kept-answers.ts";
 import type { CallContext } from "../provider.ts";
 import type { Api } from "./api.ts";
@@ -63,8 +64,14 @@ const VRAM_GB: Readonly<Record<string, number>> = {
 
 export function gpuOf(accelerator: string, count: number): Gpu {
   // `mega` says how the machines are networked, not which GPU it is.
-  const { model, vramGb } = gpuFromName(accelerator.replace(/-mega\b/, ""));
-  return { model: accelerator === "" ? "" : model, count, vramGb: VRAM_GB[accelerator] ?? vramGb ?? 0 };
+  const { vramGb, ...named } = gpuFromName(accelerator.replace(/-mega\b/, ""));
+  return {
+    ...named,
+    ...formOfType("gcp", accelerator, named.model),
+    model: accelerator === "" ? "" : named.model,
+    count,
+    vramGb: VRAM_GB[accelerator] ?? vramGb ?? 0,
+  };
 }
 
 const isCurrent = ({ deprecated }: { readonly deprecated: { readonly state: string } | null }) =>

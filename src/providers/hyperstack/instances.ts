@@ -77,7 +77,7 @@ export function toInstance(vm: WireVm, around: Surroundings): ProviderInstance {
   const { flavor } = vm;
   const region = vm.environment?.region ?? "";
   const count = flavor?.gpu_count ?? 0;
-  const gpu = gpuFromName(flavor?.gpu ?? "");
+  const { vramGb, ...named } = gpuFromName(flavor?.gpu ?? "");
   const createdAt = timeOf(vm.created_at);
   return {
     providerId: vm.id,
@@ -88,7 +88,7 @@ export function toInstance(vm: WireVm, around: Surroundings): ProviderInstance {
     region,
     zone: region,
     type: flavor?.name ?? "",
-    gpu: { model: gpu.model, count, vramGb: gpu.vramGb ?? 0 },
+    gpu: { ...named, count, vramGb: vramGb ?? 0 },
     billing: isSpot(flavor?.name ?? "") ? "spot" : "on-demand",
     price: around.prices?.of(flavor?.gpu ?? null, count) ?? null,
     createdAt: createdAt === null ? null : createdAt - around.clockOffsetMs,

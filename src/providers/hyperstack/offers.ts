@@ -38,14 +38,14 @@ function toOffer(flavor: WireFlavor, region: string | null, prices: Prices, stoc
   const gpu = flavor.gpu ?? "";
   const price = prices.of(gpu, count);
   if (region === null || gpu === "" || !Number.isInteger(count) || count < 1 || price === null) return null;
-  const { model, vramGb } = gpuFromName(gpu);
+  const { vramGb, ...named } = gpuFromName(gpu);
   const billing = isSpot(flavor.name) ? "spot" : "on-demand";
   return {
     provider: PROVIDER,
     region,
     zone: region,
     type: flavor.name,
-    gpu: { model, count, vramGb: vramGb ?? 0 },
+    gpu: { ...named, count, vramGb: vramGb ?? 0 },
     vcpus: flavor.cpu ?? 0,
     memoryGb: flavor.ram ?? 0,
     billing,

@@ -93,7 +93,7 @@ function keptUntil(wire: WireInstance, ours: Seeing["ours"]): number | null {
 export function instanceOf(wire: WireInstance, seeing: Seeing): ProviderInstance {
   const { vendor, ours, memory } = seeing;
   const notice = noticeOf(wire, seeing);
-  const named = gpuFromName(wire.productName);
+  const { vramGb, ...named } = gpuFromName(wire.productName);
   const count = wire.gpuNum ?? 1;
   const billing = BILLING[wire.billingMode] ?? "on-demand";
   const createdAt = wire.createdAt === null ? (memory.made.get(wire.id) ?? null) : ours(wire.createdAt);
@@ -108,7 +108,7 @@ export function instanceOf(wire: WireInstance, seeing: Seeing): ProviderInstance
     region: wire.clusterId,
     zone: wire.clusterId,
     type: `${wire.productId}:${count}`,
-    gpu: { model: named.model, count, vramGb: named.vramGb ?? 0 },
+    gpu: { ...named, count, vramGb: vramGb ?? 0 },
     billing,
     price: memory.prices.get(wire.id) ?? null,
     createdAt,

@@ -37,7 +37,7 @@ function wordsFor(name: string): readonly string[] {
 
 function offersOf(product: WireProduct, place: Place, counts: readonly number[], api: PpioApi): readonly Offer[] {
   const { clusterId } = place;
-  const { model, vramGb } = gpuFromName(product.name);
+  const { vramGb, ...named } = gpuFromName(product.name);
   const isSoldOut = product.availableDeploy === false || product.inventoryState === "none";
   const { currency, id } = api.vendor;
   return counts.flatMap((count) =>
@@ -51,7 +51,7 @@ function offersOf(product: WireProduct, place: Place, counts: readonly number[],
           region: clusterId,
           zone: clusterId,
           type: `${product.id}:${count}`,
-          gpu: { model, count, vramGb: vramGb ?? 0 },
+          gpu: { ...named, count, vramGb: vramGb ?? 0 },
           vcpus: (product.cpuPerGpu ?? 0) * count,
           memoryGb: (product.memoryPerGpu ?? 0) * count,
           billing,

@@ -47,9 +47,9 @@ async function spotAvailability(client: VerdaClient, context: CallContext): Prom
 /** GPUs as a description and two numbers tell them; memory is counted over all of them. */
 export function gpuOf({ gpu, gpu_memory: memory }: Pick<WireType, "gpu" | "gpu_memory">): Offer["gpu"] {
   const count = gpu.number_of_gpus;
-  const { model, vramGb } = gpuFromName(gpu.description);
+  const { vramGb, ...named } = gpuFromName(gpu.description);
   const total = memory.size_in_gigabytes;
-  return { model, count, vramGb: total > 0 && count > 0 ? total / count : (vramGb ?? 0) };
+  return { ...named, count, vramGb: total > 0 && count > 0 ? total / count : (vramGb ?? 0) };
 }
 
 function offersOf(row: WireType, location: string, stock: Readonly<Record<"spot" | "on-demand", Availability>>, now: number): Offer[] {
