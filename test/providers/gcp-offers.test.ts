@@ -42,7 +42,7 @@ describe("offers of Google Compute Engine", () => {
     expect(at(offers, "a2-ultragpu-1g")[0]?.gpu).toEqual({ model: "A100", form: "SXM", count: 1, vramGb: 80 });
     expect(at(offers, "a3-highgpu-8g")[0]?.gpu).toEqual({ model: "H100", form: "SXM", count: 8, vramGb: 80 });
     const mega = offers.find(({ type }) => type.startsWith("a3-megagpu"));
-    expect(mega?.gpu).toEqual({ model: "H100", count: 8, vramGb: 80 });
+    expect(mega?.gpu).toEqual({ model: "H100", form: "SXM", count: 8, vramGb: 80 });
   });
 
   test("GPUs beside N1 machines, where that zone has them, and no workstation's", async () => {

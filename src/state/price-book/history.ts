@@ -1,0 +1,33 @@
+import type { PriceRun, PriceSeries } from "../../model/listed-price.ts";
+import { conditions, described, machinesOf, OF_MACHINES, SERIES, type SeriesRow } from "./machines.ts";
+import type { BookConnection, PriceBook } from "./types.ts";
+
+/** The runs of a series, with the last one that ended before `since`: its price held then. */
+function runsOf(database: BookConnection["database"], series: SeriesRow, since: number): readonly PriceRun[] {
+  const rows = database
+    .prepare(
+      `SELECT from_at, to_at, micros FROM runs WHERE series = ?1
+        AND to_at >= coalesce((SELECT max(to_at) FROM runs WHERE series = ?1 AND to_at < ?2), ?2) ORDER BY from_at`,
+    )
+    .all([series.id, since]) as { readonly from_at: number; readonly to_at: number; readonly micros: number }[];
+  const runs = rows.map(({ from_at, to_at, micros }) => ({ from: from_at, to: to_at, micros: BigInt(micros) }));
+  return [...runs, { from: series.since_at, to: series.seen_at, micros: BigInt(series.micros) }].toSorted((a, b) => a.from - b.from);
+}
+
+export function priceHistory({ database, guarded }: BookConnection): Pick<PriceBook, "history"> {
+  return {
+    async history(query, since) {
+      return guarded(() => {
+        const machines = machinesOf(database, query);
+        const { sql, values } = conditions(query);
+        const rows = database
+          .prepare(`${SERIES} ${OF_MACHINES}${sql} ORDER BY s.id`)
+          .all([JSON.stringify([...machines.keys()]), ...values]) as SeriesRow[];
+        return rows.flatMap((row): PriceSeries[] => {
+          const machine = machines.get(row.machine);
+          return machine === undefined ? [] : [{ ...described(machine, row), currency: row.currency, runs: runsOf(database, row, since) }];
+        });
+      });
+    },
+  };
+}

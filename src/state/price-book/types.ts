@@ -1,0 +1,80 @@
+import type { Billing } from "../../model/instance.ts";
+import type { ListedPrice, ObservedPrice, PriceSeries, PriceSource } from "../../model/listed-price.ts";
+import type { SqliteDatabase } from "../../platform/sqlite.ts";
+
+/** Who states prices, for example `catalog:aws`, and when it was last asked. Times are epoch milliseconds. */
+export interface SourceRecord {
+  readonly name: string;
+  readonly kind: PriceSource;
+  /** Where it was read; empty for what is no document. */
+  readonly url: string;
+  /** What the server calls the version that was read; null where it does not say. */
+  readonly etag: string | null;
+  /** When the newest version was read: what was not seen since then is not on offer any more. */
+  readonly changedAt: number;
+  /** When it was last asked, changed or not. */
+  readonly checkedAt: number;
+  /** Rows of the newest version, and how many of them are kept; the others have no GPU, or were refused. */
+  readonly read: number;
+  readonly kept: number;
+  /** How many rows were refused, by why. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+/** A price at a moment. */
+export interface Observation {
+  readonly price: ListedPrice;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+export interface PriceQuery {
+  /** However it is spelt; see `gpuMatcher`. */
+  readonly gpuModel?: string;
+  readonly gpuCount?: number;
+  readonly billing?: Billing;
+  readonly providers?: readonly string[];
+  /** As the provider writes it. */
+  readonly type?: string;
+  /** A region or a zone. */
+  readonly place?: string;
+}
+
+export const CHEAPEST_BY = ["price", "savings"] as const;
+
+/** Which prices are wanted of each provider where there are too many to rank: those that come first by this. */
+export interface Cheapest {
+  readonly by: (typeof CHEAPEST_BY)[number];
+  readonly most: number;
+}
+
+export interface CurrentPrices {
+  readonly prices: readonly ObservedPrice[];
+  /** How many fit, those that `cheapest` left out included. */
+  readonly count: number;
+}
+
+/** What was observed of prices. Every call may throw a `Problem` of the database. */
+export interface PriceBook {
+  sources(): Promise<readonly SourceRecord[]>;
+  /** A document was read to its end (or was found unchanged): from now on its newest version is what is on offer. */
+  recordSource(record: SourceRecord): Promise<void>;
+  /** Keeps observations of one source, in one transaction: a few thousand at a time let others have their turn. */
+  observe(source: Pick<SourceRecord, "name" | "kind">, observations: readonly Observation[]): Promise<void>;
+  /** What catalogues and the bundled table say now. Live prices are asked, not looked up. */
+  current(query: PriceQuery, cheapest?: Cheapest): Promise<CurrentPrices>;
+  /** Everything observed at `since` or later, and the price that held then. */
+  history(query: PriceQuery, since: number): Promise<readonly PriceSeries[]>;
+  /** Of each hour that ended before `until` keeps the first, the last, the lowest and the highest price. @returns runs removed. */
+  compact(until: number): Promise<number>;
+  close(): void;
+}
+
+/** One open price book. */
+export interface BookConnection {
+  readonly database: SqliteDatabase;
+  /** Runs `work` in a transaction of its own. */
+  transaction<Result>(work: () => Result): Promise<Result>;
+  /** Names the file in what the database says. */
+  guarded<Result>(work: () => Result): Result;
+}
