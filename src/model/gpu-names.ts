@@ -127,6 +127,8 @@ function canonical(words: readonly string[]): string {
   const model = words.join("").replaceAll(/[^A-Z0-9.]/g, "");
   if (/^[2-5]0[5-9]0(TI|SUPER|TISUPER|D)?$/.test(model)) return `RTX${model}`;
   if (/^(A[2-6][05]00|PRO[2-6][05]00|6000ADA)$/.test(model)) return `RTX${model}`;
+  // One cloud's short forms of "server" and "workstation", as of the epithets above.
+  if (/^RTXPRO6000(S|WS)$/.test(model)) return "RTXPRO6000";
   return model;
 }
 

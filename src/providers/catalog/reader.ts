@@ -1,0 +1,70 @@
+import type { ListedPrice } from "../../model/listed-price.ts";
+import { CatalogDamage, columnsOf } from "./columns.ts";
+import { gcpParts } from "./gcp-parts.ts";
+import { type CatalogRow, type Refusal, readRow } from "./row.ts";
+
+/** What became of the rows of a file. */
+export interface Tally {
+  /** Rows of the file, its header not counted. */
+  readonly read: number;
+  /** Prices that were taken from them. */
+  readonly kept: number;
+  /** Rows and prices that were refused, by why. Machines without a GPU are not: they are not asked for. */
+  readonly refused: Readonly<Partial<Record<Refusal | "no instance type", number>>>;
+}
+
+/** Reads the rows of one file as they come. */
+export interface CatalogReader {
+  /** The prices of a row; the first row is the header. @throws CatalogDamage when that is none of a catalogue's. */
+  row(cells: readonly string[]): readonly ListedPrice[];
+  /** What can only be said at the end of the file. @throws CatalogDamage when there was no header. */
+  rest(): Iterable<ListedPrice>;
+  tally(): Tally;
+}
+
+function pricesOf(provider: string, row: CatalogRow): readonly ListedPrice[] {
+  if (row.gpu === null) return [];
+  const { type, gpu, vcpus, memoryGb, region, zone, price: onDemandPrice } = row;
+  const listed = { provider, region, zone, type, gpu, vcpus, memoryGb, onDemandPrice };
+  return [
+    ...(row.spotPrice === null ? [] : [{ ...listed, billing: "spot" as const, price: row.spotPrice }]),
+    ...(onDemandPrice === null ? [] : [{ ...listed, billing: "on-demand" as const, price: onDemandPrice }]),
+  ];
+}
+
+/** A reader of the file of one cloud, under the name that the cloud has with us. */
+export function catalogReader(cloud: string): CatalogReader {
+  const parts = cloud === "gcp" ? gcpParts() : null;
+  const refused: Partial<Record<Refusal | "no instance type", number>> = {};
+  let read = 0;
+  let kept = 0;
+  let header: { readonly columns: ReturnType<typeof columnsOf>; readonly width: number } | undefined;
+  const refuse = (why: Refusal | "no instance type") => {
+    refused[why] = (refused[why] ?? 0) + 1;
+  };
+  const keep = (row: CatalogRow) => {
+    const prices = pricesOf(cloud, row);
+    kept += prices.length;
+    return prices;
+  };
+  return {
+    row(cells) {
+      if (header === undefined) {
+        header = { columns: columnsOf(cells.map((cell) => cell.trim())), width: cells.length };
+        return [];
+      }
+      read += 1;
+      const found = readRow(cloud, cells, header.columns, header.width);
+      for (const refusal of found.refusals) refuse(refusal);
+      if (!("row" in found) || parts?.take(found.row) === true || found.row.gpu === null) return [];
+      if (found.row.type !== "") return keep(found.row);
+      refuse("no instance type");
+      return [];
+    },
+    *rest() {
+      if (header === undefined) throw new CatalogDamage("it is empty");
+      for (const row of parts?.whole() ?? []) yield* keep(row);
+    },
+    tally: () => ({ read, kept, refused }),
+  };
+}

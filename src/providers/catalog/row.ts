@@ -1,0 +1,100 @@
+import type { Gpu } from "../../model/gpu.ts";
+import { gpuFromName } from "../../model/gpu-names.ts";
+import { formOfType } from "../../model/gpu-of-type.ts";
+import { type Money, moneyFromDecimal } from "../../model/money.ts";
+import type { CatalogColumns } from "./columns.ts";
+import { memoryPerGpu } from "./gpu-info.ts";
+
+/** A row of a catalogue, read. Prices are in USD per instance-hour. */
+export interface CatalogRow {
+  /** Empty for a GPU that is sold apart from the machine. */
+  readonly type: string;
+  /** Null for a machine without a GPU. */
+  readonly gpu: Gpu | null;
+  readonly vcpus: number;
+  readonly memoryGb: number;
+  readonly region: string;
+  readonly zone: string;
+  /** Null where there is none. */
+  readonly price: Money | null;
+  readonly spotPrice: Money | null;
+}
+
+/** Why a row, or one price of it, is not taken: counted and said. */
+export type Refusal =
+  | "wrong number of columns"
+  | "no GPU count"
+  | "part of a GPU"
+  | "no region"
+  | "no price"
+  | "price is not a number"
+  | "price out of range";
+
+export type ReadRow = { readonly row: CatalogRow; readonly refusals: readonly Refusal[] } | { readonly refusals: readonly [Refusal] };
+
+const CURRENCY = "USD";
+/** The dearest machine on sale is some hundreds an hour; what is above this is a slip or a placeholder. */
+const MOST_MICROS = 10_000n * 1_000_000n;
+const PLAIN = /^\d{1,9}(?:\.\d{1,12})?$/;
+/** How the catalogue writes that there is no such price. */
+const NOTHING = new Set(["", "0", "0.0", "0.00", "nan", "None"]);
+
+type ReadPrice = { readonly money: Money | null; readonly refusal?: Refusal };
+
+function readPrice(text: string): ReadPrice {
+  const plain = text.trim();
+  if (NOTHING.has(plain)) return { money: null };
+  if (!PLAIN.test(plain)) return { money: null, refusal: "price is not a number" };
+  const [whole = "", fraction = ""] = plain.split(".");
+  const money = moneyFromDecimal(fraction === "" ? whole : `${whole}.${fraction}`, CURRENCY);
+  if (money.micros === 0n) return { money: null };
+  return money.micros > MOST_MICROS ? { money: null, refusal: "price out of range" } : { money };
+}
+
+/** A number of the columns beside the price; 0 for whatever is none. */
+function amount(text: string | undefined): number {
+  return text !== undefined && PLAIN.test(text.trim()) ? Number(text) : 0;
+}
+
+const MOST_GPUS = 1024;
+
+/**
+ * Reads one row. Names are kept as the cloud writes them: regions may hold commas and letters of any language. A GPU's memory is
+ * that of the column GpuInfo, because one name stands for several products.
+ */
+export function readRow(cloud: string, cells: readonly string[], columns: CatalogColumns, width: number): ReadRow {
+  if (cells.length !== width) return { refusals: ["wrong number of columns"] };
+  const cell = (column: number) => (column === -1 ? "" : (cells[column] ?? "").trim());
+  const region = cell(columns.region);
+  if (region === "") return { refusals: ["no region"] };
+  const accelerator = cell(columns.accelerator);
+  const count = amount(cell(columns.count));
+  if (accelerator !== "" && (count <= 0 || count > MOST_GPUS)) return { refusals: ["no GPU count"] };
+  if (accelerator !== "" && !Number.isInteger(count)) return { refusals: ["part of a GPU"] };
+  const price = readPrice(cell(columns.price));
+  const spot = readPrice(cell(columns.spotPrice));
+  const refusals = [price.refusal, spot.refusal].filter((refusal) => refusal !== undefined);
+  const type = cell(columns.type);
+  const row: CatalogRow = {
+    type,
+    gpu: accelerator === "" ? null : gpuOf(cloud, type, accelerator, count, cell(columns.gpuInfo)),
+    vcpus: amount(cell(columns.vcpus)),
+    memoryGb: amount(cell(columns.memory)),
+    region,
+    zone: cell(columns.zone) || region,
+    price: price.money,
+    spotPrice: spot.money,
+  };
+  if (row.price === null && row.spotPrice === null && refusals.length === 0) return { refusals: ["no price"] };
+  return { row, refusals };
+}
+
+/** Where the type names the GPU better than its column: `2x-RTX_4070S_Ti-32-65536` is an RTX4070 there. */
+const TYPES_THAT_NAME: Readonly<Record<string, RegExp>> = { vast: /^\d+x-(.+)-\d+-\d+$/ };
+
+function gpuOf(cloud: string, type: string, accelerator: string, count: number, gpuInfo: string): Gpu {
+  const name = TYPES_THAT_NAME[cloud]?.exec(type)?.[1]?.replaceAll("_", " ") ?? accelerator;
+  const { vramGb, ...named } = gpuFromName(name);
+  // What the type's name says of the form is more than what the column does: `1x-H100_NVL` is an H100 there.
+  return { ...named, ...formOfType(cloud, type, named.model), count, vramGb: memoryPerGpu(gpuInfo, count) ?? vramGb ?? 0 };
+}

@@ -1,0 +1,238 @@
+import { Readable } from "node:stream";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { ListedPrice } from "../../src/model/listed-price.ts";
+import { moneyToDecimal } from "../../src/model/money.ts";
+import { parseCatalog } from "../../src/providers/catalog/parse.ts";
+import type { Tally } from "../../src/providers/catalog/reader.ts";
+
+async function parsed(cloud: string, text: string | Buffer): Promise<{ readonly prices: readonly ListedPrice[]; readonly tally: Tally }> {
+  const prices: ListedPrice[] = [];
+  const tally = await parseCatalog(cloud, Readable.from([Buffer.from(text)]), 3, async (batch) => {
+    prices.push(...batch);
+  });
+  return { prices, tally };
+}
+
+const brief = ({ type, gpu, billing, price, onDemandPrice, zone }: ListedPrice) => [
+  type,
+  `${gpu.count}x ${gpu.model}${gpu.form === undefined ? "" : ` ${gpu.form}`} ${gpu.vramGb}`,
+  zone,
+  billing,
+  Number(moneyToDecimal(price)),
+  onDemandPrice === null ? null : Number(moneyToDecimal(onDemandPrice)),
+];
+
+const VAST = "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region\n";
+const vast = (type: string, name: string, count: number, mib: number, price: string, region: string) =>
+  `${type},${name},${count},32,64.0,"{'Gpus': [{'Name': '${name}', 'Count': ${count}, 'MemoryInfo': {'SizeInMiB': ${mib}}}], 'TotalGpuMemoryInMiB': ${mib}}",${price},0.00,"${region}"\n`;
+
+describe("the traps of the catalogues", () => {
+  test("one name stands for several products, and a region may be anything", async () => {
+    const { prices, tally } = await parsed(
+      "vast",
+      VAST +
+        vast("1x-A100_SXM4-32-65536", "A100", 1, 40960, "0.76", "Georgia, US, NA") +
+        vast("1x-A100_PCIE-32-65536", "A100", 1, 81920, "0.87", ", US, NA") +
+        vast("2x-H100_NVL-32-65536", "H100", 2, 191660, "4.53", "Australia, AU, OC") +
+        vast("1x-RTX_4090-32-65536", "RTX4090", 1, 49140, "0.40", "Hafnarfjarðarkaupstaður, IS, EU") +
+        vast("2x-RTX_4070S_Ti-32-65536", "RTX4070", 2, 32752, "0.36", "Bulgaria, BG, EU"),
+    );
+    expect(prices.map(brief)).toEqual([
+      ["1x-A100_SXM4-32-65536", "1x A100 SXM 40", "Georgia, US, NA", "on-demand", 0.76, 0.76],
+      ["1x-A100_PCIE-32-65536", "1x A100 PCIe 80", ", US, NA", "on-demand", 0.87, 0.87],
+      ["2x-H100_NVL-32-65536", "2x H100 NVL 93.6", "Australia, AU, OC", "on-demand", 4.53, 4.53],
+      ["1x-RTX_4090-32-65536", "1x RTX4090 48", "Hafnarfjarðarkaupstaður, IS, EU", "on-demand", 0.4, 0.4],
+      ["2x-RTX_4070S_Ti-32-65536", "2x RTX4070STI 16", "Bulgaria, BG, EU", "on-demand", 0.36, 0.36],
+    ]);
+    expect(tally).toEqual({ read: 5, kept: 5, refused: {} });
+  });
+
+  test("GpuInfo is a Python literal or JSON, counts one GPU or all of them, and MiB or GB", async () => {
+    const json = (size: number, total: number) =>
+      `"{""Gpus"": [{""Name"": ""B200"", ""MemoryInfo"": {""SizeInMiB"": ${size}}}], ""TotalGpuMemoryInMiB"": ${total}}"`;
+    const verda = await parsed(
+      "verda",
+      "InstanceType,UpstreamCloudId,vCPUs,MemoryGiB,AcceleratorName,AcceleratorCount,GpuInfo,Region,Price,SpotPrice\n" +
+        `8B200.240V,8B200.240V,240.0,1472.0,B200,8.0,${json(184_320, 1_474_560)},FIN-03,,13.69\n`,
+    );
+    expect(verda.prices.map(brief)).toEqual([["8B200.240V", "8x B200 180", "FIN-03", "spot", 13.69, null]]);
+    const shadeform = await parsed(
+      "shadeform",
+      "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,Region,GpuInfo,SpotPrice\n" +
+        `lambdalabs_H100-sxm5x8,H100,8.0,208.0,1800,31.92,saltlakecity-usa-1,"{'Gpus': [{'MemoryInfo': {'SizeInMiB': 80}, 'TotalGpuMemoryInMiB': 640}]}",\n`,
+    );
+    expect(shadeform.prices.map(brief)).toEqual([
+      ["lambdalabs_H100-sxm5x8", "8x H100 SXM 80", "saltlakecity-usa-1", "on-demand", 31.92, 31.92],
+    ]);
+  });
+
+  test("a machine without a GPU is not asked for, and a zone's spot price may be above on demand", async () => {
+    const { prices, tally } = await parsed(
+      "aws",
+      "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region,AvailabilityZone,Arch\n" +
+        "a1.2xlarge,,,8.0,16.0,,0.2568,0.256800,ap-northeast-1,apne1-az2,arm64\n" +
+        `g4dn.xlarge,T4,1.0,4.0,16.0,"{'Gpus': [{'Name': 'T4', 'MemoryInfo': {'SizeInMiB': 16384}}], 'TotalGpuMemoryInMiB': 16384}",0.526,0.6,us-east-1,use1-az1,x86_64\n` +
+        `p5.48xlarge,H100,8.0,192,2048,"{'Gpus': [{'MemoryInfo': {'SizeInMiB': 81920}}], 'TotalGpuMemoryInMiB': 655360}",98.32,,us-east-1,use1-az2,x86_64\n`,
+    );
+    expect(prices.map(brief)).toEqual([
+      ["g4dn.xlarge", "1x T4 16", "use1-az1", "spot", 0.6, 0.526],
+      ["g4dn.xlarge", "1x T4 16", "use1-az1", "on-demand", 0.526, 0.526],
+      ["p5.48xlarge", "8x H100 SXM 80", "use1-az2", "on-demand", 98.32, 98.32],
+    ]);
+    expect(tally).toEqual({ read: 3, kept: 3, refused: {} });
+  });
+
+  test("Google's machines and GPUs are priced apart, and both are paid", async () => {
+    const gpu = (name: string, count: number, mib: number, zone: string, price: string, spot: string) =>
+      `,,,${name},${count},{'Gpus': [{'MemoryInfo': {'SizeInMiB': ${mib}}}]},us-central1,${zone},${price},${spot}\n`;
+    const { prices, tally } = await parsed(
+      "gcp",
+      "InstanceType,vCPUs,MemoryGiB,AcceleratorName,AcceleratorCount,GpuInfo,Region,AvailabilityZone,Price,SpotPrice\n" +
+        "a2-highgpu-1g,12.0,85.0,,,,us-central1,us-central1-a,0.73948,0.36975\n" +
+        "a2-ultragpu-1g,12.0,170.0,,,,us-central1,us-central1-a,1.09962,0.54978\n" +
+        "a2-highgpu-2g,24.0,170.0,,,,us-central1,us-central1-a,1.47895,0.7395\n" +
+        "n1-standard-4,4.0,15.0,,,,us-central1,us-central1-b,0.19,0.04\n" +
+        "c3-standard-4,4.0,16.0,,,,us-central1,us-central1-b,0.20161,0.03151\n" +
+        gpu("A100", 1, 40960, "us-central1-a", "2.933908", "1.466954") +
+        gpu("A100-80GB", 1, 81920, "us-central1-a", "3.92808", "1.57") +
+        gpu("T4", 1, 16384, "us-central1-b", "0.35", "0.175") +
+        ",,,tpu-v6e-8,1,tpu-v6e-8,us-central1,us-central1-b,700.0,700.0\n",
+    );
+    expect(prices.map(brief)).toEqual([
+      ["a2-highgpu-1g", "1x A100 SXM 40", "us-central1-a", "spot", 1.836704, 3.673388],
+      ["a2-highgpu-1g", "1x A100 SXM 40", "us-central1-a", "on-demand", 3.673388, 3.673388],
+      ["a2-ultragpu-1g", "1x A100 SXM 80", "us-central1-a", "spot", 2.11978, 5.0277],
+      ["a2-ultragpu-1g", "1x A100 SXM 80", "us-central1-a", "on-demand", 5.0277, 5.0277],
+      ["n1-standard-4+1xnvidia-tesla-t4", "1x T4 16", "us-central1-b", "spot", 0.215, 0.54],
+      ["n1-standard-4+1xnvidia-tesla-t4", "1x T4 16", "us-central1-b", "on-demand", 0.54, 0.54],
+    ]);
+    expect(tally).toMatchObject({ read: 9, kept: 6, refused: {} });
+  });
+
+  test("what is no price is refused and counted, and the other price of the row stands", async () => {
+    const row = (price: string, spot: string) => `x,T4,1,4,16,,${price},${spot},here\n`;
+    const text = [
+      ["-1", "0.2"],
+      ["NaN", "1e308"],
+      ["0.00", ""],
+      ["inf", "0.1"],
+      ["20000", "0.3"],
+      ["1,5", "0.4"],
+      ["0.5", "-0.5"],
+    ].map(([price = "", spot = ""]) => row(price, spot));
+    const { prices, tally } = await parsed("runpod", VAST + text.join(""));
+    expect(prices.map(brief).map((cells) => cells.slice(3))).toEqual([
+      ["spot", 0.2, null],
+      ["spot", 0.1, null],
+      ["spot", 0.3, null],
+      ["on-demand", 0.5, 0.5],
+    ]);
+    expect(tally).toEqual({
+      read: 7,
+      kept: 4,
+      refused: { "price is not a number": 5, "no price": 1, "price out of range": 1, "wrong number of columns": 1 },
+    });
+  });
+
+  test.each([
+    ["", "it is empty"],
+    ["<html>404</html>\n", "the column InstanceType is missing"],
+    [VAST.replace("SpotPrice", "Price"), "the column Price stands there twice"],
+    [`${VAST}a,"T4,1,4,16,,1,2,here\n`, "Quote"],
+  ])("%j is no catalogue", async (text, why) => {
+    await expect(parsed("vast", text)).rejects.toThrow(why);
+  });
+});
+
+/** A file as it should be, every price of it telling which row and column it came from. */
+const file = fc.array(
+  fc.record({
+    type: fc.stringMatching(/^[a-z0-9.-]{1,12}$/),
+    region: fc.constantFrom("us-east-1", ", US, NA", "Bács-Kiskun, HU, EU", 'quo"ted'),
+    count: fc.integer({ min: 1, max: 16 }),
+    hasSpot: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 12 },
+);
+
+const JUNK = ["", "NaN", "-3", "0", "0.00", "1e308", "inf", "abc", "1.2.3", "0x10", "١٢", " ", "9".repeat(40), "null", "\u0000", "3 "];
+const NAMES = ["InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "SpotPrice", "Region", "vCPUs", "MemoryGiB", "GpuInfo"];
+
+describe("whatever happens to a file", () => {
+  test("no price is taken that it did not state", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        file,
+        fc.shuffledSubarray([...NAMES, "New", "Other"], { minLength: 11 }),
+        fc.record({
+          bom: fc.boolean(),
+          crlf: fc.boolean(),
+          cut: fc.option(fc.nat({ max: 2000 })),
+          junk: fc.array(fc.record({ row: fc.nat({ max: 11 }), name: fc.constantFrom(...NAMES), text: fc.constantFrom(...JUNK) }), {
+            maxLength: 3,
+          }),
+          bytes: fc.array(fc.record({ at: fc.nat({ max: 2000 }), byte: fc.nat({ max: 255 }) }), { maxLength: 2 }),
+        }),
+        async (rows, order, harm) => {
+          const stated = new Set<string>();
+          const end = harm.crlf ? "\r\n" : "\n";
+          const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+          const lines = rows.map((row, index) => {
+            // Seven digits that no other cell has: a price that was cut is another number, so cuts below keep whole lines.
+            const price = `${index + 1}.52${String(index).padStart(2, "0")}71`;
+            const spot = `${index + 1}.31${String(index).padStart(2, "0")}53`;
+            const cells: Record<string, string> = {
+              InstanceType: row.type,
+              AcceleratorName: "T4",
+              AcceleratorCount: String(row.count),
+              Price: price,
+              SpotPrice: row.hasSpot ? spot : "",
+              Region: row.region,
+              vCPUs: "4",
+              MemoryGiB: "16",
+              GpuInfo: "{'Gpus': [{'MemoryInfo': {'SizeInMiB': 16384}}]}",
+            };
+            for (const { row: at, name, text } of harm.junk) if (at === index) cells[name] = text;
+            for (const name of ["Price", "SpotPrice"]) stated.add(`${name === "Price" ? "on-demand" : "spot"} ${Number(cells[name])}`);
+            return order.map((name) => quote(cells[name] ?? "x")).join(",");
+          });
+          const whole = lines.map((line) => line + end).join("");
+          const kept = harm.cut === null ? whole : whole.slice(0, whole.lastIndexOf(end, harm.cut) + end.length);
+          const bytes = Buffer.from(`${harm.bom ? "\ufeff" : ""}${order.join(",")}${end}${kept}`);
+          try {
+            const { prices, tally } = await parsed("runpod", bytes);
+            for (const { billing, price } of prices) {
+              expect(price.micros > 0n).toBe(true);
+              expect(stated).toContain(`${billing} ${Number(moneyToDecimal(price))}`);
+            }
+            expect(tally.kept).toBe(prices.length);
+          } catch (error) {
+            expect((error as Error).constructor.name).toBe("CatalogDamage");
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("bytes of any kind end in prices or in a refusal, never in anything else", async () => {
+    const good = VAST + vast("1x-A100_SXM4-32-65536", "A100", 1, 40960, "0.76", "Georgia, US, NA").repeat(5);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat({ max: good.length - 1 }), fc.nat({ max: 255 })), { maxLength: 20 }),
+        fc.constantFrom("utf8", "latin1", "utf16le"),
+        async (changes, encoding) => {
+          const bytes = Buffer.from(good, encoding as BufferEncoding);
+          for (const [at, byte] of changes) bytes[at] = byte;
+          try {
+            for (const { price } of (await parsed("vast", bytes)).prices) expect(price.micros > 0n).toBe(true);
+          } catch (error) {
+            expect((error as Error).constructor.name).toBe("CatalogDamage");
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
