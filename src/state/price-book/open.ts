@@ -37,7 +37,7 @@ export async function openPriceBook(home: string): Promise<PriceBook> {
     database.close();
     throw databaseProblem(error, path);
   }
-  const transaction = async <Result>(work: () => Result): Promise<Result> => {
+  const once = async <Result>(work: () => Result): Promise<Result> => {
     try {
       await beginWriting(database, undefined);
       const result = work();
@@ -47,6 +47,13 @@ export async function openPriceBook(home: string): Promise<PriceBook> {
       if (database.inTransaction) database.exec("rollback");
       throw databaseProblem(error, path);
     }
+  };
+  // One connection: a transaction begins when the one before it is over.
+  let last: Promise<unknown> = Promise.resolve();
+  const transaction = <Result>(work: () => Result): Promise<Result> => {
+    const own = last.then(() => once(work));
+    last = own.catch(() => undefined);
+    return own;
   };
   const connection = { database, transaction, guarded };
   return {

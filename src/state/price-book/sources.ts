@@ -35,7 +35,8 @@ export function sourceQueries({ database, transaction, guarded }: BookConnection
             `INSERT INTO sources (name, kind, url, etag, changed_at, checked_at, read, kept, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, url = excluded.url, etag = excluded.etag,
               changed_at = excluded.changed_at, checked_at = excluded.checked_at, read = excluded.read, kept = excluded.kept,
-              refused = excluded.refused`,
+              refused = excluded.refused
+            WHERE excluded.checked_at >= checked_at`,
           )
           .run([name, kind, url, etag, changedAt, checkedAt, read, kept, JSON.stringify(refused)]),
       );
