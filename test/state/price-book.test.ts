@@ -63,7 +63,11 @@ test("an observation comes back as it was, after the file was opened again", asy
   await book.recordSource(read(1000, { refused: { "no price": 3 } }));
   book.close();
   book = await openPriceBook(home);
-  expect(await book.current({})).toEqual({ prices: [{ ...price, source: "catalog", observedAt: 1000, since: 1000 }], count: 1 });
+  expect(await book.current({})).toEqual({
+    prices: [{ ...price, source: "catalog", observedAt: 1000, since: 1000 }],
+    count: 1,
+    counts: { aws: 1 },
+  });
   expect(await book.sources()).toEqual([read(1000, { refused: { "no price": 3 } })]);
 });
 
@@ -228,4 +232,84 @@ test("of a past hour its first, last, lowest and highest price stay", async () =
     ),
     { numRuns: 60 },
   );
+});
+
+test("a query may name the source, and a most for each currency", async () => {
+  const cny = (micros: number) => ({ price: { micros: BigInt(micros), currency: "CNY" }, onDemandPrice: null });
+  await book.observe(CATALOG, [
+    { price: listed(5), at: 10 },
+    { price: listed(7, { zone: "b" }), at: 10 },
+    { price: listed(0, { zone: "c", ...cny(20) }), at: 10 },
+    { price: listed(0, { zone: "d", ...cny(40) }), at: 10 },
+  ]);
+  await book.recordSource(read(10));
+  await book.observe({ name: "bundled", kind: "bundled" }, [{ price: listed(6, { zone: "e" }), at: 10 }]);
+  const zones = async (query: Parameters<PriceBook["current"]>[0]) => (await book.current(query)).prices.map(({ zone }) => zone);
+  expect(await zones({ source: "bundled" })).toEqual(["e"]);
+  expect(await zones({ source: "catalog" })).toEqual(["use1-az1", "b", "c", "d"]);
+  const most = (micros: bigint, currency: string) => ({ micros, currency });
+  expect(await zones({ source: "catalog", maxPrices: [most(5n, "USD"), most(30n, "CNY")] })).toEqual(["use1-az1", "c"]);
+  expect(await zones({ maxPrices: [most(10n ** 30n, "USD")] })).toEqual(["use1-az1", "b", "e"]);
+  expect(await zones({ maxPrices: [] })).toEqual([]);
+});
+
+test("of each machine, and of each zone of a provider, the best price is read, and how many it stands for", async () => {
+  const rows = [
+    listed(80, { zone: "a" }),
+    listed(70, { zone: "b" }),
+    listed(5, { zone: "a", type: "small", gpu: { model: "T4", count: 1, vramGb: 16 }, onDemandPrice: { micros: 6n, currency: "USD" } }),
+    listed(9, { zone: "a", provider: "gcp" }),
+  ];
+  await book.observe(
+    CATALOG,
+    rows.map((price) => ({ price, at: 10 })),
+  );
+  await book.recordSource(read(10));
+  const best = async (by: "price" | "savings", of: "machine" | "zone") =>
+    (await book.best({}, by, of))
+      .map(({ price, count }) => [price.provider, price.type, price.zone, Number(price.price.micros), count])
+      .toSorted((a, b) => String(a).localeCompare(String(b)));
+  expect(await best("price", "machine")).toEqual([
+    ["aws", "p5.48xlarge", "b", 70, 2],
+    ["aws", "small", "a", 5, 1],
+    ["gcp", "p5.48xlarge", "a", 9, 1],
+  ]);
+  // Per GPU: a machine of eight for 80 is dearer than one of one for 5.
+  expect(await best("price", "zone")).toEqual([
+    ["aws", "p5.48xlarge", "b", 70, 1],
+    ["aws", "small", "a", 5, 2],
+    ["gcp", "p5.48xlarge", "a", 9, 1],
+  ]);
+  expect((await best("savings", "zone")).slice(0, 2)).toEqual([
+    ["aws", "p5.48xlarge", "a", 80, 2],
+    ["aws", "p5.48xlarge", "b", 70, 1],
+  ]);
+});
+
+test("the most saved comes first, equals by price, a loss after it, and what nobody compares last", async () => {
+  const usd = (micros: bigint) => ({ micros, currency: "USD" });
+  const gpu = { model: "T4", count: 1, vramGb: 16 };
+  const rows: readonly (readonly [string, number, bigint | null])[] = [
+    ["unknown", 1, null],
+    ["loss", 30, 20n],
+    ["half-dear", 40, 80n],
+    ["half", 4, 8n],
+    ["most", 90, 1000n],
+  ];
+  await book.observe(
+    CATALOG,
+    rows.map(([zone, micros, onDemand]) => ({
+      price: listed(micros, { zone, gpu, onDemandPrice: onDemand === null ? null : usd(onDemand) }),
+      at: 10,
+    })),
+  );
+  await book.recordSource(read(10));
+  const { prices } = await book.current({}, { by: "savings", most: 9 });
+  expect(prices.map(({ zone }) => zone)).toEqual(["most", "half", "half-dear", "loss", "unknown"]);
+});
+
+test("every GPU that was observed is known, on offer or not", async () => {
+  await book.observe(LIVE, [{ price: listed(5), at: 10 }]);
+  await book.observe(CATALOG, [{ price: listed(5, { zone: "b" }), at: 10 }]);
+  expect(await book.gpus()).toEqual([{ model: "H100", vramGb: 80, form: "SXM" }]);
 });

@@ -57,6 +57,11 @@ export function machinesOf(database: BookConnection["database"], query: PriceQue
   return new Map(rows.map((row) => [row.id, bookMachine(row)] as const).filter(([, machine]) => isWanted(machine)));
 }
 
+export function knownGpus(database: BookConnection["database"]): readonly Pick<Gpu, "model" | "vramGb" | "form">[] {
+  const rows = database.prepare("SELECT DISTINCT model, form, vram_gb FROM machines").all([]) as MachineRow[];
+  return rows.map(({ model, form, vram_gb }) => ({ model, vramGb: vram_gb, ...(form === "" ? {} : { form }) }));
+}
+
 /** Series of machines that come as a JSON list of their numbers, as `SeriesRow`. */
 export const SERIES = `SELECT s.id, s.machine, p.region, p.zone, c.kind, s.billing, s.currency, s.micros, s.on_demand_micros,
     s.since_at, s.seen_at`;
@@ -64,10 +69,20 @@ export const OF_MACHINES = `FROM series s JOIN places p ON p.id = s.place JOIN s
   WHERE s.machine IN (SELECT value FROM json_each(?))`;
 
 /** The part of a query that is not about machines, as SQL and its values. */
-export function conditions({ billing, place }: PriceQuery): { readonly sql: string; readonly values: readonly string[] } {
-  const parts = [
+export function conditions(query: PriceQuery): { readonly sql: string; readonly values: readonly (string | number)[] } {
+  const { billing, place, source, maxPrices } = query;
+  const parts: { readonly sql: string; readonly values: readonly (string | number)[] }[] = [
     ...(billing === undefined ? [] : [{ sql: "s.billing = ?", values: [billing] }]),
     ...(place === undefined ? [] : [{ sql: "(p.region = ? OR p.zone = ?)", values: [place, place] }]),
+    ...(source === undefined ? [] : [{ sql: "c.kind = ?", values: [source] }]),
+    ...(maxPrices === undefined
+      ? []
+      : [
+          {
+            sql: `(${["0", ...maxPrices.map(() => "(s.currency = ? AND s.micros <= ?)")].join(" OR ")})`,
+            values: maxPrices.flatMap(({ currency, micros }) => [currency, Math.min(Number(micros), Number.MAX_SAFE_INTEGER)]),
+          },
+        ]),
   ];
   return { sql: parts.map(({ sql }) => ` AND ${sql}`).join(""), values: parts.flatMap(({ values }) => values) };
 }

@@ -1,5 +1,7 @@
+import type { Gpu } from "../../model/gpu.ts";
 import type { Billing } from "../../model/instance.ts";
 import type { ListedPrice, ObservedPrice, PriceSeries, PriceSource } from "../../model/listed-price.ts";
+import type { Money } from "../../model/money.ts";
 import type { SqliteDatabase } from "../../platform/sqlite.ts";
 
 /** Who states prices, for example `catalog:aws`, and when it was last asked. Times are epoch milliseconds. */
@@ -38,6 +40,9 @@ export interface PriceQuery {
   readonly type?: string;
   /** A region or a zone. */
   readonly place?: string;
+  readonly source?: PriceSource;
+  /** At most one of these an instance-hour, each in its own currency; a price in any other currency does not fit. */
+  readonly maxPrices?: readonly Money[];
 }
 
 export const CHEAPEST_BY = ["price", "savings"] as const;
@@ -52,6 +57,17 @@ export interface CurrentPrices {
   readonly prices: readonly ObservedPrice[];
   /** How many fit, those that `cheapest` left out included. */
   readonly count: number;
+  /** The same by provider. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** What a best price is the best of: all places of a machine type, or all machines of a provider in a zone. */
+export type BestOf = "machine" | "zone";
+
+/** The best price of a group, and how many prices the group has. */
+export interface BestPrice {
+  readonly price: ObservedPrice;
+  readonly count: number;
 }
 
 /** What was observed of prices. Every call may throw a `Problem` of the database. */
@@ -63,6 +79,10 @@ export interface PriceBook {
   observe(source: Pick<SourceRecord, "name" | "kind">, observations: readonly Observation[]): Promise<void>;
   /** What catalogues and the bundled table say now. Live prices are asked, not looked up. */
   current(query: PriceQuery, cheapest?: Cheapest): Promise<CurrentPrices>;
+  /** What `current` would say, but of each group only the price that comes first. */
+  best(query: PriceQuery, by: Cheapest["by"], of: BestOf): Promise<readonly BestPrice[]>;
+  /** The GPUs that were ever observed, each once, to tell a slip from a GPU that is not on offer. */
+  gpus(): Promise<readonly Pick<Gpu, "model" | "vramGb" | "form">[]>;
   /** Everything observed at `since` or later, and the price that held then. */
   history(query: PriceQuery, since: number): Promise<readonly PriceSeries[]>;
   /** Of each hour that ended before `until` keeps the first, the last, the lowest and the highest price. @returns runs removed. */
