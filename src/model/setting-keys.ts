@@ -23,18 +23,31 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   { key: "image", what: "the image to boot", fallback: null },
   { key: "ttl", what: "ends by itself after this time", fallback: null },
   { key: "idle", what: "ends by itself when for so long its workload is over, no GPU works and nobody is logged in", fallback: null },
-  { key: "fxCny", what: "how many CNY one USD is, to rank offers; no amount is shown converted", fallback: null, ofInstance: false },
+  {
+    key: "fxCny",
+    what: "how many CNY one USD is, to rank offers; fx.EUR and so on say other currencies",
+    fallback: null,
+    ofInstance: false,
+  },
   { key: "onReclaim", what: "replace, hibernate, checkpoint, wait or let-go", fallback: "replace" },
 ];
 
 /**
- * The key as we spell it; `max-price` and `MAX_PRICE` mean `maxPrice`.
+ * The key as we spell it; `max-price` and `MAX_PRICE` mean `maxPrice`. `fx.CNY`, `fx.EUR` and so on are there for every currency.
  * @throws Problem (usage, with the nearest known key).
  */
 export function requireSettingKey(text: string): SettingKey {
   const plain = (word: string) => word.replaceAll(/[-_]/g, "").toLowerCase();
   const found = SETTING_KEYS.find(({ key }) => plain(key) === plain(text));
   if (found !== undefined) return found;
+  const currency = /^fx[.]([a-z]{3})$/i.exec(text)?.[1]?.toUpperCase();
+  if (currency !== undefined && currency !== "USD")
+    return {
+      key: `fx.${currency}`,
+      what: `how many ${currency} one USD is, to rank and compare prices`,
+      fallback: null,
+      ofInstance: false,
+    };
   const known = SETTING_KEYS.map(({ key }) => key);
   throw usageProblem(`there is no setting ${JSON.stringify(text)}`, suggestion(text, known), ["spot config show"]);
 }

@@ -2,7 +2,7 @@ import { durationText } from "../model/duration.ts";
 import { type Money, moneyJson, moneyText } from "../model/money.ts";
 import type { Standing } from "../pricing/budget.ts";
 import { scopeName } from "../pricing/budget-scope.ts";
-import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
+import { type ExchangeRate, exchangeRateText, ratesText } from "../pricing/currency.ts";
 import { isoTime } from "./json.ts";
 import { listView } from "./list-view.ts";
 import type { View } from "./view.ts";
@@ -56,9 +56,18 @@ function standingJson({ budget, scope, ...standing }: Standing, exchange: Exchan
     basis: standing.basis,
     atLeast: standing.uncounted.length > 0,
     uncounted: standing.uncounted.map(moneyJson),
-    converted: standing.isConverted ? { cnyPerUsd: exchangeRateText(exchange), source: exchange.source } : null,
+    converted: standing.isConverted ? ratesJson(exchange) : null,
     createdAt: isoTime(budget.createdAt),
   };
+}
+
+/** The yuan's rate, and those of all currencies. */
+function ratesJson(exchange: ExchangeRate) {
+  const perUsd = Object.entries(exchange.perUsd).map(([currency, { source }]) => [
+    currency,
+    { rate: exchangeRateText(exchange, currency), source },
+  ]);
+  return { cnyPerUsd: exchangeRateText(exchange), source: exchange.perUsd["CNY"]?.source ?? "", perUsd: Object.fromEntries(perUsd) };
 }
 
 function spentText({ spent, basis, uncounted }: Standing): string {
@@ -74,7 +83,7 @@ function footer(standings: readonly Standing[], exchange: ExchangeRate): string 
   return [
     "Counted: machines and disks by spot's own ledger, as billed where the provider has said so (~ is estimated); a day is a calendar day in UTC.",
     ...(standings.some(({ isConverted }) => isConverted)
-      ? [`Other currencies are converted at ${exchangeRateText(exchange)} CNY for 1 USD (${exchange.source}).`]
+      ? [`Other currencies are converted at ${ratesText(exchange, Object.keys(exchange.perUsd))}.`]
       : []),
     ...(standings.some(({ uncounted }) => uncounted.length > 0) ? ["≥: amounts in a currency without a rate are not in it."] : []),
   ].join(" ");

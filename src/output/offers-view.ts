@@ -3,7 +3,7 @@ import { gpuText } from "../model/gpu.ts";
 import { productName } from "../model/gpu-names.ts";
 import { type Money, moneyJson, moneyText } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
-import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
+import { type ExchangeRate, ratesText } from "../pricing/currency.ts";
 import type { RankedOffer } from "../pricing/rank.ts";
 import { listView } from "./list-view.ts";
 import { priceHeader } from "./price-header.ts";
@@ -134,8 +134,9 @@ const COLUMNS: readonly Column<OfferRow>[] = [
 const COUNT: Column<OfferRow> = { key: "count", header: "OFFERS", value: ({ count }) => String(count ?? 1), align: "right" };
 
 /** By which rate offers in different currencies came into one order. */
-function rateLine(rate: ExchangeRate): string {
-  return `The order takes 1 USD for ${exchangeRateText(rate)} CNY (${rate.source}); no price is converted.`;
+function rateLine(rate: ExchangeRate, currencies: Iterable<string>): string {
+  const rates = ratesText(rate, currencies);
+  return rates === "" ? "" : ` The order takes ${rates}; no price is converted.`;
 }
 
 /** Offers in the order given. The header of the price column names the currency only when all offers share it. */
@@ -155,6 +156,6 @@ export function offersView(rows: readonly OfferRow[], rate: ExchangeRate, empty:
     toJson: offerJson,
     columns: rows.some(({ count }) => count !== undefined) ? [...columns, COUNT] : columns,
     empty,
-    footer: `Ranked per GPU. EFFECTIVE is the price of a useful hour, lost work counted${assumed ? " (risk assumed where marked ~)" : ""}.${currencies.size > 1 ? ` ${rateLine(rate)}` : ""}`,
+    footer: `Ranked per GPU. EFFECTIVE is the price of a useful hour, lost work counted${assumed ? " (risk assumed where marked ~)" : ""}.${currencies.size > 1 ? rateLine(rate, currencies) : ""}`,
   });
 }

@@ -33,8 +33,9 @@ export function settingsFile(home: string): string {
   return join(home, "config.json");
 }
 
-/** `maxPrice` → `SPOT_MAX_PRICE` */
+/** `maxPrice` → `SPOT_MAX_PRICE`, `fx.CNY` → `SPOT_FX_CNY` */
 export function settingVariable(key: string): string {
+  if (key.startsWith("fx.")) return `SPOT_FX_${key.slice("fx.".length)}`;
   return `SPOT_${key.replaceAll(/[A-Z]/g, "_$&").toUpperCase()}`;
 }
 

@@ -1,46 +1,96 @@
 import { type Money, moneyFromDecimal, moneyToDecimal } from "../model/money.ts";
 
-/**
- * How many CNY one USD is. It decides in which order offers in different currencies are shown and tried, and whether one
- * is above a cap that was given in the other currency. No amount is ever recorded converted, and none is added up converted
- * but against a budget, which says so.
- */
-export interface ExchangeRate {
-  /** Millionths of a CNY for one USD. */
-  readonly cnyPerUsdMicros: bigint;
-  /** Where it comes from, for people: a clause without a full stop. */
+/** How much of a currency one USD is. */
+export interface QuotedRate {
+  /** Millionths of the currency for one USD. */
+  readonly micros: bigint;
+  /** Where it comes from and of which day, for people: a clause without a full stop. */
   readonly source: string;
 }
 
 /**
- * The market's close of 19 June 2026 was 6.7686 CNY for 1 USD (public data set AlphaDojo/dojo_forex_kline); rounded, because
- * an order of offers needs no more.
+ * How much of other currencies one USD is. It decides in which order offers in different currencies are shown and tried, and
+ * whether one is above a cap that was given in another currency. No amount is ever recorded converted, and none is added up
+ * converted but against a budget and in a comparison, which say so.
  */
-export const BUNDLED_RATE: ExchangeRate = { cnyPerUsdMicros: 6_770_000n, source: "market of 2026-06-19; spot config set fxCny changes it" };
+export interface ExchangeRate {
+  readonly perUsd: Readonly<Record<string, QuotedRate>>;
+}
+
+/**
+ * The market's close of 19 June 2026 was 6.7686 CNY for 1 USD (public data set AlphaDojo/dojo_forex_kline); rounded, because
+ * an order of offers needs no more. Of no other currency a rate is bundled.
+ */
+export const BUNDLED_RATE: ExchangeRate = {
+  perUsd: { CNY: { micros: 6_770_000n, source: "market of 2026-06-19; spot config set fxCny changes it" } },
+};
 
 const MICROS = 1_000_000n;
+
+/** The least and the most that a rate may be, in millionths; the yuan's is narrower, so that a slip is found. */
+function boundsOf(currency: string): readonly [bigint, bigint] {
+  return currency === "CNY" ? [MICROS / 10n, 100n * MICROS] : [1n, 1_000_000n * MICROS];
+}
+
+/**
+ * Reads how much of `currency` one USD is: `6.77`, or with its day `6.77@2026-06-19`.
+ * @throws RangeError when it is neither, or out of all bounds.
+ */
+export function quotedRate(currency: string, text: string, source: string): QuotedRate {
+  const [, decimal, day] = /^(\d{1,7}(?:\.\d{1,6})?)(?:@(\d{4}-\d{2}-\d{2}))?$/.exec(text.trim()) ?? [];
+  const micros = decimal === undefined ? 0n : moneyFromDecimal(decimal, currency).micros;
+  const [least, most] = boundsOf(currency);
+  const isDay = day === undefined || new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day);
+  if (micros < least || micros > most || !isDay) {
+    const bounds = [least, most].map((bound) => plainDecimal(bound)).join(" to ");
+    const example = currency === "CNY" ? "6.77" : "0.92";
+    throw new RangeError(
+      `${JSON.stringify(text)} is not how many ${currency} one USD is (expected a decimal from ${bounds}, e.g. ${example})`,
+    );
+  }
+  return { micros, source: day === undefined ? source : `${source}, of ${day}` };
+}
+
+/** The same rates with some said anew. */
+export function withRates(rate: ExchangeRate, quotes: Readonly<Record<string, QuotedRate>>): ExchangeRate {
+  return { perUsd: { ...rate.perUsd, ...quotes } };
+}
 
 /**
  * Reads the setting `fxCny`.
  * @throws RangeError when it is not a plain decimal from 0.1 to 100.
  */
 export function exchangeRateFrom(text: string): ExchangeRate {
-  const trimmed = text.trim();
-  const micros = /^\d{1,3}(\.\d{1,6})?$/.test(trimmed) ? moneyFromDecimal(trimmed, "CNY").micros : 0n;
-  if (micros < MICROS / 10n || micros > 100n * MICROS)
-    throw new RangeError(`${JSON.stringify(text)} is not how many CNY one USD is (expected a decimal from 0.1 to 100, e.g. 6.77)`);
-  return { cnyPerUsdMicros: micros, source: "fxCny" };
+  return withRates(BUNDLED_RATE, { CNY: quotedRate("CNY", text, "fxCny") });
 }
 
-/** `6.77`: the rate as `fxCny` takes it. */
-export function exchangeRateText(rate: ExchangeRate): string {
-  return moneyToDecimal({ micros: rate.cnyPerUsdMicros, currency: "CNY" }).replace(/\.?0+$/, "");
+function plainDecimal(micros: bigint): string {
+  return moneyToDecimal({ micros, currency: "" }).replace(/\.?0+$/, "");
 }
 
-/** Comparable among all currencies that the rate knows; null for another currency. */
-function weight({ micros, currency }: Money, rate: ExchangeRate): bigint | null {
-  if (currency === "USD") return micros * rate.cnyPerUsdMicros;
-  return currency === "CNY" ? micros * MICROS : null;
+/** `6.77`: the rate as a setting takes it; `?` where none is known. */
+export function exchangeRateText(rate: ExchangeRate, currency = "CNY"): string {
+  const quoted = rate.perUsd[currency];
+  return quoted === undefined ? "?" : plainDecimal(quoted.micros);
+}
+
+/** `1 USD for 6.77 CNY (fxCny)`: the rates of these currencies that are known, for people; empty when they need none. */
+export function ratesText(rate: ExchangeRate, currencies: Iterable<string>): string {
+  const known = [...new Set(currencies)].sort().flatMap((currency) => {
+    const quoted = rate.perUsd[currency];
+    return quoted === undefined ? [] : [`${plainDecimal(quoted.micros)} ${currency} (${quoted.source})`];
+  });
+  return known.length === 0 ? "" : `1 USD for ${known.join(" and ")}`;
+}
+
+/** How much of it one USD is, in millionths; undefined where the rate does not say. */
+function perUsd(currency: string, rate: ExchangeRate): bigint | undefined {
+  return currency === "USD" ? MICROS : rate.perUsd[currency]?.micros;
+}
+
+/** Whether amounts of the two can be compared. */
+export function isConvertible(from: string, to: string, rate: ExchangeRate): boolean {
+  return from === to || (perUsd(from, rate) !== undefined && perUsd(to, rate) !== undefined);
 }
 
 /**
@@ -49,10 +99,10 @@ function weight({ micros, currency }: Money, rate: ExchangeRate): bigint | null 
  */
 export function compareMoney(a: Money, b: Money, rate: ExchangeRate): number {
   if (a.currency === b.currency) return order(a.micros, b.micros);
-  const [left, right] = [weight(a, rate), weight(b, rate)];
-  if (left !== null && right !== null) return order(left, right);
-  if (left === null && right === null) return a.currency < b.currency ? -1 : 1;
-  return left === null ? 1 : -1;
+  const [left, right] = [perUsd(a.currency, rate), perUsd(b.currency, rate)];
+  if (left !== undefined && right !== undefined) return order(a.micros * right, b.micros * left);
+  if (left === undefined && right === undefined) return a.currency < b.currency ? -1 : 1;
+  return left === undefined ? 1 : -1;
 }
 
 function order(a: bigint, b: bigint): number {
@@ -62,36 +112,47 @@ function order(a: bigint, b: bigint): number {
 /** The most of `currency` that is worth no more than `cap`, rounded down; null when the rate does not know one of the two. */
 export function capIn(cap: Money, currency: string, rate: ExchangeRate): Money | null {
   if (cap.currency === currency) return cap;
-  if (cap.currency === "USD" && currency === "CNY") return { micros: (cap.micros * rate.cnyPerUsdMicros) / MICROS, currency };
-  if (cap.currency === "CNY" && currency === "USD") return { micros: (cap.micros * MICROS) / rate.cnyPerUsdMicros, currency };
-  return null;
+  const [from, to] = [perUsd(cap.currency, rate), perUsd(currency, rate)];
+  return from === undefined || to === undefined ? null : { micros: (cap.micros * to) / from, currency };
 }
 
 /** What an amount is worth in `currency`, rounded up; null when the rate does not know one of the two. */
 export function worthIn(amount: Money, currency: string, rate: ExchangeRate): Money | null {
   if (amount.currency === currency) return amount;
-  if (amount.currency === "USD" && currency === "CNY") return { micros: dividedUp(amount.micros * rate.cnyPerUsdMicros, MICROS), currency };
-  if (amount.currency === "CNY" && currency === "USD") return { micros: dividedUp(amount.micros * MICROS, rate.cnyPerUsdMicros), currency };
-  return null;
+  const [from, to] = [perUsd(amount.currency, rate), perUsd(currency, rate)];
+  return from === undefined || to === undefined ? null : { micros: dividedUp(amount.micros * to, from), currency };
 }
 
 function dividedUp(amount: bigint, by: bigint): bigint {
   return (amount + by - 1n) / by;
 }
 
-const CURRENCIES: Readonly<Record<string, string>> = { $: "USD", "¥": "CNY", USD: "USD", CNY: "CNY" };
+const SIGNS: Readonly<Record<string, string>> = { $: "USD", "¥": "CNY", "€": "EUR" };
 
 /**
  * Reads a price as people type it: `2.5` is USD; `2.5USD`, `$2.5`, `18CNY` and `¥18` say their currency.
  * @throws RangeError when it is none of these.
  */
 export function parsePrice(text: string): Money {
-  const match = /^([$¥])?\s*(-?\d{1,12}(?:\.\d{1,12})?)\s*([A-Z]{3})?$/i.exec(text.trim());
+  const amount = parseAmount(text);
+  if (amount.currency !== "USD" && amount.currency !== "CNY") throw notMoney(text);
+  return amount;
+}
+
+function notMoney(text: string): RangeError {
+  return new RangeError(`not an amount of money: ${JSON.stringify(text)} (expected e.g. 2.5, which is USD, or 18CNY)`);
+}
+
+/**
+ * The same for any currency by its code: `2.5EUR`, `€2.5`.
+ * @throws RangeError when it is no such thing.
+ */
+export function parseAmount(text: string): Money {
+  const match = /^([$¥€])?\s*(-?\d{1,12}(?:\.\d{1,12})?)\s*([A-Z]{3})?$/i.exec(text.trim());
   const [, sign, amount, word] = match ?? [];
-  const currency = CURRENCIES[(word ?? sign ?? "USD").toUpperCase()];
-  const agrees = sign === undefined || word === undefined || CURRENCIES[sign] === currency;
-  if (amount === undefined || currency === undefined || !agrees)
-    throw new RangeError(`not an amount of money: ${JSON.stringify(text)} (expected e.g. 2.5, which is USD, or 18CNY)`);
+  const bySign = sign === undefined ? undefined : SIGNS[sign];
+  const currency = word?.toUpperCase() ?? bySign ?? "USD";
+  if (amount === undefined || (bySign !== undefined && bySign !== currency)) throw notMoney(text);
   return moneyFromDecimal(amount, currency);
 }
 

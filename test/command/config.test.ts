@@ -72,3 +72,16 @@ test("a settings file that is no JSON is named, and left alone", async () => {
   }
   expect(readFileSync(file, "utf8")).toBe("{ gpu");
 });
+
+test("rates of other currencies are settings of their own, checked and shown", async () => {
+  const world = testWorld({ columns: 200 });
+  expect((await spot(world, "config", "set", "fx.eur", "0.92@2026-06-19")).stdout).toBe("fx.EUR is 0.92@2026-06-19\n");
+  const shown = await spot(world, "config", "show", "-o", "columns=key,value,origin", "--no-header");
+  expect(shown.stdout).toMatch(/^fx\.EUR +0\.92@2026-06-19 +config$/m);
+  const bad = await spot(world, "config", "set", "fx.EUR", "cheap");
+  expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('fx.EUR: "cheap" is not how many EUR one USD is')]);
+  expect((await spot(world, "config", "set", "fx.USD", "1")).code).toBe(2);
+  const loud = { ...world, env: { ...world.env, SPOT_FX_CHF: "0.8" } };
+  expect((await spot(loud, "config", "get", "fx.CHF")).stdout).toBe("0.8\n");
+  expect((await spot(world, "config", "unset", "fx.EUR")).code).toBe(0);
+});

@@ -9,6 +9,10 @@ import {
   exchangeRateText,
   parsePrice,
   priceText,
+  quotedRate,
+  ratesText,
+  withRates,
+  worthIn,
 } from "../../src/pricing/currency.ts";
 
 const usd = (text: string) => moneyFromDecimal(text, "USD");
@@ -45,7 +49,7 @@ test.each([
   ["0.1", 100_000n],
   ["100", 100_000_000n],
 ])("a rate of %s", (text, micros) => {
-  expect(exchangeRateFrom(text).cnyPerUsdMicros).toBe(micros);
+  expect(exchangeRateFrom(text).perUsd["CNY"]?.micros).toBe(micros);
   expect(exchangeRateText(exchangeRateFrom(text))).toBe(text);
 });
 
@@ -54,9 +58,10 @@ test.each(["", "0", "0.09", "100.01", "-7", "6,77", "six", "1e1", "NaN"])("%j is
 });
 
 test("the bundled rate is a plausible one and says where it is from", () => {
-  expect(BUNDLED_RATE.cnyPerUsdMicros).toBeGreaterThan(6_000_000n);
-  expect(BUNDLED_RATE.cnyPerUsdMicros).toBeLessThan(8_000_000n);
-  expect(BUNDLED_RATE.source).toMatch(/\d{4}-\d{2}-\d{2}/);
+  const { CNY } = BUNDLED_RATE.perUsd;
+  expect(CNY?.micros).toBeGreaterThan(6_000_000n);
+  expect(CNY?.micros).toBeLessThan(8_000_000n);
+  expect(CNY?.source).toMatch(/\d{4}-\d{2}-\d{2}/);
 });
 
 test("amounts of two currencies are ordered by what they are worth", () => {
@@ -64,6 +69,32 @@ test("amounts of two currencies are ordered by what they are worth", () => {
   expect(compareMoney(usd("1"), cny("6.77"), rate)).toBe(0);
   expect(compareMoney(usd("1"), cny("6.769999"), rate)).toBe(1);
   expect(compareMoney(usd("1000"), moneyFromDecimal("0.01", "EUR"), rate)).toBe(-1);
+});
+
+test.each([
+  ["EUR", "0.92", 920_000n, "fx.EUR"],
+  ["EUR", "0.92@2026-06-19", 920_000n, "fx.EUR, of 2026-06-19"],
+  ["KRW", "1390.5", 1_390_500_000n, "fx.KRW"],
+])("one USD is so many %s: %s", (currency, text, micros, source) => {
+  expect(quotedRate(currency, text, `fx.${currency}`)).toEqual({ micros, source });
+});
+
+test.each(["0", "-1", "0.92@yesterday", "0.92@2026-13-01", "0.92@2026-02-30", "1e3", "0.1234567", "12345678"])(
+  "%j is no rate of the euro",
+  (text) => {
+    expect(() => quotedRate("EUR", text, "x")).toThrow(/is not how many EUR one USD is/);
+  },
+);
+
+test("with a rate of its own a third currency is ordered and converted too", () => {
+  const eur = (text: string) => moneyFromDecimal(text, "EUR");
+  const three = withRates(rate, { EUR: { micros: 500_000n, source: "test" } });
+  expect(compareMoney(eur("1"), usd("2"), three)).toBe(0);
+  expect(compareMoney(eur("1"), cny("13.54"), three)).toBe(0);
+  expect(compareMoney(eur("1"), cny("13.540001"), three)).toBe(-1);
+  expect(worthIn(eur("1"), "CNY", three)).toEqual(cny("13.54"));
+  expect(ratesText(three, ["USD", "EUR", "CNY", "CHF"])).toBe("1 USD for 6.77 CNY (fxCny) and 0.5 EUR (test)");
+  expect(ratesText(three, ["USD"])).toBe("");
 });
 
 test("the order is total: antisymmetric and transitive, and exact within a currency", () => {

@@ -9,7 +9,7 @@ import { readStoredSettings, type SettingSources, type StoredSettings, writeStor
 import type { World } from "../../platform/world.ts";
 import { BUNDLED_RATE, exchangeRateText } from "../../pricing/currency.ts";
 import type { CommandContext } from "../command.ts";
-import { exchangeRateSetting } from "../exchange-rate.ts";
+import { exchangeRateSetting, rateSetting } from "../exchange-rate.ts";
 
 export async function settingSources(world: World): Promise<SettingSources> {
   return { home: world.home, env: world.env, stored: await readStoredSettings(world.home) };
@@ -17,7 +17,7 @@ export async function settingSources(world: World): Promise<SettingSources> {
 
 /** What holds when nobody says anything; null for nothing. For providers it is what the credentials say. */
 export async function fallbackOf({ key, fallback }: SettingKey, world: World): Promise<string | null> {
-  if (key === "fxCny") return exchangeRateText(BUNDLED_RATE);
+  if (key === "fxCny" || key === "fx.CNY") return exchangeRateText(BUNDLED_RATE);
   if (key !== "provider") return fallback;
   const { configuredProviders } = await import("../../providers/configured.ts");
   return (await configuredProviders(world)).join(",");
@@ -48,6 +48,10 @@ export async function checkValue({ key }: SettingKey, value: string, stored: Sto
   }
   if (key === "fxCny") {
     exchangeRateSetting(value);
+    return;
+  }
+  if (key.startsWith("fx.")) {
+    rateSetting(key, value);
     return;
   }
   const { knownProviders } = await import("../../providers/registry.ts");

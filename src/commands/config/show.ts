@@ -1,10 +1,11 @@
 import type { Command } from "commander";
-import { SETTING_KEYS } from "../../model/setting-keys.ts";
+import { requireSettingKey, SETTING_KEYS } from "../../model/setting-keys.ts";
 import { listView } from "../../output/list-view.ts";
 import { currentContext, findSetting, type Setting, settingsFile } from "../../platform/settings.ts";
 import type { World } from "../../platform/world.ts";
 import { STATE_URL, statePlace } from "../../state/state-place.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
+import { rateSettings } from "../exchange-rate.ts";
 import { fallbackOf, settingSources } from "./settings.ts";
 
 /** Not a key that can be set: its URL may hold a password, and a file of settings holds nothing secret. */
@@ -19,10 +20,12 @@ export const configShow: CommandModule = {
   async run({ world }: CommandContext): Promise<CommandResult> {
     const sources = await settingSources(world);
     currentContext(sources);
+    const rates = (await rateSettings({ world })).map(({ key }) => requireSettingKey(key));
+    const keys = [...SETTING_KEYS, ...rates];
     const settings = await Promise.all(
-      SETTING_KEYS.map(async (known) => findSetting(known.key, sources, undefined, await fallbackOf(known, world))),
+      keys.map(async (known) => findSetting(known.key, sources, undefined, await fallbackOf(known, world))),
     );
-    const what = new Map([...SETTING_KEYS.map((entry) => [entry.key, entry.what] as const), ["state", "where spot keeps what it knows"]]);
+    const what = new Map([...keys.map((entry) => [entry.key, entry.what] as const), ["state", "where spot keeps what it knows"]]);
     const view = listView<Setting>({
       schema: "spot.config/1",
       items: [...settings, stateSetting(world)],
