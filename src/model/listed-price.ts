@@ -39,7 +39,9 @@ export interface PriceRun {
 }
 
 /** All that was observed of one machine in one place, oldest first. */
-export interface PriceSeries extends Omit<ListedPrice, "price" | "onDemandPrice"> {
+export interface PriceSeries extends Omit<ListedPrice, "price"> {
+  /** As it was last stated. */
+  readonly onDemandPrice: Money | null;
   readonly source: PriceSource;
   readonly currency: string;
   readonly runs: readonly PriceRun[];

@@ -1,4 +1,5 @@
 import type { PriceRun, PriceSeries } from "../../model/listed-price.ts";
+import { moneyOrNull } from "../columns.ts";
 import { conditions, described, machinesOf, OF_MACHINES, SERIES, type SeriesRow } from "./machines.ts";
 import type { BookConnection, PriceBook } from "./types.ts";
 
@@ -25,7 +26,9 @@ export function priceHistory({ database, guarded }: BookConnection): Pick<PriceB
           .all([JSON.stringify([...machines.keys()]), ...values]) as SeriesRow[];
         return rows.flatMap((row): PriceSeries[] => {
           const machine = machines.get(row.machine);
-          return machine === undefined ? [] : [{ ...described(machine, row), currency: row.currency, runs: runsOf(database, row, since) }];
+          if (machine === undefined) return [];
+          const onDemandPrice = moneyOrNull(row.on_demand_micros, row.currency);
+          return [{ ...described(machine, row), currency: row.currency, onDemandPrice, runs: runsOf(database, row, since) }];
         });
       });
     },
