@@ -196,6 +196,17 @@ export const COMMANDS: CommandTable = {
     group: PRICES,
     load: () => import("./commands/compare.ts").then((module) => module.compare),
   },
+  price: {
+    summary: "what is known of prices, and their history",
+    group: PRICES,
+    commands: {
+      sync: {
+        summary: "read the public catalogues of prices",
+        group: "",
+        load: () => import("./commands/price/sync.ts").then((module) => module.priceSync),
+      },
+    },
+  },
   cost: {
     summary: "what was paid, against the same hours on demand",
     group: PRICES,

@@ -33,16 +33,18 @@ const keptSchema = v.object({
   dataAt: v.number(),
 });
 
-/** `<5%`, `5-10%`, `>20%`: the last one has no upper bound, whatever number stands beside it. */
+/** `<5%`, `5-10%`, `>20%`: the last one has no upper bound, whatever number stands beside it. Null for what is no share. */
 export function bandOf(label: string): { readonly atLeast: number; readonly atMost: number | null } | null {
   const [, from, to] = /^(\d{1,3})-(\d{1,3})%$/.exec(label) ?? [];
-  if (from !== undefined && to !== undefined) return { atLeast: Number(from) / 100, atMost: Number(to) / 100 };
+  if (from !== undefined && to !== undefined)
+    return Number(from) <= Number(to) && Number(to) <= 100 ? { atLeast: Number(from) / 100, atMost: Number(to) / 100 } : null;
   const [, sign, bound] = /^([<>])(\d{1,3})%$/.exec(label) ?? [];
-  if (bound === undefined) return null;
+  if (bound === undefined || Number(bound) > 100) return null;
   return sign === "<" ? { atLeast: 0, atMost: Number(bound) / 100 } : { atLeast: Number(bound) / 100, atMost: null };
 }
 
-function digest(answer: CloudAnswer, now: number): v.InferInput<typeof keptSchema> {
+/** What is kept of the file. @throws ProviderError when it is none of the advisor's. */
+export function advisorData(answer: CloudAnswer, now: number): v.InferInput<typeof keptSchema> {
   if (answer.status !== 200) throw new ProviderError(PROVIDER, { kind: "unavailable" }, `${answer.asked}: HTTP ${answer.status}`);
   const file = parsed(PROVIDER, fileSchema, answer);
   const changed = Date.parse(answer.headers["last-modified"] ?? "");
@@ -55,34 +57,65 @@ function digest(answer: CloudAnswer, now: number): v.InferInput<typeof keptSchem
   };
 }
 
-/** Where the endpoints are moved, nothing else is asked unless `SPOT_AWS_ADVISOR_URL` says where. */
-export function advisor({ env, clock }: AwsWorld, isMoved: boolean, kept: KeptAnswers): Advisor {
-  const address = env["SPOT_AWS_ADVISOR_URL"]?.trim() || (isMoved ? undefined : PUBLIC);
-  let refusedAt = Number.NEGATIVE_INFINITY;
-  const ask = async ({ signal }: CallContext) => {
-    const url = new URL(address ?? "");
-    const http = cloudHttp({ provider: PROVIDER, baseUrl: url.origin, clock, env, headers: () => ({}), secrets: () => [] });
-    try {
-      return digest(await http.send({ method: "GET", path: url.pathname, effect: "read", signal }), clock.now());
-    } finally {
-      await http.close();
-    }
+/** The bands of types by region, as `Advisor.shares` gives them. */
+export function sharesOf({ labels, rows, dataAt }: v.InferOutput<typeof keptSchema>) {
+  return (region: string, type: string): ReclaimedShare | undefined => {
+    const label = labels[String(rows[region]?.[type] ?? "")] ?? "";
+    const band = bandOf(label);
+    return band === null ? undefined : { ...band, label, source: SOURCE, observedAt: dataAt };
   };
+}
+
+/** Where the file is asked for: where the endpoints are moved, nowhere unless `SPOT_AWS_ADVISOR_URL` says where. */
+function addressOf(env: AwsWorld["env"], isMoved: boolean): string | undefined {
+  return env["SPOT_AWS_ADVISOR_URL"]?.trim() || (isMoved ? undefined : PUBLIC);
+}
+
+async function ask(address: string, { env, clock }: AwsWorld, { signal }: CallContext): Promise<v.InferInput<typeof keptSchema>> {
+  const url = new URL(address);
+  const http = cloudHttp({ provider: PROVIDER, baseUrl: url.origin, clock, env, headers: () => ({}), secrets: () => [] });
+  try {
+    return advisorData(await http.send({ method: "GET", path: url.pathname, effect: "read", signal }), clock.now());
+  } finally {
+    await http.close();
+  }
+}
+
+/** Under which name the answer is kept. */
+const KEPT = "advisor";
+
+export function advisor(world: AwsWorld, isMoved: boolean, kept: KeptAnswers): Advisor {
+  const { env, clock } = world;
+  const address = addressOf(env, isMoved);
+  let refusedAt = Number.NEGATIVE_INFINITY;
   return {
     async shares(context) {
       if (address === undefined || clock.now() - refusedAt < REFUSED_MS) return undefined;
       try {
         const age = { maxAgeMs: DAY_MS, staleMs: 30 * DAY_MS };
-        const { labels, rows, dataAt } = (await kept.recent("advisor", keptSchema, age, () => briefly(context, ask))).value;
-        return (region, type) => {
-          const label = labels[String(rows[region]?.[type] ?? "")] ?? "";
-          const band = bandOf(label);
-          return band === null ? undefined : { ...band, label, source: SOURCE, observedAt: dataAt };
-        };
+        const { value } = await kept.recent(KEPT, keptSchema, age, () => briefly(context, (brief) => ask(address, world, brief)));
+        return sharesOf(value);
       } catch {
         if (!context.signal.aborted) refusedAt = clock.now();
         return undefined;
       }
     },
   };
+}
+
+/**
+ * Asks for the file whatever is kept of it, and keeps what comes: what `advisor` answers from then on. Undefined where it is not
+ * asked for.
+ * @throws ProviderError when it does not come or cannot be read.
+ */
+export async function refreshAdvisor(
+  world: AwsWorld,
+  isMoved: boolean,
+  kept: KeptAnswers,
+  context: CallContext,
+): Promise<{ readonly url: string; readonly bands: number; readonly dataAt: number } | undefined> {
+  const url = addressOf(world.env, isMoved);
+  if (url === undefined) return undefined;
+  const { rows, dataAt } = (await kept.recent(KEPT, keptSchema, { maxAgeMs: -1, staleMs: -1 }, () => ask(url, world, context))).value;
+  return { url, bands: Object.values(rows).reduce((sum, types) => sum + Object.keys(types).length, 0), dataAt };
 }

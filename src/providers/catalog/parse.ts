@@ -4,6 +4,7 @@ import type { ListedPrice } from "../../model/listed-price.ts";
 import { CatalogDamage } from "./columns.ts";
 import { catalogReader, type Tally } from "./reader.ts";
 
+const LINE_ENDS: readonly (number | undefined)[] = [0x0a, 0x0d];
 /** Longer than any row: what has no end of line is no table. */
 const LONGEST_ROW = 64 * 1024;
 
@@ -21,8 +22,13 @@ export async function parseCatalog(
   const parser = parse({ bom: true, relax_column_count: true, skip_empty_lines: true, max_record_size: LONGEST_ROW });
   // What goes wrong on the way ends the reading too.
   bytes.on("error", (error) => parser.destroy(error));
+  let lastByte: number | undefined;
+  bytes.on("data", (chunk: Buffer) => {
+    lastByte = chunk.at(-1) ?? lastByte;
+  });
   bytes.pipe(parser);
   let batch: ListedPrice[] = [];
+  let last: readonly string[] | undefined;
   const add = async (prices: Iterable<ListedPrice>) => {
     for (const price of prices) {
       batch.push(price);
@@ -32,13 +38,19 @@ export async function parseCatalog(
     }
   };
   try {
-    for await (const cells of parser) await add(reader.row(cells as string[]));
+    // A row is read when the next one has come: of the last one it is known only then whether it has an end.
+    for await (const cells of parser) {
+      if (last !== undefined) await add(reader.row(last));
+      last = cells as string[];
+    }
   } catch (error) {
     if (error instanceof CsvError) throw new CatalogDamage(error.message);
     throw error;
   } finally {
     bytes.destroy();
   }
+  if (last !== undefined && LINE_ENDS.includes(lastByte)) await add(reader.row(last));
+  else if (last !== undefined) reader.unfinished(last);
   await add(reader.rest());
   if (batch.length > 0) await take(batch);
   return reader.tally();

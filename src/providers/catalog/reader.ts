@@ -10,13 +10,18 @@ export interface Tally {
   /** Prices that were taken from them. */
   readonly kept: number;
   /** Rows and prices that were refused, by why. Machines without a GPU are not: they are not asked for. */
-  readonly refused: Readonly<Partial<Record<Refusal | "no instance type", number>>>;
+  readonly refused: Readonly<Partial<Record<RowRefusal, number>>>;
 }
+
+/** `unfinished row`: the last one of a file that does not end with a line's end, because its last number may be cut off. */
+type RowRefusal = Refusal | "no instance type" | "unfinished row";
 
 /** Reads the rows of one file as they come. */
 export interface CatalogReader {
   /** The prices of a row; the first row is the header. @throws CatalogDamage when that is none of a catalogue's. */
   row(cells: readonly string[]): readonly ListedPrice[];
+  /** In place of `row` for one that has no end. @throws CatalogDamage as `row` does. */
+  unfinished(cells: readonly string[]): void;
   /** What can only be said at the end of the file. @throws CatalogDamage when there was no header. */
   rest(): Iterable<ListedPrice>;
   tally(): Tally;
@@ -35,11 +40,14 @@ function pricesOf(provider: string, row: CatalogRow): readonly ListedPrice[] {
 /** A reader of the file of one cloud, under the name that the cloud has with us. */
 export function catalogReader(cloud: string): CatalogReader {
   const parts = cloud === "gcp" ? gcpParts() : null;
-  const refused: Partial<Record<Refusal | "no instance type", number>> = {};
+  const refused: Partial<Record<RowRefusal, number>> = {};
   let read = 0;
   let kept = 0;
   let header: { readonly columns: ReturnType<typeof columnsOf>; readonly width: number } | undefined;
-  const refuse = (why: Refusal | "no instance type") => {
+  const begin = (cells: readonly string[]) => {
+    header = { columns: columnsOf(cells.map((cell) => cell.trim())), width: cells.length };
+  };
+  const refuse = (why: RowRefusal) => {
     refused[why] = (refused[why] ?? 0) + 1;
   };
   const keep = (row: CatalogRow) => {
@@ -50,7 +58,7 @@ export function catalogReader(cloud: string): CatalogReader {
   return {
     row(cells) {
       if (header === undefined) {
-        header = { columns: columnsOf(cells.map((cell) => cell.trim())), width: cells.length };
+        begin(cells);
         return [];
       }
       read += 1;
@@ -60,6 +68,11 @@ export function catalogReader(cloud: string): CatalogReader {
       if (found.row.type !== "") return keep(found.row);
       refuse("no instance type");
       return [];
+    },
+    unfinished(cells) {
+      if (header === undefined) return begin(cells);
+      read += 1;
+      refuse("unfinished row");
     },
     *rest() {
       if (header === undefined) throw new CatalogDamage("it is empty");

@@ -26,6 +26,7 @@ export type Refusal =
   | "no GPU count"
   | "part of a GPU"
   | "no region"
+  | "text is not UTF-8"
   | "no price"
   | "price is not a number"
   | "price out of range";
@@ -57,6 +58,8 @@ function amount(text: string | undefined): number {
 }
 
 const MOST_GPUS = 1024;
+/** What a decoder writes for bytes that are no text. */
+const UNREADABLE = "\ufffd";
 
 /**
  * Reads one row. Names are kept as the cloud writes them: regions may hold commas and letters of any language. A GPU's memory is
@@ -67,6 +70,9 @@ export function readRow(cloud: string, cells: readonly string[], columns: Catalo
   const cell = (column: number) => (column === -1 ? "" : (cells[column] ?? "").trim());
   const region = cell(columns.region);
   if (region === "") return { refusals: ["no region"] };
+  // Two places could have one name when what cannot be read is left out of it.
+  if ([columns.type, columns.accelerator, columns.region, columns.zone].some((column) => cell(column).includes(UNREADABLE)))
+    return { refusals: ["text is not UTF-8"] };
   const accelerator = cell(columns.accelerator);
   const count = amount(cell(columns.count));
   if (accelerator !== "" && (count <= 0 || count > MOST_GPUS)) return { refusals: ["no GPU count"] };
