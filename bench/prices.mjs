@@ -1,0 +1,85 @@
+// What a sync of catalogues with 200,000 and 2,000,000 rows costs: seconds, memory at its peak, and the size of the database;
+// for the first version, one that did not change, and one in which one price in twenty did. Then what the ranked offers of one
+// GPU cost on each, as a ratio to the `node -e 0` that ran right before: with the database out of the computer's cache, and in
+// it. The catalogues are served by another process, from files.
+//   node bench/prices.mjs [ROWS…]
+import { execFileSync, fork, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { measured } from "./measured.mjs";
+
+const CASES = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [200_000, 2_000_000];
+const RUNS = 7;
+const OFFERS = ["offers", "--gpu", "H100", "--limit", "20", "--json"];
+
+const { cloudFile, folder, run, clear } = await measured("prices-catalog");
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+function bare() {
+  const began = performance.now();
+  spawnSync(process.execPath, ["-e", "0"]);
+  return (performance.now() - began) / 1000;
+}
+
+/** The database and what lies beside it, in bytes. */
+function sizeOf(home) {
+  return ["prices.db", "prices.db-wal"].reduce((sum, name) => sum + (statSync(join(home, name), { throwIfNoEntry: false })?.size ?? 0), 0);
+}
+
+/** Takes the database out of the page cache: dd says so to the kernel for the one file. */
+function forget(home) {
+  execFileSync("dd", [`if=${join(home, "prices.db")}`, "iflag=nocache", "count=0", "status=none"]);
+}
+
+async function measure(rows) {
+  const home = mkdtempSync(join(folder, "home-"));
+  const files = join(folder, `files-${rows}`);
+  mkdirSync(files);
+  const mirror = fork(cloudFile, [String(rows), files]);
+  // No credentials of whoever runs this.
+  const env = { SPOT_HOME: home, HOME: home, SPOT_PROVIDER: "local" };
+  try {
+    const [{ url }] = await once(mirror, "message");
+    const sync = async (what) => {
+      const used = await run(["price", "sync", "--quiet"], { ...env, SPOT_CATALOG_URL: url }, 0);
+      const size = (sizeOf(home) / 2 ** 20).toFixed(0);
+      const figures = `${used.seconds.toFixed(1)} s, ${used.cpu.toFixed(1)} s of the processor, ${used.memory.toFixed(0)} MB, database ${size} MB`;
+      console.log(`${rows} rows  ${what.padEnd(28)} ${figures}`);
+    };
+    await sync("price sync, first version");
+    await sync("price sync, unchanged");
+    mirror.send("next");
+    await once(mirror, "message");
+    await sync("price sync, 1 in 20 changed");
+    // The embedded cloud is up before anything is measured.
+    await run(OFFERS, env, 0);
+    for (const [what, before] of [
+      ["cold", () => forget(home)],
+      ["warm", () => undefined],
+    ]) {
+      const seconds = [];
+      const ratios = [];
+      for (let round = 0; round < RUNS; round++) {
+        const own = bare();
+        before();
+        const used = await run(OFFERS, env, 0);
+        seconds.push(used.seconds);
+        ratios.push(used.seconds / own);
+      }
+      console.log(
+        `${rows} rows  spot ${OFFERS.join(" ")}  ${what}: ${median(seconds).toFixed(2)} s, ${median(ratios).toFixed(1)}× node -e 0`,
+      );
+    }
+  } finally {
+    mirror.kill();
+    await run(["local", "stop", "--force"], env, 0).catch(() => undefined);
+    for (const path of [home, files]) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+try {
+  for (const rows of CASES) await measure(rows);
+} finally {
+  clear();
+}
