@@ -38,6 +38,13 @@ export interface PriceRun {
   readonly micros: bigint;
 }
 
+/** A price as its provider remembers it: for how long it was in force, in epoch milliseconds, both included. */
+export interface RememberedPrice {
+  readonly price: ListedPrice;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** All that was observed of one machine in one place, oldest first. */
 export interface PriceSeries extends Omit<ListedPrice, "price"> {
   /** As it was last stated. */

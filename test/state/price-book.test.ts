@@ -311,5 +311,5 @@ test("the most saved comes first, equals by price, a loss after it, and what nob
 test("every GPU that was observed is known, on offer or not", async () => {
   await book.observe(LIVE, [{ price: listed(5), at: 10 }]);
   await book.observe(CATALOG, [{ price: listed(5, { zone: "b" }), at: 10 }]);
-  expect(await book.gpus()).toEqual([{ model: "H100", vramGb: 80, form: "SXM" }]);
+  expect(await book.gpus()).toEqual([{ provider: "aws", model: "H100", vramGb: 80, form: "SXM" }]);
 });

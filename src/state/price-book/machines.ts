@@ -2,7 +2,7 @@ import type { Gpu, GpuForm } from "../../model/gpu.ts";
 import { gpuFromName, gpuMatcher } from "../../model/gpu-names.ts";
 import type { Billing } from "../../model/instance.ts";
 import type { PriceSource } from "../../model/listed-price.ts";
-import type { BookConnection, PriceQuery } from "./types.ts";
+import type { BookConnection, KnownGpu, PriceQuery } from "./types.ts";
 
 interface MachineRow {
   readonly id: number;
@@ -57,9 +57,9 @@ export function machinesOf(database: BookConnection["database"], query: PriceQue
   return new Map(rows.map((row) => [row.id, bookMachine(row)] as const).filter(([, machine]) => isWanted(machine)));
 }
 
-export function knownGpus(database: BookConnection["database"]): readonly Pick<Gpu, "model" | "vramGb" | "form">[] {
-  const rows = database.prepare("SELECT DISTINCT model, form, vram_gb FROM machines").all([]) as MachineRow[];
-  return rows.map(({ model, form, vram_gb }) => ({ model, vramGb: vram_gb, ...(form === "" ? {} : { form }) }));
+export function knownGpus(database: BookConnection["database"]): readonly KnownGpu[] {
+  const rows = database.prepare("SELECT DISTINCT provider, model, form, vram_gb FROM machines").all([]) as MachineRow[];
+  return rows.map(({ provider, model, form, vram_gb }) => ({ provider, model, vramGb: vram_gb, ...(form === "" ? {} : { form }) }));
 }
 
 /** Series of machines that come as a JSON list of their numbers, as `SeriesRow`. */

@@ -1,6 +1,6 @@
 import type { Gpu } from "../../model/gpu.ts";
 import type { Billing } from "../../model/instance.ts";
-import type { ListedPrice, ObservedPrice, PriceSeries, PriceSource } from "../../model/listed-price.ts";
+import type { ListedPrice, ObservedPrice, PriceSeries, PriceSource, RememberedPrice } from "../../model/listed-price.ts";
 import type { Money } from "../../model/money.ts";
 import type { SqliteDatabase } from "../../platform/sqlite.ts";
 
@@ -70,6 +70,10 @@ export interface BestPrice {
   readonly count: number;
 }
 
+export interface KnownGpu extends Pick<Gpu, "model" | "vramGb" | "form"> {
+  readonly provider: string;
+}
+
 /** What was observed of prices. Every call may throw a `Problem` of the database. */
 export interface PriceBook {
   sources(): Promise<readonly SourceRecord[]>;
@@ -77,12 +81,14 @@ export interface PriceBook {
   recordSource(record: SourceRecord): Promise<void>;
   /** Keeps observations of one source, in one transaction: a few thousand at a time let others have their turn. */
   observe(source: Pick<SourceRecord, "name" | "kind">, observations: readonly Observation[]): Promise<void>;
+  /** Keeps what a provider itself remembers, in one transaction; saying it again changes nothing. */
+  recall(source: Pick<SourceRecord, "name" | "kind">, remembered: readonly RememberedPrice[]): Promise<void>;
   /** What catalogues and the bundled table say now. Live prices are asked, not looked up. */
   current(query: PriceQuery, cheapest?: Cheapest): Promise<CurrentPrices>;
   /** What `current` would say, but of each group only the price that comes first. */
   best(query: PriceQuery, by: Cheapest["by"], of: BestOf): Promise<readonly BestPrice[]>;
-  /** The GPUs that were ever observed, each once, to tell a slip from a GPU that is not on offer. */
-  gpus(): Promise<readonly Pick<Gpu, "model" | "vramGb" | "form">[]>;
+  /** The GPUs that were ever observed, each once a provider, to tell a slip from a GPU that is not on offer. */
+  gpus(): Promise<readonly KnownGpu[]>;
   /** Everything observed at `since` or later, and the price that held then. */
   history(query: PriceQuery, since: number): Promise<readonly PriceSeries[]>;
   /** Of each hour that ended before `until` keeps the first, the last, the lowest and the highest price. @returns runs removed. */

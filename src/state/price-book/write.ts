@@ -1,4 +1,4 @@
-import type { ListedPrice } from "../../model/listed-price.ts";
+import type { ListedPrice, RememberedPrice } from "../../model/listed-price.ts";
 import { bindable } from "../bindable.ts";
 import { microsColumn } from "../columns.ts";
 import type { BookConnection, Observation, PriceBook, SourceRecord } from "./types.ts";
@@ -22,6 +22,32 @@ const OLDER = `INSERT OR IGNORE INTO runs (series, from_at, to_at, micros)
   SELECT id, ?7, ?7, ?6 FROM series
   WHERE machine = ?1 AND place = ?2 AND source = ?3 AND billing = ?4 AND currency = ?5 AND (since_at > ?7 OR micros <> ?6)`;
 
+/**
+ * A run that a provider remembers (?7 to ?8). The newest one takes the place of the known one, as an observation does, but it
+ * began when the provider says.
+ */
+const NEWEST_RUN = `INSERT INTO series (machine, place, source, billing, currency, micros, on_demand_micros, since_at, seen_at)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?9, ?7, ?8)
+  ON CONFLICT (machine, place, source, billing, currency) DO UPDATE SET
+    since_at = CASE WHEN micros = excluded.micros THEN min(since_at, excluded.since_at) ELSE excluded.since_at END,
+    micros = excluded.micros, on_demand_micros = coalesce(excluded.on_demand_micros, on_demand_micros), seen_at = excluded.seen_at
+  WHERE excluded.seen_at >= seen_at`;
+
+/** One that reaches up to what is known now lengthens it. */
+const LENGTHENED = `UPDATE series SET since_at = ?7
+  WHERE machine = ?1 AND place = ?2 AND source = ?3 AND billing = ?4 AND currency = ?5 AND micros = ?6
+    AND since_at > ?7 AND since_at <= ?8`;
+
+/** Any other is a run of its own, or a longer one than it was known to be. */
+const OLDER_RUN = `INSERT INTO runs (series, from_at, to_at, micros)
+  SELECT id, ?7, ?8, ?6 FROM series
+  WHERE machine = ?1 AND place = ?2 AND source = ?3 AND billing = ?4 AND currency = ?5 AND (since_at > ?7 OR micros <> ?6)
+  ON CONFLICT (series, from_at) DO UPDATE SET to_at = max(to_at, excluded.to_at) WHERE micros = excluded.micros`;
+
+/** What had been observed of it before says nothing that it does not say. */
+const SWALLOWED = `DELETE FROM runs WHERE from_at >= ?7 AND to_at <= ?8 AND to_at - from_at < ?8 - ?7 AND micros = ?6 AND series =
+  (SELECT id FROM series WHERE machine = ?1 AND place = ?2 AND source = ?3 AND billing = ?4 AND currency = ?5)`;
+
 /** Remembers the numbers that it has given out; `forget` them when the transaction that gave them is undone. */
 function numbered(database: BookConnection["database"], table: string, columns: readonly string[]) {
   const known = new Map<string, number>();
@@ -44,11 +70,13 @@ function isKeepable({ price, onDemandPrice }: ListedPrice): boolean {
   return price.micros > 0n && (onDemandPrice === null || onDemandPrice.currency === price.currency);
 }
 
-export function writing({ database, transaction }: BookConnection): Pick<PriceBook, "observe"> {
+export function writing({ database, transaction }: BookConnection): Pick<PriceBook, "observe" | "recall"> {
   const machines = numbered(database, "machines", ["model", "provider", "type", "form", "count", "vram_gb", "vcpus", "memory_gb"]);
   const places = numbered(database, "places", ["region", "zone"]);
   const newest = database.prepare(NEWEST);
   const older = database.prepare(OLDER);
+  const newestRun = database.prepare(NEWEST_RUN);
+  const [lengthened, olderRun, swallowed] = [database.prepare(LENGTHENED), database.prepare(OLDER_RUN), database.prepare(SWALLOWED)];
   const sourceId = ({ name, kind }: Pick<SourceRecord, "name" | "kind">): number => {
     database
       .prepare(
@@ -58,29 +86,42 @@ export function writing({ database, transaction }: BookConnection): Pick<PriceBo
       .run([name, kind]);
     return (database.prepare("SELECT id FROM sources WHERE name = ?").get([name]) as { readonly id: number }).id;
   };
+  const keyOf = (source: number, { gpu, provider, type, vcpus, memoryGb, region, zone, billing, price }: ListedPrice) => {
+    const machine = machines.number([gpu.model, provider, type, gpu.form ?? "", gpu.count, gpu.vramGb, vcpus, memoryGb]);
+    return [machine, places.number([region, zone]), source, billing, price.currency, microsColumn(price)];
+  };
+  const onDemandColumn = ({ onDemandPrice }: ListedPrice) => (onDemandPrice === null ? null : microsColumn(onDemandPrice));
   const keep = (source: number, { price: listed, at }: Observation): void => {
     if (!isKeepable(listed)) return;
-    const { gpu, price, onDemandPrice } = listed;
-    const machine = machines.number([
-      ...[gpu.model, listed.provider, listed.type, gpu.form ?? "", gpu.count, gpu.vramGb, listed.vcpus, listed.memoryGb],
-    ]);
-    const key = [machine, places.number([listed.region, listed.zone]), source, listed.billing, price.currency];
-    const micros = microsColumn(price);
-    const onDemand = onDemandPrice === null ? null : microsColumn(onDemandPrice);
-    if (newest.run([...key, micros, onDemand, at]).changes === 0) older.run([...key, micros, at]);
+    const key = keyOf(source, listed);
+    if (newest.run([...key, onDemandColumn(listed), at]).changes === 0) older.run([...key, at]);
+  };
+  const keepRun = (source: number, { price: listed, from, to }: RememberedPrice): void => {
+    if (!isKeepable(listed) || from > to) return;
+    const bound = [...keyOf(source, listed), from, to];
+    const isNewest = newestRun.run([...bound, onDemandColumn(listed)]).changes > 0;
+    if (!isNewest && lengthened.run(bound).changes === 0) olderRun.run(bound);
+    swallowed.run(bound);
+  };
+  const inOneTurn = async (work: () => void): Promise<void> => {
+    try {
+      await transaction(work);
+    } catch (error) {
+      machines.forget();
+      places.forget();
+      throw error;
+    }
   };
   return {
-    async observe(source, observations) {
-      try {
-        await transaction(() => {
-          const id = sourceId(source);
-          for (const observation of observations) keep(id, observation);
-        });
-      } catch (error) {
-        machines.forget();
-        places.forget();
-        throw error;
-      }
-    },
+    observe: (source, observations) =>
+      inOneTurn(() => {
+        const id = sourceId(source);
+        for (const observation of observations) keep(id, observation);
+      }),
+    recall: (source, remembered) =>
+      inOneTurn(() => {
+        const id = sourceId(source);
+        for (const one of remembered) keepRun(id, one);
+      }),
   };
 }
