@@ -1,16 +1,37 @@
-import { ASSUMED_BETWEEN_SECONDS, ASSUMED_CHECKPOINT_SECONDS } from "../model/checkpoint-interval.ts";
+import { ASSUMED_BETWEEN_SECONDS, ASSUMED_CHECKPOINT_SECONDS, checkpointInterval } from "../model/checkpoint-interval.ts";
 import type { Money } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
+import { type InterruptedWork, type LostTerms, lostTerms } from "./interrupted-work.ts";
+import { type Experience, rateByHistory } from "./interruption-rate.ts";
 
-/** How a workload saves its work; decides what an interruption costs. */
+/** Where a figure comes from: whoever asks said it, our own machines were measured, or nobody knows. */
+export type WorkBasis = "given" | "history" | "assumed";
+
+/** How a workload saves its work, and what else decides what an interruption costs. */
 export interface WorkModel {
   readonly checkpointIntervalSeconds: number;
   /** Time in which the GPU waits for one checkpoint to be written. */
   readonly checkpointSeconds: number;
-  /** From the reclaim until the replacement computes again. */
+  /** What is paid of a replacement until it computes: it boots, mounts and restores. Waiting for a machine is not paid. */
   readonly restartSeconds: number;
-  /** Interruptions per instance-hour taken where the provider says nothing. */
+  /** Interruptions per instance-hour taken where neither the provider nor our history says anything. */
   readonly assumedInterruptionsPerHour: number;
+  /** The interval is Daly's for each offer's own rate, as the agent chooses it; `checkpointIntervalSeconds` does not count. */
+  readonly isDaly?: boolean;
+  /** Holds for every offer, whatever is known of it. */
+  readonly given?: {
+    readonly interruptionsPerHour?: number;
+    readonly noticeSeconds?: number;
+    readonly protectionSeconds?: number;
+  };
+  /** How our own machines fared. */
+  readonly history?: readonly Experience[];
+  /** Where the times come from; absent: assumed. */
+  readonly basis?: {
+    readonly checkpointInterval?: WorkBasis;
+    readonly checkpoint?: WorkBasis;
+    readonly restart?: WorkBasis;
+  };
 }
 
 /** A checkpoint of 5 s every 10 minutes, 5 minutes to come back, and one interruption in 20 hours where nobody knows better. */
@@ -24,46 +45,70 @@ export const USUAL_WORK: WorkModel = {
 export interface EffectivePrice {
   /** Per useful instance-hour. */
   readonly price: Money;
-  /** Work that is paid for a second time or waited for, as a share of the useful hours. */
+  /** What is paid beside the useful hours, as a share of them: the sum of the terms. */
   readonly lostShare: number;
+  readonly terms: LostTerms;
+  /** False: so little gets done that a useful hour costs more than `MOST_PAID_HOURS`, and the price is that of so many. */
+  readonly finishes: boolean;
   readonly interruptionsPerHour: number;
-  /** Where the interruptions come from: the provider's word, our assumption, or a billing mode that has none. */
-  readonly basis: "provider" | "assumed" | "uninterrupted";
+  /**
+   * Where the interruptions come from: the provider's word, our own machines, an assumption (ours, or of whoever asks), or a
+   * billing mode that has none.
+   */
+  readonly basis: "provider" | "history" | "assumed" | "uninterrupted";
 }
 
-/** A notice is heard by polling, and a seal takes as long again where it has to be sure. */
-const HEARD_WITHIN_SECONDS = 10;
+const NOTHING_LOST: LostTerms = { lostWork: 0, checkpoints: 0, restarts: 0 };
 
-/** Whether a notice of that length is enough to save what was done since the last checkpoint. */
-export function noticeSavesWork(noticeSeconds: number, { checkpointSeconds }: WorkModel): boolean {
-  return noticeSeconds >= HEARD_WITHIN_SECONDS + 2 * checkpointSeconds;
+/** Nobody calls a machine back more often than every second. */
+const MOST_PER_HOUR = 3600;
+
+type PricedOffer = Pick<Offer, "price" | "billing" | "interruptionsPerHour" | "noticeSeconds"> &
+  Partial<Pick<Offer, "provider" | "region" | "type" | "protectionSeconds">>;
+
+function rateOf(offer: PricedOffer, work: WorkModel): Pick<EffectivePrice, "interruptionsPerHour" | "basis"> {
+  const said = work.given?.interruptionsPerHour;
+  if (said !== undefined) return { interruptionsPerHour: said, basis: "assumed" };
+  const theirs = offer.interruptionsPerHour;
+  if (theirs !== null && theirs >= 0) return { interruptionsPerHour: Math.min(MOST_PER_HOUR, theirs), basis: "provider" };
+  const { provider, region, type } = offer;
+  const own = work.history?.find((past) => past.provider === provider && past.region === region && past.type === type);
+  const ours = own === undefined ? null : rateByHistory(own, work.assumedInterruptionsPerHour);
+  return ours === null
+    ? { interruptionsPerHour: work.assumedInterruptionsPerHour, basis: "assumed" }
+    : { interruptionsPerHour: Math.min(MOST_PER_HOUR, ours), basis: "history" };
+}
+
+/** What the effective price of an offer on spot is reckoned from. */
+export function workOn(offer: PricedOffer, work: WorkModel): InterruptedWork & Pick<EffectivePrice, "basis"> {
+  const { interruptionsPerHour, basis } = rateOf(offer, work);
+  const { checkpointSeconds, restartSeconds } = work;
+  // Whatever is rarer than once in a hundred thousand years is the same to it.
+  const between = 3600 / Math.max(interruptionsPerHour, 1e-9);
+  const interval = work.isDaly ? checkpointInterval(checkpointSeconds, between) : work.checkpointIntervalSeconds;
+  return {
+    interruptionsPerHour,
+    basis,
+    noticeSeconds: work.given?.noticeSeconds ?? offer.noticeSeconds,
+    protectionSeconds: work.given?.protectionSeconds ?? offer.protectionSeconds ?? 0,
+    checkpointIntervalSeconds: interval,
+    checkpointSeconds,
+    restartSeconds,
+  };
 }
 
 /**
- * The share of work lost on a machine that is interrupted `interruptionsPerHour` times an hour. First order, after
- * Young (1974) and Daly (2006): each interruption costs half a checkpoint interval and the restart; each interval costs
- * its checkpoint. Where the notice is long enough, the interruption costs one more checkpoint instead of half an interval.
+ * The price × (1 + lost work + checkpoints + restarts), rounded half up to the millionth; see `lostTerms`. On demand and by the
+ * month nothing is lost.
  */
-export function lostShare(interruptionsPerHour: number, work: WorkModel, noticeSeconds = 0): number {
-  const lostSeconds = noticeSavesWork(noticeSeconds, work) ? work.checkpointSeconds : work.checkpointIntervalSeconds / 2;
-  const hoursPerInterruption = (lostSeconds + work.restartSeconds) / 3600;
-  return interruptionsPerHour * hoursPerInterruption + work.checkpointSeconds / work.checkpointIntervalSeconds;
-}
-
-/** The price × (1 + lost share), rounded half up to the millionth. On demand and by the month nothing is lost. */
-export function effectivePrice(
-  offer: Pick<Offer, "price" | "billing" | "interruptionsPerHour" | "noticeSeconds">,
-  work: WorkModel,
-): EffectivePrice {
-  if (offer.billing !== "spot") return { price: offer.price, lostShare: 0, interruptionsPerHour: 0, basis: "uninterrupted" };
-  const interruptionsPerHour = offer.interruptionsPerHour ?? work.assumedInterruptionsPerHour;
-  const share = lostShare(interruptionsPerHour, work, offer.noticeSeconds);
-  return {
-    price: timesShare(offer.price, 1 + share),
-    lostShare: share,
-    interruptionsPerHour,
-    basis: offer.interruptionsPerHour === null ? "assumed" : "provider",
-  };
+export function effectivePrice(offer: PricedOffer, work: WorkModel): EffectivePrice {
+  if (offer.billing !== "spot")
+    return { price: offer.price, lostShare: 0, terms: NOTHING_LOST, finishes: true, interruptionsPerHour: 0, basis: "uninterrupted" };
+  const { basis, ...interrupted } = workOn(offer, work);
+  const { terms, finishes } = lostTerms(interrupted);
+  const lostShare = terms.lostWork + terms.checkpoints + terms.restarts;
+  const { interruptionsPerHour } = interrupted;
+  return { price: timesShare(offer.price, 1 + lostShare), lostShare, terms, finishes, interruptionsPerHour, basis };
 }
 
 const PARTS = 1_000_000n;

@@ -4,7 +4,7 @@ import { type Money, moneyFromDecimal, moneyToDecimal } from "../../src/model/mo
 import type { Offer } from "../../src/model/offer.ts";
 import { compareOffers, jobOf, monthOf } from "../../src/pricing/compare.ts";
 import { BUNDLED_RATE, exchangeRateFrom } from "../../src/pricing/currency.ts";
-import { effectivePrice, lostShare, USUAL_WORK } from "../../src/pricing/effective.ts";
+import { effectivePrice, USUAL_WORK } from "../../src/pricing/effective.ts";
 import { costByInstance } from "../../src/pricing/instance-cost.ts";
 import { bestOfEach, OFFER_SORTS, perGpu, rankOffers } from "../../src/pricing/rank.ts";
 import { SUMMARY_KEYS, summarize } from "../../src/pricing/summary.ts";
@@ -56,28 +56,9 @@ const anyOffer = fc
   })
   .map((set) => offer(set));
 
-test.each([
-  // interruptions, interval, restart, checkpoint → share: rate × (interval/2 + restart)/3600 + checkpoint/interval
-  [0, 600, 300, 5, 5 / 600],
-  [0.1, 600, 300, 0, 0.1 * (600 / 3600)],
-  [1, 3600, 1800, 36, 1 * 1 + 0.01],
-])("at %d an hour, every %d s, %d s to come back, %d s to save: the share lost", (rate, interval, restart, save, share) => {
-  const work = { ...USUAL_WORK, checkpointIntervalSeconds: interval, restartSeconds: restart, checkpointSeconds: save };
-  expect(lostShare(rate, work)).toBeCloseTo(share, 12);
-});
-
-test.each([
-  [0, 0.1 * (600 / 3600)],
-  [19, 0.1 * (600 / 3600)],
-  [20, 0.1 * (305 / 3600)],
-  [3_600, 0.1 * (305 / 3600)],
-])("a notice of %d s: what an interruption costs", (noticeSeconds, share) => {
-  expect(lostShare(0.1, USUAL_WORK, noticeSeconds)).toBeCloseTo(share + 5 / 600, 12);
-});
-
 test("the effective price is never below the price, and says where its risk comes from", () => {
-  // Without a notice: 0.1 × (300 s + 300 s) / 3600 s + 5 / 600.
-  expect(moneyToDecimal(effectivePrice(offer({ noticeSeconds: 0 }), USUAL_WORK).price)).toBe("1.025000");
+  // Without a notice: e^(0.1 × 300 / 3600) × (e^(0.1 × 605 / 3600) − 1) / (0.1 × 600 / 3600).
+  expect(moneyToDecimal(effectivePrice(offer({ noticeSeconds: 0 }), USUAL_WORK).price)).toBe("1.025363");
   expect(effectivePrice(offer(), USUAL_WORK).basis).toBe("provider");
   expect(effectivePrice(offer({ interruptionsPerHour: null }), USUAL_WORK)).toMatchObject({ basis: "assumed", interruptionsPerHour: 0.05 });
   expect(effectivePrice(offer({ billing: "on-demand" }), USUAL_WORK)).toMatchObject({ basis: "uninterrupted", price: usd("1") });
@@ -210,14 +191,14 @@ test("a job is compared on demand, on spot and by the month", () => {
   ];
   const [job] = compareOffers(offers, jobOf(100), USUAL_WORK);
   expect(job?.options.map(({ billing, hoursBilled, total }) => [billing, Number(hoursBilled.toFixed(3)), moneyToDecimal(total)])).toEqual([
-    ["spot", 102.5, "102.500000"],
+    ["spot", 102.536, "102.536300"],
     ["on-demand", 100, "300.000000"],
     ["monthly", 720, "648.000000"],
   ]);
-  // 0.9 × 720 / 3 and 0.9 × 720 / 1.025
+  // 0.9 × 720 / 3 and 0.9 × 720 / 1.025363
   expect(job?.breakEven).toEqual([
     { against: "on-demand", hoursPerMonth: 216 },
-    { against: "spot", hoursPerMonth: 632.195 },
+    { against: "spot", hoursPerMonth: 631.971 },
   ]);
   const [month] = compareOffers(offers, monthOf(24), USUAL_WORK);
   expect(month?.options[0]?.billing).toBe("monthly");
