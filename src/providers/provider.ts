@@ -2,6 +2,7 @@ import type { Account } from "../model/account.ts";
 import type { AsleepBook } from "../model/asleep.ts";
 import type { Gpu } from "../model/gpu.ts";
 import type { Billing, InstanceState } from "../model/instance.ts";
+import type { RememberedPrice } from "../model/listed-price.ts";
 import type { Money } from "../model/money.ts";
 import type { Notice } from "../model/notice.ts";
 import type { Offer } from "../model/offer.ts";
@@ -193,6 +194,8 @@ export interface Provider {
   /** Present exactly when `capabilities.hibernate` is `native`. */
   readonly hibernation?: HibernationOperations;
   readonly billing?: BillingOperations;
+  /** Present where the provider itself remembers what spot cost. */
+  readonly priceHistory?: PriceHistoryOperations;
   /** Present where there are credentials. */
   readonly credentials?: CredentialOperations;
   /** Present where a launch of ours leaves, or may leave, something behind that is neither machine, volume nor snapshot. */
@@ -352,4 +355,18 @@ export interface BilledItem {
 
 export interface BillingOperations {
   billed(since: number, context: CallContext): Promise<readonly BilledItem[]>;
+}
+
+/** Which prices of the past are wanted; what is left out is not asked for. */
+export interface PriceHistoryQuery extends OfferQuery {
+  readonly type?: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+
+export interface PriceHistoryOperations {
+  /** How far back it remembers, in milliseconds. */
+  readonly keptMs: number;
+  /** Every spot price that was in force at `since` or later, in every zone; those of the present up to now. */
+  read(query: PriceHistoryQuery, context: CallContext): Promise<readonly RememberedPrice[]>;
 }

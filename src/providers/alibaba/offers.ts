@@ -30,7 +30,7 @@ export const MOST_PRICES = { ofOneModel: 240, ofAll: 120 };
 const HALF_A_DAY_MS = 12 * 60 * 60 * 1000;
 
 /** A type in a region, and where in it there is any. */
-interface Candidate {
+export interface Candidate {
   readonly region: string;
   readonly type: MachineType;
   readonly stock: Readonly<Record<"spot" | "on-demand", ReadonlyMap<string, boolean>>>;
@@ -44,7 +44,13 @@ interface RegionalMarket {
 const NOWHERE: ReadonlyMap<string, boolean> = new Map();
 
 /** The stock of a region. For which of our types it is asked at all is kept for half a day: most regions have few GPUs. */
-async function stockOfTypes(market: Market, region: string, types: readonly MachineType[], all: ReadonlySet<string>, context: CallContext) {
+export async function stockOfTypes(
+  market: Market,
+  region: string,
+  types: readonly MachineType[],
+  all: ReadonlySet<string>,
+  context: CallContext,
+) {
   const { ecs, kept, turn, spotDuration } = market;
   let fresh: Stock | undefined;
   const spot = () => turn(() => stockOf(ecs, region, { billing: "spot", spotDuration }, context));

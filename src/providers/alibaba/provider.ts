@@ -13,6 +13,7 @@ import { LIST_SETTLES_MS, machinesOf } from "./machines.ts";
 import { network } from "./network.ts";
 import { allOffers } from "./offers.ts";
 import { placeOf } from "./place.ts";
+import { priceHistoryOf } from "./price-history.ts";
 import { regionsOf } from "./regions.ts";
 import { turns } from "./side-by-side.ts";
 import { ALIBABA_ASLEEP } from "./sleep.ts";
@@ -101,6 +102,7 @@ export async function alibabaProvider(world: AlibabaWorld): Promise<Provider> {
       return place === undefined ? "gone" : destroyInstance(ecs, machines, place, context);
     },
     volumes: volumeOperations(ecs, regions, disks),
+    priceHistory: priceHistoryOf(market, requireUnderstood),
     credentials: credentialsOf(ecs),
     leftovers: leftoversOf(ecs, regions),
   };

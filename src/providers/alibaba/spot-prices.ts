@@ -30,6 +30,8 @@ export interface SpotPrices {
 }
 
 const MOST_PAGES = 20;
+/** Of thirty days, hour by hour, in ten zones. */
+const MOST_PAGES_OF_PAST = 1_000;
 /** How many rows a page has is not documented; none of this API's lists has pages of fewer than ten. */
 const SMALLEST_PAGE = 10;
 
@@ -47,17 +49,24 @@ export function newest(rows: readonly WirePrice[], currency: string): ReadonlyMa
   return new Map([...latest].map(([zone, row]) => [zone, priced(row)]));
 }
 
-/** `DescribeSpotPriceHistory` of the last three hours, its default: market price and pay-as-you-go price in one answer. */
-async function ask(ecs: Ecs, { region, type, spotDuration }: SpotPriceQuestion, context: CallContext): Promise<PricesOfType> {
+/** What was told since a moment (epoch milliseconds), page by page; of the last three hours, the default, without one. */
+export async function priceRows(
+  ecs: Ecs,
+  { region, type, spotDuration }: SpotPriceQuestion,
+  context: CallContext,
+  since?: number,
+): Promise<{ readonly rows: readonly WirePrice[]; readonly currency: string }> {
   const rows: WirePrice[] = [];
   let currency = "";
-  for (let page = 0, offset = 0; page < MOST_PAGES; page++) {
+  const mostPages = since === undefined ? MOST_PAGES : MOST_PAGES_OF_PAST;
+  for (let page = 0, offset = 0; page < mostPages; page++) {
     const parameters = {
       RegionId: region,
       NetworkType: "vpc",
       InstanceType: type,
       OSType: "linux",
       SpotDuration: spotDuration,
+      StartTime: since === undefined ? undefined : new Date(since).toISOString().replace(/\.\d{3}Z$/, "Z"),
       Offset: offset === 0 ? undefined : offset,
     };
     const answer = await ecs.read({ region, action: "DescribeSpotPriceHistory", parameters, answer: priceList }, context);
@@ -68,6 +77,12 @@ async function ask(ecs: Ecs, { region, type, spotDuration }: SpotPriceQuestion, 
     if (answer.NextOffset <= offset || found.length < Math.max(SMALLEST_PAGE, answer.NextOffset - offset)) break;
     offset = answer.NextOffset;
   }
+  return { rows, currency };
+}
+
+/** `DescribeSpotPriceHistory` of the last three hours: market price and pay-as-you-go price in one answer. */
+async function ask(ecs: Ecs, question: SpotPriceQuestion, context: CallContext): Promise<PricesOfType> {
+  const { rows, currency } = await priceRows(ecs, question, context);
   return { observedAt: ecs.now(), zones: newest(rows, currency) };
 }
 

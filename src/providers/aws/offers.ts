@@ -38,7 +38,7 @@ interface RegionMarket {
   readonly observedAt: number;
 }
 
-function matches({ gpu }: MachineType, query: OfferQuery): boolean {
+export function isAskedFor({ gpu }: Pick<MachineType, "gpu">, query: OfferQuery): boolean {
   return (
     (query.gpuModel === undefined || gpu.model.toUpperCase() === query.gpuModel.toUpperCase()) &&
     (query.gpuCount === undefined || gpu.count === query.gpuCount)
@@ -69,7 +69,7 @@ async function zonesOf(api: Api, kept: KeptAnswers, region: string, context: Cal
 }
 
 async function marketIn(api: Api, market: Market, region: string, query: OfferQuery, context: CallContext): Promise<RegionMarket> {
-  const types = (await market.types.of(region, context)).filter((type) => matches(type, query));
+  const types = (await market.types.of(region, context)).filter((type) => isAskedFor(type, query));
   if (types.length === 0) return { region, types, spot: [], onDemand: undefined, zones: new Map(), observedAt: api.now() };
   const names = types.filter((type) => type.spot).map((type) => type.type);
   const [spot, onDemand] = await Promise.all([market.spot.now(region, names, context), market.onDemand.of(region, context)]);

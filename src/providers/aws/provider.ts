@@ -19,6 +19,7 @@ import { allOffers, type Market, NOTICE_SECONDS } from "./offers.ts";
 import { onDemandPrices } from "./on-demand.ts";
 import { placementScores } from "./placement.ts";
 import { preparation as preparationOf } from "./preparation.ts";
+import { priceHistoryOf } from "./price-history.ts";
 import { type NoticeQueue, noticeQueue } from "./queue.ts";
 import { regions as regionsOf } from "./regions.ts";
 import { isOpen, isPersistentRequest, noticeOf, spotRequests } from "./requests.ts";
@@ -176,6 +177,7 @@ export async function awsProvider(world: AwsWorld): Promise<Provider> {
     },
     destroy: (providerId, context) => endMachine({ api, machines, requests }, providerId, context),
     credentials: credentialsOf(api),
+    priceHistory: priceHistoryOf(api, regions, market),
     volumes: volumesOf(api, regions, machines, snapshotsOf(api, regions)),
     leftovers: leftoversOf(api, regions, requests, (request, context) =>
       endMachine({ api, machines, requests }, placedId(request), context),

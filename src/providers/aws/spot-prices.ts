@@ -22,10 +22,10 @@ export interface SpotPrices {
 }
 
 const RECENT_MS = 60_000;
-const PRODUCT = "Linux/UNIX";
+export const PRODUCT = "Linux/UNIX";
 /** Types in one question: what other lists of this API take. */
-const TYPES_AT_ONCE = 100;
-const PER_PAGE = 1_000;
+export const TYPES_AT_ONCE = 100;
+export const PER_PAGE = 1_000;
 
 /** In the regions of China AWS is paid in its currency. */
 export function currencyOf(region: string): string {
