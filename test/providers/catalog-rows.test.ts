@@ -1,18 +1,8 @@
-import { Readable } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ListedPrice } from "../../src/model/listed-price.ts";
 import { moneyToDecimal } from "../../src/model/money.ts";
-import { parseCatalog } from "../../src/providers/catalog/parse.ts";
-import type { Tally } from "../../src/providers/catalog/reader.ts";
-
-async function parsed(cloud: string, text: string | Buffer): Promise<{ readonly prices: readonly ListedPrice[]; readonly tally: Tally }> {
-  const prices: ListedPrice[] = [];
-  const tally = await parseCatalog(cloud, Readable.from([Buffer.from(text)]), 3, async (batch) => {
-    prices.push(...batch);
-  });
-  return { prices, tally };
-}
+import { anyAdvisor, anyBytes, anyGpuInfo, parsed, statedOnly } from "./price-fuzz.ts";
 
 const brief = ({ type, gpu, billing, price, onDemandPrice, zone }: ListedPrice) => [
   type,
@@ -135,6 +125,29 @@ describe("the traps of the catalogues", () => {
     });
   });
 
+  test("the last row of a file that does not end with a line's end is refused: its last number may be cut off", async () => {
+    const header = "InstanceType,AcceleratorName,AcceleratorCount,Region,SpotPrice,Price\n";
+    const whole = `${header}a,T4,1,here,0.5,1.25\nb,T4,1,here,0.5,13.69\n`;
+    const last = async (text: string) => {
+      const { prices, tally } = await parsed("runpod", text);
+      return [prices.filter(({ type }) => type === "b").map(({ price }) => Number(moneyToDecimal(price))), tally.refused];
+    };
+    expect(await last(whole)).toEqual([[0.5, 13.69], {}]);
+    // 13.69, 13.6, 13, 1: each of them a price, and three of them wrong.
+    for (const cut of [1, 2, 4, 5]) expect(await last(whole.slice(0, -cut))).toEqual([[], { "unfinished row": 1 }]);
+    expect((await parsed("runpod", whole)).tally.read).toBe((await parsed("runpod", whole.slice(0, -3))).tally.read);
+    expect(await parsed("runpod", header.trimEnd())).toMatchObject({ prices: [], tally: { read: 0, refused: {} } });
+  });
+
+  test("places that cannot be read are not one place, and a row of two lines is none", async () => {
+    const row = (region: string) => Buffer.from(`x,T4,1,4,16,,1.5,,${region}\n`, "latin1");
+    const { prices, tally } = await parsed("runpod", Buffer.concat([Buffer.from(VAST), row("B\u00e1cs"), row("B\u00e9cs"), row("fine")]));
+    expect(prices.map(({ region }) => region)).toEqual(["fine"]);
+    expect(tally.refused).toEqual({ "text is not UTF-8": 2 });
+    const merged = await parsed("runpod", `${VAST}a,T4,1,4,16,"{},9.5,0.9,here\nb,T4,1,4,16,{}",1.5,0.5,here\nc,T4,1,4,16,,2.5,0.7,0.3\n`);
+    expect([merged.prices, merged.tally.refused]).toEqual([[], { "line break in a cell": 1, "no region": 1 }]);
+  });
+
   test.each([
     ["", "it is empty"],
     ["<html>404</html>\n", "the column InstanceType is missing"],
@@ -145,94 +158,12 @@ describe("the traps of the catalogues", () => {
   });
 });
 
-/** A file as it should be, every price of it telling which row and column it came from. */
-const file = fc.array(
-  fc.record({
-    type: fc.stringMatching(/^[a-z0-9.-]{1,12}$/),
-    region: fc.constantFrom("us-east-1", ", US, NA", "Bács-Kiskun, HU, EU", 'quo"ted'),
-    count: fc.integer({ min: 1, max: 16 }),
-    hasSpot: fc.boolean(),
-  }),
-  { minLength: 1, maxLength: 12 },
-);
-
-const JUNK = ["", "NaN", "-3", "0", "0.00", "1e308", "inf", "abc", "1.2.3", "0x10", "١٢", " ", "9".repeat(40), "null", "\u0000", "3 "];
-const NAMES = ["InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "SpotPrice", "Region", "vCPUs", "MemoryGiB", "GpuInfo"];
+/** How many files of each kind; the sweep (test/sweep/prices.spec.ts) makes many more. */
+const RUNS = { numRuns: 150 };
 
 describe("whatever happens to a file", () => {
-  test("no price is taken that it did not state", async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        file,
-        fc.shuffledSubarray([...NAMES, "New", "Other"], { minLength: 11 }),
-        fc.record({
-          bom: fc.boolean(),
-          crlf: fc.boolean(),
-          cut: fc.option(fc.nat({ max: 2000 })),
-          junk: fc.array(fc.record({ row: fc.nat({ max: 11 }), name: fc.constantFrom(...NAMES), text: fc.constantFrom(...JUNK) }), {
-            maxLength: 3,
-          }),
-          bytes: fc.array(fc.record({ at: fc.nat({ max: 2000 }), byte: fc.nat({ max: 255 }) }), { maxLength: 2 }),
-        }),
-        async (rows, order, harm) => {
-          const stated = new Set<string>();
-          const end = harm.crlf ? "\r\n" : "\n";
-          const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-          const lines = rows.map((row, index) => {
-            // Seven digits that no other cell has: a price that was cut is another number, so cuts below keep whole lines.
-            const price = `${index + 1}.52${String(index).padStart(2, "0")}71`;
-            const spot = `${index + 1}.31${String(index).padStart(2, "0")}53`;
-            const cells: Record<string, string> = {
-              InstanceType: row.type,
-              AcceleratorName: "T4",
-              AcceleratorCount: String(row.count),
-              Price: price,
-              SpotPrice: row.hasSpot ? spot : "",
-              Region: row.region,
-              vCPUs: "4",
-              MemoryGiB: "16",
-              GpuInfo: "{'Gpus': [{'MemoryInfo': {'SizeInMiB': 16384}}]}",
-            };
-            for (const { row: at, name, text } of harm.junk) if (at === index) cells[name] = text;
-            for (const name of ["Price", "SpotPrice"]) stated.add(`${name === "Price" ? "on-demand" : "spot"} ${Number(cells[name])}`);
-            return order.map((name) => quote(cells[name] ?? "x")).join(",");
-          });
-          const whole = lines.map((line) => line + end).join("");
-          const kept = harm.cut === null ? whole : whole.slice(0, whole.lastIndexOf(end, harm.cut) + end.length);
-          const bytes = Buffer.from(`${harm.bom ? "\ufeff" : ""}${order.join(",")}${end}${kept}`);
-          try {
-            const { prices, tally } = await parsed("runpod", bytes);
-            for (const { billing, price } of prices) {
-              expect(price.micros > 0n).toBe(true);
-              expect(stated).toContain(`${billing} ${Number(moneyToDecimal(price))}`);
-            }
-            expect(tally.kept).toBe(prices.length);
-          } catch (error) {
-            expect((error as Error).constructor.name).toBe("CatalogDamage");
-          }
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
-
-  test("bytes of any kind end in prices or in a refusal, never in anything else", async () => {
-    const good = VAST + vast("1x-A100_SXM4-32-65536", "A100", 1, 40960, "0.76", "Georgia, US, NA").repeat(5);
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.tuple(fc.nat({ max: good.length - 1 }), fc.nat({ max: 255 })), { maxLength: 20 }),
-        fc.constantFrom("utf8", "latin1", "utf16le"),
-        async (changes, encoding) => {
-          const bytes = Buffer.from(good, encoding as BufferEncoding);
-          for (const [at, byte] of changes) bytes[at] = byte;
-          try {
-            for (const { price } of (await parsed("vast", bytes)).prices) expect(price.micros > 0n).toBe(true);
-          } catch (error) {
-            expect((error as Error).constructor.name).toBe("CatalogDamage");
-          }
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
+  test("no price is taken that its row did not state", () => fc.assert(statedOnly(), RUNS));
+  test("bytes of any kind end in prices or in a refusal, never in anything else", () => fc.assert(anyBytes(), RUNS));
+  test("a GPU has a memory that one can have, or none is said", () => fc.assert(anyGpuInfo(), RUNS));
+  test("the advisor's file gives shares that it states, or is none of its files", () => fc.assert(anyAdvisor(), RUNS));
 });

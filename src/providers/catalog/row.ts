@@ -27,6 +27,7 @@ export type Refusal =
   | "part of a GPU"
   | "no region"
   | "text is not UTF-8"
+  | "line break in a cell"
   | "no price"
   | "price is not a number"
   | "price out of range";
@@ -67,9 +68,12 @@ const UNREADABLE = "\ufffd";
  */
 export function readRow(cloud: string, cells: readonly string[], columns: CatalogColumns, width: number): ReadRow {
   if (cells.length !== width) return { refusals: ["wrong number of columns"] };
+  // No name here has one: a quote that was not closed made one row of two, with the price of the other.
+  if (cells.some((text) => text.includes("\n"))) return { refusals: ["line break in a cell"] };
   const cell = (column: number) => (column === -1 ? "" : (cells[column] ?? "").trim());
   const region = cell(columns.region);
-  if (region === "") return { refusals: ["no region"] };
+  // A number in its place is a row whose cells have moved.
+  if (region === "" || PLAIN.test(region)) return { refusals: ["no region"] };
   // Two places could have one name when what cannot be read is left out of it.
   if ([columns.type, columns.accelerator, columns.region, columns.zone].some((column) => cell(column).includes(UNREADABLE)))
     return { refusals: ["text is not UTF-8"] };
