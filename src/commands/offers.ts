@@ -1,15 +1,24 @@
 import type { Command } from "commander";
+import type { Money } from "../model/money.ts";
 import { usageProblem } from "../model/problem.ts";
-import { offersView } from "../output/offers-view.ts";
-import { parsePrice } from "../pricing/currency.ts";
-import { bestOfEach, OFFER_GROUPS, OFFER_SORTS, type RankQuery, rankOffers } from "../pricing/rank.ts";
+import { type OfferRow, offersView } from "../output/offers-view.ts";
+import { capIn, type ExchangeRate, parsePrice } from "../pricing/currency.ts";
+import { bestOfEach, OFFER_GROUPS, OFFER_SORTS, type OfferGroup, type OfferSort, type RankQuery, rankOffers } from "../pricing/rank.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
-import { exchangeRate } from "./exchange-rate.ts";
-import { choiceFlag, gpuFlag, offersAtHand, parsedFlag, requireKnownGpu, textFlag, workFlags } from "./price-flags.ts";
+import { addRateFlag, exchangeRate } from "./exchange-rate.ts";
+import { type MarketWish, OFFER_SOURCES, offersAtHand } from "./offers-at-hand.ts";
+import { choiceFlag, countFlag, gpuFlag, parsedFlag, textFlag, workFlags } from "./price-flags.ts";
 
 const BILLINGS = ["spot", "on-demand", "monthly", "any"] as const;
 
-/** `spot offers`: what can be rented now, ranked. */
+/** Rows of a table when nobody says how many. */
+const ROWS_OF_A_TABLE = 40;
+/** What `--limit` may be. */
+const MOST_ROWS = 100_000;
+/** Without a limit so many are read of each cloud and way of billing: more than any real catalogue has, and no file fills the memory. */
+const MOST_OF_EACH = 5_000;
+
+/** `spot offers`: what can be rented now, and what it costs elsewhere, ranked. */
 export const offers: CommandModule = {
   configure(command: Command) {
     command
@@ -17,25 +26,33 @@ export const offers: CommandModule = {
       .option("--billing <mode>", `${BILLINGS.join(", ")}`, "spot")
       .option("--sort <by>", `${OFFER_SORTS.join(", ")}; prices are compared per GPU`, "effective")
       .option("--group-by <what>", `the best of each ${OFFER_GROUPS.join(", ")}`)
-      .option("--provider <ids>", "only these providers, by comma; the configured ones when not given")
+      .option("--provider <ids>", "only these clouds, by comma; all that prices are known of when not given")
+      .option("--source <kind>", `only prices that are ${OFFER_SOURCES.join(", ")}: asked now, of a catalogue, or of the bundled table`)
+      .option("--limit <n>", `so many at most; a table has ${ROWS_OF_A_TABLE} when not given, other formats have all`)
       .option("--max-price <amount>", "at most this much an instance-hour: 2.5 is USD, or 18CNY")
-      .option("--checkpoint-every <duration>", "how often the workload saves its work, for the effective price", "10m")
-      .addHelpText(
-        "after",
-        `
+      .option("--checkpoint-every <duration>", "how often the workload saves its work, for the effective price", "10m");
+    addRateFlag(command);
+    command.addHelpText(
+      "after",
+      `
+Live offers come from the clouds that are configured (the embedded one when none is). Of every other
+cloud the prices are those of the open catalogue, as spot price sync has fetched it, else those of a
+small table that comes with spot. SOURCE says which, and how old; spot up rents live offers only.
+
 The effective price is what a useful hour costs: price × (1 + lost share), where
 lost share = interruptions per hour × (half the checkpoint interval + 5 min to come back)
            + 5 s for each checkpoint / the interval.
 Where the notice is long enough to seal in (20 s), an interruption costs one more checkpoint
 instead of half an interval.
-Offers in several currencies stand in one order, by the rate that the setting fxCny says; every
-price is shown in its own currency.
+Offers in several currencies stand in one order, by a rate that is shown; every price is shown in
+its own currency.
 Where a provider does not say how often it interrupts, 5 % an hour is assumed and marked with ~.
 
 Examples:
   $ spot offers --gpu H100 --billing any
-  $ spot offers --group-by gpu --sort savings`,
-      );
+  $ spot offers --group-by gpu --sort savings
+  $ spot offers --gpu H100 --source live --limit 1 --json`,
+    );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const gpu = gpuFlag(context);
@@ -43,6 +60,7 @@ Examples:
     const sort = choiceFlag("--sort", textFlag(context, "sort") ?? "effective", OFFER_SORTS);
     const groupText = textFlag(context, "groupBy");
     const group = groupText === undefined ? undefined : choiceFlag("--group-by", groupText, OFFER_GROUPS);
+    const limit = limitOf(context);
     const query: RankQuery = {
       ...(gpu === undefined ? {} : { gpuModel: gpu.model }),
       ...(gpu?.count === undefined ? {} : { gpuCount: gpu.count }),
@@ -50,18 +68,46 @@ Examples:
       ...maxPriceOf(context),
     };
     const work = workFlags(context);
-    const { offers: atHand, beside } = await offersAtHand(context);
-    if (gpu !== undefined) requireKnownGpu(gpu.model, atHand);
     const rate = await exchangeRate(context);
-    const ranked = rankOffers(atHand, query, sort, work, rate);
-    const rows =
+    const market = await offersAtHand(context, {
+      ...(query.billing === undefined ? {} : { billing: query.billing }),
+      ...(query.maxPrice === undefined ? {} : { maxPrices: caps(query.maxPrice, rate) }),
+      read: readingOf(sort, group, limit),
+    });
+    const ranked = rankOffers(market.offers, query, sort, work, rate);
+    const rows: readonly OfferRow[] =
       group === undefined
         ? ranked.map((one) => ({ ranked: one }))
-        : bestOfEach(ranked, group).map(({ best, count }) => ({ ranked: best, count }));
-    const view = offersView(rows, rate, "No offer fits. spot offers --billing any shows all of them.");
-    return { view: Object.assign(view, { beside }) };
+        : bestOfEach(ranked, group, market.standsFor).map(({ best, count }) => ({ ranked: best, count }));
+    const shown = limit === undefined ? rows : rows.slice(0, limit);
+    const view = offersView(shown, {
+      rate,
+      empty: "No offer fits. spot offers --billing any shows all of them.",
+      now: context.world.clock.now(),
+      sources: market.sources,
+      more: rows.length - shown.length + market.unread,
+    });
+    return {
+      view: Object.assign(view, { beside: { ...market.beside, ...view.beside } }),
+      ...(market.problem === undefined ? {} : { problem: market.problem }),
+    };
   },
 };
+
+/** How many rows are wanted; undefined for all. */
+function limitOf(context: CommandContext): number | undefined {
+  const limit = countFlag(context, "limit", "--limit", MOST_ROWS);
+  // Whoever chooses columns reads them with a program.
+  const isTable = !context.machine && [undefined, "table"].includes(textFlag(context, "output"));
+  return limit ?? (isTable ? ROWS_OF_A_TABLE : undefined);
+}
+
+/** How much of a list is read for that: every row that is shown, or that counts in a group. */
+function readingOf(sort: OfferSort, group: OfferGroup | undefined, limit: number | undefined): MarketWish["read"] {
+  const by = sort === "savings" ? "savings" : "price";
+  if (group === undefined) return { by, most: limit ?? MOST_OF_EACH };
+  return { by, bestOf: group === "zone" ? "zone" : "machine" };
+}
 
 function maxPriceOf(context: CommandContext): Pick<RankQuery, "maxPrice"> {
   const text = textFlag(context, "maxPrice");
@@ -69,4 +115,10 @@ function maxPriceOf(context: CommandContext): Pick<RankQuery, "maxPrice"> {
   const maxPrice = parsedFlag("--max-price", () => parsePrice(text));
   if (maxPrice.micros <= 0n) throw usageProblem(`--max-price: ${text} is not more than zero`);
   return { maxPrice };
+}
+
+/** The cap in every currency that it can be compared in. */
+function caps(maxPrice: Money, rate: ExchangeRate): readonly Money[] {
+  const currencies = new Set([maxPrice.currency, "USD", ...Object.keys(rate.perUsd)]);
+  return [...currencies].map((currency) => capIn(maxPrice, currency, rate)).filter((cap) => cap !== null);
 }

@@ -5,9 +5,24 @@ import { type Money, moneyJson, moneyText } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 import { type ExchangeRate, ratesText } from "../pricing/currency.ts";
 import type { RankedOffer } from "../pricing/rank.ts";
+import { isRentable } from "../pricing/spot-terms.ts";
 import { listView } from "./list-view.ts";
 import { priceHeader } from "./price-header.ts";
+import { isStale, type SourceOfPrices, sourcesJson, sourcesText, sourceText } from "./price-sources.ts";
 import type { Column, View } from "./view.ts";
+
+/** What is said of all offers together. */
+export interface OffersAbout {
+  readonly rate: ExchangeRate;
+  /** What people read when there is nothing to list. */
+  readonly empty: string;
+  /** Epoch milliseconds: the age of prices is told from it. */
+  readonly now: number;
+  /** The lists that were read. */
+  readonly sources: readonly SourceOfPrices[];
+  /** How many more fit than are listed. */
+  readonly more: number;
+}
 
 /** An offer, and how many more of its group stand behind it. */
 export interface OfferRow {
@@ -47,6 +62,7 @@ export function offerJson({ ranked, count }: OfferRow): unknown {
     placementScore: offer.placementScore ?? null,
     source: offer.source,
     observedAt: new Date(offer.observedAt).toISOString(),
+    rentable: isRentable(offer.provider),
     ...(count === undefined ? {} : { offersInGroup: count }),
   };
 }
@@ -65,7 +81,8 @@ function riskText({ effective, offer }: RankedOffer): string {
   return `${effective.basis === "assumed" ? "~" : ""}${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)}%/h`;
 }
 
-function stockText(stock: number | "unknown"): string {
+function stockText({ stock, provider }: Pick<Offer, "stock" | "provider">): string {
+  if (!isRentable(provider)) return ELSEWHERE;
   if (stock === 0) return "sold out";
   return stock === "unknown" ? "?" : String(stock);
 }
@@ -73,6 +90,9 @@ function stockText(stock: number | "unknown"): string {
 function secondsText(seconds: number): string {
   return seconds === 0 ? "–" : durationText(seconds * 1000).replace(/\.0s$/, "s");
 }
+
+/** Where spot cannot rent. */
+const ELSEWHERE = "elsewhere";
 
 /** "2m", "–", and "0–30s" where nothing is promised. */
 function noticeText({ noticeSeconds, noticeUpToSeconds }: Pick<Offer, "noticeSeconds" | "noticeUpToSeconds">): string {
@@ -96,8 +116,20 @@ const COLUMNS: readonly Column<OfferRow>[] = [
     drop: 6,
   },
   { key: "type", header: "TYPE", value: ({ ranked }) => ranked.offer.type, drop: 5 },
-  { key: "vcpus", header: "VCPUS", value: ({ ranked }) => String(ranked.offer.vcpus), align: "right", drop: 8 },
-  { key: "memory", header: "MEMORY", value: ({ ranked }) => `${ranked.offer.memoryGb} GB`, align: "right", drop: 8 },
+  {
+    key: "vcpus",
+    header: "VCPUS",
+    value: ({ ranked }) => (ranked.offer.vcpus === 0 ? "?" : String(ranked.offer.vcpus)),
+    align: "right",
+    drop: 8,
+  },
+  {
+    key: "memory",
+    header: "MEMORY",
+    value: ({ ranked }) => (ranked.offer.memoryGb === 0 ? "?" : `${ranked.offer.memoryGb} GB`),
+    align: "right",
+    drop: 8,
+  },
   { key: "region", header: "REGION", value: ({ ranked }) => ranked.offer.region, hidden: true },
   { key: "zone", header: "ZONE", value: ({ ranked }) => ranked.offer.zone, drop: 1 },
   { key: "billing", header: "BILLING", value: ({ ranked }) => ranked.offer.billing, drop: 3 },
@@ -124,12 +156,21 @@ const COLUMNS: readonly Column<OfferRow>[] = [
   {
     key: "stock",
     header: "STOCK",
-    value: ({ ranked }) => stockText(ranked.offer.stock),
+    value: ({ ranked }) => stockText(ranked.offer),
     align: "right",
-    paint: (text, { ranked }, painter) => (ranked.offer.stock === 0 ? painter.dim(text) : text),
+    paint: (text, { ranked: { offer } }, painter) => (offer.stock === 0 || !isRentable(offer.provider) ? painter.dim(text) : text),
   },
-  { key: "source", header: "SOURCE", value: ({ ranked }) => ranked.offer.source, hidden: true },
 ];
+
+function sourceColumn(now: number): Column<OfferRow> {
+  return {
+    key: "source",
+    header: "SOURCE",
+    value: ({ ranked }) => sourceText(ranked.offer, now),
+    paint: (text, { ranked }, painter) =>
+      isStale(ranked.offer, now) ? painter.yellow(text) : ranked.offer.source === "live" ? text : painter.dim(text),
+  };
+}
 
 const COUNT: Column<OfferRow> = { key: "count", header: "OFFERS", value: ({ count }) => String(count ?? 1), align: "right" };
 
@@ -140,22 +181,45 @@ function rateLine(rate: ExchangeRate, currencies: Iterable<string>): string {
 }
 
 /** Offers in the order given. The header of the price column names the currency only when all offers share it. */
-export function offersView(rows: readonly OfferRow[], rate: ExchangeRate, empty: string): View {
+export function offersView(rows: readonly OfferRow[], { rate, empty, now, sources, more }: OffersAbout): View {
   const currencies = new Set(rows.map(({ ranked }) => ranked.offer.price.currency));
   const header = priceHeader(rows.map(({ ranked }) => ranked.offer.price));
   const oneBilling = new Set(rows.map(({ ranked }) => ranked.offer.billing)).size === 1;
-  const columns = COLUMNS.map((column) => {
+  const isAllLive = rows.every(({ ranked }) => ranked.offer.source === "live");
+  const columns = [...COLUMNS, sourceColumn(now)].map((column) => {
     if (column.key === "price") return { ...column, header };
     // A column in which every row says the same tells people nothing.
+    if (column.key === "source") return { ...column, hidden: isAllLive };
     return column.key === "billing" ? { ...column, hidden: oneBilling } : column;
   });
   const assumed = rows.some(({ ranked }) => ranked.effective.basis === "assumed");
-  return listView({
+  const view = listView({
     schema: "spot.offers/1",
     items: rows,
     toJson: offerJson,
     columns: rows.some(({ count }) => count !== undefined) ? [...columns, COUNT] : columns,
     empty,
-    footer: `Ranked per GPU. EFFECTIVE is the price of a useful hour, lost work counted${assumed ? " (risk assumed where marked ~)" : ""}.${currencies.size > 1 ? rateLine(rate, currencies) : ""}`,
+    footer: [
+      ...(more === 0 ? [] : [`… and ${more.toLocaleString("en-US")} more: --limit shows them, --gpu and --provider narrow it.`]),
+      `Ranked per GPU. EFFECTIVE is the price of a useful hour, lost work counted${assumed ? " (risk assumed where marked ~)" : ""}.${currencies.size > 1 ? rateLine(rate, currencies) : ""}`,
+      ...listedLines(rows, sources, now),
+    ].join("\n"),
   });
+  const beside = {
+    ...(sources.length === 0 ? {} : { sources: sourcesJson(sources, now) }),
+    ...(more === 0 ? {} : { more }),
+  };
+  return Object.assign(view, { beside });
+}
+
+/** What people have to know of prices that are not live. */
+function listedLines(rows: readonly OfferRow[], sources: readonly SourceOfPrices[], now: number): readonly string[] {
+  const where = sourcesText(sources, now);
+  if (where === "") return [];
+  const shown = new Set(rows.map(({ ranked }) => ranked.offer.provider));
+  return [
+    `${where} spot up rents live offers only.`,
+    ...(shown.has("local") ? ["local: the embedded cloud, whose machines and prices are made up."] : []),
+    ...([...shown].some((provider) => !isRentable(provider)) ? [`${ELSEWHERE}: a cloud that spot cannot rent from.`] : []),
+  ];
 }

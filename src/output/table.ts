@@ -73,7 +73,8 @@ const NO_LINES = {
 export function tableText(content: TableContent, painter: Painter, width: number, header: boolean): string {
   const cells = content.rows.map((row) => row.map(oneLine));
   const natural = content.columns.map((column, index) =>
-    Math.max(header ? textWidth(column.header) : 0, ...cells.map((row) => textWidth(row[index] ?? ""))),
+    // Not by spreading: there may be more rows than a call takes arguments.
+    cells.reduce((widest, row) => Math.max(widest, textWidth(row[index] ?? "")), header ? textWidth(column.header) : 0),
   );
   const { kept, widths } = fitColumns(content.columns, natural, width);
   const table = new Table({

@@ -125,17 +125,19 @@ function groupKey(offer: Offer, group: OfferGroup): string {
   }
 }
 
-/** The best offer of each group, and how many the group has; the order of `ranked` is kept. */
+/** The best offer of each group, and how many the group has, where an offer may stand for several; the order of `ranked` is kept. */
 export function bestOfEach(
   ranked: readonly RankedOffer[],
   group: OfferGroup,
+  standsFor: (offer: Offer) => number = () => 1,
 ): readonly { readonly best: RankedOffer; readonly count: number }[] {
   const groups = new Map<string, { best: RankedOffer; count: number }>();
   for (const one of ranked) {
     const key = groupKey(one.offer, group);
     const known = groups.get(key);
-    if (known === undefined) groups.set(key, { best: one, count: 1 });
-    else known.count++;
+    const count = standsFor(one.offer);
+    if (known === undefined) groups.set(key, { best: one, count });
+    else known.count += count;
   }
   return [...groups.values()];
 }

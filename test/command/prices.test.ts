@@ -9,7 +9,7 @@ async function json(world: TestWorld, ...argv: readonly string[]) {
 }
 
 test("offers are ranked, filtered, grouped, and say what they are worth", async () => {
-  const world = await cloudWorld();
+  const world = await cloudWorld({ env: { SPOT_PROVIDER: "local" } });
   const all = await json(world, "offers", "--billing", "any");
   expect(all.schema).toBe("spot.offers/1");
   expect(new Set(all.data.map((offer: { billing: string }) => offer.billing))).toEqual(new Set(["spot", "on-demand", "monthly"]));
@@ -38,7 +38,7 @@ test("a GPU may be spelt as people spell it, in offers and in up", async () => {
     const plan = await json(world, "up", "--name", "a", "--gpu", asked, "--dry-run");
     expect(plan.data[0].gpu).toMatchObject({ model: "RTX4090", count: 1 });
   }
-  const { code, stderr } = await spot(world, "offers", "--gpu", "H100 SXM", "--quiet");
+  const { code, stderr } = await spot(world, "offers", "--provider", "local", "--gpu", "H100 SXM", "--quiet");
   expect(code).toBe(2);
   expect(stderr).toContain('did you mean "H100"?');
 });
@@ -47,7 +47,7 @@ test("offers fit terminals of 80 and of 160 columns", async () => {
   const market = await cloudWorld();
   for (const columns of [80, 160]) {
     const world = testWorld({ home: market.home, columns, isTTY: true });
-    const { code, stdout } = await spot(world, "offers", "--quiet");
+    const { code, stdout } = await spot(world, "offers", "--provider", "local", "--quiet");
     expect(code).toBe(0);
     const [header = "", ...rest] = stdout.trimEnd().split("\n");
     for (const line of [header, ...rest]) expect(line.length).toBeLessThanOrEqual(columns);
@@ -57,7 +57,7 @@ test("offers fit terminals of 80 and of 160 columns", async () => {
 });
 
 test("compare sets on-demand, spot and monthly side by side", async () => {
-  const world = await cloudWorld();
+  const world = await cloudWorld({ env: { SPOT_PROVIDER: "local" } });
   const job = await json(world, "compare", "--gpu", "H100:1", "--hours", "200");
   expect(job.schema).toBe("spot.comparison/1");
   expect(job.data.workload).toEqual({ hours: 200, months: 1 });
@@ -88,7 +88,7 @@ test.each([
   [["compare", "--hours", "1e9"], '--hours: "1e9" is not a number', ""],
   [["compare", "--hours", "1", "--hours-per-day", "2"], "exclude each other", ""],
 ])("%j is refused with exit 2", async (argv, message, hint) => {
-  const world = argv.includes("H10") || argv.includes("rtx4900") ? await cloudWorld() : testWorld();
+  const world = argv.includes("H10") || argv.includes("rtx4900") ? await cloudWorld({ env: { SPOT_PROVIDER: "local" } }) : testWorld();
   const { code, stdout, stderr } = await spot(world, ...argv, "--quiet");
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toContain(message);

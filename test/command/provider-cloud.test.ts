@@ -46,7 +46,7 @@ test("login tries a key, keeps it for this user only, and from then on the cloud
     endpoint: { url: cloud.url, from: "environment", variable: "PPIO_API_URL" },
     capabilities: { hibernate: "park", machine: "container" },
   });
-  const offers = await data(world, "offers", "--billing", "any");
+  const offers = await data(world, "offers", "--billing", "any", "--source", "live");
   expect(new Set(offers.map(({ provider }: { provider: string }) => provider))).toEqual(new Set(["ppio"]));
   expect((await spot(world, "config", "get", "provider")).stdout).toBe("ppio\n");
 

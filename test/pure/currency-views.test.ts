@@ -18,7 +18,7 @@ const offers = [offer({ type: "dollars", price: usd("1") }), offer({ type: "yuan
 
 async function offersText(list: typeof offers): Promise<string> {
   const rows = rankOffers(list, {}, "price", USUAL_WORK, rate).map((ranked) => ({ ranked }));
-  return offersView(rows, rate, "none").render(plainPainter, 200);
+  return offersView(rows, { rate, empty: "none", now: 0, sources: [], more: 0 }).render(plainPainter, 200);
 }
 
 test("offers in two currencies keep their prices, and the rate of their order is said", async () => {
