@@ -83,7 +83,7 @@ async function write(version: number): Promise<void> {
       const lines = Array.from({ length: Math.min(1_000, rows - row) }, (_, index) => `${line(row + index, version)}\n`);
       if (!file.write(lines.join(""))) await new Promise((resolve) => file.once("drain", resolve));
     }
-    await new Promise((resolve) => file.end(resolve));
+    await new Promise<void>((resolve) => file.end(() => resolve()));
   }
 }
 

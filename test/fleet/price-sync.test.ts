@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { syncCatalog } from "../../src/fleet/prices/sync.ts";
+import { syncCatalog, syncCatalogs } from "../../src/fleet/prices/sync.ts";
 import { openPriceBook } from "../../src/state/price-book/open.ts";
 import type { PriceBook } from "../../src/state/price-book/types.ts";
 
@@ -133,4 +133,36 @@ test("whoever is interrupted stops, and nothing goes off offer", async () => {
   };
   await expect(sync("runpod", stop.signal)).rejects.toThrow("interrupted");
   expect(await onOffer()).toHaveLength(1);
+});
+
+test("when one file ends everything, nobody still writes into the book afterwards", async () => {
+  serve(HEADER + row("a", "1.5"));
+  let isWriting = false;
+  let goOn = () => {};
+  const slow = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const broken: PriceBook = {
+    ...book,
+    async observe(source, observations) {
+      if (source.name === "catalog:aws") {
+        await expect.poll(() => isWriting).toBe(true);
+        throw new Error("the disk is full");
+      }
+      isWriting = true;
+      await slow;
+      await book.observe(source, observations);
+      isWriting = false;
+    },
+  };
+  const world = { book: broken, clock: { now: () => now } as never, env: {}, signal: new AbortController().signal };
+  const ended = syncCatalogs(["aws", "vast"], base, world, () => undefined).then(
+    () => "well",
+    (error: Error) => `${error.message}, writing: ${isWriting}`,
+  );
+  await expect.poll(() => isWriting).toBe(true);
+  // It has every chance to end too early.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  goOn();
+  expect(await ended).toBe("the disk is full, writing: false");
 });

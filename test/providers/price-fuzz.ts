@@ -205,10 +205,17 @@ const label = fc.oneof(
 export const anyAdvisor = () =>
   fc.property(
     fc.array(fc.record({ index: band, label }), { maxLength: 6 }),
-    fc.dictionary(
-      key,
-      fc.oneof(fc.record({ Linux: fc.dictionary(key, fc.record({ r: band, s: band })) }), fc.constantFrom<unknown>(null, {}, [])),
-    ),
+    fc
+      .tuple(
+        fc.dictionary(
+          key,
+          fc.oneof(fc.record({ Linux: fc.dictionary(key, fc.record({ r: band, s: band })) }), fc.constantFrom<unknown>(null, {}, [])),
+        ),
+        fc.record({ r: band, s: band }),
+        fc.boolean(),
+      )
+      // Mostly one that is asked for below.
+      .map(([others, one, isOdd]) => (isOdd ? others : { "us-east-1": { Linux: { "g4dn.xlarge": one } } })),
     fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
     fc.constantFrom("", "\ufeff", "\u0000"),
     fc.constantFrom("", "not a date", "Wed, 21 Oct 2026 07:28:00 GMT"),
