@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createReadStream, createWriteStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -81,9 +82,9 @@ async function write(version: number): Promise<void> {
     const rows = Math.round(ROWS * share);
     for (let row = 0; row < rows; row += 1_000) {
       const lines = Array.from({ length: Math.min(1_000, rows - row) }, (_, index) => `${line(row + index, version)}\n`);
-      if (!file.write(lines.join(""))) await new Promise((resolve) => file.once("drain", resolve));
+      if (!file.write(lines.join(""))) await once(file, "drain");
     }
-    await new Promise<void>((resolve) => file.end(() => resolve()));
+    await once(file.end(), "finish");
   }
 }
 

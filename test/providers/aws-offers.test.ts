@@ -172,6 +172,8 @@ describe("what AWS guesses of it", () => {
       { atLeast: 0.2, atMost: null },
       null,
     ]);
+    // No share of anything: a file that says so is wrong somewhere.
+    expect(["90-5%", "100-999%", ">500%", "-5%", "5-10", "5–10%", ""].map(bandOf)).toEqual(Array.from({ length: 7 }, () => null));
   });
 
   onMoto("the advisor's band is with its offers, as old as the file says", async () => {
