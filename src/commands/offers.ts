@@ -1,13 +1,15 @@
 import type { Command } from "commander";
 import type { Money } from "../model/money.ts";
 import { usageProblem } from "../model/problem.ts";
+import { explainedView } from "../output/effective-view.ts";
 import { type OfferRow, offersView } from "../output/offers-view.ts";
 import { capIn, type ExchangeRate, parsePrice } from "../pricing/currency.ts";
 import { bestOfEach, OFFER_GROUPS, OFFER_SORTS, type OfferGroup, type OfferSort, type RankQuery, rankOffers } from "../pricing/rank.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { addRateFlag, exchangeRate } from "./exchange-rate.ts";
 import { type MarketWish, OFFER_SOURCES, offersAtHand } from "./offers-at-hand.ts";
-import { choiceFlag, countFlag, gpuFlag, parsedFlag, textFlag, workFlags } from "./price-flags.ts";
+import { choiceFlag, countFlag, gpuFlag, parsedFlag, textFlag } from "./price-flags.ts";
+import { addWorkFlags, EFFECTIVE_PRICE_HELP, workFlags } from "./work-flags.ts";
 
 const BILLINGS = ["spot", "on-demand", "monthly", "any"] as const;
 
@@ -15,8 +17,8 @@ const BILLINGS = ["spot", "on-demand", "monthly", "any"] as const;
 const ROWS_OF_A_TABLE = 40;
 /** What `--limit` may be. */
 const MOST_ROWS = 100_000;
-/** Without a limit so many are read of each cloud and way of billing: more than any real catalogue has, and no file fills the memory. */
-const MOST_OF_EACH = 5_000;
+/** Without a limit so many prices of catalogues are read, so that no file fills the memory. */
+const MOST_LISTED = 50_000;
 
 /** `spot offers`: what can be rented now, and what it costs elsewhere, ranked. */
 export const offers: CommandModule = {
@@ -30,7 +32,8 @@ export const offers: CommandModule = {
       .option("--source <kind>", `only prices that are ${OFFER_SOURCES.join(", ")}: asked now, of a catalogue, or of the bundled table`)
       .option("--limit <n>", `so many at most; a table has ${ROWS_OF_A_TABLE} when not given, other formats have all`)
       .option("--max-price <amount>", "at most this much an instance-hour: 2.5 is USD, or 18CNY")
-      .option("--checkpoint-every <duration>", "how often the workload saves its work, for the effective price", "10m");
+      .option("--explain [row]", "how the effective price of that row comes about; the best when no row is named");
+    addWorkFlags(command);
     addRateFlag(command);
     command.addHelpText(
       "after",
@@ -38,19 +41,15 @@ export const offers: CommandModule = {
 Live offers come from the clouds that are configured (the embedded one when none is). Of every other
 cloud the prices are those of the open catalogue, as spot price sync has fetched it, else those of a
 small table that comes with spot. SOURCE says which, and how old; spot up rents live offers only.
+${EFFECTIVE_PRICE_HELP}
 
-The effective price is what a useful hour costs: price × (1 + lost share), where
-lost share = interruptions per hour × (half the checkpoint interval + 5 min to come back)
-           + 5 s for each checkpoint / the interval.
-Where the notice is long enough to seal in (20 s), an interruption costs one more checkpoint
-instead of half an interval.
 Offers in several currencies stand in one order, by a rate that is shown; every price is shown in
 its own currency.
-Where a provider does not say how often it interrupts, 5 % an hour is assumed and marked with ~.
 
 Examples:
   $ spot offers --gpu H100 --billing any
   $ spot offers --group-by gpu --sort savings
+  $ spot offers --gpu H100 --explain --checkpoint-time 40s --restart-time 8m --interruptions 1/6h
   $ spot offers --gpu H100 --source live --limit 1 --json`,
     );
   },
@@ -60,26 +59,30 @@ Examples:
     const sort = choiceFlag("--sort", textFlag(context, "sort") ?? "effective", OFFER_SORTS);
     const groupText = textFlag(context, "groupBy");
     const group = groupText === undefined ? undefined : choiceFlag("--group-by", groupText, OFFER_GROUPS);
-    const limit = limitOf(context);
+    const explained = explainedRow(context);
+    const limit = limitOf(context, explained);
     const query: RankQuery = {
       ...(gpu === undefined ? {} : { gpuModel: gpu.model }),
       ...(gpu?.count === undefined ? {} : { gpuCount: gpu.count }),
       ...(billing === "any" ? {} : { billing }),
       ...maxPriceOf(context),
     };
-    const work = workFlags(context);
+    const work = await workFlags(context);
     const rate = await exchangeRate(context);
     const market = await offersAtHand(context, {
       ...(query.billing === undefined ? {} : { billing: query.billing }),
       ...(query.maxPrice === undefined ? {} : { maxPrices: caps(query.maxPrice, rate) }),
-      read: readingOf(sort, group, limit),
+      read: readingOf(sort, group, explained === undefined ? limit : Math.max(explained, limit ?? 0, ROWS_OF_A_TABLE)),
     });
     const ranked = rankOffers(market.offers, query, sort, work, rate);
     const rows: readonly OfferRow[] =
       group === undefined
         ? ranked.map((one) => ({ ranked: one }))
         : bestOfEach(ranked, group, market.standsFor).map(({ best, count }) => ({ ranked: best, count }));
-    const shown = limit === undefined ? rows : rows.slice(0, limit);
+    const chosen = explained === undefined ? undefined : rows[explained - 1];
+    if (explained !== undefined && chosen === undefined && rows.length > 0)
+      throw usageProblem(`--explain: there is no row ${explained}, there are ${rows.length}`);
+    const shown = limit !== undefined ? rows.slice(0, limit) : chosen === undefined ? rows : [chosen];
     const view = offersView(shown, {
       rate,
       empty: "No offer fits. spot offers --billing any shows all of them.",
@@ -87,26 +90,32 @@ Examples:
       sources: market.sources,
       more: rows.length - shown.length + market.unread,
     });
+    const whole = Object.assign(view, { beside: { ...market.beside, ...view.beside } });
     return {
-      view: Object.assign(view, { beside: { ...market.beside, ...view.beside } }),
+      view: chosen === undefined ? whole : explainedView(whole, chosen.ranked, work),
       ...(market.problem === undefined ? {} : { problem: market.problem }),
     };
   },
 };
 
-/** How many rows are wanted; undefined for all. */
-function limitOf(context: CommandContext): number | undefined {
+/** The row whose price is to be explained, from 1; undefined without `--explain`. */
+function explainedRow(context: CommandContext): number | undefined {
+  return context.options["explain"] === true ? 1 : countFlag(context, "explain", "--explain", MOST_ROWS);
+}
+
+/** How many rows are wanted; undefined for all, and for the one that is explained. */
+function limitOf(context: CommandContext, explained: number | undefined): number | undefined {
   const limit = countFlag(context, "limit", "--limit", MOST_ROWS);
   // Whoever chooses columns reads them with a program.
   const isTable = !context.machine && [undefined, "table"].includes(textFlag(context, "output"));
-  return limit ?? (isTable ? ROWS_OF_A_TABLE : undefined);
+  return limit ?? (isTable && explained === undefined ? ROWS_OF_A_TABLE : undefined);
 }
 
 /** How much of a list is read for that: every row that is shown, or that counts in a group. */
 function readingOf(sort: OfferSort, group: OfferGroup | undefined, limit: number | undefined): MarketWish["read"] {
   const by = sort === "savings" ? "savings" : "price";
-  if (group === undefined) return { by, most: limit ?? MOST_OF_EACH };
-  return { by, bestOf: group === "zone" ? "zone" : "machine" };
+  if (group !== undefined) return { by, bestOf: group === "zone" ? "zone" : "machine" };
+  return limit === undefined ? { by, mostInAll: MOST_LISTED } : { by, most: limit };
 }
 
 function maxPriceOf(context: CommandContext): Pick<RankQuery, "maxPrice"> {

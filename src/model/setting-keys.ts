@@ -29,6 +29,9 @@ export const SETTING_KEYS: readonly SettingKey[] = [
     fallback: null,
     ofInstance: false,
   },
+  { key: "interruptions", what: "so many an hour, for the effective price: 0.05, or 1/20h", fallback: null, ofInstance: false },
+  { key: "checkpointTime", what: "how long the work waits for one checkpoint, for the effective price", fallback: null, ofInstance: false },
+  { key: "restartTime", what: "what is paid of a machine until it computes, for the effective price", fallback: null, ofInstance: false },
   { key: "onReclaim", what: "replace, hibernate, checkpoint, wait or let-go", fallback: "replace" },
 ];
 

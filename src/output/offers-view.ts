@@ -6,6 +6,7 @@ import type { Offer } from "../model/offer.ts";
 import { type ExchangeRate, ratesText } from "../pricing/currency.ts";
 import type { RankedOffer } from "../pricing/rank.ts";
 import { isRentable } from "../pricing/spot-terms.ts";
+import { effectiveJson, effectiveText } from "./effective-view.ts";
 import { listView } from "./list-view.ts";
 import { priceHeader } from "./price-header.ts";
 import { isStale, type SourceOfPrices, sourcesJson, sourcesText, sourceText } from "./price-sources.ts";
@@ -52,7 +53,7 @@ export function offerJson({ ranked, count }: OfferRow): unknown {
     onDemandPrice: offer.onDemandPrice === null ? null : rateJson(offer.onDemandPrice, "instance"),
     savings,
     effectivePrice: rateJson(effective.price, "instance"),
-    effective: { interruptionsPerHour: effective.interruptionsPerHour, lostShare: effective.lostShare, basis: effective.basis },
+    effective: effectiveJson(effective),
     stock: offer.stock,
     noticeSeconds: offer.noticeSeconds,
     noticeUpToSeconds: offer.noticeUpToSeconds ?? null,
@@ -141,7 +142,7 @@ const COLUMNS: readonly Column<OfferRow>[] = [
     paint: (text, _row, painter) => painter.green(text),
   },
   { key: "gpu-price", header: "PER GPU", value: ({ ranked }) => moneyText(ranked.gpuPrice), align: "right" },
-  { key: "effective", header: "EFFECTIVE", value: ({ ranked }) => moneyText(ranked.effective.price), align: "right" },
+  { key: "effective", header: "EFFECTIVE", value: ({ ranked }) => effectiveText(ranked.effective), align: "right" },
   {
     key: "on-demand",
     header: "ON-DEMAND",

@@ -3,6 +3,7 @@ import type { Money } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 import { type InterruptedWork, type LostTerms, lostTerms } from "./interrupted-work.ts";
 import { type Experience, rateByHistory } from "./interruption-rate.ts";
+import { MOST_PER_HOUR } from "./work-text.ts";
 
 /** Where a figure comes from: whoever asks said it, our own machines were measured, or nobody knows. */
 export type WorkBasis = "given" | "history" | "assumed";
@@ -24,14 +25,12 @@ export interface WorkModel {
     readonly noticeSeconds?: number;
     readonly protectionSeconds?: number;
   };
-  /** How our own machines fared. */
+  /** How our own machines fared, by kind. */
   readonly history?: readonly Experience[];
+  /** What our own machines took until they served, where that was measured; counts unless the time is given. */
+  readonly restarts?: readonly { readonly provider: string; readonly seconds: number }[];
   /** Where the times come from; absent: assumed. */
-  readonly basis?: {
-    readonly checkpointInterval?: WorkBasis;
-    readonly checkpoint?: WorkBasis;
-    readonly restart?: WorkBasis;
-  };
+  readonly basis?: { readonly checkpointInterval?: WorkBasis; readonly checkpoint?: WorkBasis; readonly restart?: WorkBasis };
 }
 
 /** A checkpoint of 5 s every 10 minutes, 5 minutes to come back, and one interruption in 20 hours where nobody knows better. */
@@ -60,40 +59,56 @@ export interface EffectivePrice {
 
 const NOTHING_LOST: LostTerms = { lostWork: 0, checkpoints: 0, restarts: 0 };
 
-/** Nobody calls a machine back more often than every second. */
-const MOST_PER_HOUR = 3600;
-
 type PricedOffer = Pick<Offer, "price" | "billing" | "interruptionsPerHour" | "noticeSeconds"> &
   Partial<Pick<Offer, "provider" | "region" | "type" | "protectionSeconds">>;
 
-function rateOf(offer: PricedOffer, work: WorkModel): Pick<EffectivePrice, "interruptionsPerHour" | "basis"> {
-  const said = work.given?.interruptionsPerHour;
-  if (said !== undefined) return { interruptionsPerHour: said, basis: "assumed" };
-  const theirs = offer.interruptionsPerHour;
-  if (theirs !== null && theirs >= 0) return { interruptionsPerHour: Math.min(MOST_PER_HOUR, theirs), basis: "provider" };
-  const { provider, region, type } = offer;
-  const own = work.history?.find((past) => past.provider === provider && past.region === region && past.type === type);
-  const ours = own === undefined ? null : rateByHistory(own, work.assumedInterruptionsPerHour);
-  return ours === null
-    ? { interruptionsPerHour: work.assumedInterruptionsPerHour, basis: "assumed" }
-    : { interruptionsPerHour: Math.min(MOST_PER_HOUR, ours), basis: "history" };
+/** Where each figure comes from that an effective price is reckoned from. */
+export interface WorkSources {
+  readonly interruptions: EffectivePrice["basis"] | "given";
+  readonly protection: "given" | "provider";
+  readonly notice: "given" | "provider";
+  readonly checkpointInterval: WorkBasis | "daly";
+  readonly checkpoint: WorkBasis;
+  readonly restart: WorkBasis;
 }
 
-/** What the effective price of an offer on spot is reckoned from. */
-export function workOn(offer: PricedOffer, work: WorkModel): InterruptedWork & Pick<EffectivePrice, "basis"> {
-  const { interruptionsPerHour, basis } = rateOf(offer, work);
-  const { checkpointSeconds, restartSeconds } = work;
+function rateOf(offer: PricedOffer, work: WorkModel, protectionSeconds: number): readonly [number, WorkSources["interruptions"]] {
+  const said = work.given?.interruptionsPerHour;
+  if (said !== undefined) return [said, "given"];
+  const theirs = offer.interruptionsPerHour;
+  if (theirs !== null && theirs >= 0) return [theirs, "provider"];
+  const { provider, region, type } = offer;
+  const own = work.history?.find((past) => past.provider === provider && past.region === region && past.type === type);
+  const ours = own === undefined ? null : rateByHistory(own, work.assumedInterruptionsPerHour, protectionSeconds);
+  return ours === null ? [work.assumedInterruptionsPerHour, "assumed"] : [ours, "history"];
+}
+
+/** What the effective price of an offer on spot is reckoned from, and where each figure comes from. */
+export function workOn(offer: PricedOffer, work: WorkModel): { readonly work: InterruptedWork; readonly from: WorkSources } {
+  const { checkpointSeconds, given, basis } = work;
+  const protectionSeconds = given?.protectionSeconds ?? offer.protectionSeconds ?? 0;
+  const [rate, interruptions] = rateOf(offer, work, protectionSeconds);
+  const interruptionsPerHour = Math.min(MOST_PER_HOUR, rate);
+  const measured = basis?.restart === "given" ? undefined : work.restarts?.find(({ provider }) => provider === offer.provider);
   // Whatever is rarer than once in a hundred thousand years is the same to it.
   const between = 3600 / Math.max(interruptionsPerHour, 1e-9);
-  const interval = work.isDaly ? checkpointInterval(checkpointSeconds, between) : work.checkpointIntervalSeconds;
   return {
-    interruptionsPerHour,
-    basis,
-    noticeSeconds: work.given?.noticeSeconds ?? offer.noticeSeconds,
-    protectionSeconds: work.given?.protectionSeconds ?? offer.protectionSeconds ?? 0,
-    checkpointIntervalSeconds: interval,
-    checkpointSeconds,
-    restartSeconds,
+    work: {
+      interruptionsPerHour,
+      noticeSeconds: given?.noticeSeconds ?? offer.noticeSeconds,
+      protectionSeconds,
+      checkpointIntervalSeconds: work.isDaly ? checkpointInterval(checkpointSeconds, between) : work.checkpointIntervalSeconds,
+      checkpointSeconds,
+      restartSeconds: measured?.seconds ?? work.restartSeconds,
+    },
+    from: {
+      interruptions,
+      protection: given?.protectionSeconds === undefined ? "provider" : "given",
+      notice: given?.noticeSeconds === undefined ? "provider" : "given",
+      checkpointInterval: work.isDaly ? "daly" : (basis?.checkpointInterval ?? "assumed"),
+      checkpoint: basis?.checkpoint ?? "assumed",
+      restart: measured === undefined ? (basis?.restart ?? "assumed") : "history",
+    },
   };
 }
 
@@ -104,8 +119,9 @@ export function workOn(offer: PricedOffer, work: WorkModel): InterruptedWork & P
 export function effectivePrice(offer: PricedOffer, work: WorkModel): EffectivePrice {
   if (offer.billing !== "spot")
     return { price: offer.price, lostShare: 0, terms: NOTHING_LOST, finishes: true, interruptionsPerHour: 0, basis: "uninterrupted" };
-  const { basis, ...interrupted } = workOn(offer, work);
+  const { work: interrupted, from } = workOn(offer, work);
   const { terms, finishes } = lostTerms(interrupted);
+  const basis = from.interruptions === "given" ? "assumed" : from.interruptions;
   const lostShare = terms.lostWork + terms.checkpoints + terms.restarts;
   const { interruptionsPerHour } = interrupted;
   return { price: timesShare(offer.price, 1 + lostShare), lostShare, terms, finishes, interruptionsPerHour, basis };

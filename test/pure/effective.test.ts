@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Offer } from "../../src/model/offer.ts";
 import { effectivePrice, USUAL_WORK, type WorkModel, workOn } from "../../src/pricing/effective.ts";
 import { type InterruptedWork, lostTerms, MOST_PAID_HOURS, noticeSavesWork } from "../../src/pricing/interrupted-work.ts";
-import { rateByHistory } from "../../src/pricing/interruption-rate.ts";
+import { medianOf, rateByHistory } from "../../src/pricing/interruption-rate.ts";
 import { LIVES, type Life, playLives } from "../pricing/machine-lives.ts";
 
 const workOf = ({ everySeconds, ...life }: Life): InterruptedWork => ({ ...life, checkpointIntervalSeconds: everySeconds });
@@ -164,7 +164,7 @@ const offer = (set: Partial<Offer> = {}): Offer => ({
 });
 
 test("a rate is taken from whoever asks, else the provider, else our own machines of the kind, else the assumption", () => {
-  const past = { provider: "ppio", region: "r", type: "4090.1", reclaims: 3, hours: 20 };
+  const past = { provider: "ppio", region: "r", type: "4090.1", reclaims: 3, runs: [5, 15] };
   const work: WorkModel = { ...USUAL_WORK, history: [{ ...past, type: "other", reclaims: 90 }, past] };
   const rate = (one: Offer, model: WorkModel) => {
     const { interruptionsPerHour, basis } = effectivePrice(one, model);
@@ -181,11 +181,13 @@ test("a rate is taken from whoever asks, else the provider, else our own machine
 });
 
 test("our own history begins as the assumption, with the weight of one interruption in twenty hours", () => {
-  expect(rateByHistory({ reclaims: 0, hours: 19.9 }, 0.05)).toBeNull();
-  expect(rateByHistory({ reclaims: 0, hours: 20 }, 0.05)).toBeCloseTo(0.025, 12);
-  expect(rateByHistory({ reclaims: 1, hours: 0 }, 0.05)).toBeCloseTo(0.1, 12);
-  expect(rateByHistory({ reclaims: 400, hours: 1000 }, 0.05)).toBeCloseTo(401 / 1020, 12);
-  expect(rateByHistory({ reclaims: 4, hours: 10 }, 0)).toBeNull();
+  expect(rateByHistory({ reclaims: 0, runs: [10, 9.9] }, 0.05)).toBeNull();
+  expect(rateByHistory({ reclaims: 0, runs: [20] }, 0.05)).toBeCloseTo(0.025, 12);
+  expect(rateByHistory({ reclaims: 1, runs: [] }, 0.05)).toBeCloseTo(0.1, 12);
+  expect(rateByHistory({ reclaims: 400, runs: [400, 600] }, 0.05)).toBeCloseTo(401 / 1020, 12);
+  expect(rateByHistory({ reclaims: 4, runs: [10] }, 0)).toBeNull();
+  // Nobody is taken back in the first hour: of 0.5, 2 and 19 hours 1 and 18 count.
+  expect(rateByHistory({ reclaims: 1, runs: [0.5, 2, 19] }, 0.05, 3600)).toBeCloseTo(2 / 39, 12);
 });
 
 test("the terms add up to the share, the share to the price; what never finishes says so and has a price all the same", () => {
@@ -197,10 +199,25 @@ test("the terms add up to the share, the share to the price; what never finishes
   expect(hopeless).toMatchObject({ finishes: false, price: { micros: 1_000_000_000n } });
 });
 
+test("our own measured start is taken for its provider, unless one is given", () => {
+  const work: WorkModel = { ...USUAL_WORK, restarts: [{ provider: "ppio", seconds: 42 }] };
+  const start = (provider: string, model: WorkModel) => {
+    const { work: on, from } = workOn(offer({ provider }), model);
+    return [on.restartSeconds, from.restart];
+  };
+  expect(start("ppio", work)).toEqual([42, "history"]);
+  expect(start("aws", work)).toEqual([300, "assumed"]);
+  expect(start("ppio", { ...work, restartSeconds: 7, basis: { restart: "given" } })).toEqual([7, "given"]);
+  expect([medianOf([3, 1, 2], 3), medianOf([4, 1, 2, 3], 3), medianOf([1, 2], 3), medianOf([], 0)]).toEqual([2, 2.5, null, null]);
+});
+
 test("what is given holds for every offer; Daly's interval follows the rate of each", () => {
   const given = { noticeSeconds: 7, protectionSeconds: 9, interruptionsPerHour: 0.1 };
-  expect(workOn(offer({ noticeSeconds: 120 }), { ...USUAL_WORK, given })).toMatchObject(given);
+  expect(workOn(offer({ noticeSeconds: 120 }), { ...USUAL_WORK, given })).toMatchObject({
+    work: given,
+    from: { interruptions: "given", notice: "given", protection: "given", checkpoint: "assumed" },
+  });
   const daly = (interruptionsPerHour: number, checkpointSeconds = 5) =>
-    workOn(offer({ interruptionsPerHour }), { ...USUAL_WORK, isDaly: true, checkpointSeconds }).checkpointIntervalSeconds;
+    workOn(offer({ interruptionsPerHour }), { ...USUAL_WORK, isDaly: true, checkpointSeconds }).work.checkpointIntervalSeconds;
   expect([daly(0.05), daly(10), daly(0), daly(0, 0)]).toEqual([845, 60, 21_600, 60]);
 });

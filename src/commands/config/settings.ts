@@ -30,6 +30,9 @@ export function requiredWord(context: CommandContext, index: number, what: strin
   return word;
 }
 
+/** What decides over the effective price. */
+const WORK_SETTINGS: readonly string[] = ["interruptions", "checkpointTime", "restartTime"];
+
 /**
  * Refuses what `up` would refuse, before it is kept.
  * @throws Problem (usage) with the value and what was expected.
@@ -52,6 +55,11 @@ export async function checkValue({ key }: SettingKey, value: string, stored: Sto
   }
   if (key.startsWith("fx.")) {
     rateSetting(key, value);
+    return;
+  }
+  if (WORK_SETTINGS.includes(key)) {
+    const { workSetting } = await import("../work-flags.ts");
+    workSetting(key, value);
     return;
   }
   const { knownProviders } = await import("../../providers/registry.ts");

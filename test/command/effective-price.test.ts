@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import { spot, type TestWorld } from "../world.ts";
+import { cloudWorld } from "./cloud.ts";
+
+const OFFERS = ["offers", "--provider", "local", "--gpu", "H100"] as const;
+
+async function json(world: TestWorld, ...argv: readonly string[]) {
+  const { code, stdout, stderr } = await spot(world, ...argv, "--json");
+  expect([argv, code, stderr]).toEqual([argv, 0, ""]);
+  return JSON.parse(stdout);
+}
+
+test("--explain shows the sum for one row: the terms are the price of a useful hour to the micro-unit, in text and in JSON", async () => {
+  const world = await cloudWorld();
+  const given = ["--interruptions", "1/10h", "--notice", "0", "--protection", "0", "--checkpoint-time", "5s", "--restart-time", "5m"];
+  const { data, explained } = await json(world, ...OFFERS, ...given, "--explain");
+  expect(data.length).toBe(1);
+  const micros = (part: { readonly amount: string }) => Math.round(Number(part.amount) * 1e6);
+  const { price, lostWork, checkpoints, restarts, effectivePrice } = explained;
+  expect(micros(price) + micros(lostWork) + micros(checkpoints) + micros(restarts)).toBe(micros(effectivePrice));
+  expect(effectivePrice.amount).toBe(data[0].effectivePrice.amount);
+  // e^(0.1 × 300 / 3600) × (e^(0.1 × 605 / 3600) − 1) / (0.1 × 600 / 3600) − 1
+  expect(data[0].effective).toMatchObject({ interruptionsPerHour: 0.1, basis: "assumed", finishes: true });
+  expect(data[0].effective.lostShare).toBeCloseTo(0.025363, 6);
+  expect(explained.inputs).toMatchObject({
+    checkpointIntervalSeconds: 600,
+    checkpointSeconds: 5,
+    restartSeconds: 300,
+    noticeSavesWork: false,
+    from: { interruptions: "given", notice: "given", checkpoint: "given", restart: "given", checkpointInterval: "assumed" },
+  });
+  const { stdout } = await spot(world, ...OFFERS, ...given, "--explain");
+  const lines = stdout.split("\n").map((line) => line.trim());
+  expect(lines.find((line) => line.startsWith("= useful hour"))).toMatch(/× 1\.0254$/);
+  for (const line of [
+    /^interruptions +0\.1 an hour, one in 10h +as given \(--interruptions\)$/,
+    /^notice +none +as given \(--notice\)$/,
+    /^every +10m +assumed \(--checkpoint-every\)$/,
+  ])
+    expect(lines.some((one) => line.test(one))).toBe(true);
+});
+
+test("a row is named by its number in the same order; one that is not there is refused", async () => {
+  const world = await cloudWorld();
+  const all = await json(world, ...OFFERS, "--billing", "any");
+  const third = await json(world, ...OFFERS, "--billing", "any", "--explain", "3");
+  expect(third.data).toEqual([{ ...all.data[2], observedAt: third.data[0].observedAt }]);
+  const none = await spot(world, ...OFFERS, "--explain", "9999", "--quiet");
+  expect([none.code, none.stderr]).toEqual([2, expect.stringContaining("--explain: there is no row 9999")]);
+  const demand = await spot(world, ...OFFERS, "--billing", "on-demand", "--explain");
+  expect(demand.stdout).toContain("nobody takes such a machine back");
+});
+
+test.each([
+  ["--interruptions", "0.3", "interruptionsPerHour", 0.3],
+  ["--interruptions", "3/2d", "interruptionsPerHour", 3 / 48],
+  ["--interruptions", "0", "interruptionsPerHour", 0],
+  ["--notice", "0", "noticeSeconds", 0],
+  ["--notice", "7s", "noticeSeconds", 7],
+  ["--protection", "1h", "protectionSeconds", 3600],
+  ["--checkpoint-time", "90s", "checkpointSeconds", 90],
+  ["--checkpoint-time", "0s", "checkpointSeconds", 0],
+  ["--restart-time", "8m", "restartSeconds", 480],
+  ["--checkpoint-every", "1h", "checkpointIntervalSeconds", 3600],
+] as const)("%s %s counts", async (flag, text, key, value) => {
+  const world = await cloudWorld();
+  const { explained } = await json(world, ...OFFERS, "--explain", flag, text);
+  expect(explained.inputs[key]).toBeCloseTo(value, 12);
+});
+
+test.each([
+  ["--interruptions", "-1"],
+  ["--interruptions", "often"],
+  ["--interruptions", "1/0h"],
+  ["--interruptions", "9999999"],
+  ["--notice", "soon"],
+  ["--protection", "-1h"],
+  ["--checkpoint-time", "5"],
+  ["--restart-time", "NaN"],
+  ["--checkpoint-every", "0"],
+  ["--explain", "0"],
+])("%s %s is refused, and named", async (flag, text) => {
+  const { code, stderr } = await spot(await cloudWorld(), ...OFFERS, `${flag}=${text}`, "--quiet");
+  expect([code, stderr]).toEqual([2, expect.stringContaining(flag)]);
+});
+
+test("settings say it once for all; a flag still wins, and a setting that is wrong is named", async () => {
+  const world = await cloudWorld();
+  for (const [key, value] of [
+    ["interruptions", "1/4h"],
+    ["checkpointTime", "30s"],
+    ["restart-time", "0"],
+  ] as const)
+    expect((await spot(world, "config", "set", key, value)).code).toBe(0);
+  const { explained } = await json(world, ...OFFERS, "--explain", "--checkpoint-time", "1s");
+  expect(explained.inputs).toMatchObject({ interruptionsPerHour: 0.25, checkpointSeconds: 1, restartSeconds: 0 });
+  const wrong = await spot(world, "config", "set", "interruptions", "often");
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("interruptions: not a rate")]);
+});
+
+test("what never finishes says so, and stands behind what does", async () => {
+  const world = await cloudWorld();
+  const never = ["--interruptions", "60", "--notice", "0", "--protection", "0"];
+  const { data } = await json(world, ...OFFERS, ...never, "--explain");
+  expect(data[0].effective).toMatchObject({ finishes: false });
+  expect(Number(data[0].effectivePrice.amount)).toBeCloseTo(1000 * Number(data[0].price.amount), 3);
+  const { stdout } = await spot(world, ...OFFERS, ...never, "--explain");
+  expect(stdout).toContain("never");
+  expect(stdout).toContain("It never finishes: more than 1000 paid hours for a useful one.");
+});
