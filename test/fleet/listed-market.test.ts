@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { listedMarket } from "../../src/fleet/prices/listed-market.ts";
+import { level, listedMarket } from "../../src/fleet/prices/listed-market.ts";
 import { listedOffer } from "../../src/fleet/prices/listed-offer.ts";
 import { observationsOf } from "../../src/fleet/prices/observe-live.ts";
 import type { ListedPrice, ObservedPrice } from "../../src/model/listed-price.ts";
@@ -160,4 +161,31 @@ test("live prices are kept but for the embedded cloud's, a bounded number of eac
   ]);
   // Amounts of two currencies are not compared: the book would refuse the row.
   expect(observed.get("ppio")?.[0]?.price.onDemandPrice).toBeNull();
+});
+
+test("where only so many may be read in all, no cloud takes more than its share while another wants it", async () => {
+  const of = (count: number) => Array.from({ length: count }, (_, index) => listed({ zone: `z${index}`, price: usd(`${index + 1}`) }));
+  await catalogue("azure", of(2));
+  await catalogue("vast", of(9));
+  await catalogue("lambda", of(7));
+  const read = async (mostInAll: number) => {
+    const { offers, unread } = await listedMarket(book, [], { isWanted: everyone, read: { by: "price", mostInAll } });
+    return [["azure", "lambda", "vast"].map((cloud) => offers.filter(({ provider }) => provider === cloud).length), unread];
+  };
+  expect(await read(100)).toEqual([[2, 7, 9], 0]);
+  expect(await read(18)).toEqual([[2, 7, 9], 0]);
+  expect(await read(17)).toEqual([[2, 7, 8], 1]);
+  expect(await read(10)).toEqual([[2, 4, 4], 8]);
+});
+
+test("a level is the highest at which all have no more than the total together", () => {
+  const anyCounts = fc.array(fc.nat({ max: 50 }), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(anyCounts, fc.integer({ min: 8, max: 300 }), (counts, total) => {
+      const found = level(counts, total);
+      const sum = (most: number) => counts.reduce((all, count) => all + Math.min(count, most), 0);
+      expect(sum(found)).toBeLessThanOrEqual(total);
+      if (sum(found) < sum(50)) expect(sum(found + 1)).toBeGreaterThan(total);
+    }),
+  );
 });

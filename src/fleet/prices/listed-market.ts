@@ -9,6 +9,12 @@ import { listedOffer } from "./listed-offer.ts";
 /** Which lists may be read: those of catalogues, or the table that comes with the program. */
 export type ListSource = "catalog" | "bundled";
 
+/**
+ * How much of catalogues is read, which may have millions of prices: so many of each cloud and way of billing, so many in all,
+ * or the best of each machine or zone.
+ */
+export type Reading = Cheapest | ({ readonly by: Cheapest["by"] } & ({ readonly mostInAll: number } | { readonly bestOf: BestOf }));
+
 /** Which prices of lists are wanted; what is left out is not asked for. */
 export interface ListedQuery {
   readonly gpuModel?: string;
@@ -19,8 +25,7 @@ export interface ListedQuery {
   readonly isWanted: (cloud: string) => boolean;
   /** Either one when not given. */
   readonly source?: ListSource;
-  /** Of a catalogue only this much is read: so many of each provider and way of billing, or the best of each machine or zone. */
-  readonly read: Cheapest | { readonly by: Cheapest["by"]; readonly bestOf: BestOf };
+  readonly read: Reading;
 }
 
 /** What one list says of one cloud. */
@@ -108,15 +113,18 @@ async function catalogues(book: PriceBook, { isWanted, read, ...query }: ListedQ
   };
   const count = (cloud: string, more: number) => counts.set(cloud, (counts.get(cloud) ?? 0) + more);
   // Each way of billing for itself: what spot loses by interruptions changes the order between two of them, not within one.
-  for (const one of billing === undefined ? BILLINGS : [billing]) {
-    const wanted: PriceQuery = { ...asked, billing: one, providers: [...checked.keys()], source: "catalog" };
+  const wishes = (billing === undefined ? BILLINGS : [billing]).map(
+    (one): PriceQuery => ({ ...asked, billing: one, providers: [...checked.keys()], source: "catalog" }),
+  );
+  const most = "bestOf" in read ? 0 : "most" in read ? read.most : await levelOf(book, wishes, read);
+  for (const wanted of wishes) {
     if ("bestOf" in read) {
       for (const best of await book.best(wanted, read.by, read.bestOf)) {
         many.set(take(best.price), best.count);
         count(best.price.provider, best.count);
       }
     } else {
-      const found = await book.current(wanted, read);
+      const found = await book.current(wanted, { by: read.by, most });
       for (const price of found.prices) take(price);
       for (const [cloud, fitting] of Object.entries(found.counts)) count(cloud, fitting);
       unread += found.count - found.prices.length;
@@ -126,4 +134,27 @@ async function catalogues(book: PriceBook, { isWanted, read, ...query }: ListedQ
     ([provider, observedAt]): ListedSource => ({ provider, source: "catalog", observedAt, offers: counts.get(provider) ?? 0 }),
   );
   return { offers, standsFor: (offer) => many.get(offer) ?? 1, unread, sources };
+}
+
+/** How many of each cloud and way of billing may be read so that all together are no more than that. */
+async function levelOf(
+  book: PriceBook,
+  wishes: readonly PriceQuery[],
+  { by, mostInAll }: { readonly by: Cheapest["by"]; readonly mostInAll: number },
+): Promise<number> {
+  const counts: number[] = [];
+  for (const wanted of wishes) counts.push(...Object.values((await book.current(wanted, { by, most: 1 })).counts));
+  return level(counts, mostInAll);
+}
+
+/** The most that each may have, so that all have no more than `total` together: whoever has less leaves its share to the others. */
+export function level(counts: readonly number[], total: number): number {
+  let left = total;
+  const inOrder = counts.toSorted((a, b) => a - b);
+  for (const [index, count] of inOrder.entries()) {
+    const share = Math.max(1, Math.floor(left / (inOrder.length - index)));
+    if (count > share) return share;
+    left -= count;
+  }
+  return Math.max(1, inOrder.at(-1) ?? 1);
 }
