@@ -28,7 +28,7 @@ const withoutChildProcess = {
  * file; with each command on its own, `ls` would load a dozen small chunks at half a millisecond each.
  */
 const PIECES = {
-  reading: ["overview", "ls", "show", "cost", "volumes/ls"],
+  reading: ["overview", "ls", "show", "volumes/ls"],
   prices: ["offers", "compare"],
   fleet: [
     "up",
@@ -93,7 +93,7 @@ const GROUPS = {
   ],
   // Of whatever looks at the fleet.
   look: [
-    ...["fleet/fleet.ts", "commands/fleet-context.ts", "pricing/instance-cost.ts", "pricing/summary.ts"],
+    ...["fleet/fleet.ts", "commands/fleet-context.ts", "pricing/instance-cost.ts"],
     ...["model/guard.ts", "model/outlook.ts", "model/checkpoint-fit.ts", "platform/files.ts"],
     ...["output/json.ts", "output/guard-text.ts", "output/instances-view.ts"],
   ],

@@ -1,32 +1,50 @@
 import type { Command } from "commander";
-import { followBilling } from "../fleet/billed.ts";
 import { parseDuration } from "../model/duration.ts";
 import { suggestion } from "../model/nearest.ts";
 import { usageProblem } from "../model/problem.ts";
-import { costView } from "../output/cost-view.ts";
-import { SUMMARY_KEYS, type SummaryKey, summarize } from "../pricing/summary.ts";
-import { nearestBudget } from "./budget/nearest.ts";
+import { type Calendar, calendarOf } from "../pricing/calendar.ts";
+import { SUMMARY_KEYS, type SummaryKey } from "../pricing/summary.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
-import { openFleet } from "./fleet-context.ts";
+import { textFlag } from "./price-flags.ts";
 
 export const cost: CommandModule = {
   configure(command: Command) {
     command
+      .description("What was paid, against the same hours on demand: billed or estimated, lost to interruptions, stored, and expected.")
       .option("--since <when>", "a duration back from now (24h, 7d) or an ISO date")
+      .option("--until <when>", "likewise; what begins then or later is left out")
       .option("--by <group>", SUMMARY_KEYS.join(", "), "instance")
-      .option("--no-refresh", "without asking the providers what they billed");
+      .option("--tz <zone>", "whose days and months, e.g. UTC or Europe/Berlin (default: this computer's)")
+      .option("--csv", "comma-separated values instead of a table")
+      .option("--html <file>", "write a page with charts to this file as well")
+      .option("--no-refresh", "without asking the providers what they billed")
+      .addHelpText(
+        "after",
+        `
+A budget's day is a day in UTC: --by day --tz UTC shows what it counts. docs/prices.md says how each figure comes about.
+
+Examples:
+  $ spot cost --by day --since 2026-11-01
+  $ spot cost --by month --csv > cost.csv
+  $ spot cost --since 30d --html cost.html`,
+      );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const by = groupOf(context);
     const now = context.world.clock.now();
-    const since = sinceOf(context, now);
-    const fleet = await openFleet(context);
-    if (context.options["refresh"] !== false) {
-      const silent = await followBilling(fleet, since ?? 0, context.world.signal);
-      for (const { provider, why } of silent) context.progress.warn(`${provider} did not say what it billed: ${why}`);
-    }
-    const ledger = await fleet.state.ledger(since === null ? {} : { since });
-    return { view: costView(summarize(ledger, by, { since: since ?? 0, now }), by, await nearestBudget(context)) };
+    const calendar = await calendarFlag(context);
+    const since = momentFlag(context, "since", calendar, now);
+    const until = momentFlag(context, "until", calendar, now);
+    if (until !== null && until <= (since ?? 0)) throw usageProblem("--until: it is not after --since", "spot cost --help");
+    const isCsv = context.options["csv"] === true;
+    if (isCsv && context.machine) throw usageProblem("--csv and -o exclude each other", "leave one of them away");
+    const { costReport } = await import("./cost-report.ts");
+    const report = await costReport(context, { by, calendar, since, until, now });
+    const page = textFlag(context, "html");
+    if (page !== undefined) await import("./cost-page.ts").then(({ writeCostPage }) => writeCostPage(context, report, page));
+    const { costCsv, costView } = await import("../output/cost-view.ts");
+    const view = costView(report);
+    return { view: isCsv ? { schema: view.schema, data: view.data, render: () => costCsv(report) } : view };
   },
 };
 
@@ -37,14 +55,35 @@ function groupOf(context: CommandContext): SummaryKey {
   return group;
 }
 
-function sinceOf(context: CommandContext, now: number): number | null {
-  const text = context.options["since"];
-  if (typeof text !== "string") return null;
-  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(date)) return date;
+async function calendarFlag(context: CommandContext): Promise<Calendar> {
+  const zone = textFlag(context, "tz");
+  if (zone === undefined) return calendarOf((await import("../platform/time-zone.ts")).computerZone());
   try {
-    return now - parseDuration(text);
+    return calendarOf(zone);
   } catch {
-    throw usageProblem(`--since: ${JSON.stringify(text)} is neither a duration nor a date`, "for example 24h, 7d or 2026-01-31");
+    throw usageProblem(`--tz: there is no time zone ${JSON.stringify(zone)}`, "for example UTC, Europe/Berlin or Asia/Shanghai");
   }
+}
+
+/** A date begins with its midnight in the calendar's zone, and so does a time that names no zone. */
+function momentFlag(context: CommandContext, flag: "since" | "until", calendar: Calendar, now: number): number | null {
+  const text = textFlag(context, flag);
+  if (text === undefined) return null;
+  const [, date, time, offset] = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:\d{2})?)?$/.exec(text) ?? [];
+  try {
+    if (date === undefined) return now - parseDuration(text);
+    if (time === undefined) return calendar.beginOf(date);
+    if (offset !== undefined) return checked(Date.parse(`${date}T${time}${offset}`));
+    // By the clock on the wall: the hours since midnight, less what the clocks were changed by until then.
+    const begin = calendar.beginOf(date);
+    const wall = checked(Date.parse(`${date}T${time}Z`));
+    return wall - calendar.aheadOfUtc(wall - calendar.aheadOfUtc(begin));
+  } catch {
+    throw usageProblem(`--${flag}: ${JSON.stringify(text)} is neither a duration nor a date`, "for example 24h, 7d or 2026-01-31");
+  }
+}
+
+function checked(at: number): number {
+  if (Number.isNaN(at)) throw new RangeError("not a time");
+  return at;
 }

@@ -1,4 +1,5 @@
 import type { Money } from "../model/money.ts";
+import { isEstimatedByUs } from "../pricing/ledger-part.ts";
 import type { BilledItem } from "../providers/provider.ts";
 import type { LedgerRecord } from "../state/records.ts";
 import { call, type Fleet } from "./fleet.ts";
@@ -7,47 +8,71 @@ import { call, type Fleet } from "./fleet.ts";
 const EARLIER_MS = 3_600_000;
 const MS_PER_HOUR = 3_600_000n;
 
+/** An item of a bill that no interval of ours explains. */
+export interface UnmatchedItem extends BilledItem {
+  readonly provider: string;
+}
+
+/** What the providers said when they were asked for their bills. */
+export interface BillingHeard {
+  /** Those that did not answer. */
+  readonly silent: readonly { readonly provider: string; readonly why: string }[];
+  /** Those that have a bill to be asked for, and answered. */
+  readonly answered: readonly string[];
+  readonly unmatched: readonly UnmatchedItem[];
+}
+
 /**
- * Replaces estimates of finished intervals by what the provider says it charged, where it says so.
- * @returns the providers that did not answer.
+ * Replaces estimates of finished intervals that reach past `since` by what the provider says it charged, where it says so. What
+ * it says last holds.
  */
-export async function followBilling(
-  fleet: Fleet,
-  since: number,
-  signal: AbortSignal,
-): Promise<readonly { readonly provider: string; readonly why: string }[]> {
-  const entries = await fleet.state.ledger({ since });
-  const unbilled = entries.filter((entry) => entry.to !== null && entry.billed === null);
+export async function followBilling(fleet: Fleet, since: number, signal: AbortSignal): Promise<BillingHeard> {
+  const entries = await fleet.state.ledger();
   const silent: { readonly provider: string; readonly why: string }[] = [];
-  for (const id of new Set(unbilled.map((entry) => entry.provider))) {
+  const answered: string[] = [];
+  const unmatched: UnmatchedItem[] = [];
+  const asked = entries.filter(({ to }) => to !== null && to > since);
+  for (const id of new Set(asked.map((entry) => entry.provider))) {
     try {
       const { billing } = await fleet.provider(id);
       if (billing === undefined) continue;
       const own = entries.filter((entry) => entry.provider === id);
-      const earliest = Math.min(...own.map((entry) => entry.from));
+      const earliest = Math.min(...asked.filter((entry) => entry.provider === id).map((entry) => entry.from));
       const items = await call(signal, (context) => billing.billed(Math.max(0, earliest - EARLIER_MS), context));
-      const ledger = [...billedIntervals(own, items), ...sleepingDisks(own, items)];
+      // Of an older interval only a part may have been told.
+      const billed = billedIntervals(own, items).filter(({ from }) => from >= earliest);
+      const ledger = [...billed, ...sleepingDisks(own, items)];
       if (ledger.length > 0) await fleet.state.commit({ ledger });
+      answered.push(id);
+      unmatched.push(...unmatchedItems(own, items).map((item) => ({ ...item, provider: id })));
     } catch (error) {
       if (signal.aborted) throw error;
       silent.push({ provider: id, why: error instanceof Error ? error.message : String(error) });
     }
   }
-  return silent;
+  return { silent, answered, unmatched };
+}
+
+/** The interval of its resource that an item shares most time with; undefined when it lies near none of them. */
+function intervalOf(entries: readonly LedgerRecord[], item: BilledItem): LedgerRecord | undefined {
+  const candidates = entries.filter(
+    (entry) =>
+      entry.providerId === item.resourceId && entry.kind === item.kind && isEstimatedByUs(entry) && sharedMs(item, entry) > -EARLIER_MS,
+  );
+  return candidates.reduce<LedgerRecord | undefined>(
+    (winner, entry) => (winner === undefined || sharedMs(item, entry) > sharedMs(item, winner) ? entry : winner),
+    undefined,
+  );
 }
 
 /**
- * The finished intervals that the items say the price of. Each item belongs to one interval, the one of its resource
- * that it shares most time with, so that nothing is counted twice. Pure.
+ * The finished intervals that the items say another price of than is known. Each item belongs to one interval, the one of its
+ * resource that it shares most time with, so that nothing is counted twice. Pure.
  */
 export function billedIntervals(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly LedgerRecord[] {
   const sums = new Map<string, Money>();
   for (const item of items) {
-    const candidates = entries.filter((entry) => entry.providerId === item.resourceId && entry.kind === item.kind);
-    const best = candidates.reduce<LedgerRecord | undefined>(
-      (winner, entry) => (winner === undefined || sharedMs(item, entry) > sharedMs(item, winner) ? entry : winner),
-      undefined,
-    );
+    const best = intervalOf(entries, item);
     if (best === undefined) continue;
     const sum = sums.get(best.id);
     if (sum !== undefined && sum.currency !== item.amount.currency) continue;
@@ -55,8 +80,16 @@ export function billedIntervals(entries: readonly LedgerRecord[], items: readonl
   }
   return entries.flatMap((entry) => {
     const billed = sums.get(entry.id);
-    return billed === undefined || entry.to === null || entry.billed !== null ? [] : [{ ...entry, billed }];
+    if (billed === undefined || entry.to === null) return [];
+    const isKnown = entry.billed?.micros === billed.micros && entry.billed.currency === billed.currency;
+    return isKnown ? [] : [{ ...entry, billed }];
   });
+}
+
+/** The machine whose own disk an item is about: of kind disk, and named like a machine. */
+function sleeperOf(entries: readonly LedgerRecord[], item: BilledItem): LedgerRecord | undefined {
+  if (item.kind !== "disk" || item.to <= item.from) return undefined;
+  return entries.find((entry) => entry.kind === "gpu" && entry.providerId === item.resourceId);
 }
 
 /**
@@ -65,8 +98,8 @@ export function billedIntervals(entries: readonly LedgerRecord[], items: readonl
  */
 export function sleepingDisks(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly LedgerRecord[] {
   return items.flatMap((item) => {
-    const machine = entries.find((entry) => entry.kind === "gpu" && entry.providerId === item.resourceId);
-    if (item.kind !== "disk" || machine === undefined || item.to <= item.from) return [];
+    const machine = sleeperOf(entries, item);
+    if (machine === undefined) return [];
     const rate = { micros: (item.amount.micros * MS_PER_HOUR) / BigInt(Math.round(item.to - item.from)), currency: item.amount.currency };
     return [
       {
@@ -81,6 +114,11 @@ export function sleepingDisks(entries: readonly LedgerRecord[], items: readonly 
       },
     ];
   });
+}
+
+/** What a bill says that no interval of ours explains: a machine that was not rented by us, or longer than we know. Pure. */
+export function unmatchedItems(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly BilledItem[] {
+  return items.filter((item) => intervalOf(entries, item) === undefined && sleeperOf(entries, item) === undefined);
 }
 
 /** Milliseconds in common; negative is how far they are apart. */

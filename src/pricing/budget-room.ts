@@ -3,7 +3,7 @@ import type { BudgetRecord, LedgerRecord } from "../state/records.ts";
 import { counted, dayStart, type Standing, standing } from "./budget.ts";
 import { isInScope } from "./budget-scope.ts";
 import type { ExchangeRate } from "./currency.ts";
-import { DAY_MS } from "./summary.ts";
+import { DAY_MS } from "./ledger-part.ts";
 
 /** Without a TTL a machine is taken to run for an hour at least. */
 export const LEAST_MS = 3_600_000;

@@ -2,7 +2,7 @@ import { costOf, type Money } from "../model/money.ts";
 import type { BudgetRecord, LedgerRecord } from "../state/records.ts";
 import { type BudgetScope, isInScope, scopeFrom } from "./budget-scope.ts";
 import { type ExchangeRate, worthIn } from "./currency.ts";
-import { DAY_MS, paidBetween } from "./summary.ts";
+import { clipped, DAY_MS, endOf, paidBetween } from "./ledger-part.ts";
 
 const MS_PER_HOUR = 3_600_000n;
 /** From here on a budget is `near`, in percent. */
@@ -65,9 +65,8 @@ export function counted(amounts: readonly Money[], currency: string, exchange: E
 /** What was paid between two moments, one amount for each interval. `to` is never past `now`. */
 export function paidIn(ledger: readonly LedgerRecord[], since: number, now: number): readonly Money[] {
   return ledger.flatMap((record) => {
-    const from = Math.max(record.from, since);
-    const to = Math.min(record.to ?? now, now);
-    return to <= from ? [] : [paidBetween(record, from, to, now)];
+    const part = clipped(record, since, now, now);
+    return part === null ? [] : [paidBetween(record, part.from, part.to, now)];
   });
 }
 
@@ -77,7 +76,7 @@ function burning(ledger: readonly LedgerRecord[], now: number): readonly Money[]
 }
 
 /** How long something lasts at an hourly rate, in milliseconds, rounded up; null at no rate. */
-function lastsMs(amount: bigint, rate: bigint): number | null {
+export function lastsMs(amount: bigint, rate: bigint): number | null {
   return rate <= 0n ? null : Number((amount * MS_PER_HOUR + rate - 1n) / rate);
 }
 
@@ -100,7 +99,9 @@ function reachesAt({ perDay }: BudgetScope, cap: bigint, spent: bigint, burn: bi
 export function standing(budget: BudgetRecord, ledger: readonly LedgerRecord[], now: number, exchange: ExchangeRate): Standing {
   const scope = scopeFrom(budget.scope) ?? { fleet: null, perDay: false };
   const since = scope.perDay ? dayStart(now) : 0;
-  const own = ledger.filter((record) => isInScope(scope, record.fleet) && record.from <= now && (record.to === null || record.to > since));
+  const own = ledger.filter(
+    (record) => isInScope(scope, record.fleet) && record.from <= now && (record.to === null || endOf(record, now) > since),
+  );
   const { currency, micros: cap } = budget.cap;
   const spent = counted(paidIn(own, since, now), currency, exchange);
   const burn = counted(burning(own, now), currency, exchange);

@@ -1,12 +1,18 @@
-import { addMoney, costOf, type Money, savingsShare } from "../model/money.ts";
+import { addMoney, type Money, savingsShare } from "../model/money.ts";
 import type { LedgerRecord } from "../state/records.ts";
+import { type Calendar, calendarOf } from "./calendar.ts";
+import { clipped, currencyOf, isEstimatedByUs, paidBetween, ratedBetween } from "./ledger-part.ts";
+import { LOSS_KINDS, type LossBook, type LossKind, lossBook } from "./losses.ts";
+import { STORAGE_USES, type StorageBook, type StorageUse, storageBook } from "./storage-use.ts";
 
-export const SUMMARY_KEYS = ["instance", "fleet", "day", "provider"] as const;
+export const SUMMARY_KEYS = ["instance", "fleet", "day", "month", "provider"] as const;
 export type SummaryKey = (typeof SUMMARY_KEYS)[number];
 
-/** What one instance, fleet, day or provider cost, in one currency. */
+/** What one instance, fleet, day, month or provider cost, in one currency. */
 export interface SummaryRow {
   readonly key: string;
+  /** `volume`: a volume that no living instance had meanwhile, in a row of its own. Null where rows are no instances. */
+  readonly of: "instance" | "volume" | null;
   readonly currency: string;
   /** Milliseconds in which a GPU was paid for. */
   readonly gpuMs: number;
@@ -16,8 +22,17 @@ export interface SummaryRow {
   readonly estimated: Money;
   /** Both together. */
   readonly paid: Money;
+  /** Of `paid`: for GPUs, and for storage by what it was paid for; together they are `paid`. */
+  readonly gpu: Money;
+  readonly storage: Readonly<Record<StorageUse, Money>>;
+  /** Of `gpu`: in vain, by why. */
+  readonly lost: Readonly<Record<LossKind, Money>>;
+  /** What was billed, less what price × time had said of the same time; null where nothing was billed. */
+  readonly difference: Money | null;
   /** The same hours on demand, disks included; null when an on-demand price is not known. */
   readonly onDemand: Money | null;
+  /** The part of it whose on-demand price is known: what was paid, and what the same hours, and the useful ones among them, cost on demand. */
+  readonly comparable: { readonly paid: Money; readonly onDemand: Money; readonly onDemandUseful: Money };
   /** Share saved, 0–1; null without a counterfactual. */
   readonly savings: number | null;
   /** True while something of it is still running. */
@@ -33,113 +48,156 @@ export interface Summary {
 /** Epoch milliseconds. */
 export interface Period {
   readonly since: number;
+  /** What began at this moment or later is not in it; `now` where it is not given. */
+  readonly until?: number;
   readonly now: number;
 }
 
-export const DAY_MS = 86_400_000;
+/** What a sum goes by besides the ledger. */
+export interface SummaryBooks {
+  /** Whose days and months; UTC's where it is not given. */
+  readonly calendar?: Calendar;
+  /** Where it is not given, volumes are nobody's. */
+  readonly storage?: StorageBook;
+  readonly losses?: LossBook;
+}
 
-/** A piece of one ledger interval that falls into one group. */
+/** A piece of one ledger interval that falls into one group, all of it for one purpose. */
 interface Piece {
   readonly record: LedgerRecord;
   readonly key: string;
+  readonly of: SummaryRow["of"];
   readonly from: number;
   readonly to: number;
+  /** Null for a GPU. */
+  readonly use: StorageUse | null;
+  readonly lost: LossKind | null;
 }
 
-function keyOf(record: LedgerRecord, by: Exclude<SummaryKey, "day">): string {
-  if (by === "instance") return record.instance;
-  return by === "fleet" ? (record.fleet ?? "") : record.provider;
-}
-
-function piecesOf(record: LedgerRecord, by: SummaryKey, period: Period): readonly Piece[] {
-  const from = Math.max(record.from, period.since);
-  const to = Math.min(record.to ?? period.now, period.now);
-  if (to <= from) return [];
-  if (by !== "day") return [{ record, key: keyOf(record, by), from, to }];
-  const pieces: Piece[] = [];
-  for (let start = from; start < to; ) {
-    const end = Math.min(to, (Math.floor(start / DAY_MS) + 1) * DAY_MS);
-    pieces.push({ record, key: new Date(start).toISOString().slice(0, 10), from: start, to: end });
-    start = end;
-  }
-  return pieces;
-}
-
-/** What a rate adds between two moments of an interval; the pieces of an interval add up to the whole, to the millionth. */
-function between(rate: Money, record: LedgerRecord, from: number, to: number): Money {
-  const until = (moment: number) => costOf(rate, moment - record.from).micros;
-  return { micros: until(to) - until(from), currency: rate.currency };
-}
-
-/** The billed amount is spread evenly over its interval. */
-function billedBetween(billed: Money, record: LedgerRecord, end: number, from: number, to: number): Money {
-  const length = BigInt(Math.max(1, Math.round(end - record.from)));
-  const until = (moment: number) => (billed.micros * BigInt(Math.round(moment - record.from))) / length;
-  return { micros: until(to) - until(from), currency: billed.currency };
-}
-
-/** What of an interval was paid for between two moments of it: as billed where the provider has said so, else rate × time. */
-export function paidBetween(record: LedgerRecord, from: number, to: number, now: number): Money {
-  return record.billed === null ? between(record.rate, record, from, to) : billedBetween(record.billed, record, record.to ?? now, from, to);
-}
-
-function rowOf(key: string, currency: string, pieces: readonly Piece[], now: number): SummaryRow {
-  const zero: Money = { micros: 0n, currency };
-  let billed = zero;
-  let estimated = zero;
-  let onDemand: Money | null = zero;
-  let gpuMs = 0;
-  for (const { record, from, to } of pieces) {
-    const isGpu = record.kind === "gpu";
-    if (isGpu) gpuMs += to - from;
-    const amount = paidBetween(record, from, to, now);
-    if (record.billed === null) estimated = addMoney(estimated, amount);
-    else billed = addMoney(billed, amount);
-    // A disk costs the same on demand; a GPU has its own price there, or none that we know.
-    const counterfactual: Money | null = isGpu
-      ? record.onDemandRate?.currency === currency
-        ? between(record.onDemandRate, record, from, to)
-        : null
-      : amount;
-    onDemand = onDemand === null || counterfactual === null ? null : addMoney(onDemand, counterfactual);
-  }
-  const paid = addMoney(billed, estimated);
+/** Sums the ledger of a period, intervals that still run included; rows in order of their key. Pure. */
+export function summarize(ledger: readonly LedgerRecord[], by: SummaryKey, period: Period, books: SummaryBooks = {}): Summary {
+  const all = {
+    calendar: books.calendar ?? calendarOf("UTC"),
+    storage: books.storage ?? storageBook([], [], ledger),
+    losses: books.losses ?? lossBook([]),
+  };
+  const pieces = ledger.flatMap((record) => piecesOf(record, by, period, all));
+  const nameOf = ({ key, of, record }: Piece) => [key, of ?? "", currencyOf(record)].join("\u0000");
   return {
-    key,
+    rows: grouped(pieces, nameOf).map((group) => rowOf(group, period.now)),
+    totals: grouped(pieces, ({ record }) => currencyOf(record)).map((group) => ({ ...rowOf(group, period.now), key: "", of: null })),
+  };
+}
+
+function piecesOf(record: LedgerRecord, by: SummaryKey, period: Period, books: Required<SummaryBooks>): readonly Piece[] {
+  const part = clipped(record, period.since, period.until ?? period.now, period.now);
+  if (part === null) return [];
+  const { from, to } = part;
+  const cuts = new Set([
+    ...(by === "day" || by === "month" ? books.calendar.midnights(from, to) : []),
+    ...(record.kind === "disk" ? books.storage.cutsOf(record, from, to) : books.losses.cutsOf(record, from, to)),
+    to,
+  ]);
+  let start = from;
+  return [...cuts]
+    .sort((a, b) => a - b)
+    .map((end) => {
+      const piece = pieceOf(record, by, start, end, books);
+      start = end;
+      return piece;
+    });
+}
+
+function pieceOf(record: LedgerRecord, by: SummaryKey, from: number, to: number, books: Required<SummaryBooks>): Piece {
+  const disk = record.kind === "disk" ? books.storage.at(record, from) : null;
+  const isKept = disk !== null && disk.instance === null;
+  const keys: Record<SummaryKey, () => string> = {
+    instance: () => disk?.instance ?? record.instance,
+    fleet: () => record.fleet ?? "",
+    provider: () => record.provider,
+    day: () => books.calendar.dayOf(from).date,
+    month: () => books.calendar.dayOf(from).date.slice(0, 7),
+  };
+  return {
+    record,
+    key: keys[by](),
+    of: by === "instance" ? (isKept ? "volume" : "instance") : null,
+    from,
+    to,
+    use: disk?.use ?? null,
+    lost: disk === null ? books.losses.at(record, from) : null,
+  };
+}
+
+function grouped(pieces: readonly Piece[], name: (piece: Piece) => string): readonly (readonly Piece[])[] {
+  const groups = new Map<string, Piece[]>();
+  for (const piece of pieces) {
+    const group = groups.get(name(piece));
+    if (group === undefined) groups.set(name(piece), [piece]);
+    else group.push(piece);
+  }
+  return [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+}
+
+/** Amounts by name, each beginning with nothing. */
+function sumsOf<Name extends string>(names: readonly Name[], currency: string): Record<Name, Money> {
+  return Object.fromEntries(names.map((name) => [name, { micros: 0n, currency }])) as Record<Name, Money>;
+}
+
+/** @param pieces at least one, of one currency. */
+function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
+  const [first] = pieces as readonly [Piece, ...Piece[]];
+  const currency = currencyOf(first.record);
+  const sums = sumsOf(["billed", "estimated", "gpu", "difference", "comparablePaid", "onDemand", "onDemandUseful"], currency);
+  const storage = sumsOf(STORAGE_USES, currency);
+  const lost = sumsOf(LOSS_KINDS, currency);
+  let [gpuMs, isCompared, isBilled] = [0, true, false];
+  for (const { record, from, to, use, lost: why } of pieces) {
+    const amount = paidBetween(record, from, to, now);
+    const add = <Name extends string>(to_: Record<Name, Money>, name: Name, more: Money) => {
+      to_[name] = addMoney(to_[name], more);
+    };
+    add(sums, record.billed === null ? "estimated" : "billed", amount);
+    if (use === null) {
+      gpuMs += to - from;
+      add(sums, "gpu", amount);
+      if (why !== null) add(lost, why, amount);
+    } else add(storage, use, amount);
+    if (record.billed !== null && isEstimatedByUs(record) && record.rate.currency === currency) {
+      isBilled = true;
+      add(sums, "difference", { micros: amount.micros - ratedBetween(record.rate, record, from, to).micros, currency });
+    }
+    const counterfactual = onDemandOf(record, amount, from, to);
+    if (counterfactual === null) isCompared = false;
+    else {
+      add(sums, "comparablePaid", amount);
+      add(sums, "onDemand", counterfactual);
+      if (why === null) add(sums, "onDemandUseful", counterfactual);
+    }
+  }
+  const paid = addMoney(sums.billed, sums.estimated);
+  return {
+    key: first.key,
+    of: first.of,
     currency,
     gpuMs,
-    billed,
-    estimated,
+    billed: sums.billed,
+    estimated: sums.estimated,
     paid,
-    onDemand,
-    savings: onDemand === null ? null : savingsShare(paid, onDemand),
+    gpu: sums.gpu,
+    storage,
+    lost,
+    difference: isBilled ? sums.difference : null,
+    onDemand: isCompared ? sums.onDemand : null,
+    comparable: { paid: sums.comparablePaid, onDemand: sums.onDemand, onDemandUseful: sums.onDemandUseful },
+    savings: isCompared ? savingsShare(paid, sums.onDemand) : null,
     open: pieces.some(({ record }) => record.to === null),
   };
 }
 
-function grouped(pieces: readonly Piece[], key: (piece: Piece) => string): readonly (readonly [string, readonly Piece[]])[] {
-  const groups = new Map<string, Piece[]>();
-  for (const piece of pieces) {
-    const name = key(piece);
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, [piece]);
-    else group.push(piece);
-  }
-  return [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function currencyOf(piece: Piece): string {
-  return piece.record.rate.currency;
-}
-
-/** Sums the ledger between `since` and `now`, intervals that still run included; rows in order of their key. */
-export function summarize(ledger: readonly LedgerRecord[], by: SummaryKey, period: Period): Summary {
-  const pieces = ledger.flatMap((record) => piecesOf(record, by, period));
-  return {
-    rows: grouped(pieces, (piece) => `${piece.key}\u0000${currencyOf(piece)}`).map(([name, group]) => {
-      const [key = "", currency = ""] = name.split("\u0000");
-      return rowOf(key, currency, group, period.now);
-    }),
-    totals: grouped(pieces, currencyOf).map(([currency, group]) => rowOf("", currency, group, period.now)),
-  };
+/** A disk costs the same on demand; a GPU has its own price there, or none that we know. */
+function onDemandOf(record: LedgerRecord, paid: Money, from: number, to: number): Money | null {
+  if (record.kind === "disk") return paid;
+  if (record.onDemandRate?.currency !== paid.currency) return null;
+  return ratedBetween(record.onDemandRate, record, from, to);
 }

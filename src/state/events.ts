@@ -31,6 +31,7 @@ export function eventQueries(database: Executor): Pick<State, "events" | "lastSe
         .limit(filter.limit ?? MOST_AT_ONCE);
       if (filter.afterSeq !== undefined) query = query.where("seq", ">", filter.afterSeq);
       if (filter.since !== undefined) query = query.where("at", ">=", filter.since);
+      if (filter.types !== undefined) query = query.where("type", "in", [...filter.types]);
       if (filter.instances !== undefined) query = query.where("instance", "in", [...filter.instances]);
       const rows = await query.execute();
       return rows.map(({ data_json, type, ...row }): FleetEvent => ({ ...row, type: type as EventType, data: JSON.parse(data_json) }));

@@ -316,6 +316,7 @@ export interface State {
     readonly afterSeq?: number;
     readonly since?: number;
     readonly instances?: readonly string[];
+    readonly types?: readonly EventType[];
     readonly limit?: number;
   }): Promise<readonly FleetEvent[]>;
   /** The newest `seq`, 0 when there is none. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { billedIntervals, sleepingDisks } from "../../src/fleet/billed.ts";
+import { billedIntervals, sleepingDisks, unmatchedItems } from "../../src/fleet/billed.ts";
 import type { BilledItem } from "../../src/providers/provider.ts";
 import type { LedgerRecord } from "../../src/state/records.ts";
 
@@ -41,21 +41,26 @@ test("a machine that slept for a moment has two intervals, and each item counts 
   ]);
 });
 
-test("several items of one interval are added; what runs, what is billed already and what is another's is left alone", () => {
+test("several items of one interval are added; what runs and what is another's is left alone; what was known otherwise is corrected", () => {
   const entries = [
     interval("closed", 0, 4000),
     interval("running", 10_000, null),
     interval("known", 20_000, 24_000, { providerId: "m-2", billed: usd(7n) }),
+    interval("same", 20_000, 24_000, { providerId: "m-3", billed: usd(8n) }),
   ];
   const items = [
     item(0, 2000, 5n),
     item(2000, 4000, 6n),
     item(10_000, 12_000, 9n),
     item(20_000, 24_000, 8n, { resourceId: "m-2" }),
+    item(20_000, 24_000, 8n, { resourceId: "m-3" }),
     item(0, 4000, 99n, { resourceId: "somebody-else" }),
     item(0, 4000, 99n, { kind: "disk" }),
   ];
-  expect(billedIntervals(entries, items)).toEqual([{ ...entries[0], billed: usd(11n) }]);
+  expect(billedIntervals(entries, items)).toEqual([
+    { ...entries[0], billed: usd(11n) },
+    { ...entries[2], billed: usd(8n) },
+  ]);
 });
 
 test("the disk of a sleeping machine becomes one interval, the same one however often it is asked for", () => {
@@ -65,4 +70,16 @@ test("the disk of a sleeping machine becomes one interval, the same one however 
   expect(others).toEqual([]);
   expect(disk).toMatchObject({ id: "m-1/disk/3600000", kind: "disk", instance: "trainer", billed: usd(50n), rate: usd(50n) });
   expect(sleepingDisks(entries, items)[0]?.id).toBe(disk?.id);
+});
+
+test("the disk of a sleeping machine is never taken for one of its other disks, and is explained", () => {
+  const asleep = interval("m-1/disk/3600000", 3_600_000, 7_200_000, { kind: "disk", billed: usd(50n) });
+  const entries = [interval("a", 0, 3_600_000), asleep];
+  // It slept once more: a second item, near the first one.
+  const items = [item(7_300_000, 7_400_000, 2n, { kind: "disk" })];
+  expect(billedIntervals(entries, items)).toEqual([]);
+  expect(sleepingDisks(entries, items).map(({ id }) => id)).toEqual(["m-1/disk/7300000"]);
+  expect(unmatchedItems(entries, items)).toEqual([]);
+  const strange = item(0, 1000, 3n, { resourceId: "volume", kind: "disk" });
+  expect(unmatchedItems(entries, [...items, strange])).toEqual([strange]);
 });

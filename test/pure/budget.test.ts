@@ -5,7 +5,8 @@ import { counted, dayStart, nearestOf, paidIn, standing } from "../../src/pricin
 import { type Commitment, LEAST_MS, overruns } from "../../src/pricing/budget-room.ts";
 import { scopeFrom, scopeText } from "../../src/pricing/budget-scope.ts";
 import { BUNDLED_RATE, worthIn } from "../../src/pricing/currency.ts";
-import { paidBetween, summarize } from "../../src/pricing/summary.ts";
+import { paidBetween } from "../../src/pricing/ledger-part.ts";
+import { summarize } from "../../src/pricing/summary.ts";
 import type { BudgetRecord, LedgerRecord } from "../../src/state/records.ts";
 import { sampleLedger } from "../state/sample-records.ts";
 

@@ -1,0 +1,92 @@
+import type { FleetEvent } from "../model/event.ts";
+import type { Wake } from "../model/wake.ts";
+import type { Loss } from "../pricing/losses.ts";
+import type { LedgerRecord, State } from "../state/records.ts";
+import { wakesOf } from "./wakes/wake-log.ts";
+
+const AT_ONCE = 10_000;
+
+/** What of the log the losses are read from: what was done, and when a machine served. */
+export async function lossEvents(state: Pick<State, "events">, since: number): Promise<readonly FleetEvent[]> {
+  const found: FleetEvent[] = [];
+  for (let afterSeq = 0; ; ) {
+    const page = await state.events({ afterSeq, since, types: ["action", "state"], limit: AT_ONCE });
+    for (const event of page) if (event.type === "state" || isAction(event, "lost") || isAction(event, "wake")) found.push(event);
+    afterSeq = page.at(-1)?.seq ?? afterSeq;
+    if (page.length < AT_ONCE) return found;
+  }
+}
+
+function isAction({ type, data }: FleetEvent, action: string): boolean {
+  return type === "action" && data["action"] === action;
+}
+
+/**
+ * What interruptions made in vain, by the events that tell of them, oldest first. Which part of it was paid for says the ledger.
+ * Of a machine without a volume nothing is known of its work, and nothing of it is counted. Pure.
+ */
+export function lossesOf(events: readonly FleetEvent[], ledger: readonly LedgerRecord[], now: number): readonly Loss[] {
+  const byInstance = new Map<string, FleetEvent[]>();
+  for (const event of events) {
+    if (event.instance === null) continue;
+    const known = byInstance.get(event.instance);
+    if (known === undefined) byInstance.set(event.instance, [event]);
+    else known.push(event);
+  }
+  const gpus = groupedByInstance(ledger);
+  return [...byInstance].flatMap(([instance, own]) => [
+    ...own.flatMap((event, index) => takenLosses(instance, event, own.slice(index + 1), now)),
+    ...failedWakes(instance, wakesOf(own), gpus.get(instance) ?? []),
+  ]);
+}
+
+function groupedByInstance(ledger: readonly LedgerRecord[]): ReadonlyMap<string, readonly LedgerRecord[]> {
+  const groups = new Map<string, LedgerRecord[]>();
+  for (const entry of ledger) {
+    if (entry.kind !== "gpu") continue;
+    const known = groups.get(entry.instance);
+    if (known === undefined) groups.set(entry.instance, [entry]);
+    else known.push(entry);
+  }
+  return groups;
+}
+
+/** A provider took a machine: its work since the newest sealed checkpoint, and what it takes until another machine serves. */
+function takenLosses(instance: string, event: FleetEvent, later: readonly FleetEvent[], now: number): readonly Loss[] {
+  const { at, data } = event;
+  if (!isAction(event, "lost") || data["taken"] !== true) return [];
+  const losses: Loss[] = [];
+  const providerId = typeof data["providerId"] === "string" ? data["providerId"] : null;
+  const ranMs = data["ranMs"];
+  const { work, ageMs } = data;
+  if (providerId !== null && typeof ranMs === "number" && (work === "sealed" || work === "none")) {
+    // Before it served there was no work; a checkpoint may be older than the machine.
+    const lostMs = work === "sealed" && typeof ageMs === "number" ? Math.min(ageMs, ranMs) : ranMs;
+    losses.push({ kind: "work", instance, providerId, from: at - lostMs, to: at });
+  }
+  if (data["next"] === "replace") losses.push({ kind: "restarts", instance, providerId: null, from: at, to: servesAgain(later) ?? now });
+  return losses;
+}
+
+/** When the next machine serves, or nobody wants one any more, or the next one is taken as well. */
+function servesAgain(later: readonly FleetEvent[]): number | undefined {
+  const over = ["running", "reclaiming", "hibernating", "hibernated", "stopping", "terminating", "gone", "failed"];
+  return later.find((event) => (event.type === "state" ? over.includes(String(event.data["to"])) : isAction(event, "lost")))?.at;
+}
+
+/** What was paid for a wake that did not serve: its machines, from the wake on until they were paid for no more. */
+function failedWakes(instance: string, wakes: readonly Wake[], gpus: readonly LedgerRecord[]): readonly Loss[] {
+  return wakes.flatMap(({ outcome, startedAt, endedAt }) => {
+    if (outcome !== "asleep") return [];
+    const next = wakes.find((wake) => wake.startedAt > startedAt)?.startedAt ?? Number.POSITIVE_INFINITY;
+    return gpus
+      .filter(({ from, to }) => from <= endedAt && (to === null || to > startedAt))
+      .map((entry) => ({
+        kind: "wakes" as const,
+        instance,
+        providerId: entry.providerId,
+        from: Math.max(entry.from, startedAt),
+        to: Math.min(entry.to ?? next, next),
+      }));
+  });
+}
