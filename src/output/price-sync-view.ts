@@ -53,16 +53,19 @@ function advisorRow(outcome: AdvisorOutcome, now: number): SyncRow {
 const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((total, count) => total + count, 0);
 const countText = (count: number | null) => (count === null ? "-" : count.toLocaleString("en-US"));
 
-/** Below the table: why something was not read, and what was refused of the rest. */
+/** Below the table: why something was not read, each reason once, and what was refused of the rest. */
 function footerOf(rows: readonly SyncRow[]): string | undefined {
-  const lines = rows.flatMap((row) => {
-    const reasons = Object.entries(row.refused).map(([why, count]) => `${countText(count)} ${why}`);
-    const stands = row.kept === null ? "nothing is known of it" : "what is known of it stands";
-    return [
-      ...(row.why === null ? [] : [`${row.cloud} ${row.of}: ${row.why}; ${stands}.`]),
-      ...(reasons.length === 0 ? [] : [`${row.cloud}: refused ${reasons.join(", ")}.`]),
-    ];
+  const failures = new Map<string, string[]>();
+  for (const { cloud, of, why, kept } of rows) {
+    if (why === null) continue;
+    const text = `${why}; ${kept === null ? "nothing is known of it" : "what is known of it stands"}.`;
+    failures.set(text, [...(failures.get(text) ?? []), of === "prices" ? cloud : `${cloud} ${of}`]);
+  }
+  const refusals = rows.flatMap(({ cloud, refused }) => {
+    const reasons = Object.entries(refused).map(([why, count]) => `${countText(count)} ${why}`);
+    return reasons.length === 0 ? [] : [`${cloud}: refused ${reasons.join(", ")}.`];
   });
+  const lines = [...[...failures].map(([text, names]) => `${names.join(", ")}: ${text}`), ...refusals];
   return lines.length === 0 ? undefined : lines.join("\n");
 }
 

@@ -91,7 +91,7 @@ test("people read a table, with what was refused below it, and what is going on 
   expect(stdout).toMatch(/CLOUD +OF +OUTCOME +KEPT +REFUSED +SINCE +AGE/);
   expect(stdout).toMatch(/aws +prices +read +2 +1 +20\d\d-/);
   expect(stdout).toMatch(/azure +prices +absent +- /);
-  expect(stdout).toContain("gcp prices: HTTP 500; nothing is known of it.");
+  expect(stdout).toContain("gcp: HTTP 500; nothing is known of it.");
   expect(stdout).toContain("aws: refused 1 price is not a number.");
   expect(stderr).toContain("aws: read");
   expect(stderr).toContain("not read: gcp");
@@ -108,6 +108,15 @@ test("of what failed the name is said, the exit is 1, and everything else stands
   expect(rowOf(stdout, "vast")).toMatchObject({ outcome: "failed", why: "HTTP 503", kept: 1 });
   expect(jsonOf(stderr).error).toMatchObject({ code: "SPOT_E_PRICE_SYNC", message: "not read: vast", next: ["spot price sync vast"] });
   expect(await onOffer(world)).toEqual(["aws a on-demand 1250000", "vast c on-demand 2500000"]);
+});
+
+test("a place that cannot be reached is said once, not for every cloud", async () => {
+  const closed = testWorld({ env: { SPOT_CATALOG_URL: "http://127.0.0.1:1/" } });
+  const { code, stdout, stderr } = await spot(closed, "price", "sync");
+  expect([code, stdout.match(/ECONNREFUSED/g)]).toEqual([1, ["ECONNREFUSED"]]);
+  expect(stderr).toContain(`not read: ${CATALOG_CLOUDS.slice(0, 8).join(", ")}, and ${CATALOG_CLOUDS.length - 8} more\n`);
+  expect(stderr).toMatch(/next: spot price sync\n/);
+  expect(stderr).not.toContain("everything else was read");
 });
 
 test("a place without any catalogue is a failure, not an empty success", async () => {

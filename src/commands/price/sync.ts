@@ -10,6 +10,9 @@ import { openPriceBook } from "../../state/price-book/open.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { type CatalogBase, catalogBase } from "./catalog-base.ts";
 
+/** So many names are said of what was not read; all of them stand in the answer. */
+const MOST_NAMES = 8;
+
 /** `spot price sync`: reads the public catalogues into the price book. */
 export const priceSync: CommandModule = {
   configure(command: Command) {
@@ -78,15 +81,18 @@ async function advisorOutcome({ world }: CommandContext, { isMirror }: CatalogBa
 function problemOf(outcomes: readonly SyncOutcome[], advisor: AdvisorOutcome | null, base: CatalogBase): Problem | null {
   const failed = outcomes.filter(({ outcome }) => outcome === "failed").map(({ cloud }) => cloud);
   const names = [...failed, ...(advisor?.outcome === "failed" ? ["the AWS Spot Advisor"] : [])];
-  if (names.length > 0)
+  if (names.length > 0) {
+    const isAll = failed.length === outcomes.length;
+    const shown = names.length <= MOST_NAMES ? names : [...names.slice(0, MOST_NAMES), `and ${names.length - MOST_NAMES} more`];
     return new Problem({
       code: "SPOT_E_PRICE_SYNC",
-      message: `not read: ${names.join(", ")}`,
+      message: `not read: ${shown.join(", ")}`,
       exit: EXIT.failed,
-      hint: "what was known of them stands, with its age; everything else was read",
+      hint: `what was known before stands, with its age${isAll ? "" : "; everything else was read"}`,
       retryable: true,
-      next: [`spot price sync ${failed.length === 0 ? "aws" : failed.join(" ")}`],
+      next: [["spot price sync", ...(failed.length === CATALOG_CLOUDS.length ? [] : failed.length === 0 ? ["aws"] : failed)].join(" ")],
     });
+  }
   if (outcomes.some(({ outcome }) => outcome !== "absent")) return null;
   return new Problem({
     code: "SPOT_E_PRICE_SYNC",
