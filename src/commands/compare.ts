@@ -9,7 +9,10 @@ import { ownRows, tokenApi, workloadAsked } from "./compare-flags.ts";
 import { addRateFlag, exchangeRate } from "./exchange-rate.ts";
 import { offersAtHand } from "./offers-at-hand.ts";
 import { pagePlace, writePage } from "./page-file.ts";
-import { gpuFlag, workFlags } from "./price-flags.ts";
+import { gpuFlag } from "./price-flags.ts";
+import { addWorkFlags, workFlags } from "./work-flags.ts";
+
+const takeAll = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
 
 const HELP = `
 For each GPU: the cheapest offer in stock of each billing mode, what --own describes, and an API by
@@ -46,18 +49,14 @@ export const compare: CommandModule = {
       .option("--token-price <amount>", "what an API takes for a million tokens: 0.6, or 4CNY")
       .option("--throughput <n>", "tokens a second that one GPU makes at full use")
       .option("--utilisation <share>", "the share of its paid time in which a machine is at full use (1 unless told)")
-      .addOption(
-        new Option("--own <row>", "a way to buy of your own, once for each; see below").argParser(
-          (value: string, before: readonly string[] | undefined) => [...(before ?? []), value],
-        ),
-      )
+      .addOption(new Option("--own <row>", "a way to buy of your own, once for each; see below").argParser(takeAll))
       .option("--no-offers", "only what --own and --token-price say; nobody is asked")
       .option("--each-provider", "the cheapest of each provider rather than of all")
       .option("--provider <ids>", "only these clouds, by comma")
       .option("--source <where>", "live, catalog or bundled prices only")
-      .option("--checkpoint-every <duration>", "how often the workload saves its work", "10m")
       .option("--csv", "comma-separated values (RFC 4180) instead of a table")
       .option("--html <file>", "writes a page with charts as well");
+    addWorkFlags(command);
     addRateFlag(command);
     command.addHelpText("after", HELP);
   },
@@ -67,12 +66,16 @@ export const compare: CommandModule = {
     const place = await pagePlace(context);
     const gpu = gpuFlag(context);
     const { ask, text } = workloadAsked(context);
-    const [api, rows, rate, work] = [tokenApi(context), await ownRows(context), await exchangeRate(context), workFlags(context)];
+    const api = tokenApi(context);
+    const [rows, rate, work] = [await ownRows(context), await exchangeRate(context), await workFlags(context)];
     const isAsked = context.options["offers"] !== false;
-    if (!isAsked && rows.length === 0 && api === null) throw usageProblem("--no-offers leaves nothing to compare", "describe a way to buy with --own");
+    if (!isAsked && rows.length === 0 && api === null)
+      throw usageProblem("--no-offers leaves nothing to compare", "describe a way to buy with --own");
     const market = isAsked ? await offersAtHand(context, { read: { by: "price", bestOf: "machine" } }) : undefined;
     const isGpu = gpu === undefined ? () => true : gpuMatcher(gpu.model);
-    const offers = (market?.offers ?? []).filter((offer) => isGpu(offer.gpu) && (gpu?.count === undefined || offer.gpu.count === gpu.count));
+    const offers = (market?.offers ?? []).filter(
+      (offer) => isGpu(offer.gpu) && (gpu?.count === undefined || offer.gpu.count === gpu.count),
+    );
     const comparisons = compareWays({
       offers,
       rows,

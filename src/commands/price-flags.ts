@@ -1,8 +1,6 @@
-import { parseDuration } from "../model/duration.ts";
 import { type GpuQuery, parseGpuQuery } from "../model/gpu-query.ts";
 import { suggestion } from "../model/nearest.ts";
 import { usageProblem } from "../model/problem.ts";
-import { USUAL_WORK, type WorkModel } from "../pricing/effective.ts";
 import type { CommandContext } from "./command.ts";
 
 /** The value of a flag that takes a text. */
@@ -33,13 +31,6 @@ export function gpuFlag(context: CommandContext): (Omit<GpuQuery, "count"> & { r
   if (text === undefined) return undefined;
   const { model, count } = parsedFlag("--gpu", () => parseGpuQuery(text));
   return text.includes(":") ? { model, count } : { model };
-}
-
-/** How the effective price reckons; `--checkpoint-every` changes the interval. */
-export function workFlags(context: CommandContext): WorkModel {
-  const every = textFlag(context, "checkpointEvery");
-  if (every === undefined) return USUAL_WORK;
-  return { ...USUAL_WORK, checkpointIntervalSeconds: parsedFlag("--checkpoint-every", () => parseDuration(every)) / 1000 };
 }
 
 /** A whole number from 1 up to `most`; undefined when the flag is not there. @throws Problem (usage). */

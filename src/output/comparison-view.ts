@@ -1,46 +1,44 @@
-import { gpuText } from "../model/gpu.ts";
-import { moneyJson, moneyText } from "../model/money.ts";
-import type { ComparedOption, Comparison, Workload } from "../pricing/compare.ts";
+import { moneyText } from "../model/money.ts";
+import type { ComparedOption, Comparison } from "../pricing/comparison/compare.ts";
+import { type Ask, demandOf, msFor, paceOf } from "../pricing/comparison/demand.ts";
+import { HOUR_MS, MONTH_MS } from "../pricing/comparison/tariff.ts";
+import type { TokenWay } from "../pricing/comparison/way.ts";
+import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
 import type { WorkModel } from "../pricing/effective.ts";
+import { comparisonJson, demandJson } from "./comparison-json.ts";
+import { breakEvenLines, machinesText, mixLines, noteLines, sourceName, tariffText, titleText } from "./comparison-text.ts";
+import { wrap } from "./detail-view.ts";
 import { shareText } from "./offers-view.ts";
-import type { Painter, View } from "./view.ts";
+import { type SourceOfPrices, sourcesJson } from "./price-sources.ts";
+import type { View } from "./view.ts";
 
-export interface ComparisonViewParts {
+export interface ComparisonParts {
   readonly comparisons: readonly Comparison[];
-  readonly workload: Workload;
-  /** How the workload was asked for, for people: "24 hours", "8 hours a day for 30 days". */
+  readonly ask: Ask;
+  readonly api: TokenWay | null;
+  /** How the workload was asked for, for people: "a job of 24 useful hours". */
   readonly workloadText: string;
   readonly work: WorkModel;
+  readonly rate: ExchangeRate;
+  readonly sources: readonly SourceOfPrices[];
+  /** Epoch milliseconds. */
+  readonly now: number;
 }
 
-function optionJson({ billing, ranked, hoursBilled, total, savings }: ComparedOption) {
-  const { offer, effective } = ranked;
-  return {
-    billing,
-    provider: offer.provider,
-    region: offer.region,
-    zone: offer.zone,
-    type: offer.type,
-    price: { ...moneyJson(offer.price), per: "hour", of: "instance" },
-    effectivePrice: { ...moneyJson(effective.price), per: "hour", of: "instance" },
-    effective: { interruptionsPerHour: effective.interruptionsPerHour, lostShare: effective.lostShare, basis: effective.basis },
-    hoursBilled,
-    total: { ...moneyJson(total), basis: "estimated" },
-    savings,
-  };
+/** Useful hours of one machine in all, and the months that a monthly price is paid for. */
+function workloadJson(ask: Ask) {
+  const demand = demandOf(ask, 1);
+  const pace = paceOf({ gpus: 1, tokensPerSecond: null }, demand);
+  const ms = ask.job?.ms ?? demand.blocks.reduce((sum, { units }) => sum + msFor(pace, units), 0n) * demand.days;
+  return { hours: Number(ms) / Number(HOUR_MS), months: Number(demand.longMs / MONTH_MS) };
 }
 
-function comparisonJson({ comparisons, workload, work }: ComparisonViewParts) {
-  return {
-    workload,
-    assumptions: work,
-    comparisons: comparisons.map(({ model, product, count, currency, options, breakEven }) => ({
-      gpu: { model, product, count },
-      currency,
-      options: options.map(optionJson),
-      breakEven,
-    })),
-  };
+function ratesJson(rate: ExchangeRate) {
+  const rates = Object.entries(rate.perUsd).map(([currency, { source }]) => [
+    currency,
+    { perUsd: exchangeRateText(rate, currency), source },
+  ]);
+  return Object.fromEntries(rates);
 }
 
 interface Row {
@@ -52,7 +50,7 @@ interface Row {
 function rowsOf(comparisons: readonly Comparison[]): readonly Row[] {
   return comparisons.flatMap((comparison) =>
     comparison.options.map((option, index) => ({
-      gpu: index === 0 ? gpuText({ ...comparison, model: comparison.product }) : "",
+      gpu: index === 0 ? titleText(comparison) : "",
       option,
       best: index === 0,
     })),
@@ -63,69 +61,90 @@ const COLUMNS = [
   { header: "GPU", align: "left", drop: 0 },
   { header: "BILLING", align: "left", drop: 0 },
   { header: "PROVIDER", align: "left", drop: 1 },
-  { header: "ZONE", align: "left", drop: 3 },
-  { header: "TYPE", align: "left", drop: 4 },
-  { header: "PER HOUR", align: "right", drop: 0 },
-  { header: "EFFECTIVE", align: "right", drop: 2 },
-  { header: "HOURS PAID", align: "right", drop: 2 },
+  { header: "ZONE", align: "left", drop: 5 },
+  { header: "TYPE", align: "left", drop: 6 },
+  { header: "PRICE", align: "right", drop: 0 },
+  { header: "EFFECTIVE", align: "right", drop: 4 },
+  { header: "MACHINES", align: "right", drop: 5 },
+  { header: "HOURS PAID", align: "right", drop: 3 },
+  { header: "STICKER TOTAL", align: "right", drop: 3 },
+  { header: "SAVES", align: "right", drop: 3 },
   { header: "TOTAL", align: "right", drop: 0 },
   { header: "SAVES", align: "right", drop: 0 },
 ] as const;
+const TOTAL = 11;
 
-function cells({ gpu, option }: Row): readonly string[] {
-  const { offer, effective } = option.ranked;
+function cells({ gpu, option }: Row, api: TokenWay | null): readonly string[] {
+  const { way, billing } = option;
+  const offer = way?.ranked?.offer;
+  const isBaseline = billing === "on-demand" && option.savings === 0;
+  const isSpot = billing === "spot";
   return [
     gpu,
-    option.billing,
-    offer.provider,
-    offer.zone,
-    offer.type,
-    moneyText(offer.price),
-    moneyText(effective.price),
-    option.hoursBilled.toFixed(1),
+    billing,
+    sourceName(option),
+    offer?.zone ?? "",
+    offer?.type ?? "",
+    way === null ? `${api === null ? "" : moneyText(api.perMillion)}/M` : tariffText(way.sticker),
+    way === null || !isSpot ? "" : tariffText(way.effective),
+    machinesText(option),
+    way === null ? "–" : option.hoursBilled.toFixed(1),
+    isSpot ? moneyText(option.stickerTotal) : "",
+    isSpot ? shareText(option.stickerSavings) : "",
     moneyText(option.total),
-    option.billing === "on-demand" ? "–" : shareText(option.savings),
+    isBaseline ? "–" : shareText(option.savings),
   ];
 }
 
-function breakEvenLines(comparisons: readonly Comparison[]): readonly string[] {
-  const many = new Set(comparisons.map(({ currency }) => currency)).size > 1;
-  return comparisons.flatMap((comparison) =>
-    comparison.breakEven.map(({ against, hoursPerMonth }) => {
-      const gpu = `${gpuText({ ...comparison, model: comparison.product })}${many ? ` in ${comparison.currency}` : ""}`;
-      if (hoursPerMonth === null) return `${gpu}: monthly never beats ${against}`;
-      return `${gpu}: monthly beats ${against} from ${hoursPerMonth.toFixed(0)} useful hours a month (${(hoursPerMonth / 30).toFixed(1)} a day)`;
-    }),
+/** Columns that say nothing in any row are left away. */
+function tableOf(rows: readonly Row[], api: TokenWay | null) {
+  const texts = rows.map((row) => cells(row, api));
+  const kept = COLUMNS.map((_, index) => index).filter(
+    (index) => texts.some((row) => !["", "–"].includes(row[index] ?? "")) || index === TOTAL,
   );
+  return {
+    columns: kept.map((index) => COLUMNS[index] ?? COLUMNS[0]),
+    rows: texts.map((row) => kept.map((index) => row[index] ?? "")),
+    total: kept.indexOf(TOTAL),
+  };
 }
 
-function assumptionLine(work: WorkModel, painter: Painter): string {
-  return painter.dim(
-    `Spot counts lost work: a checkpoint every ${work.checkpointIntervalSeconds / 60} min, ${work.restartSeconds / 60} min to come back.`,
-  );
+/** What is said below the table of each comparison; its name only where there are several. */
+function detailLines(comparisons: readonly Comparison[]): readonly string[] {
+  return comparisons.flatMap((comparison) => {
+    const title = comparisons.length > 1 ? `${titleText(comparison)}: ` : "";
+    const mix = mixLines(comparison).map((line) => (line.startsWith("  ") ? line : `${title}${line}`));
+    return [...breakEvenLines(comparison).map((line) => `${title}${line}`), ...mix];
+  });
 }
 
-/** On demand, spot and by the month, side by side; `spot.comparison/1`. */
-export function comparisonView(parts: ComparisonViewParts): View {
+/** Every way to pay for a workload, side by side; `spot.comparison/1`. */
+export function comparisonView(parts: ComparisonParts): View {
   const rows = rowsOf(parts.comparisons);
   return {
     schema: "spot.comparison/1",
-    data: comparisonJson(parts),
+    data: {
+      workload: workloadJson(parts.ask),
+      demand: demandJson(parts.ask),
+      assumptions: parts.work,
+      rates: ratesJson(parts.rate),
+      comparisons: parts.comparisons.map(comparisonJson),
+    },
+    beside: parts.sources.length === 0 ? {} : { sources: sourcesJson(parts.sources, parts.now) },
     async render(painter, width, options) {
       if (rows.length === 0) return "Nothing to compare: no offer fits.";
       const { tableText } = await import("./table.ts");
+      const { columns, rows: texts, total } = tableOf(rows, parts.api);
       const table = tableText(
-        {
-          columns: COLUMNS,
-          rows: rows.map(cells),
-          paint: (text, row, column) => (rows[row]?.best === true && column === 8 ? painter.green(text) : text),
-        },
+        { columns, rows: texts, paint: (text, row, column) => (rows[row]?.best === true && column === total ? painter.green(text) : text) },
         painter,
         width,
         options?.header ?? true,
       );
-      const footer = [...breakEvenLines(parts.comparisons), assumptionLine(parts.work, painter)];
-      return `For ${parts.workloadText}:\n\n${table}\n\n${footer.join("\n")}`;
+      const wrapped = (lines: readonly string[]) => lines.flatMap((line) => wrap(line, width));
+      const notes = wrapped(noteLines(parts)).map((line) => painter.dim(line));
+      const details = wrapped(detailLines(parts.comparisons));
+      return [`For ${parts.workloadText}:`, "", table, "", ...details, ...(details.length > 0 ? [""] : []), ...notes].join("\n").trimEnd();
     },
   };
 }

@@ -84,13 +84,13 @@ export function ratesText(rate: ExchangeRate, currencies: Iterable<string>): str
 }
 
 /** How much of it one USD is, in millionths; undefined where the rate does not say. */
-function perUsd(currency: string, rate: ExchangeRate): bigint | undefined {
+export function perUsdMicros(currency: string, rate: ExchangeRate): bigint | undefined {
   return currency === "USD" ? MICROS : rate.perUsd[currency]?.micros;
 }
 
 /** Whether amounts of the two can be compared. */
 export function isConvertible(from: string, to: string, rate: ExchangeRate): boolean {
-  return from === to || (perUsd(from, rate) !== undefined && perUsd(to, rate) !== undefined);
+  return from === to || (perUsdMicros(from, rate) !== undefined && perUsdMicros(to, rate) !== undefined);
 }
 
 /**
@@ -99,7 +99,7 @@ export function isConvertible(from: string, to: string, rate: ExchangeRate): boo
  */
 export function compareMoney(a: Money, b: Money, rate: ExchangeRate): number {
   if (a.currency === b.currency) return order(a.micros, b.micros);
-  const [left, right] = [perUsd(a.currency, rate), perUsd(b.currency, rate)];
+  const [left, right] = [perUsdMicros(a.currency, rate), perUsdMicros(b.currency, rate)];
   if (left !== undefined && right !== undefined) return order(a.micros * right, b.micros * left);
   if (left === undefined && right === undefined) return a.currency < b.currency ? -1 : 1;
   return left === undefined ? 1 : -1;
@@ -112,14 +112,14 @@ function order(a: bigint, b: bigint): number {
 /** The most of `currency` that is worth no more than `cap`, rounded down; null when the rate does not know one of the two. */
 export function capIn(cap: Money, currency: string, rate: ExchangeRate): Money | null {
   if (cap.currency === currency) return cap;
-  const [from, to] = [perUsd(cap.currency, rate), perUsd(currency, rate)];
+  const [from, to] = [perUsdMicros(cap.currency, rate), perUsdMicros(currency, rate)];
   return from === undefined || to === undefined ? null : { micros: (cap.micros * to) / from, currency };
 }
 
 /** What an amount is worth in `currency`, rounded up; null when the rate does not know one of the two. */
 export function worthIn(amount: Money, currency: string, rate: ExchangeRate): Money | null {
   if (amount.currency === currency) return amount;
-  const [from, to] = [perUsd(amount.currency, rate), perUsd(currency, rate)];
+  const [from, to] = [perUsdMicros(amount.currency, rate), perUsdMicros(currency, rate)];
   return from === undefined || to === undefined ? null : { micros: dividedUp(amount.micros * to, from), currency };
 }
 

@@ -1,0 +1,159 @@
+import { moneyText } from "../model/money.ts";
+import type { Comparison } from "../pricing/comparison/compare.ts";
+import { type Curves, curvesOf } from "../pricing/comparison/curves.ts";
+import { HOUR_MS } from "../pricing/comparison/tariff.ts";
+import { bigText, breakEvenLines, machinesText, mixLines, noteLines, sourceName, tariffText, titleText } from "./comparison-text.ts";
+import type { ComparisonParts } from "./comparison-view.ts";
+import { shareText } from "./offers-view.ts";
+import { barChart } from "./page/bar-chart.ts";
+import { type Html, html } from "./page/html.ts";
+import { lineChart } from "./page/line-chart.ts";
+import { pageText } from "./page/page.ts";
+import { pageTable } from "./page/page-table.ts";
+import { sourceText } from "./price-sources.ts";
+
+/** A page of hundreds of charts is read by nobody: the first comparisons have theirs, the others their table. */
+const MOST_CHARTED = 12;
+
+function optionsTable(comparison: Comparison, { api, now }: ComparisonParts): Html {
+  const columns = [
+    { header: "Way" },
+    { header: "Billing" },
+    { header: "Where" },
+    { header: "Price", align: "right" },
+    { header: "Machines", align: "right" },
+    { header: "Hours paid", align: "right" },
+    { header: "At sticker price", align: "right" },
+    { header: "Total", align: "right", isFigureOfMerit: true },
+    { header: "Saves", align: "right" },
+    { header: "Source" },
+  ] as const;
+  const rows = comparison.options.map((option, index) => {
+    const { way } = option;
+    const offer = way?.ranked?.offer;
+    const cells = [
+      sourceName(option),
+      option.billing,
+      offer === undefined ? "" : `${offer.zone} ${offer.type}`,
+      way === null ? (api === null ? "" : `${moneyText(api.perMillion)} per million`) : tariffText(way.sticker),
+      machinesText(option),
+      way === null ? "–" : option.hoursBilled.toFixed(1),
+      option.billing === "spot" ? `${moneyText(option.stickerTotal)} (${shareText(option.stickerSavings)})` : "",
+      moneyText(option.total),
+      option.billing === "on-demand" && option.savings === 0 ? "–" : shareText(option.savings),
+      offer === undefined ? "given" : sourceText(offer, now),
+    ];
+    return index === 0 ? { cells, kind: "best" as const } : { cells };
+  });
+  return pageTable(`Ways to pay for ${titleText(comparison)}`, columns, rows);
+}
+
+/** The plan by parts; only where it is a mix. */
+function mixPart({ mix, currency }: Comparison): readonly Html[] {
+  if (mix === null || mix.parts.length < 2) return [];
+  const columns = [
+    { header: "Part" },
+    { header: "Way" },
+    { header: "Machines", align: "right" },
+    { header: "Useful machine-hours", align: "right" },
+    { header: "Tokens", align: "right" },
+    { header: "Cost", align: "right" },
+  ] as const;
+  const names = { base: "Base", burst: "Burst", tokens: "Tail" };
+  const rows = mix.parts.map(({ role, way, machines, usefulMs, tokens, cost }) => ({
+    cells: [
+      names[role],
+      way.name,
+      machines === null ? "–" : `${role === "burst" ? "up to " : ""}${machines}`,
+      role === "tokens" ? "–" : (Number(usefulMs) / Number(HOUR_MS)).toFixed(1),
+      tokens === 0n ? "–" : bigText(tokens),
+      moneyText(cost),
+    ],
+  }));
+  const sum = { cells: [`Together, in ${currency}`, "", "", "", "", moneyText(mix.total)], kind: "sum" as const };
+  return [html`<h3>The cheapest mix</h3>`, pageTable("The cheapest mix", columns, [...rows, sum])];
+}
+
+/** The colour of a way is its place in the list, in both charts. */
+function bars(comparison: Comparison): Html {
+  const { options, mix, mixSavings, currency } = comparison;
+  const single = options.flatMap(({ name, total, worth }, index) =>
+    worth === null ? [] : [{ label: name, text: moneyText(total), value: Number(worth.micros) / 1e6, series: index }],
+  );
+  const isMixed = mix !== null && mix.parts.length > 1;
+  const mixed = isMixed
+    ? [
+        {
+          label: "cheapest mix",
+          text: `${moneyText(mix.total)}${mixSavings === null ? "" : ` (${(mixSavings * 100).toFixed(0)}% less)`}`,
+          value: Number(mix.total.micros) / 1e6,
+          parts: mix.parts.map(({ way, worth }) => ({
+            value: Number(worth.micros) / 1e6,
+            series: Math.max(
+              0,
+              options.findIndex((option) => (option.way ?? undefined) === way || (option.way === null && !("gpus" in way))),
+            ),
+          })),
+        },
+      ]
+    : [];
+  return barChart(`What all of it costs, by what it is worth in ${currency}`, [...mixed, ...single]);
+}
+
+const AXES: Readonly<Record<Curves["of"], string>> = {
+  hours: "useful hours of the job",
+  "hours-a-day": "useful hours a day",
+  "tokens-a-day": "tokens a day",
+};
+
+function shortText(value: number): string {
+  if (value === 0) return "0";
+  const [size, unit] =
+    value >= 1e12 ? [1e12, "T"] : value >= 1e9 ? [1e9, "B"] : value >= 1e6 ? [1e6, "M"] : value >= 1e4 ? [1e3, "k"] : [1, ""];
+  return `${Number((value / size).toPrecision(4))}${unit}`;
+}
+
+function curves(comparison: Comparison, { ask, api, rate }: ComparisonParts): readonly Html[] {
+  const found = curvesOf(comparison, ask, api, rate);
+  if (found === null) return [];
+  const series = new Map(comparison.options.map(({ name }, index) => [name, index]));
+  return [
+    lineChart({
+      caption: `What each way costs when there is more or less to do, in ${comparison.currency}`,
+      lines: found.lines.map(({ name, points }) => ({ label: name, points, series: series.get(name) ?? 0 })),
+      x: { label: AXES[found.of], to: found.to, text: shortText },
+      y: { label: comparison.currency, text: shortText },
+      marks: [{ x: found.asked, text: `The dotted line is what was asked: ${shortText(found.asked)} ${AXES[found.of]}.` }],
+    }),
+  ];
+}
+
+function section(comparison: Comparison, index: number, parts: ComparisonParts): readonly Html[] {
+  const lines = [...mixLines(comparison).slice(0, 1), ...breakEvenLines(comparison)];
+  const charts = index < MOST_CHARTED ? [bars(comparison), ...curves(comparison, parts)] : [];
+  return [
+    html`<section><h2>${titleText(comparison)}</h2>`,
+    optionsTable(comparison, parts),
+    ...mixPart(comparison),
+    lines.length === 0 ? html`` : html`<ul>${lines.map((line) => html`<li>${line}</li>\n`)}</ul>`,
+    ...charts,
+    html`</section>`,
+  ];
+}
+
+/** A comparison as one page that needs nothing else. */
+export function comparisonPage(parts: ComparisonParts): string {
+  const { comparisons, workloadText, now } = parts;
+  const when = new Date(now).toISOString().replace("T", " ").slice(0, 16);
+  const notes = noteLines(parts);
+  return pageText({
+    title: "What the work costs",
+    body: [
+      html`<p class="lead">For ${workloadText}. Prices of ${when} UTC; all totals are estimates.</p>`,
+      ...(comparisons.length === 0 ? [html`<p>Nothing to compare: no offer fits.</p>`] : []),
+      ...comparisons.flatMap((comparison, index) => section(comparison, index, parts)),
+      ...(notes.length === 0 ? [] : [html`<h2>How it is reckoned</h2><ul>${notes.map((line) => html`<li>${line}</li>\n`)}</ul>`]),
+    ],
+    footer: `spot compare, ${when} UTC`,
+  });
+}

@@ -1,0 +1,216 @@
+import { productName } from "../../model/gpu-names.ts";
+import { type Money, savingsShare } from "../../model/money.ts";
+import type { Offer } from "../../model/offer.ts";
+import { compareMoney, type ExchangeRate, worthIn } from "../currency.ts";
+import type { WorkModel } from "../effective.ts";
+import { type RankedOffer, rankOffers } from "../rank.ts";
+import { type HoursBreakEven, hoursBreakEven, type TokenBreakEven, tokenBreakEven } from "./break-even.ts";
+import { type Ask, type Demand, demandOf } from "./demand.ts";
+import { bestMix, type Mix, mixOf, singleOf, tokenBill } from "./mix.ts";
+import { fitsGpu, type OwnRow, ownWay } from "./own-row.ts";
+import { HOUR_MS, MONTH_MS } from "./tariff.ts";
+import { type MachineWay, offeredWay, type TokenWay } from "./way.ts";
+
+/** What is compared, and how. */
+export interface CompareInput {
+  readonly offers: readonly Offer[];
+  readonly rows: readonly OwnRow[];
+  readonly api: TokenWay | null;
+  readonly ask: Ask;
+  readonly work: WorkModel;
+  readonly rate: ExchangeRate;
+  /** What was asked for: names the comparison when no offer does. */
+  readonly gpu: { readonly model: string; readonly count?: number } | null;
+  /** The cheapest offer of each provider rather than of all. */
+  readonly isByProvider: boolean;
+}
+
+/** One way to pay for all of the workload. */
+export interface ComparedOption {
+  readonly name: string;
+  readonly billing: MachineWay["billing"] | "per-token";
+  /** Null for an API. */
+  readonly way: MachineWay | null;
+  /** How many are paid for at a time; null for an API, and for a batch by the hour. */
+  readonly machines: bigint | null;
+  /** Hours that are paid: the lost work of spot and the idle hours of a term included. 0 for an API. */
+  readonly hoursBilled: number;
+  /** In the way's own currency. */
+  readonly total: Money;
+  /** What stood on the bill if spot lost no work; the total of everything else. */
+  readonly stickerTotal: Money;
+  /** The total in the currency of the comparison; null where no rate says. */
+  readonly worth: Money | null;
+  /** Against the cheapest on demand; null without one. */
+  readonly savings: number | null;
+  readonly stickerSavings: number | null;
+}
+
+/** From how many useful hours in a month the monthly price is the cheaper one; null when it never is. */
+export interface BreakEven {
+  readonly against: "on-demand" | "spot";
+  readonly hoursPerMonth: number | null;
+}
+
+/** All ways to pay for the workload on one kind of machine, cheapest first. */
+export interface Comparison {
+  readonly model: string;
+  /** See `productName`. */
+  readonly product: string;
+  readonly count: number;
+  /** In which the totals are held against each other. */
+  readonly currency: string;
+  /** All currencies that the ways are paid in. */
+  readonly currencies: readonly string[];
+  readonly demand: Demand;
+  readonly options: readonly ComparedOption[];
+  readonly breakEven: readonly BreakEven[];
+  readonly hours: readonly HoursBreakEven[];
+  readonly tokens: readonly TokenBreakEven[];
+  /** The cheapest of all, which may be a single way. Null when nothing does the work. */
+  readonly mix: Mix | null;
+  /** Of the mix against the cheapest single way, 0 to 1; null without one. */
+  readonly mixSavings: number | null;
+}
+
+interface Group {
+  readonly model: string;
+  readonly product: string;
+  readonly count: number;
+  readonly vramGb: number;
+  readonly offers: RankedOffer[];
+  readonly rows: OwnRow[];
+}
+
+function groupsOf({ offers, rows, work, rate, gpu }: CompareInput): readonly Group[] {
+  const groups = new Map<string, Group>();
+  const groupOf = (named: Omit<Group, "offers" | "rows">): Group => {
+    const key = `${named.product}\u0000${String(named.count).padStart(4, "0")}`;
+    const group = groups.get(key) ?? { ...named, offers: [], rows: [] };
+    groups.set(key, group);
+    return group;
+  };
+  for (const ranked of rankOffers(offers, {}, "effective", work, rate)) {
+    const { model, count, vramGb } = ranked.offer.gpu;
+    groupOf({ model, product: productName(ranked.offer.gpu), count, vramGb }).offers.push(ranked);
+  }
+  for (const row of rows) {
+    if ([...groups.values()].some((group) => group.offers.length > 0 && fitsGpu(row, group))) continue;
+    const model = row.gpu?.model ?? gpu?.model ?? "any GPU";
+    groupOf({ model, product: model, count: row.gpu?.count ?? gpu?.count ?? 1, vramGb: 0 });
+  }
+  const sorted = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  for (const group of sorted) group.rows.push(...rows.filter((row) => fitsGpu(row, group)));
+  return sorted;
+}
+
+/** The cheapest offer in stock of each billing mode, or of each provider and mode; what a person described always. */
+function waysOf({ offers, rows, count }: Group, { work, isByProvider }: CompareInput): readonly MachineWay[] {
+  const seen = new Set<string>();
+  const offered = offers.filter(({ offer }) => {
+    const key = isByProvider ? `${offer.provider}\u0000${offer.billing}` : offer.billing;
+    if (offer.stock === 0 || seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+  return [...offered.map(offeredWay), ...rows.map((row) => ownWay(row, count, work))];
+}
+
+function machineOption(
+  way: MachineWay,
+  demand: Demand,
+  rate: ExchangeRate,
+): Omit<ComparedOption, "worth" | "savings" | "stickerSavings"> | null {
+  const own = { currency: way.sticker.price.currency, rate };
+  const [part] = singleOf(way, demand, own)?.parts ?? [];
+  if (part === undefined) return null;
+  const sticker = singleOf({ ...way, effective: way.sticker }, demand, own);
+  return {
+    name: way.name,
+    billing: way.billing,
+    way,
+    machines: part.machines,
+    hoursBilled: (Number(part.usefulMs) / Number(HOUR_MS)) * (1 + way.lostShare),
+    total: part.cost,
+    stickerTotal: sticker?.parts[0]?.cost ?? part.cost,
+  };
+}
+
+/** The bill of the API alone; null where nobody knows how many tokens there are. */
+export function apiTotal(api: TokenWay, demand: Demand, rate: ExchangeRate): Money | null {
+  if (demand.unit !== "tokens") return tokenBill(api, demand);
+  return mixOf(demand, { base: null, burst: null, tokens: api }, { currency: api.perMillion.currency, rate })?.total ?? null;
+}
+
+function apiOption(api: TokenWay, demand: Demand, rate: ExchangeRate): Omit<ComparedOption, "worth" | "savings" | "stickerSavings"> | null {
+  const total = apiTotal(api, demand, rate);
+  if (total === null) return null;
+  return { name: api.name, billing: "per-token", way: null, machines: null, hoursBilled: 0, total, stickerTotal: total };
+}
+
+function share(amount: Money | null, against: Money | null): number | null {
+  return amount === null || against === null ? null : savingsShare(amount, against);
+}
+
+function byWorth(a: ComparedOption, b: ComparedOption): number {
+  if (a.worth !== null && b.worth !== null) return a.worth.micros < b.worth.micros ? -1 : a.worth.micros > b.worth.micros ? 1 : 0;
+  return Number(a.worth === null) - Number(b.worth === null);
+}
+
+/** What the break-evens of a month were always told as: the cheapest monthly price against the two others. */
+function monthlyBreakEvens(hours: readonly HoursBreakEven[]): readonly BreakEven[] {
+  return (["on-demand", "spot"] as const).flatMap((against) => {
+    const found = hours.find((one) => one.long.billing === "monthly" && one.against.billing === against);
+    if (found === undefined) return [];
+    const perMonth = found.ms === null ? null : (found.ms * MONTH_MS) / found.ofMs;
+    return [{ against, hoursPerMonth: perMonth === null ? null : Number((perMonth * 1000n) / HOUR_MS) / 1000 }];
+  });
+}
+
+function compareGroup(group: Group, input: CompareInput): Comparison {
+  const { api, ask, rate } = input;
+  const demand = demandOf(ask, group.count);
+  const ways = waysOf(group, input);
+  const plain = [...ways.map((way) => machineOption(way, demand, rate)), api === null ? null : apiOption(api, demand, rate)].filter(
+    (option) => option !== null,
+  );
+  const baseline = plain.filter(({ billing }) => billing === "on-demand").sort((a, b) => compareMoney(a.total, b.total, rate))[0];
+  const currency = (baseline ?? plain[0])?.total.currency ?? "USD";
+  const options = plain
+    .map((option) => ({
+      ...option,
+      worth: worthIn(option.total, currency, rate),
+      savings: share(worthIn(option.total, currency, rate), baseline?.total ?? null),
+      stickerSavings: share(worthIn(option.stickerTotal, currency, rate), baseline?.total ?? null),
+    }))
+    .sort(byWorth);
+  // In the order of what they cost, so that the cheapest of a kind comes first.
+  const able = options.flatMap(({ way }) => (way === null ? [] : [way]));
+  const long = able.filter(({ isLong }) => isLong);
+  const hours = long.flatMap((one) => able.filter(({ isLong }) => !isLong).map((other) => hoursBreakEven(one, other, demand, rate)));
+  const known = hours.filter((one) => one !== null);
+  const mix = bestMix(ways, api, demand, { currency, rate });
+  const best = options[0]?.worth ?? null;
+  return {
+    ...group,
+    currency,
+    currencies: [...new Set(plain.map(({ total }) => total.currency))],
+    demand,
+    options,
+    breakEven: monthlyBreakEvens(known),
+    hours: known,
+    tokens: api === null ? [] : able.map((way) => tokenBreakEven(way, api, demand, rate)).filter((one) => one !== null),
+    mix,
+    mixSavings: mix === null || best === null ? null : savingsShare(mix.total, best),
+  };
+}
+
+/**
+ * Compares, for each GPU and count, every way to pay for the workload: the cheapest offer in stock of each billing mode, what
+ * a person described, and an API by the token.
+ */
+export function compareWays(input: CompareInput): readonly Comparison[] {
+  return groupsOf(input)
+    .map((group) => compareGroup(group, input))
+    .filter(({ options }) => options.length > 0);
+}
