@@ -33,7 +33,11 @@ export async function commandContext(
   const setting = (key: string) => readSetting(key, options, world);
   const database = join(world.home, "state.db");
   const isShared = (world.env["SPOT_STATE_URL"] ?? "") !== "";
-  const state = once(() => (isShared ? sharedState(world) : import("./state/open.ts").then(({ openState }) => openState(database))));
+  const state = once(() =>
+    isShared
+      ? import("./state/open-place.ts").then(({ openStateOf }) => openStateOf(world))
+      : import("./state/open.ts").then(({ openState }) => openState(database)),
+  );
   const listing = once(async (): Promise<Listing> => {
     const opened = isShared ? undefined : (await import("./state/listing.ts")).openListing(database);
     if (opened !== undefined) return opened;
@@ -111,15 +115,6 @@ function streamLine(format: OutputFormat, event: Readonly<Record<string, unknown
 function cellText(value: unknown): string {
   if (value === undefined || value === null || value === "") return "-";
   return typeof value === "string" ? safeLine(value) : safeJson(value);
-}
-
-/** The state that `SPOT_STATE_URL` names. @throws Problem, which never repeats that URL. */
-async function sharedState(world: World): Promise<State> {
-  const { statePlace } = await import("./state/state-place.ts");
-  const place = statePlace(world.home, world.env);
-  if (place.kind === "sqlite") return (await import("./state/open.ts")).openState(place.path);
-  const { openPostgresState } = await import("./state/open-postgres.ts");
-  return openPostgresState(place, { signal: world.signal });
 }
 
 /** With `--verbose`, every call of it is said; arguments and secrets never are. */

@@ -6,6 +6,7 @@ import { parseDuration } from "../model/duration.ts";
 import { usageProblem } from "../model/problem.ts";
 import { USUAL_WORK, type WorkBasis, type WorkModel } from "../pricing/effective.ts";
 import { parseRate, parseSeconds } from "../pricing/work-text.ts";
+import type { State } from "../state/records.ts";
 import type { CommandContext } from "./command.ts";
 import { parsedFlag, textFlag } from "./price-flags.ts";
 
@@ -57,12 +58,21 @@ async function ownPast(context: CommandContext): Promise<OwnPast> {
   const nothing: OwnPast = { history: [], restarts: [], checkpointSeconds: null };
   if (!isShared && !existsSync(join(home, "state.db"))) return nothing;
   const now = clock.now();
+  let state: State | undefined;
   try {
-    const [state, { ownPastOf, REMEMBERED_MS }] = await Promise.all([context.state(), import("../fleet/own-past.ts")]);
+    const [{ openStateOf }, { ownPastOf, REMEMBERED_MS }] = await Promise.all([
+      import("../state/open-place.ts"),
+      import("../fleet/own-past.ts"),
+    ]);
+    // Opened for this alone: whatever is wrong with it must not be the end of the command.
+    state = await openStateOf(context.world);
     return ownPastOf(await state.instances({ includeGone: true }), await state.ledger({ since: now - REMEMBERED_MS }), now);
   } catch (error) {
+    context.world.signal.throwIfAborted();
     context.progress.warn(`our own history is left out: ${error instanceof Error ? error.message : String(error)}`);
     return nothing;
+  } finally {
+    await state?.close();
   }
 }
 

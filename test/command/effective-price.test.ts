@@ -1,4 +1,9 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
+import { openState } from "../../src/state/open.ts";
+import { sampleInstance, sampleLedger } from "../state/sample-records.ts";
 import { spot, type TestWorld } from "../world.ts";
 import { cloudWorld } from "./cloud.ts";
 
@@ -107,4 +112,38 @@ test("what never finishes says so, and stands behind what does", async () => {
   const { stdout } = await spot(world, ...OFFERS, ...never, "--explain");
   expect(stdout).toContain("never");
   expect(stdout).toContain("It never finishes: more than 1000 paid hours for a useful one.");
+});
+
+/** The best spot offer of the bundled table, whose clouds say nothing of interruptions. */
+const LISTED = ["offers", "--source", "bundled", "--explain"] as const;
+
+test("our own machines of that type and region count where the provider says nothing", async () => {
+  const world = await cloudWorld();
+  const before = await json(world, ...LISTED);
+  expect(before.data[0].effective).toMatchObject({ interruptionsPerHour: 0.05, basis: "assumed" });
+  const { provider, region, zone, type, protectionSeconds } = before.data[0];
+  const now = world.clock.now();
+  const hours = (count: number) => count * 3_600_000;
+  const kind = { provider, region, zone, type };
+  const pool = [provider, region, zone, type, "spot"].join("/");
+  const reclaims = ["m-1", "m-2"].map((machine, index) => ({ machine, pool, at: now - hours(20 + index), ranMs: 1 }));
+  const state = await openState(join(world.home, "state.db"));
+  const trainer = sampleInstance("trainer", { ...kind, billing: "spot", state: "gone", outlook: { ...FRESH_OUTLOOK, reclaims } });
+  // Ten hours at risk, whatever time before them is safe.
+  const to = now - hours(20);
+  const paid = { instanceId: trainer.id, provider, providerId: "m-1", billing: "spot", kind: "gpu", to } as const;
+  await state.commit({ addInstance: trainer, ledger: [sampleLedger("l-1", { ...paid, from: to - hours(10) - protectionSeconds * 1000 })] });
+  await state.close();
+  const after = await json(world, ...LISTED, "--provider", provider);
+  expect(after.data[0]).toMatchObject(kind);
+  expect(after.data[0].effective.basis).toBe("history");
+  expect(after.data[0].effective.interruptionsPerHour).toBeCloseTo(3 / 30, 9);
+});
+
+test("a state that cannot be read takes no offer away: that is said, and the rate is assumed", async () => {
+  const world = await cloudWorld();
+  await writeFile(join(world.home, "state.db"), "no database at all");
+  const { code, stderr } = await spot(world, ...LISTED);
+  expect([code, stderr]).toEqual([0, expect.stringContaining("our own history is left out: the state database")]);
+  expect((await json(world, ...LISTED)).data[0].effective.basis).toBe("assumed");
 });
