@@ -30,6 +30,7 @@ const withoutChildProcess = {
 const PIECES = {
   reading: ["overview", "ls", "show", "volumes/ls"],
   prices: ["offers", "compare"],
+  past: ["price/history", "price/stats"],
   fleet: [
     "up",
     "wait",

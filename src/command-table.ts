@@ -205,6 +205,16 @@ export const COMMANDS: CommandTable = {
         group: "",
         load: () => import("./commands/price/sync.ts").then((module) => module.priceSync),
       },
+      history: {
+        summary: "how prices went, drawn",
+        group: "",
+        load: () => import("./commands/price/history.ts").then((module) => module.priceHistory),
+      },
+      stats: {
+        summary: "how prices were, in figures by zone",
+        group: "",
+        load: () => import("./commands/price/stats.ts").then((module) => module.priceStats),
+      },
     },
   },
   cost: {
