@@ -55,7 +55,7 @@ function barsOf({ by, summary }: CostReport, currency: string): Html {
       { value: lost, series: 1 },
       { value: units(storageOf(row)), series: 2 },
     ];
-    const saved = row.savings === null ? "" : `, ${Math.round(row.savings * 100)}% saved`;
+    const saved = row.savings === null || row.gpuMs === 0 ? "" : `, ${Math.round(row.savings * 100)}% saved`;
     return { label: groupText(row), text: `${paidText(row)}${saved}`, value: units(row.paid), parts };
   });
   const what = isInTime && own.length > MOST_BARS ? `, the last ${MOST_BARS}` : "";
@@ -144,8 +144,9 @@ function reconciledTable(report: CostReport): readonly Html[] {
   const columns = [
     { header: "Billed" },
     { header: "provider" },
-    { header: "from" },
-    { header: "to" },
+    // As figures: in one line.
+    figure("from"),
+    figure("to"),
     figure("price × time"),
     figure("billed"),
     figure("difference"),

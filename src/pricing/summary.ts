@@ -195,9 +195,9 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
   };
 }
 
-/** A disk costs the same on demand; a GPU has its own price there, or none that we know. */
+/** A disk costs the same on demand, and so does what was rented so; a GPU on spot has its own price there, or none that we know. */
 function onDemandOf(record: LedgerRecord, paid: Money, from: number, to: number): Money | null {
   if (record.kind === "disk") return paid;
-  if (record.onDemandRate?.currency !== paid.currency) return null;
-  return ratedBetween(record.onDemandRate, record, from, to);
+  const rate = record.onDemandRate ?? (record.billing === "on-demand" ? record.rate : null);
+  return rate?.currency === paid.currency ? ratedBetween(rate, record, from, to) : null;
 }

@@ -80,3 +80,15 @@ test("what was billed is held against price × time, and a bill without any leng
   expect(totals[0]).toMatchObject({ paid: usd("2.56"), billed: usd("1.56"), estimated: usd("1"), difference: usd("0.06") });
   expect(summarize([ledger[2] as (typeof ledger)[0]], "provider", { since: 0, now: 5 * HOUR }).totals[0]?.difference).toBeNull();
 });
+
+test("what was rented on demand is its own counterfactual; of a spot machine without one the rest is still compared", () => {
+  const spot = sampleLedger("a", { from: 0, to: HOUR, rate: usd("1"), onDemandRate: usd("4") });
+  const onDemand = sampleLedger("b", { from: 0, to: HOUR, billing: "on-demand", rate: usd("3"), onDemandRate: null });
+  const unknown = sampleLedger("c", { from: 0, to: HOUR, rate: usd("2"), onDemandRate: null });
+  const total = (...ledger: readonly (typeof spot)[]) => summarize(ledger, "provider", { since: 0, now: HOUR }).totals[0];
+  expect(total(spot, onDemand)).toMatchObject({ onDemand: usd("7"), savings: 0.4285 });
+  expect(total(spot, onDemand, unknown)).toMatchObject({
+    ...{ paid: usd("6"), onDemand: null, savings: null },
+    comparable: { paid: usd("4"), onDemand: usd("7") },
+  });
+});
