@@ -1,6 +1,13 @@
 import { problemOf } from "../fleet/faults.ts";
 import { ANSWER_WITHIN_MS, askMarket, type MarketAnswer } from "../fleet/market.ts";
-import { type ListedMarket, type ListedQuery, type ListedSource, listedMarket, NOTHING_LISTED } from "../fleet/prices/listed-market.ts";
+import {
+  cataloguedClouds,
+  type ListedMarket,
+  type ListedQuery,
+  type ListedSource,
+  listedMarket,
+  NOTHING_LISTED,
+} from "../fleet/prices/listed-market.ts";
 import { observationsOf, observeLive } from "../fleet/prices/observe-live.ts";
 import { parseDuration } from "../model/duration.ts";
 import type { Gpu } from "../model/gpu.ts";
@@ -40,16 +47,20 @@ export interface MarketAtHand extends Omit<ListedMarket, "sources"> {
  * @throws Problem (usage, with the nearest model) when nobody has the GPU of `--gpu`, sold out or not.
  */
 export async function offersAtHand(context: CommandContext, wish: MarketWish): Promise<MarketAtHand> {
-  const scope = await scopeOf(context);
   const asked = gpuFlag(context);
   const book = priceBookAtHand(context);
   try {
+    const scope = await scopeOf(context, book);
     // A cloud with many sizes need not be asked for all of them; only for a slip are all names wanted.
     const found = await askAll(context, scope, asked === undefined ? {} : { gpuModel: gpuFromName(asked.model).model });
     const silent = new Set(found.failures.map(({ provider }) => provider));
     const heard = scope.live.filter((id) => !silent.has(id));
+    const bands = scope.isWanted("aws") && !heard.includes("aws") && scope.source !== "live" ? await bandsOfAws(context) : undefined;
     const listed = await listedAtHand(book, scope, {
       ...wish,
+      ...(bands === undefined
+        ? {}
+        : { reclaimedOf: ({ provider, region, type }) => (provider === "aws" ? bands(region, type) : undefined) }),
       ...(asked === undefined ? {} : { gpuModel: asked.model }),
       ...(asked?.count === undefined ? {} : { gpuCount: asked.count }),
       isWanted: (cloud) => scope.isWanted(cloud) && !heard.includes(cloud),
@@ -79,7 +90,7 @@ interface Scope {
   readonly source?: (typeof OFFER_SOURCES)[number];
 }
 
-async function scopeOf(context: CommandContext): Promise<Scope> {
+async function scopeOf(context: CommandContext, book: BookAtHand): Promise<Scope> {
   const text = textFlag(context, "source");
   const source = text === undefined ? undefined : choiceFlag("--source", text, OFFER_SOURCES);
   const named = ((await context.setting("provider")) ?? "")
@@ -88,7 +99,7 @@ async function scopeOf(context: CommandContext): Promise<Scope> {
     .filter((word) => word !== "");
   const ours = knownProviders();
   const others = named.filter((id) => !ours.includes(id));
-  if (others.length > 0) await requireKnownClouds(others, ours);
+  if (others.length > 0) await requireKnownClouds(others, ours, book);
   const live = named.length === 0 ? await configuredProviders(context.world) : named.filter((id) => ours.includes(id));
   if (source === "live" && live.length === 0)
     throw usageProblem(`${others.join(", ")}: no cloud that spot can rent from; its prices are those of lists`, undefined, [
@@ -100,9 +111,11 @@ async function scopeOf(context: CommandContext): Promise<Scope> {
 }
 
 /** @throws Problem (usage, with the nearest known cloud). */
-async function requireKnownClouds(names: readonly string[], ours: readonly string[]): Promise<void> {
+async function requireKnownClouds(names: readonly string[], ours: readonly string[], book: BookAtHand): Promise<void> {
   const { CATALOG_CLOUDS } = await import("../providers/public-catalog.ts");
-  const known = [...ours, ...CATALOG_CLOUDS];
+  // A mirror of the catalogue may have more clouds than the catalogue.
+  const read = (await book.read(cataloguedClouds)) ?? [];
+  const known = [...new Set([...ours, ...CATALOG_CLOUDS, ...read])];
   for (const name of names)
     if (!known.includes(name)) throw usageProblem(`there is no provider ${JSON.stringify(name)}`, suggestion(name, known));
 }
@@ -122,6 +135,12 @@ async function askAll(
   if (live.length === 0) return { offers: [], failures: [] };
   context.progress.step("Asking for offers");
   return askMarket(await context.providers(live), narrow, context.world.signal, answerWithinMs(context));
+}
+
+/** What AWS publishes of how many machines it took back, as the last sync kept it: it needs no account. */
+async function bandsOfAws({ world }: CommandContext) {
+  const { knownSpotBands } = await import("../providers/public-advisor.ts");
+  return knownSpotBands(world);
 }
 
 async function listedAtHand(book: BookAtHand, { source }: Scope, query: ListedQuery): Promise<ListedMarket> {

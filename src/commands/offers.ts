@@ -115,7 +115,8 @@ function limitOf(context: CommandContext, explained: number | undefined): number
 function readingOf(sort: OfferSort, group: OfferGroup | undefined, limit: number | undefined): MarketWish["read"] {
   const by = sort === "savings" ? "savings" : "price";
   if (group !== undefined) return { by, bestOf: group === "zone" ? "zone" : "machine" };
-  return limit === undefined ? { by, mostInAll: MOST_LISTED } : { by, most: limit };
+  // More than are shown: what our own machines went through may put a cheap type behind a dearer one.
+  return limit === undefined ? { by, mostInAll: MOST_LISTED } : { by, most: 2 * limit + ROWS_OF_A_TABLE };
 }
 
 function maxPriceOf(context: CommandContext): Pick<RankQuery, "maxPrice"> {

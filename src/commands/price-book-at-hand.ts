@@ -7,7 +7,7 @@ import type { CommandContext } from "./command.ts";
 export interface BookAtHand {
   /** Runs `work` with the price book; undefined when there is none yet, or it cannot be used. */
   read<Result>(work: (book: PriceBook) => Promise<Result>): Promise<Result | undefined>;
-  /** Runs `work` with the price book, which is made if need be; waits for it no longer than a moment, and says nothing. */
+  /** Runs `work` with the price book, which is made if need be; waits for no other writer longer than a moment, and says nothing. */
   write(work: (book: PriceBook) => Promise<void>): Promise<void>;
   close(): void;
 }
@@ -16,17 +16,15 @@ export interface BookAtHand {
 const WRITE_WITHIN_MS = 500;
 
 export function priceBookAtHand({ world, progress }: Pick<CommandContext, "world" | "progress">): BookAtHand {
-  const { home, clock } = world;
-  let opened: Promise<PriceBook> | undefined;
-  let book: PriceBook | undefined;
-  let isClosed = false;
+  const { home } = world;
+  let opened: PriceBook | undefined;
   let isBroken = false;
-  const open = async () => {
-    opened ??= import("../state/price-book/open.ts").then(({ openPriceBook }) => openPriceBook(home));
-    const found = await opened;
-    if (isClosed) found.close();
-    else book = found;
-    return found;
+  const open = async (): Promise<PriceBook> => {
+    if (opened !== undefined) return opened;
+    const { openPriceBook } = await import("../state/price-book/open.ts");
+    const book = await openPriceBook(home, WRITE_WITHIN_MS);
+    opened = book;
+    return book;
   };
   return {
     async read(work) {
@@ -42,20 +40,12 @@ export function priceBookAtHand({ world, progress }: Pick<CommandContext, "world
     },
     async write(work) {
       if (isBroken) return;
-      const timer = new AbortController();
-      const written = open().then(work);
       try {
-        await Promise.race([written, clock.sleep(WRITE_WITHIN_MS, timer.signal)]);
+        await work(await open());
       } catch {
-        // A note for later: what it cannot be written for is nothing to whoever looks now.
-      } finally {
-        timer.abort();
-        written.catch(() => undefined);
+        // A note for later: that it cannot be written is nothing to whoever looks now.
       }
     },
-    close() {
-      isClosed = true;
-      book?.close();
-    },
+    close: () => opened?.close(),
   };
 }

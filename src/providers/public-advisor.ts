@@ -1,5 +1,6 @@
+import type { ReclaimedShare } from "../model/offer.ts";
 import type { World } from "../platform/world.ts";
-import { refreshAdvisor } from "./aws/advisor.ts";
+import { keptShares, refreshAdvisor } from "./aws/advisor.ts";
 import { keptAnswers } from "./kept-answers.ts";
 
 /** What became of asking for the bands of the AWS Spot Instance Advisor, which need no account. */
@@ -22,4 +23,11 @@ export async function refreshSpotAdvisor(
 ): Promise<AdvisorAnswer | undefined> {
   const isMoved = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"].some((name) => (world.env[name] ?? "") !== "");
   return refreshAdvisor(world, isMirrored || isMoved, keptAnswers("aws", world), { signal: world.signal });
+}
+
+/** What the advisor's file, as it was last kept, says of a region and a type of AWS; undefined when none is kept. Asks nobody. */
+export async function knownSpotBands(
+  world: Pick<World, "env" | "home" | "clock">,
+): Promise<((region: string, type: string) => ReclaimedShare | undefined) | undefined> {
+  return keptShares(keptAnswers("aws", world));
 }

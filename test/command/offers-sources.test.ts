@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { ListedPrice } from "../../src/model/listed-price.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { openSqlite } from "../../src/platform/sqlite.ts";
 import { openPriceBook } from "../../src/state/price-book/open.ts";
 import { fakePpio } from "../clouds/ppio/fake.ts";
 import { spot, type TestWorld, testWorld } from "../world.ts";
@@ -97,6 +98,9 @@ test("--provider names any cloud, --source one kind of price; nobody is asked fo
   expect(kinds(await data(world, "offers", "--source", "bundled", "--billing", "any"))).toContain("novita bundled");
   const known = await spot(world, "offers", "--provider", "runpod", "--json");
   expect([known.code, JSON.parse(known.stdout).data]).toEqual([0, []]);
+  // A mirror may have clouds of its own.
+  await catalogue(world.home, "mycloud", [listed("mycloud")]);
+  expect(kinds(await data(world, "offers", "--provider", "mycloud"))).toEqual(["mycloud catalog"]);
   const slip = await spot(world, "offers", "--provider", "runpot");
   expect([slip.code, slip.stderr]).toEqual([2, expect.stringContaining('did you mean "runpod"?')]);
   const nobody = await spot(world, "offers", "--provider", "azure", "--source", "live");
@@ -216,4 +220,38 @@ test("what a provider says is kept as observed; the embedded cloud's prices are 
   );
   expect(new Set(series.map(({ provider, source }) => `${provider} ${source}`))).toEqual(new Set(["ppio live"]));
   expect((await book.current({})).count).toBe(0);
+});
+
+test("AWS's bands, as the last sync kept them, are shown of its listed prices: they need no account", async () => {
+  const world = deafWorld();
+  await catalogue(world.home, "aws", [
+    listed("aws", { region: "us-east-1", type: "p5.48xlarge" }),
+    listed("aws", { billing: "on-demand" }),
+  ]);
+  await catalogue(world.home, "vast", [listed("vast", { region: "us-east-1", type: "p5.48xlarge" })]);
+  const rows = () => data(world, "offers", "--source", "catalog", "--billing", "any");
+  expect((await rows()).map(({ reclaimed }: { reclaimed: unknown }) => reclaimed)).toEqual([null, null, null]);
+  const value = { labels: { "1": "5-10%" }, rows: { "us-east-1": { "p5.48xlarge": 1 } }, dataAt: Date.now() - DAY_MS };
+  mkdirSync(join(world.home, "cache"), { recursive: true });
+  writeFileSync(join(world.home, "cache", "aws-advisor.json"), JSON.stringify({ observedAt: Date.now() - DAY_MS, value }));
+  const found = (await rows()).map(({ provider, billing, reclaimed }: Row & { billing: string; reclaimed: { label: string } | null }) => [
+    `${provider} ${billing}`,
+    reclaimed?.label ?? null,
+  ]);
+  expect(Object.fromEntries(found)).toEqual({ "aws spot": "5-10%", "aws on-demand": null, "vast spot": null });
+});
+
+test("whoever only looks does not wait for a price book that somebody else writes", async () => {
+  const cloud = await fakePpio({ clock: systemClock, vendor: "ppio" });
+  onTestFinished(() => cloud.close());
+  const world = testWorld({ env: { PPIO_API_URL: cloud.url, PPIO_API_KEY: cloud.credential } });
+  await catalogue(world.home, "vast", [listed("vast")]);
+  const writer = openSqlite(join(world.home, "prices.db"));
+  onTestFinished(() => {
+    writer.close();
+  });
+  writer.exec("begin immediate");
+  const { code, stdout, stderr } = await spot(world, "offers", "--gpu", "H100", "--json");
+  expect([code, stderr, kinds(JSON.parse(stdout).data)]).toEqual([0, "", expect.arrayContaining(["vast catalog"])]);
+  writer.exec("rollback");
 });

@@ -2,7 +2,7 @@ import { gpuMatcher } from "../../model/gpu-names.ts";
 import type { Billing } from "../../model/instance.ts";
 import type { ObservedPrice } from "../../model/listed-price.ts";
 import type { Money } from "../../model/money.ts";
-import type { Offer } from "../../model/offer.ts";
+import type { Offer, ReclaimedShare } from "../../model/offer.ts";
 import type { BestOf, Cheapest, PriceBook, PriceQuery } from "../../state/price-book/types.ts";
 import { listedOffer } from "./listed-offer.ts";
 
@@ -26,6 +26,8 @@ export interface ListedQuery {
   /** Either one when not given. */
   readonly source?: ListSource;
   readonly read: Reading;
+  /** What is published of how many machines a cloud took back lately. */
+  readonly reclaimedOf?: (price: Pick<ObservedPrice, "provider" | "region" | "type">) => ReclaimedShare | undefined;
 }
 
 /** What one list says of one cloud. */
@@ -67,7 +69,7 @@ export async function listedMarket(
   const known = new Set(catalogued.sources.map(({ provider }) => provider));
   const offers = bundled
     .filter((price) => query.isWanted(price.provider) && !known.has(price.provider) && fits(price, query))
-    .map((price) => listedOffer(price));
+    .map((price) => listedOffer(price, price.observedAt, query.reclaimedOf?.(price)));
   return {
     ...catalogued,
     offers: [...catalogued.offers, ...offers],
@@ -92,7 +94,12 @@ function sourcesOf(offers: readonly Offer[]): readonly ListedSource[] {
 
 const CATALOG = "catalog:";
 
-async function catalogues(book: PriceBook, { isWanted, read, ...query }: ListedQuery): Promise<ListedMarket> {
+/** The clouds that a catalogue was read of. */
+export async function cataloguedClouds(book: PriceBook): Promise<readonly string[]> {
+  return (await book.sources()).filter(({ kind }) => kind === "catalog").map(({ name }) => name.slice(CATALOG.length));
+}
+
+async function catalogues(book: PriceBook, { isWanted, read, reclaimedOf, ...query }: ListedQuery): Promise<ListedMarket> {
   const checked = new Map(
     (await book.sources())
       .filter(({ kind, kept }) => kind === "catalog" && kept > 0)
@@ -107,7 +114,7 @@ async function catalogues(book: PriceBook, { isWanted, read, ...query }: ListedQ
   let unread = 0;
   const take = (price: ObservedPrice) => {
     // A catalogue that was found unchanged has said the same once more.
-    const offer = listedOffer(price, Math.max(price.observedAt, checked.get(price.provider) ?? 0));
+    const offer = listedOffer(price, Math.max(price.observedAt, checked.get(price.provider) ?? 0), reclaimedOf?.(price));
     offers.push(offer);
     return offer;
   };

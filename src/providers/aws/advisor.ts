@@ -103,6 +103,17 @@ export function advisor(world: AwsWorld, isMoved: boolean, kept: KeptAnswers): A
   };
 }
 
+/** The bands that were kept in the last thirty days; undefined when there are none. Asks nobody. */
+export async function keptShares(kept: KeptAnswers): Promise<ReturnType<typeof sharesOf> | undefined> {
+  const age = { maxAgeMs: 30 * DAY_MS, staleMs: 0 };
+  return kept
+    .recent(KEPT, keptSchema, age, () => Promise.reject(new Error("not asked")))
+    .then(
+      ({ value }) => sharesOf(value),
+      () => undefined,
+    );
+}
+
 /**
  * Asks for the file whatever is kept of it, and keeps what comes: what `advisor` answers from then on. Undefined where it is not
  * asked for.

@@ -14,9 +14,10 @@ import { writing } from "./write.ts";
  * Opens (and makes, and migrates) the price book below `home`: what was observed of prices, in a file of its own, so that a
  * catalogue of millions of rows neither swells the fleet's state nor keeps its writers waiting. It can be made again by asking
  * the sources again, but for its history.
+ * @param turnMs how long a writer waits for its turn, in milliseconds; as long as every writer does when not given.
  * @throws Problem as `openState` does.
  */
-export async function openPriceBook(home: string): Promise<PriceBook> {
+export async function openPriceBook(home: string, turnMs?: number): Promise<PriceBook> {
   const path = join(home, "prices.db");
   const guarded = <Result>(work: () => Result): Result => {
     try {
@@ -27,19 +28,19 @@ export async function openPriceBook(home: string): Promise<PriceBook> {
   };
   const database = guarded(() => {
     mkdirSync(home, { recursive: true, mode: 0o700 });
-    return openSqlite(path);
+    return openSqlite(path, turnMs);
   });
   try {
     // What the last second before a power cut was told can be asked for again.
     database.exec("PRAGMA synchronous = NORMAL");
-    await migrate(database, path);
+    await migrate(database, path, turnMs);
   } catch (error) {
     database.close();
     throw databaseProblem(error, path);
   }
   const once = async <Result>(work: () => Result): Promise<Result> => {
     try {
-      await beginWriting(database, undefined);
+      await beginWriting(database, turnMs);
       const result = work();
       database.exec("commit");
       return result;
@@ -66,10 +67,10 @@ export async function openPriceBook(home: string): Promise<PriceBook> {
   };
 }
 
-async function migrate(database: SqliteDatabase, path: string): Promise<void> {
+async function migrate(database: SqliteDatabase, path: string, turnMs: number | undefined): Promise<void> {
   const version = () => (database.prepare("PRAGMA user_version").get() as { readonly user_version: number }).user_version;
   if (version() === PRICE_BOOK_MIGRATIONS.length) return;
-  await beginWriting(database, undefined);
+  await beginWriting(database, turnMs);
   try {
     const found = version();
     if (found > PRICE_BOOK_MIGRATIONS.length) throw newerProblem(path, found, PRICE_BOOK_MIGRATIONS.length);
