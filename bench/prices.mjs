@@ -7,6 +7,7 @@ import { execFileSync, fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { measured } from "./measured.mjs";
 
 const CASES = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [200_000, 2_000_000];
@@ -14,6 +15,7 @@ const RUNS = 7;
 const OFFERS = ["offers", "--gpu", "H100", "--limit", "20", "--json"];
 
 const { cloudFile, folder, run, clear } = await measured("prices-catalog");
+const program = fileURLToPath(new URL("../bin/spot", import.meta.url));
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 function bare() {
@@ -37,8 +39,8 @@ async function measure(rows) {
   const files = join(folder, `files-${rows}`);
   mkdirSync(files);
   const mirror = fork(cloudFile, [String(rows), files]);
-  // No credentials of whoever runs this.
-  const env = { SPOT_HOME: home, HOME: home, SPOT_PROVIDER: "local" };
+  // Credentials that lie at home are not used; those of the environment would be.
+  const env = { SPOT_HOME: home, HOME: home };
   try {
     const [{ url }] = await once(mirror, "message");
     const sync = async (what) => {
@@ -52,8 +54,11 @@ async function measure(rows) {
     mirror.send("next");
     await once(mirror, "message");
     await sync("price sync, 1 in 20 changed");
-    // The embedded cloud is up before anything is measured.
-    await run(OFFERS, env, 0);
+    // The embedded cloud is up before anything is measured, and what is measured is the catalogue.
+    const { stdout } = spawnSync(process.execPath, [program, ...OFFERS], { env: { ...process.env, ...env }, encoding: "utf8" });
+    const listed = JSON.parse(stdout).data.filter(({ source }) => source === "catalog").length;
+    console.log(`${rows} rows  spot ${OFFERS.join(" ")}  ${listed} of 20 rows are the catalogue's`);
+    if (listed === 0) throw new Error("no row of the catalogue is on offer");
     for (const [what, before] of [
       ["cold", () => forget(home)],
       ["warm", () => undefined],
