@@ -5,6 +5,7 @@ import { lossEvents, lossesOf } from "../../src/fleet/lost-time.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { followStorage, listedVolumeRate, unpricedRoots } from "../../src/fleet/storage-cost.ts";
 import { removeVolume } from "../../src/fleet/volumes/volume-removal.ts";
+import { wakeUp } from "../../src/fleet/waking.ts";
 import { asleepRate } from "../../src/model/asleep.ts";
 import { costOf } from "../../src/model/money.ts";
 import { lossBook } from "../../src/pricing/losses.ts";
@@ -12,7 +13,7 @@ import { storageBook } from "../../src/pricing/storage-use.ts";
 import { summarize } from "../../src/pricing/summary.ts";
 import type { BilledItem, Provider } from "../../src/providers/provider.ts";
 import { paperSpec, paperWorld, untilQuiet } from "../simulation/paper-world.ts";
-import { down, up } from "../simulation/scenarios.ts";
+import { down, hibernate, up } from "../simulation/scenarios.ts";
 
 const HOUR = 3_600_000;
 const usd = (micros: bigint) => ({ micros, currency: "USD" });
@@ -77,6 +78,35 @@ test("a machine that is reclaimed: the work since its seal and the time until th
   expect(Number(row.storage.asleep.micros)).toBeGreaterThanOrEqual(Math.floor((100 * (gap + before)) / HOUR) - 1);
   expect(row.storage.inUse.micros).toBeGreaterThan(row.storage.asleep.micros);
 });
+
+test.each(["park", "native"] as const)(
+  "a restore that does not serve in time (%s) costs all that its machine was paid for",
+  async (hibernates) => {
+    const world = await paperWorld({ hibernates });
+    onTestFinished(() => world.state.close());
+    const { fleet } = world.start();
+    await world.clock.run(up(fleet, paperSpec()).then(() => hibernate(fleet)));
+    await world.clock.pass(HOUR);
+    const asleep = await world.state.instanceByName("train");
+    if (asleep === undefined) throw new Error("no train");
+    const guest = { ...fleet.guest, isReady: async () => false };
+    const waking = world.clock.run(wakeUp({ ...fleet, guest }, asleep, { signal, capMs: 90_000, sleepLimitMs: 60_000 }));
+    await expect(waking).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+    expect(await untilQuiet(world)).toEqual([]);
+    await world.clock.pass(HOUR);
+    const awake = await world.state.instanceByName("train");
+    await world.clock.run(wakeUp(fleet, awake ?? asleep, { signal, capMs: 90_000, sleepLimitMs: 60_000 }));
+    const now = world.clock.now();
+    const ledger = await world.state.ledger();
+    const losses = lossBook(lossesOf(await lossEvents(world.state, 0), ledger, now));
+    const [row] = summarize(ledger, "provider", { since: 0, now }, { losses }).rows;
+    const [, failed] = ledger.filter(({ kind }) => kind === "gpu");
+    if (failed?.to == null) throw new Error("no machine that was woken in vain");
+    expect(failed.to - failed.from).toBeGreaterThan(30_000);
+    expect(row?.lost).toMatchObject({ work: usd(0n), wakes: costOf(failed.rate, failed.to - failed.from), restarts: usd(0n) });
+    expect(ledger.filter(({ kind }) => kind === "gpu").length).toBe(3);
+  },
+);
 
 const unpriced = (provider: Provider): Provider => {
   const { volumes } = provider;
