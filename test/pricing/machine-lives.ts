@@ -104,29 +104,27 @@ function machineOf(life: Life, roll: () => number): Machine {
 /** Machines one after the other until so many hours are paid. */
 export function playLives(life: Life, hours: number, seed: number): Played {
   const roll = dice(seed);
-  const all: Machine[] = [];
-  let paid = 0;
-  while (paid < hours * 3600) {
-    const machine = machineOf(life, roll);
-    paid += machine.paid;
-    all.push(machine);
+  const sum = { machines: 0, paid: 0, useful: 0, lost: 0, checkpoints: 0, restarts: 0 };
+  // Of the squares, for the spread of paid − ratio × useful.
+  const squares = { paid: 0, useful: 0, both: 0 };
+  while (sum.paid < hours * 3600) {
+    const { paid, saved, unsaved, checkpoints, start } = machineOf(life, roll);
+    sum.machines += 1;
+    sum.paid += paid;
+    sum.useful += saved;
+    sum.lost += unsaved;
+    sum.checkpoints += checkpoints;
+    sum.restarts += start;
+    squares.paid += paid ** 2;
+    squares.useful += saved ** 2;
+    squares.both += paid * saved;
   }
-  const sum = (of: (machine: Machine) => number) => all.reduce((total, machine) => total + of(machine), 0);
-  const useful = sum(({ saved }) => saved);
-  const ratio = paid / useful;
-  const spread = sum((machine) => (machine.paid - ratio * machine.saved) ** 2);
-  return {
-    machines: all.length,
-    paid,
-    useful,
-    lost: sum(({ unsaved }) => unsaved),
-    checkpoints: sum((machine) => machine.checkpoints),
-    restarts: sum(({ start }) => start),
-    error: Math.sqrt(spread) / useful,
-  };
+  const ratio = sum.paid / sum.useful;
+  const spread = squares.paid - 2 * ratio * squares.both + ratio ** 2 * squares.useful;
+  return { ...sum, error: Math.sqrt(Math.max(0, spread)) / sum.useful };
 }
 
-/** Twenty-four of them: rates from a reclaim in 200 hours to three an hour, with and without notice and protection. */
+/** Rates from a reclaim in 200 hours to twenty an hour, with and without notice and protection; some notices are too short. */
 export const LIVES: readonly Life[] = [
   // an hour, protected, notice, every, checkpoint, restart
   [0.005, 0, 0, 3600, 30, 300],
@@ -148,11 +146,13 @@ export const LIVES: readonly Life[] = [
   [1, 0, 0, 1800, 10, 300],
   [1, 0, 300, 600, 100, 300],
   [1, 3600, 0, 3600, 60, 600],
-  [1.4, 0, 5, 600, 30, 900],
+  [1.4, 0, 120, 600, 60, 900],
+  [3, 0, 600, 900, 300, 600],
   [2, 0, 0, 1200, 120, 600],
   [2, 600, 120, 600, 50, 1200],
   [3, 0, 30, 300, 5, 300],
   [3, 0, 0, 900, 60, 900],
+  [20, 0, 120, 300, 50, 110],
 ].map(
   ([interruptionsPerHour = 0, protectionSeconds = 0, noticeSeconds = 0, everySeconds = 0, checkpointSeconds = 0, restartSeconds = 0]) => ({
     interruptionsPerHour,
