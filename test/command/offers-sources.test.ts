@@ -86,6 +86,10 @@ test("--provider local is the embedded cloud and nothing else, to the letter", a
   expect(Object.keys(JSON.parse(stdout))).toEqual(["schema", "data"]);
   expect(kinds(JSON.parse(stdout).data)).toEqual(["local live"]);
   expect((await must(world, "offers", "--provider", "local")).stdout).not.toMatch(/SOURCE|Not live|more:/);
+  // The bundled table has an H20, of another cloud.
+  const slip = await spot(world, "offers", "--provider", "local", "--gpu", "H20");
+  expect([slip.code, slip.stderr]).toEqual([2, expect.stringContaining('no provider offers a GPU "H20"')]);
+  expect((await spot(world, "offers", "--gpu", "H20")).code).toBe(0);
 });
 
 test("--provider names any cloud, --source one kind of price; nobody is asked for what is listed", async () => {
@@ -220,6 +224,8 @@ test("what a provider says is kept as observed; the embedded cloud's prices are 
   );
   expect(new Set(series.map(({ provider, source }) => `${provider} ${source}`))).toEqual(new Set(["ppio live"]));
   expect((await book.current({})).count).toBe(0);
+  // Who answers speaks alone: not the bundled table as well.
+  expect(kinds(await data(world, "offers", "--billing", "any")).filter((kind) => kind.startsWith("ppio"))).toEqual(["ppio live"]);
 });
 
 test("AWS's bands, as the last sync kept them, are shown of its listed prices: they need no account", async () => {
