@@ -10,7 +10,7 @@ import { listView } from "./list-view.ts";
 import { pricePlot } from "./price-plot.ts";
 import { ageText } from "./price-sources.ts";
 import { sparkline } from "./sparkline.ts";
-import type { Column, Painter, View } from "./view.ts";
+import type { Column, ListData, Painter, View } from "./view.ts";
 
 /** A series, and what is drawn of it: steps, figures and the on-demand price are of one of `of`. */
 export interface DrawnSeries {
@@ -102,8 +102,8 @@ function columnsOf(
       value: ({ steps }) => sparkline(steps.held, { from: since, to: until, cells, unicode }),
       paint: (line, _row, painter) => painter.cyan(line),
     },
-    { key: "low", header: "LOW", value: (row) => text(row, row.figures.min), align: "right" },
-    { key: "high", header: "HIGH", value: (row) => text(row, row.figures.max), align: "right" },
+    { key: "low", header: "LOW", value: (row) => text(row, row.figures.min), align: "right", drop: 1 },
+    { key: "high", header: "HIGH", value: (row) => text(row, row.figures.max), align: "right", drop: 1 },
     {
       key: "last",
       header: of === "gpu" ? "LAST/GPU" : "LAST",
@@ -142,6 +142,8 @@ function cellsFor(width: number): number {
   if (width >= 100) return 30;
   return width >= 80 ? 20 : 12;
 }
+
+const NO_LIST: ListData = { keys: [], headers: {}, rows: [] };
 
 const OF_WHAT = { gpu: "per GPU-hour", instance: "per instance-hour" };
 
@@ -204,5 +206,16 @@ export function priceHistoryView(rows: readonly DrawnSeries[], scene: HistorySce
         .join("\n"),
     ].join("\n\n");
   };
-  return Object.assign(listed(rows, 80), { beside: scene.beside, render });
+  // Made when asked for: people see a few of them.
+  return {
+    schema: "spot.price-history/1",
+    beside: scene.beside,
+    get data() {
+      return rows.map((row) => seriesJson(row, scene.of));
+    },
+    get list() {
+      return listed(rows, 80).list ?? NO_LIST;
+    },
+    render,
+  };
 }

@@ -276,7 +276,7 @@ test("with nothing observed it says what to run, and a slip is found", async () 
     expect(JSON.parse((await spot(world, "price", verb, "--json")).stdout).data).toEqual([]);
   }
   await remember(world, ONE);
-  expect((await spot(world, "price", "history", "--gpu", "H200")).stdout).toContain("No price of a H200 was ever observed");
+  expect((await spot(world, "price", "history", "--gpu", "H200")).stdout).toContain("No price of H200 was ever observed");
   expect((await spot(world, "price", "stats", "--since", "1h")).stdout).toContain("Nothing was observed since 1h");
   expect((await spot(world, "price", "stats", "--zone", "mars")).stdout).toContain("Nothing that fits was ever observed");
   for (const flags of [

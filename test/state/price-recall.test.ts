@@ -147,3 +147,15 @@ test("compacting moves no figure by more than the hours that had more than four 
     { numRuns: 60 },
   );
 });
+
+test("a query knows beforehand how many series it has", async () => {
+  await book.recall(LIVE, [
+    remembered(10, 20, 5),
+    remembered(10, 20, 5, { zone: "us-east-1b" }),
+    remembered(10, 20, 5, { billing: "on-demand" }),
+  ]);
+  expect(await book.seriesCount({})).toBe(3);
+  expect(await book.seriesCount({ billing: "spot" })).toBe(2);
+  expect(await book.seriesCount({ place: "us-east-1b" })).toBe(1);
+  expect(await book.seriesCount({ gpuModel: "H100" })).toBe(0);
+});

@@ -18,6 +18,9 @@ const BILLINGS = ["spot", "on-demand", "monthly", "any"] as const;
 /** Hours that are longer ago keep four observations each. */
 const WHOLE_FOR_MS = 7 * 86_400_000;
 
+/** All that the public catalogues say of spot are some ten thousand. */
+const MOST_SERIES = 30_000;
+
 /** What was observed in a while, and how it is to be read. */
 export interface Observed {
   readonly series: readonly PriceSeries[];
@@ -58,6 +61,7 @@ export async function observedPrices(context: CommandContext): Promise<Observed>
   const book = await openPriceBook(context.world.home);
   try {
     const missing = context.options["refresh"] === true ? await refreshed(context, book, query, since) : [];
+    await requireFew(book, query);
     const found = await book.history(query, since);
     const series = region === undefined ? found : found.filter((one) => one.region === region);
     const beside = { since: new Date(since).toISOString(), until: new Date(until).toISOString(), maxGapSeconds: maxGapMs / 1000 };
@@ -71,6 +75,17 @@ export async function observedPrices(context: CommandContext): Promise<Observed>
   } finally {
     book.close();
   }
+}
+
+/** @throws Problem (usage) when more fits than anybody reads, or this computer should hold at once. */
+async function requireFew(book: PriceBook, query: PriceQuery): Promise<void> {
+  const count = await book.seriesCount(query);
+  if (count > MOST_SERIES)
+    throw usageProblem(
+      `${count} machines in their zones fit, more than the ${MOST_SERIES} that can be shown`,
+      "narrow it by --gpu, --provider, --type, --region or --zone",
+      ["spot price stats --gpu H100"],
+    );
 }
 
 function sinceFlag(context: CommandContext, now: number): number {
@@ -150,5 +165,5 @@ async function emptyText(context: CommandContext, book: PriceBook, isKnown: bool
   const asked = gpuFlag(context)?.model;
   if (asked === undefined || gpus.some((gpu) => isAskedGpu(asked, gpu))) return `Nothing that fits was ever observed. ${how}`;
   const models = [...new Set(gpus.map(({ model }) => model))];
-  return `No price of a ${asked} was ever observed; ${suggestion(asked, models)} ${how}`;
+  return `No price of ${asked} was ever observed; ${suggestion(asked, models)} ${how}`;
 }

@@ -1,22 +1,28 @@
 import type { PriceRun, PriceSeries } from "../../model/listed-price.ts";
+import type { SqliteDatabase } from "../../platform/sqlite.ts";
 import { moneyOrNull } from "../columns.ts";
 import { conditions, described, machinesOf, OF_MACHINES, SERIES, type SeriesRow } from "./machines.ts";
 import type { BookConnection, PriceBook } from "./types.ts";
 
+const RUNS = `SELECT from_at, to_at, micros FROM runs WHERE series = ?1
+  AND to_at >= coalesce((SELECT max(to_at) FROM runs WHERE series = ?1 AND to_at < ?2), ?2) ORDER BY from_at`;
+
 /** The runs of a series, with the last one that ended before `since`: its price held then. */
-function runsOf(database: BookConnection["database"], series: SeriesRow, since: number): readonly PriceRun[] {
-  const rows = database
-    .prepare(
-      `SELECT from_at, to_at, micros FROM runs WHERE series = ?1
-        AND to_at >= coalesce((SELECT max(to_at) FROM runs WHERE series = ?1 AND to_at < ?2), ?2) ORDER BY from_at`,
-    )
-    .all([series.id, since]) as { readonly from_at: number; readonly to_at: number; readonly micros: number }[];
+function runsOf(statement: ReturnType<SqliteDatabase["prepare"]>, series: SeriesRow, since: number): readonly PriceRun[] {
+  const rows = statement.all([series.id, since]) as { readonly from_at: number; readonly to_at: number; readonly micros: number }[];
   const runs = rows.map(({ from_at, to_at, micros }) => ({ from: from_at, to: to_at, micros: BigInt(micros) }));
   return [...runs, { from: series.since_at, to: series.seen_at, micros: BigInt(series.micros) }].toSorted((a, b) => a.from - b.from);
 }
 
-export function priceHistory({ database, guarded }: BookConnection): Pick<PriceBook, "history"> {
+export function priceHistory({ database, guarded }: BookConnection): Pick<PriceBook, "history" | "seriesCount"> {
   return {
+    async seriesCount(query) {
+      return guarded(() => {
+        const { sql, values } = conditions(query);
+        const bound = [JSON.stringify([...machinesOf(database, query).keys()]), ...values];
+        return (database.prepare(`SELECT count(*) AS count ${OF_MACHINES}${sql}`).get(bound) as { readonly count: number }).count;
+      });
+    },
     async history(query, since) {
       return guarded(() => {
         const machines = machinesOf(database, query);
@@ -24,11 +30,12 @@ export function priceHistory({ database, guarded }: BookConnection): Pick<PriceB
         const rows = database
           .prepare(`${SERIES} ${OF_MACHINES}${sql} ORDER BY s.id`)
           .all([JSON.stringify([...machines.keys()]), ...values]) as SeriesRow[];
+        const runs = database.prepare(RUNS);
         return rows.flatMap((row): PriceSeries[] => {
           const machine = machines.get(row.machine);
           if (machine === undefined) return [];
           const onDemandPrice = moneyOrNull(row.on_demand_micros, row.currency);
-          return [{ ...described(machine, row), currency: row.currency, onDemandPrice, runs: runsOf(database, row, since) }];
+          return [{ ...described(machine, row), currency: row.currency, onDemandPrice, runs: runsOf(runs, row, since) }];
         });
       });
     },

@@ -89,6 +89,8 @@ export interface PriceBook {
   best(query: PriceQuery, by: Cheapest["by"], of: BestOf): Promise<readonly BestPrice[]>;
   /** The GPUs that were ever observed, each once a provider, to tell a slip from a GPU that is not on offer. */
   gpus(): Promise<readonly KnownGpu[]>;
+  /** How many series `history` would give. */
+  seriesCount(query: PriceQuery): Promise<number>;
   /** Everything observed at `since` or later, and the price that held then. */
   history(query: PriceQuery, since: number): Promise<readonly PriceSeries[]>;
   /** Of each hour that ended before `until` keeps the first, the last, the lowest and the highest price. @returns runs removed. */
