@@ -125,6 +125,16 @@ describe("the traps of the catalogues", () => {
     });
   });
 
+  test("a price with the digits of a product of floats is that price, rounded at the millionth", async () => {
+    const written = ["2.0699999999999998", "2.5100000000000002", "0.00000049", "0.0000005", "1.0000004999999999", "1.00000050000000000001"];
+    const { prices, tally } = await parsed(
+      "runpod",
+      VAST + written.map((price, index) => `x${index},T4,1,4,16,,${price},,here\n`).join(""),
+    );
+    expect(prices.map(({ price }) => Number(price.micros))).toEqual([2_070_000, 2_510_000, 1, 1_000_000, 1_000_001]);
+    expect(tally.refused).toEqual({ "no price": 1 });
+  });
+
   test("the last row of a file that does not end with a line's end is refused: its last number may be cut off", async () => {
     const header = "InstanceType,AcceleratorName,AcceleratorCount,Region,SpotPrice,Price\n";
     const whole = `${header}a,T4,1,here,0.5,1.25\nb,T4,1,here,0.5,13.69\n`;

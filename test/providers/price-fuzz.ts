@@ -52,6 +52,9 @@ const JUNK = [
     "None",
     "nan",
     "’",
+    "2.5100000000000002",
+    "2.0699999999999998",
+    "0.30000000000000004",
     "\ufeff1",
     "1\u00a0000",
     "#REF!",
@@ -93,7 +96,8 @@ const wordsIn = (line: string) => line.split(/[",\r\n]/).map((word) => word.trim
 export const statedOnly = () =>
   fc.asyncProperty(rows, harm, async (machines, { bom, end, order, lost, cut, junk, raw, encoding, piece }) => {
     const stated = new Map<string, Set<string>>();
-    const state = (key: string, amount: string) => stated.set(key, (stated.get(key) ?? new Set()).add(String(Number(amount))));
+    const state = (key: string, amount: string) =>
+      stated.set(key, (stated.get(key) ?? new Set()).add(String(Math.round(Number(amount) * 1e6) / 1e6)));
     const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const columns = order.filter((name) => name !== lost);
     const hasRaw = raw.some(([{ row }]) => row < machines.length);

@@ -37,7 +37,8 @@ export type ReadRow = { readonly row: CatalogRow; readonly refusals: readonly Re
 const CURRENCY = "USD";
 /** The dearest machine on sale is some hundreds an hour; what is above this is a slip or a placeholder. */
 const MOST_MICROS = 10_000n * 1_000_000n;
-const PLAIN = /^\d{1,9}(?:\.\d{1,12})?$/;
+/** Up to the 17 digits of a fraction that was multiplied by a count of GPUs: `2.0699999999999998`. */
+const PLAIN = /^\d{1,9}(?:\.\d{1,20})?$/;
 /** How the catalogue writes that there is no such price. */
 const NOTHING = new Set(["", "0", "0.0", "0.00", "nan", "None"]);
 
@@ -48,7 +49,8 @@ function readPrice(text: string): ReadPrice {
   if (NOTHING.has(plain)) return { money: null };
   if (!PLAIN.test(plain)) return { money: null, refusal: "price is not a number" };
   const [whole = "", fraction = ""] = plain.split(".");
-  const money = moneyFromDecimal(fraction === "" ? whole : `${whole}.${fraction}`, CURRENCY);
+  // The seventh digit decides how the sixth is rounded, whatever follows.
+  const money = moneyFromDecimal(fraction === "" ? whole : `${whole}.${fraction.slice(0, 7)}`, CURRENCY);
   if (money.micros === 0n) return { money: null };
   return money.micros > MOST_MICROS ? { money: null, refusal: "price out of range" } : { money };
 }
