@@ -192,7 +192,7 @@ export const COMMANDS: CommandTable = {
     load: () => import("./commands/offers.ts").then((module) => module.offers),
   },
   compare: {
-    summary: "what a workload costs on demand, on spot and by the month",
+    summary: "what a workload costs on spot, on demand, by the month, by the token or on machines of your own",
     group: PRICES,
     load: () => import("./commands/compare.ts").then((module) => module.compare),
   },

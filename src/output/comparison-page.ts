@@ -16,36 +16,46 @@ import { sourceText } from "./price-sources.ts";
 const MOST_CHARTED = 12;
 
 function optionsTable(comparison: Comparison, { api, now }: ComparisonParts): Html {
+  // What decides comes first: on a phone the rest has to be scrolled to.
   const columns = [
     { header: "Way" },
     { header: "Billing" },
-    { header: "Where" },
+    { header: "Total", align: "right", isFigureOfMerit: true },
+    { header: "Saves", align: "right" },
+    { header: "At sticker price", align: "right" },
     { header: "Price", align: "right" },
     { header: "Machines", align: "right" },
     { header: "Hours paid", align: "right" },
-    { header: "At sticker price", align: "right" },
-    { header: "Total", align: "right", isFigureOfMerit: true },
-    { header: "Saves", align: "right" },
+    { header: "Where" },
     { header: "Source" },
   ] as const;
-  const rows = comparison.options.map((option, index) => {
+  const cells = comparison.options.map((option) => {
     const { way } = option;
     const offer = way?.ranked?.offer;
-    const cells = [
+    return [
       sourceName(option),
       option.billing,
-      offer === undefined ? "" : `${offer.zone} ${offer.type}`,
+      moneyText(option.total),
+      option.billing === "on-demand" && option.savings === 0 ? "–" : shareText(option.savings),
+      option.billing === "spot" ? `${moneyText(option.stickerTotal)} (${shareText(option.stickerSavings)})` : "",
       way === null ? (api === null ? "" : `${moneyText(api.perMillion)} per million`) : tariffText(way.sticker),
       machinesText(option),
       way === null ? "–" : option.hoursBilled.toFixed(1),
-      option.billing === "spot" ? `${moneyText(option.stickerTotal)} (${shareText(option.stickerSavings)})` : "",
-      moneyText(option.total),
-      option.billing === "on-demand" && option.savings === 0 ? "–" : shareText(option.savings),
+      offer === undefined ? "" : `${offer.zone} ${offer.type}`,
       offer === undefined ? "given" : sourceText(offer, now),
     ];
-    return index === 0 ? { cells, kind: "best" as const } : { cells };
   });
-  return pageTable(`Ways to pay for ${titleText(comparison)}`, columns, rows);
+  // A column that says nothing is left away.
+  const kept = columns.map((_, index) => index).filter((index) => cells.some((row) => row[index] !== ""));
+  const rows = cells.map((row, index) => ({
+    cells: kept.map((column) => row[column] ?? ""),
+    ...(index === 0 ? { kind: "best" as const } : {}),
+  }));
+  return pageTable(
+    `Ways to pay for ${titleText(comparison)}`,
+    kept.flatMap((index) => columns[index] ?? []),
+    rows,
+  );
 }
 
 /** The plan by parts; only where it is a mix. */
@@ -54,23 +64,23 @@ function mixPart({ mix, currency }: Comparison): readonly Html[] {
   const columns = [
     { header: "Part" },
     { header: "Way" },
+    { header: "Cost", align: "right", isFigureOfMerit: true },
     { header: "Machines", align: "right" },
     { header: "Useful machine-hours", align: "right" },
     { header: "Tokens", align: "right" },
-    { header: "Cost", align: "right" },
   ] as const;
   const names = { base: "Base", burst: "Burst", tokens: "Tail" };
   const rows = mix.parts.map(({ role, way, machines, usefulMs, tokens, cost }) => ({
     cells: [
       names[role],
       way.name,
+      moneyText(cost),
       machines === null ? "–" : `${role === "burst" ? "up to " : ""}${machines}`,
       role === "tokens" ? "–" : (Number(usefulMs) / Number(HOUR_MS)).toFixed(1),
       tokens === 0n ? "–" : bigText(tokens),
-      moneyText(cost),
     ],
   }));
-  const sum = { cells: [`Together, in ${currency}`, "", "", "", "", moneyText(mix.total)], kind: "sum" as const };
+  const sum = { cells: [`Together, in ${currency}`, "", moneyText(mix.total), "", "", ""], kind: "sum" as const };
   return [html`<h3>The cheapest mix</h3>`, pageTable("The cheapest mix", columns, [...rows, sum])];
 }
 

@@ -50,10 +50,10 @@ function hoursText({ long, against, ms, ofMs, tokens }: HoursBreakEven): string 
 }
 
 function tokensText({ way, api, perPaidHour, perDay, isReachable }: TokenBreakEven): string {
-  const volume = perDay === null ? "" : `${bigText(perDay)} tokens a day, `;
-  const pace = `${bigText((perPaidHour + 3599n) / 3600n)} a second for every ${perDay === null ? "hour that is paid" : "second of the month"}`;
+  const pace = bigText((perPaidHour + 3599n) / 3600n);
   const can = isReachable === false ? "; more than it can make" : "";
-  return `${way.name} beats the ${api.name} from ${volume}${pace}${can}`;
+  if (perDay === null) return `${way.name} beats the ${api.name} above ${pace} tokens a second while it runs${can}`;
+  return `${way.name} beats the ${api.name} above ${bigText(perDay)} tokens a day, ${pace} a second day and night${can}`;
 }
 
 /** Where the ways cross, one line for each pair. */
@@ -66,7 +66,7 @@ function partText({ role, way, machines, usefulMs, tokens, cost }: MixPart): str
   const time = Number(usefulMs) / Number(HOUR_MS);
   const what = {
     base: `${much}${way.name} for the whole time`,
-    burst: `${machines === null ? "" : "up to "}${much}${way.name} for ${time.toFixed(1)} useful machine-hours`,
+    burst: `${machines === null || machines === 1n ? "" : "up to "}${much}${way.name} for ${time.toFixed(1)} useful machine-hours`,
     tokens: `${bigText(tokens)} tokens by the ${way.name}`,
   }[role];
   return `${what}: ${moneyText(cost)}`;
@@ -76,9 +76,9 @@ function partText({ role, way, machines, usefulMs, tokens, cost }: MixPart): str
 export function mixLines({ mix, mixSavings, options }: Comparison): readonly string[] {
   if (mix === null) return [];
   const [only, ...more] = mix.parts;
-  if (only !== undefined && more.length === 0) return [`Cheapest: ${partText(only)}. No mix of several ways is cheaper.`];
+  if (only !== undefined && more.length === 0) return [`Cheapest: ${partText(only)}. No mix is cheaper.`];
   const saved = mixSavings === null ? "" : `, ${(mixSavings * 100).toFixed(1)}% less than ${options[0]?.name ?? "one way"} alone`;
-  return [`Cheapest mix: ${moneyText(mix.total)}${saved}`, ...mix.parts.map((part) => `  ${partText(part)}`)];
+  return [`Cheapest mix: ${moneyText(mix.total)}${saved}`, ...mix.parts.map((part) => `- ${partText(part)}`)];
 }
 
 /** What has to be known of the figures: assumptions, rates, terms, sources. */

@@ -113,7 +113,11 @@ function tableOf(rows: readonly Row[], api: TokenWay | null) {
 function detailLines(comparisons: readonly Comparison[]): readonly string[] {
   return comparisons.flatMap((comparison) => {
     const title = comparisons.length > 1 ? `${titleText(comparison)}: ` : "";
-    const mix = mixLines(comparison).map((line) => (line.startsWith("  ") ? line : `${title}${line}`));
+    // Of many comparisons the table says who is the cheapest.
+    const isMixed = (comparison.mix?.parts.length ?? 0) > 1;
+    const mix = (comparisons.length > 1 && !isMixed ? [] : mixLines(comparison)).map((line) =>
+      line.startsWith("- ") ? line : `${title}${line}`,
+    );
     return [...breakEvenLines(comparison).map((line) => `${title}${line}`), ...mix];
   });
 }

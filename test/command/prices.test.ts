@@ -69,7 +69,7 @@ test("compare sets on-demand, spot and monthly side by side", async () => {
     if (option.billing === "on-demand") expect(option.total.amount).toBe((Number(option.price.amount) * 200).toFixed(6));
   const { stdout } = await spot(world, "compare", "--gpu", "H100:1", "--hours-per-day", "8");
   expect(stdout).toMatch(/^For 30 days with 8 useful hours a day:\n\nGPU +BILLING/);
-  expect(stdout).toMatch(/monthly (beats|never beats) on-demand/);
+  expect(stdout).toMatch(/monthly (beats|never beats) local on-demand/);
 });
 
 test.each([

@@ -52,6 +52,8 @@ export function lineChart({ caption, lines, x, y, marks = [] }: LineChartParts):
   const yMost = ySteps.at(-1) ?? 1;
   const across = ySteps.map((step) => {
     const at = TOP + HEIGHT - (step / yMost) * HEIGHT;
+    // The axis below says zero already.
+    if (step === 0) return html`<line class="grid" x1="0" x2="100%" y1="${at}" y2="${at}"/>`;
     return html`<line class="grid" x1="0" x2="100%" y1="${at}" y2="${at}"/><text class="dim" x="0" y="${at - 4}">${y.text(step)}</text>`;
   });
   const foot = axisSteps(x.to, 4)

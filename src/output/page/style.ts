@@ -41,7 +41,8 @@ th,td{padding:6px 12px 6px 0;text-align:left;border-bottom:1px solid var(--line)
 th:last-child,td:last-child{padding-right:0}
 thead th{color:var(--dim);font-weight:600;white-space:nowrap}
 tbody th{font-weight:600;min-width:9em}
-.number{text-align:right;white-space:nowrap}
+td,.number{white-space:nowrap}
+.number{text-align:right}
 tr.best td,tr.best th{background:var(--band)}
 tr.best .good{color:var(--good);font-weight:700}
 tr.sum td,tr.sum th{font-weight:700;border-top:2px solid var(--line)}
@@ -55,6 +56,8 @@ svg .track{fill:var(--band)}
 svg .series{fill:none;stroke-width:2;vector-effect:non-scaling-stroke;stroke-linejoin:round}
 svg .mark{stroke:var(--dim);stroke-width:1;stroke-dasharray:2 3}
 ${SERIES_CLASSES}
+.bar{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px;margin:8px 0 2px;font-size:.85rem;overflow-wrap:anywhere}
+.legend li{overflow-wrap:anywhere}
 .legend{display:flex;flex-wrap:wrap;gap:2px 20px;list-style:none;padding:0;margin:6px 0;font-size:.85rem;max-width:none}
 .legend svg{display:inline-block;width:26px;height:10px;margin-right:6px;vertical-align:middle}
 @media print{
@@ -65,6 +68,7 @@ main{max-width:none;padding:0}
 .scroll{overflow:visible}
 table{font-size:8.5pt}
 th,td{padding-right:8px}
+td:not(.number),thead th{white-space:normal}
 thead{display:table-header-group}
 tr,h2,h3{break-inside:avoid}
 h2,h3,figcaption{break-after:avoid}

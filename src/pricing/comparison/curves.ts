@@ -15,7 +15,8 @@ export interface Curves {
   readonly lines: readonly { readonly name: string; readonly points: readonly { readonly x: number; readonly y: number }[] }[];
 }
 
-const STEPS = 48;
+/** Bills of whole machines rise by steps, which have to be seen as such. */
+const STEPS = 160;
 
 /** The same workload with another amount of it; the unit is that of the axis. */
 function asking(ask: Ask, of: Curves["of"], amount: number): Ask {
