@@ -37,10 +37,14 @@ function experienceOf(records: readonly PastRecord[], ledger: readonly PastInter
   const pools = new Map<string, string>();
   const byId = new Map<string, { readonly record: PastRecord; readonly since: number }>();
   const kinds = new Map<string, ReturnType<typeof kindOf> & { reclaims: number; readonly machines: Map<string, number> }>();
+  const byPool = new Map<string, NonNullable<ReturnType<typeof kinds.get>>>();
   const kind = (pool: string) => {
+    const seen = byPool.get(pool);
+    if (seen !== undefined) return seen;
     const key = JSON.stringify(kindOf(pool));
     const known = kinds.get(key) ?? { ...kindOf(pool), reclaims: 0, machines: new Map<string, number>() };
     kinds.set(key, known);
+    byPool.set(pool, known);
     return known;
   };
   for (const record of records) {
