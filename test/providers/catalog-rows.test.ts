@@ -38,6 +38,22 @@ describe("the traps of the catalogues", () => {
     expect(tally).toEqual({ read: 5, kept: 5, refused: {} });
   });
 
+  test("a form may stand in GpuInfo alone; the type's own and another GPU's name come before it", async () => {
+    const row = (type: string, name: string, info: string) =>
+      `${type},${name},1,8,117,"{'Gpus': [{'Name': '${info}', 'Count': 1, 'MemoryInfo': {'SizeInMiB': 80}}], 'TotalGpuMemoryInMiB': 80}",1.39,,IN\n`;
+    const { prices } = await parsed(
+      "runpod",
+      VAST +
+        row("1x_A100-80GB_SECURE", "A100-80GB", "A100 PCIe") +
+        row("1x_A100-80GB-SXM_SECURE", "A100-80GB-SXM", "A100 PCIe") +
+        row("1x_H100_NVL", "H100", "H100 SXM") +
+        row("1x_H100", "H100", "H200 SXM") +
+        row("1x_L40S", "L40S", "L40S PCIe") +
+        row("1x_H100_b", "H100", ""),
+    );
+    expect(prices.map(({ gpu }) => gpu.form ?? null)).toEqual(["PCIe", "SXM", "NVL", null, null, null]);
+  });
+
   test("GpuInfo is a Python literal or JSON, counts one GPU or all of them, and MiB or GB", async () => {
     const json = (size: number, total: number) =>
       `"{""Gpus"": [{""Name"": ""B200"", ""MemoryInfo"": {""SizeInMiB"": ${size}}}], ""TotalGpuMemoryInMiB"": ${total}}"`;

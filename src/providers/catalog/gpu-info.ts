@@ -3,6 +3,11 @@ const LEAST_MIB = 1024;
 /** No GPU has more, in GB. */
 const MOST_GB = 1024;
 
+/** The name of the GPU in the column GpuInfo, which may say more than the one it is listed under; null when it has none. */
+export function nameInInfo(text: string): string | null {
+  return /['"]Name['"]\s*:\s*['"]([^'"]{1,60})['"]/.exec(text)?.[1] ?? null;
+}
+
 /** A number behind a key of the column, which is a Python literal in most files and JSON in one. */
 function numberOf(text: string, key: string): number | null {
   const found = new RegExp(`['"]${key}['"]\\s*:\\s*(\\d{1,9}(?:\\.\\d{1,6})?)\\s*[,}]`).exec(text)?.[1];

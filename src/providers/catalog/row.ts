@@ -1,9 +1,9 @@
 import type { Gpu } from "../../model/gpu.ts";
-import { gpuFromName } from "../../model/gpu-names.ts";
+import { gpuFromName, isInForms } from "../../model/gpu-names.ts";
 import { formOfType } from "../../model/gpu-of-type.ts";
 import { type Money, moneyFromDecimal } from "../../model/money.ts";
 import type { CatalogColumns } from "./columns.ts";
-import { memoryPerGpu } from "./gpu-info.ts";
+import { memoryPerGpu, nameInInfo } from "./gpu-info.ts";
 
 /** A row of a catalogue, read. Prices are in USD per instance-hour. */
 export interface CatalogRow {
@@ -104,9 +104,18 @@ export function readRow(cloud: string, cells: readonly string[], columns: Catalo
 /** Where the type names the GPU better than its column: `2x-RTX_4070S_Ti-32-65536` is an RTX4070 there. */
 const TYPES_THAT_NAME: Readonly<Record<string, RegExp>> = { vast: /^\d+x-(.+)-\d+-\d+$/ };
 
+/** One cloud lists `A100-80GB` and says `A100 PCIe` beside it. */
+function formInInfo(model: string, gpuInfo: string): Pick<Gpu, "form"> {
+  const name = isInForms(model) ? nameInInfo(gpuInfo) : null;
+  if (name === null) return {};
+  const { model: said, form } = gpuFromName(name);
+  return said === model && form !== undefined ? { form } : {};
+}
+
 function gpuOf(cloud: string, type: string, accelerator: string, count: number, gpuInfo: string): Gpu {
   const name = TYPES_THAT_NAME[cloud]?.exec(type)?.[1]?.replaceAll("_", " ") ?? accelerator;
   const { vramGb, ...named } = gpuFromName(name);
   // What the type's name says of the form is more than what the column does: `1x-H100_NVL` is an H100 there.
-  return { ...named, ...formOfType(cloud, type, named.model), count, vramGb: memoryPerGpu(gpuInfo, count) ?? vramGb ?? 0 };
+  const form = { ...formInInfo(named.model, gpuInfo), ...named, ...formOfType(cloud, type, named.model) };
+  return { ...form, count, vramGb: memoryPerGpu(gpuInfo, count) ?? vramGb ?? 0 };
 }
