@@ -95,6 +95,7 @@ export function comparisonJson(comparison: Comparison): unknown {
     })),
     tokenBreakEven: comparison.tokens.map(tokenJson),
     mix: mix === null ? null : { ...mixJson(mix), savings: mixSavings },
+    unable: comparison.unable,
   };
 }
 

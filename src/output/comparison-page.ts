@@ -139,6 +139,7 @@ function curves(comparison: Comparison, { ask, api, rate }: ComparisonParts): re
 }
 
 function section(comparison: Comparison, index: number, parts: ComparisonParts): readonly Html[] {
+  if (comparison.options.length === 0) return [];
   const lines = [...mixLines(comparison).slice(0, 1), ...breakEvenLines(comparison)];
   const charts = index < MOST_CHARTED ? [bars(comparison), ...curves(comparison, parts)] : [];
   return [
@@ -160,7 +161,7 @@ export function comparisonPage(parts: ComparisonParts): string {
     title: "What the work costs",
     body: [
       html`<p class="lead">For ${workloadText}. Prices of ${when} UTC; all totals are estimates.</p>`,
-      ...(comparisons.length === 0 ? [html`<p>Nothing to compare: no offer fits.</p>`] : []),
+      ...(comparisons.every(({ options }) => options.length === 0) ? [html`<p>Nothing to compare: no offer fits.</p>`] : []),
       ...comparisons.flatMap((comparison, index) => section(comparison, index, parts)),
       ...(notes.length === 0 ? [] : [html`<h2>How it is reckoned</h2><ul>${notes.map((line) => html`<li>${line}</li>\n`)}</ul>`]),
     ],

@@ -2,7 +2,7 @@ import { gpuText } from "../model/gpu.ts";
 import { moneyText } from "../model/money.ts";
 import type { HoursBreakEven, TokenBreakEven } from "../pricing/comparison/break-even.ts";
 import type { ComparedOption, Comparison } from "../pricing/comparison/compare.ts";
-import type { MixPart } from "../pricing/comparison/mix.ts";
+import { type MixPart, MOST_MACHINES } from "../pricing/comparison/mix.ts";
 import { HOUR_MS, MONTH_MS, type Tariff } from "../pricing/comparison/tariff.ts";
 import { ratesText } from "../pricing/currency.ts";
 import type { ComparisonParts } from "./comparison-view.ts";
@@ -87,6 +87,7 @@ export function noteLines({ comparisons, work, rate, ask, api, sources, now }: C
   const currencies = new Set(comparisons.flatMap((comparison) => comparison.currencies));
   const bound = ways.filter(({ termMs, ranked }) => ranked === null && termMs > MONTH_MS);
   const unknown = comparisons.some(({ options }) => options.some(({ worth }) => worth === null));
+  const unable = [...new Set(comparisons.flatMap((comparison) => comparison.unable))];
   const rates = ratesText(rate, currencies);
   const [tokens] = comparisons.flatMap(({ demand }) => (demand.tokens === null ? [] : [demand.tokens]));
   const lines = [
@@ -95,6 +96,7 @@ export function noteLines({ comparisons, work, rate, ask, api, sources, now }: C
       : "",
     currencies.size > 1 && rates !== "" ? `Held against each other at ${rates}; every amount is in its own currency.` : "",
     unknown ? "A currency without a rate is held against nothing: --fx EUR=0.92 or spot config set fx.EUR says one." : "",
+    unable.length > 0 ? `Left out, because more than ${MOST_MACHINES} machines at a time would be needed: ${unable.join(", ")}.` : "",
     bound.length > 0 ? `Bound for longer than a month: ${bound.map(({ name }) => name).join(", ")}; a month's share is shown.` : "",
     api !== null && tokens === undefined ? "How many tokens there are was not said: --tokens-per-day, or --throughput." : "",
     api !== null && ask.tokensPerDay !== null && ask.throughput === null

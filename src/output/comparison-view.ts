@@ -136,7 +136,7 @@ export function comparisonView(parts: ComparisonParts): View {
     },
     beside: parts.sources.length === 0 ? {} : { sources: sourcesJson(parts.sources, parts.now) },
     async render(painter, width, options) {
-      if (rows.length === 0) return "Nothing to compare: no offer fits.";
+      if (rows.length === 0) return ["Nothing to compare: no offer fits.", ...noteLines(parts)].join("\n");
       const { tableText } = await import("./table.ts");
       const { columns, rows: texts, total } = tableOf(rows, parts.api);
       const table = tableText(

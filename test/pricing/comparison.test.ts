@@ -131,6 +131,24 @@ test("ways in several currencies stand in one order, each total in its own", () 
   expect(dollars?.stickerSavings).toBe(0.5);
 });
 
+test("an API that is cheaper than every machine is the cheapest, also where nobody knows what part of the work it does", () => {
+  const rows = [parseOwnRow("name=server,price=30000CNY/month")];
+  const api: TokenWay = { name: "api", perMillion: cny("4") };
+  const [one] = compared({ rows, api, ask: { ...plainAsk, tokensPerDay: 1_000_000n } });
+  expect(one?.mix).toMatchObject({ parts: [{ role: "tokens", tokens: 30_000_000n, cost: cny("120") }], total: cny("120") });
+  expect(one?.mixSavings).toBe(0);
+  const [more] = compared({ rows, api, ask: { ...plainAsk, tokensPerDay: 260_000_000n } });
+  expect(more?.mix?.parts.map(({ way: { name } }) => name)).toEqual(["server"]);
+});
+
+test("what would take thousands of machines is left out and named", () => {
+  const rows = [parseOwnRow("name=slow,price=1,throughput=1"), parseOwnRow("name=quick,price=5,throughput=100000")];
+  const ask: Ask = { ...plainAsk, tokensPerDay: 1_000_000_000n, throughput: MILLION, profile: [{ ms: DAY_MS, machines: MILLION }] };
+  const [one] = compared({ rows, ask });
+  expect(one?.options.map(({ name }) => name)).toEqual(["quick"]);
+  expect(one?.unable).toEqual(["slow"]);
+});
+
 test("a row stands in every comparison, or where its GPU is", () => {
   const offers = [offer({}), offer({ gpu: { model: "T4", count: 1, vramGb: 16 } })];
   const rows = [parseOwnRow("name=any,price=1"), parseOwnRow("name=mine,price=1,gpu=H100"), parseOwnRow("name=odd,price=1,gpu=A100:4")];

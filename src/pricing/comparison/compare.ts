@@ -6,7 +6,7 @@ import type { WorkModel } from "../effective.ts";
 import { type RankedOffer, rankOffers } from "../rank.ts";
 import { type HoursBreakEven, hoursBreakEven, type TokenBreakEven, tokenBreakEven } from "./break-even.ts";
 import { type Ask, type Demand, demandOf } from "./demand.ts";
-import { bestMix, type Mix, mixOf, singleOf, tokenBill } from "./mix.ts";
+import { bestMix, type Mix, type MixPart, mixOf, type Reckoning, singleOf, tokenBill } from "./mix.ts";
 import { fitsGpu, type OwnRow, ownWay } from "./own-row.ts";
 import { HOUR_MS, MONTH_MS } from "./tariff.ts";
 import { type MachineWay, offeredWay, type TokenWay } from "./way.ts";
@@ -71,6 +71,8 @@ export interface Comparison {
   readonly mix: Mix | null;
   /** Of the mix against the cheapest single way, 0 to 1; null without one. */
   readonly mixSavings: number | null;
+  /** Ways of which so many machines would be needed that they are left out; see `MOST_MACHINES`. */
+  readonly unable: readonly string[];
 }
 
 interface Group {
@@ -189,7 +191,7 @@ function compareGroup(group: Group, input: CompareInput): Comparison {
   const long = able.filter(({ isLong }) => isLong);
   const hours = long.flatMap((one) => able.filter(({ isLong }) => !isLong).map((other) => hoursBreakEven(one, other, demand, rate)));
   const known = hours.filter((one) => one !== null);
-  const mix = bestMix(ways, api, demand, { currency, rate });
+  const mix = cheapestOf(bestMix(ways, api, demand, { currency, rate }), api, apiWorth(api, demand, { currency, rate }));
   const best = options[0]?.worth ?? null;
   return {
     ...group,
@@ -202,7 +204,21 @@ function compareGroup(group: Group, input: CompareInput): Comparison {
     tokens: api === null ? [] : able.map((way) => tokenBreakEven(way, api, demand, rate)).filter((one) => one !== null),
     mix,
     mixSavings: mix === null || best === null ? null : savingsShare(mix.total, best),
+    unable: ways.filter((one) => !able.includes(one)).map(({ name }) => name),
   };
+}
+
+function apiWorth(api: TokenWay | null, demand: Demand, { currency, rate }: Reckoning): Pick<MixPart, "cost" | "worth" | "tokens"> | null {
+  const cost = api === null ? null : apiTotal(api, demand, rate);
+  const worth = cost === null ? null : worthIn(cost, currency, rate);
+  return cost === null || worth === null ? null : { cost, worth, tokens: demand.tokens ?? 0n };
+}
+
+/** The mix, or the API alone where that is cheaper: without a throughput no mix knows of it. */
+function cheapestOf(mix: Mix | null, api: TokenWay | null, bill: ReturnType<typeof apiWorth>): Mix | null {
+  if (api === null || bill === null || (mix !== null && mix.total.micros <= bill.worth.micros)) return mix;
+  const part: MixPart = { role: "tokens", way: api, machines: null, usefulMs: 0n, tokens: bill.tokens, cost: bill.cost, worth: bill.worth };
+  return { parts: [part], total: bill.worth };
 }
 
 /**
@@ -212,5 +228,5 @@ function compareGroup(group: Group, input: CompareInput): Comparison {
 export function compareWays(input: CompareInput): readonly Comparison[] {
   return groupsOf(input)
     .map((group) => compareGroup(group, input))
-    .filter(({ options }) => options.length > 0);
+    .filter(({ options, unable }) => options.length > 0 || unable.length > 0);
 }
