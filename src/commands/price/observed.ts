@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { recallPrices } from "../../fleet/prices/past-prices.ts";
+import { COMPACT_AFTER_MS } from "../../fleet/prices/sync.ts";
 import { parseDuration } from "../../model/duration.ts";
 import type { PriceSeries } from "../../model/listed-price.ts";
 import { suggestion } from "../../model/nearest.ts";
@@ -14,9 +15,6 @@ import type { CommandContext } from "../command.ts";
 import { choiceFlag, gpuFlag, parsedFlag, textFlag } from "../price-flags.ts";
 
 const BILLINGS = ["spot", "on-demand", "monthly", "any"] as const;
-
-/** Hours that are longer ago keep four observations each. */
-const WHOLE_FOR_MS = 7 * 86_400_000;
 
 /** All that the public catalogues say of spot are some ten thousand. */
 const MOST_SERIES = 30_000;
@@ -147,7 +145,7 @@ async function refreshed(context: CommandContext, book: PriceBook, query: PriceQ
   const [first] = failures;
   if (first !== undefined && failures.length === remembering.length) throw first.error;
   for (const { provider, why } of failures) context.progress.warn(`${provider} is left out: ${why}`);
-  await book.compact(context.world.clock.now() - WHOLE_FOR_MS);
+  await book.compact(context.world.clock.now() - COMPACT_AFTER_MS);
   context.progress.stop();
   return failures.map(({ provider, why }) => ({ provider, why }));
 }

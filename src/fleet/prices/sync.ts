@@ -63,7 +63,7 @@ export async function syncCatalog(cloud: string, base: string, { book, clock, en
 /** So many files are read at once: they come from one server, and are written to one book. */
 const AT_ONCE = 4;
 /** What is older than this is thinned out to four prices an hour. */
-const COMPACT_AFTER_MS = 86_400_000;
+export const COMPACT_AFTER_MS = 86_400_000;
 
 /**
  * `syncCatalog` for several clouds, a few at a time; the outcomes in the order of the clouds. `said` hears each as it comes.
