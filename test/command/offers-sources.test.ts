@@ -230,11 +230,9 @@ test("what a provider says is kept as observed; the embedded cloud's prices are 
 
 test("AWS's bands, as the last sync kept them, are shown of its listed prices: they need no account", async () => {
   const world = deafWorld();
-  await catalogue(world.home, "aws", [
-    listed("aws", { region: "us-east-1", type: "p5.48xlarge" }),
-    listed("aws", { billing: "on-demand" }),
-  ]);
-  await catalogue(world.home, "vast", [listed("vast", { region: "us-east-1", type: "p5.48xlarge" })]);
+  const machine = { region: "us-east-1", type: "p5.48xlarge" };
+  await catalogue(world.home, "aws", [listed("aws", machine), listed("aws", { ...machine, billing: "on-demand" })]);
+  await catalogue(world.home, "vast", [listed("vast", machine)]);
   const rows = () => data(world, "offers", "--source", "catalog", "--billing", "any");
   expect((await rows()).map(({ reclaimed }: { reclaimed: unknown }) => reclaimed)).toEqual([null, null, null]);
   const value = { labels: { "1": "5-10%" }, rows: { "us-east-1": { "p5.48xlarge": 1 } }, dataAt: Date.now() - DAY_MS };
