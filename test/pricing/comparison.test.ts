@@ -297,6 +297,23 @@ const anyApi = fc.option(
     .map((perMillion): TokenWay => ({ name: "api", perMillion })),
 );
 
+test("tokens that are spread over a day's blocks add up to all of them, in proportion to hours and machines", () => {
+  fc.assert(
+    fc.property(anyAsk, (ask) => {
+      const perDay = 12_345_678_901n;
+      const profile = ask.profile ?? [{ ms: HOUR_MS, machines: MILLION }];
+      const { blocks, tokens } = demandOf({ ...ask, job: null, profile, tokensPerDay: perDay, throughput: MILLION }, 1);
+      expect(blocks.reduce((sum, { units }) => sum + units, 0n)).toBe(perDay * MILLION);
+      expect(tokens).toBe(perDay * 30n);
+      const weight = profile.reduce((sum, { ms, machines }) => sum + ms * machines, 0n);
+      for (const [index, { ms, machines }] of profile.entries()) {
+        const off = (blocks[index]?.units ?? 0n) * weight - perDay * MILLION * ms * machines;
+        expect(off < weight && -off < weight).toBe(true);
+      }
+    }),
+  );
+});
+
 const sumOf = (parts: readonly { readonly worth: Money }[]) => parts.reduce((sum, { worth }) => sum + worth.micros, 0n);
 
 test("the mix does all of the work, costs the sum of its parts, and is never dearer than one way alone", () => {
