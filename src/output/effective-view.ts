@@ -1,5 +1,5 @@
 import { durationText } from "../model/duration.ts";
-import { type Money, moneyJson, moneyText } from "../model/money.ts";
+import { type Money, moneyJson, moneyText, moneyToDecimal } from "../model/money.ts";
 import { type EffectivePrice, timesShare, type WorkModel, type WorkSources, workOn } from "../pricing/effective.ts";
 import { MOST_PAID_HOURS, noticeSavesWork } from "../pricing/interrupted-work.ts";
 import type { RankedOffer } from "../pricing/rank.ts";
@@ -87,12 +87,13 @@ export function explainedText(ranked: RankedOffer, model: WorkModel, painter: Pa
   if (offer.billing !== "spot") return `${head} ${moneyText(offer.price)} ${currency}, as priced: nobody takes such a machine back.`;
   const parts = amounts(ranked);
   const share = (value: number) => `${(100 * value).toFixed(2)}%`;
+  // All digits, so that the lines can be added up.
   const sum: readonly (readonly [string, string, string])[] = [
-    ["price", moneyText(offer.price), ""],
-    ["+ lost work", moneyText(parts.lostWork), share(effective.terms.lostWork)],
-    ["+ checkpoints", moneyText(parts.checkpoints), share(effective.terms.checkpoints)],
-    ["+ restarts", moneyText(parts.restarts), share(effective.terms.restarts)],
-    ["= useful hour", moneyText(effective.price), `× ${(1 + effective.lostShare).toFixed(4)}`],
+    ["price", moneyToDecimal(offer.price), ""],
+    ["+ lost work", moneyToDecimal(parts.lostWork), share(effective.terms.lostWork)],
+    ["+ checkpoints", moneyToDecimal(parts.checkpoints), share(effective.terms.checkpoints)],
+    ["+ restarts", moneyToDecimal(parts.restarts), share(effective.terms.restarts)],
+    ["= useful hour", moneyToDecimal(effective.price), `× ${(1 + effective.lostShare).toFixed(4)}`],
   ];
   const width = Math.max(...sum.map(([, amount]) => amount.length));
   const inputs = inputLines(ranked, model);

@@ -37,6 +37,11 @@ test("--explain shows the sum for one row: the terms are the price of a useful h
   const { stdout } = await spot(world, ...OFFERS, ...given, "--explain");
   const lines = stdout.split("\n").map((line) => line.trim());
   expect(lines.find((line) => line.startsWith("= useful hour"))).toMatch(/× 1\.0254$/);
+  const amounts = lines
+    .flatMap((line) => /^(?:price|[+=] [a-z ]+?) +(\d+\.\d{6}) USD/.exec(line)?.[1] ?? [])
+    .map((text) => Math.round(Number(text) * 1e6));
+  expect(amounts.length).toBe(5);
+  expect(amounts.slice(0, 4).reduce((sum, part) => sum + part, 0)).toBe(amounts[4]);
   for (const line of [
     /^interruptions +0\.1 an hour, one in 10h +as given \(--interruptions\)$/,
     /^notice +none +as given \(--notice\)$/,
