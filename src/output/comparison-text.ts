@@ -6,6 +6,7 @@ import { type MixPart, MOST_MACHINES } from "../pricing/comparison/mix.ts";
 import { HOUR_MS, MONTH_MS, type Tariff } from "../pricing/comparison/tariff.ts";
 import { ratesText } from "../pricing/currency.ts";
 import type { ComparisonParts } from "./comparison-view.ts";
+import { workModelText } from "./effective-view.ts";
 import { sourcesText } from "./price-sources.ts";
 
 /** "250 million", "1,500": a number as people say it. */
@@ -91,9 +92,7 @@ export function noteLines({ comparisons, work, rate, ask, api, sources, now }: C
   const rates = ratesText(rate, currencies);
   const [tokens] = comparisons.flatMap(({ demand }) => (demand.tokens === null ? [] : [demand.tokens]));
   const lines = [
-    ways.some(({ lostShare }) => lostShare > 0)
-      ? `Spot counts lost work: a checkpoint ${work.isDaly === true ? "as often as pays" : `every ${Number((work.checkpointIntervalSeconds / 60).toFixed(1))} min`}, ${Number((work.restartSeconds / 60).toFixed(1))} min to come back.`
-      : "",
+    ways.some(({ lostShare }) => lostShare > 0) ? workModelText(work) : "",
     currencies.size > 1 && rates !== "" ? `Held against each other at ${rates}; every amount is in its own currency.` : "",
     unknown ? "A currency without a rate is held against nothing: --fx EUR=0.92 or spot config set fx.EUR says one." : "",
     unable.length > 0 ? `Left out, because more than ${MOST_MACHINES} machines at a time would be needed: ${unable.join(", ")}.` : "",

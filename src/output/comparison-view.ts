@@ -8,6 +8,7 @@ import type { WorkModel } from "../pricing/effective.ts";
 import { comparisonJson, demandJson } from "./comparison-json.ts";
 import { breakEvenLines, machinesText, mixLines, noteLines, sourceName, tariffText, titleText } from "./comparison-text.ts";
 import { wrap } from "./detail-view.ts";
+import { workModelJson } from "./effective-view.ts";
 import { shareText } from "./offers-view.ts";
 import { type SourceOfPrices, sourcesJson } from "./price-sources.ts";
 import type { View } from "./view.ts";
@@ -130,7 +131,7 @@ export function comparisonView(parts: ComparisonParts): View {
     data: {
       workload: workloadJson(parts.ask),
       demand: demandJson(parts.ask),
-      assumptions: parts.work,
+      assumptions: workModelJson(parts.work),
       rates: ratesJson(parts.rate),
       comparisons: parts.comparisons.map(comparisonJson),
     },

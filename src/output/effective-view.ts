@@ -55,6 +55,8 @@ export function explainedJson(ranked: RankedOffer, model: WorkModel) {
 
 const seconds = (value: number) => (value === 0 ? "none" : durationText(value * 1000).replace(/\.0s$/, "s"));
 
+const span = (value: number) => (value === 0 ? "0s" : seconds(value));
+
 const FROM: Readonly<Record<WorkSources[keyof WorkSources], string>> = {
   given: "as given",
   provider: "by the provider",
@@ -119,4 +121,26 @@ export function explainedView(view: View, ranked: RankedOffer, model: WorkModel)
       return `${await view.render(painter, width, options)}\n\n${explainedText(ranked, model, painter)}`;
     },
   };
+}
+
+/** What effective prices are reckoned from, for a document: of our own machines, how many hours and reclaims each kind has. */
+export function workModelJson({ history, ...work }: WorkModel) {
+  if (history === undefined) return work;
+  const kinds = history.map(({ runs, ...kind }) => ({ ...kind, hours: runs.reduce((sum, run) => sum + run, 0) }));
+  return { ...work, history: kinds };
+}
+
+/** The same in a sentence. */
+export function workModelText({
+  isDaly,
+  checkpointIntervalSeconds,
+  checkpointSeconds,
+  restartSeconds,
+  restarts,
+  basis,
+}: WorkModel): string {
+  const every = isDaly === true ? "as often as pays" : `every ${span(checkpointIntervalSeconds)}`;
+  const measured = basis?.restart === "given" ? [] : (restarts ?? []).map((one) => `${one.provider} ${span(one.seconds)}, as measured`);
+  const back = `${span(restartSeconds)} to come back${measured.length === 0 ? "" : ` (${measured.join("; ")})`}`;
+  return `Spot counts lost work: a checkpoint of ${span(checkpointSeconds)} ${every}, ${back}.`;
 }

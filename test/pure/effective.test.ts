@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Offer } from "../../src/model/offer.ts";
+import { workModelJson, workModelText } from "../../src/output/effective-view.ts";
 import { effectivePrice, USUAL_WORK, type WorkModel, workOn } from "../../src/pricing/effective.ts";
 import { type InterruptedWork, lostTerms, MOST_PAID_HOURS, noticeSavesWork } from "../../src/pricing/interrupted-work.ts";
 import { medianOf, rateByHistory } from "../../src/pricing/interruption-rate.ts";
@@ -220,4 +221,15 @@ test("what is given holds for every offer; Daly's interval follows the rate of e
   const daly = (interruptionsPerHour: number, checkpointSeconds = 5) =>
     workOn(offer({ interruptionsPerHour }), { ...USUAL_WORK, isDaly: true, checkpointSeconds }).work.checkpointIntervalSeconds;
   expect([daly(0.05), daly(10), daly(0), daly(0, 0)]).toEqual([845, 60, 21_600, 60]);
+});
+
+test("a document says of our own machines how many hours and reclaims there were, and a sentence what is reckoned with", () => {
+  const past = { provider: "ppio", region: "r", type: "4090.1", reclaims: 3 };
+  const work: WorkModel = { ...USUAL_WORK, history: [{ ...past, runs: [5, 15] }], restarts: [{ provider: "ppio", seconds: 42 }] };
+  expect(workModelJson(work)).toEqual({ ...work, history: [{ ...past, hours: 20 }] });
+  expect(workModelJson(USUAL_WORK)).toEqual(USUAL_WORK);
+  expect(workModelText(work)).toBe("Spot counts lost work: a checkpoint of 5s every 10m, 5m to come back (ppio 42s, as measured).");
+  expect(workModelText({ ...work, isDaly: true, checkpointSeconds: 0, basis: { restart: "given" } })).toBe(
+    "Spot counts lost work: a checkpoint of 0s as often as pays, 5m to come back.",
+  );
 });
