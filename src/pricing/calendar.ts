@@ -12,8 +12,8 @@ export interface Calendar {
   readonly zone: string;
   /** The day that a moment lies in. */
   dayOf(at: number): LocalDay;
-  /** The moments after `from` and before `to` at which days begin. */
-  midnights(from: number, to: number): readonly number[];
+  /** The moments after `from` and before `to` at which days, or months, begin. */
+  midnights(from: number, to: number, of?: "day" | "month"): readonly number[];
   /** When a date begins; of a day that was left out, when the next one does. */
   beginOf(date: string): number;
   /** How far the clocks there are ahead of UTC at a moment, in milliseconds. */
@@ -90,16 +90,16 @@ export function calendarOf(zone: string): Calendar {
     dayOf,
     beginOf,
     aheadOfUtc: (at) => (zone === "UTC" ? 0 : wallClock(zone, at) - Math.floor(at / 1000) * 1000),
-    midnights(from, to) {
+    midnights(from, to, of = "day") {
       if (to <= from) return [];
       reach(from, to);
-      const found: number[] = [];
-      for (let index = indexOf(days, from); index < days.length; index++) {
-        const end = days[index]?.to ?? to;
-        if (end >= to) break;
-        found.push(end);
-      }
-      return found;
+      const begun = days.slice(indexOf(days, from), indexOf(days, to - 1) + 1);
+      const month = ({ date }: LocalDay) => date.slice(0, 7);
+      return begun.flatMap((day, index) => {
+        const before = begun[index - 1];
+        const isWanted = before !== undefined && (of === "day" || month(day) !== month(before));
+        return isWanted ? [day.from] : [];
+      });
     },
     monthOf(at) {
       const month = dayOf(at).date.slice(0, 7);

@@ -35,7 +35,7 @@ export function lossBook(losses: readonly Loss[]): LossBook {
     else known.push(loss);
   }
   const about = (record: LedgerRecord) => {
-    if (record.kind !== "gpu") return [];
+    if (record.kind !== "gpu" || byInstance.size === 0) return [];
     return (byInstance.get(record.instance) ?? []).filter(({ providerId }) => providerId === null || providerId === record.providerId);
   };
   return {

@@ -3,7 +3,7 @@ import type { LedgerRecord } from "../state/records.ts";
 import { type Calendar, calendarOf } from "./calendar.ts";
 import { clipped, currencyOf, isEstimatedByUs, paidBetween, ratedBetween } from "./ledger-part.ts";
 import { LOSS_KINDS, type LossBook, type LossKind, lossBook } from "./losses.ts";
-import { STORAGE_USES, type StorageBook, type StorageUse, storageBook } from "./storage-use.ts";
+import { type DiskMoment, STORAGE_USES, type StorageBook, type StorageUse, storageBook } from "./storage-use.ts";
 
 export const SUMMARY_KEYS = ["instance", "fleet", "day", "month", "provider"] as const;
 export type SummaryKey = (typeof SUMMARY_KEYS)[number];
@@ -94,7 +94,7 @@ function piecesOf(record: LedgerRecord, by: SummaryKey, period: Period, books: R
   if (part === null) return [];
   const { from, to } = part;
   const cuts = new Set([
-    ...(by === "day" || by === "month" ? books.calendar.midnights(from, to) : []),
+    ...(by === "day" || by === "month" ? books.calendar.midnights(from, to, by) : []),
     ...(record.kind === "disk" ? books.storage.cutsOf(record, from, to) : books.losses.cutsOf(record, from, to)),
     to,
   ]);
@@ -111,16 +111,9 @@ function piecesOf(record: LedgerRecord, by: SummaryKey, period: Period, books: R
 function pieceOf(record: LedgerRecord, by: SummaryKey, from: number, to: number, books: Required<SummaryBooks>): Piece {
   const disk = record.kind === "disk" ? books.storage.at(record, from) : null;
   const isKept = disk !== null && disk.instance === null;
-  const keys: Record<SummaryKey, () => string> = {
-    instance: () => disk?.instance ?? record.instance,
-    fleet: () => record.fleet ?? "",
-    provider: () => record.provider,
-    day: () => books.calendar.dayOf(from).date,
-    month: () => books.calendar.dayOf(from).date.slice(0, 7),
-  };
   return {
     record,
-    key: keys[by](),
+    key: keyOf(record, by, from, disk, books.calendar),
     of: by === "instance" ? (isKept ? "volume" : "instance") : null,
     from,
     to,
@@ -129,52 +122,72 @@ function pieceOf(record: LedgerRecord, by: SummaryKey, from: number, to: number,
   };
 }
 
-function grouped(pieces: readonly Piece[], name: (piece: Piece) => string): readonly (readonly Piece[])[] {
+function keyOf(record: LedgerRecord, by: SummaryKey, from: number, disk: DiskMoment | null, calendar: Calendar): string {
+  switch (by) {
+    case "instance":
+      return disk?.instance ?? record.instance;
+    case "fleet":
+      return record.fleet ?? "";
+    case "provider":
+      return record.provider;
+    case "day":
+      return calendar.dayOf(from).date;
+    case "month":
+      return calendar.dayOf(from).date.slice(0, 7);
+  }
+}
+
+function grouped(pieces: readonly Piece[], nameOf: (piece: Piece) => string): readonly (readonly Piece[])[] {
   const groups = new Map<string, Piece[]>();
   for (const piece of pieces) {
-    const group = groups.get(name(piece));
-    if (group === undefined) groups.set(name(piece), [piece]);
+    const name = nameOf(piece);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [piece]);
     else group.push(piece);
   }
   return [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
 /** Amounts by name, each beginning with nothing. */
-function sumsOf<Name extends string>(names: readonly Name[], currency: string): Record<Name, Money> {
-  return Object.fromEntries(names.map((name) => [name, { micros: 0n, currency }])) as Record<Name, Money>;
+function noneOf<Name extends string>(names: readonly Name[]): Record<Name, bigint> {
+  return Object.fromEntries(names.map((name) => [name, 0n])) as Record<Name, bigint>;
 }
+
+function moneyOf<Name extends string>(amounts: Readonly<Record<Name, bigint>>, currency: string): Record<Name, Money> {
+  const money = Object.entries<bigint>(amounts).map(([name, micros]) => [name, { micros, currency }]);
+  return Object.fromEntries(money) as Record<Name, Money>;
+}
+
+const SUMS = ["billed", "estimated", "gpu", "difference", "paid", "onDemand", "onDemandUseful"] as const;
 
 /** @param pieces at least one, of one currency. */
 function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
   const [first] = pieces as readonly [Piece, ...Piece[]];
   const currency = currencyOf(first.record);
-  const sums = sumsOf(["billed", "estimated", "gpu", "difference", "comparablePaid", "onDemand", "onDemandUseful"], currency);
-  const storage = sumsOf(STORAGE_USES, currency);
-  const lost = sumsOf(LOSS_KINDS, currency);
+  const [all, stored, vain] = [noneOf(SUMS), noneOf(STORAGE_USES), noneOf(LOSS_KINDS)];
   let [gpuMs, isCompared, isBilled] = [0, true, false];
-  for (const { record, from, to, use, lost: why } of pieces) {
-    const amount = paidBetween(record, from, to, now);
-    const add = <Name extends string>(to_: Record<Name, Money>, name: Name, more: Money) => {
-      to_[name] = addMoney(to_[name], more);
-    };
-    add(sums, record.billed === null ? "estimated" : "billed", amount);
-    if (use === null) {
+  for (const { record, from, to, use, lost } of pieces) {
+    const { micros } = paidBetween(record, from, to, now);
+    all[record.billed === null ? "estimated" : "billed"] += micros;
+    if (use !== null) stored[use] += micros;
+    else {
       gpuMs += to - from;
-      add(sums, "gpu", amount);
-      if (why !== null) add(lost, why, amount);
-    } else add(storage, use, amount);
+      all.gpu += micros;
+      if (lost !== null) vain[lost] += micros;
+    }
     if (record.billed !== null && isEstimatedByUs(record) && record.rate.currency === currency) {
       isBilled = true;
-      add(sums, "difference", { micros: amount.micros - ratedBetween(record.rate, record, from, to).micros, currency });
+      all.difference += micros - ratedBetween(record.rate, record, from, to).micros;
     }
-    const counterfactual = onDemandOf(record, amount, from, to);
+    const counterfactual = onDemandOf(record, { micros, currency }, from, to);
     if (counterfactual === null) isCompared = false;
     else {
-      add(sums, "comparablePaid", amount);
-      add(sums, "onDemand", counterfactual);
-      if (why === null) add(sums, "onDemandUseful", counterfactual);
+      all.paid += micros;
+      all.onDemand += counterfactual.micros;
+      if (lost === null) all.onDemandUseful += counterfactual.micros;
     }
   }
+  const sums = moneyOf(all, currency);
   const paid = addMoney(sums.billed, sums.estimated);
   return {
     key: first.key,
@@ -185,11 +198,11 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
     estimated: sums.estimated,
     paid,
     gpu: sums.gpu,
-    storage,
-    lost,
+    storage: moneyOf(stored, currency),
+    lost: moneyOf(vain, currency),
     difference: isBilled ? sums.difference : null,
     onDemand: isCompared ? sums.onDemand : null,
-    comparable: { paid: sums.comparablePaid, onDemand: sums.onDemand, onDemandUseful: sums.onDemandUseful },
+    comparable: { paid: sums.paid, onDemand: sums.onDemand, onDemandUseful: sums.onDemandUseful },
     savings: isCompared ? savingsShare(paid, sums.onDemand) : null,
     open: pieces.some(({ record }) => record.to === null),
   };

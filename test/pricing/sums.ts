@@ -42,7 +42,7 @@ export function moneyCase(seed: number, size: number): MoneyCase {
   const one = <Value>(values: readonly Value[]): Value => values[whole(values.length)] as Value;
   const names = ["a", "b", "c", "d"] as const;
   const begin = Date.UTC(2026, whole(12), 1 + whole(28), whole(24));
-  const span = one([HOUR, DAY, 40 * DAY, 300 * DAY]);
+  const span = one([HOUR, DAY, 3 * DAY, 10 * DAY, 40 * DAY, 300 * DAY]);
   const now = begin + span + whole(2 * DAY);
   const anyMicros = () => BigInt(one([0, 1, 7, whole(1000), whole(9_999_999), whole(2_000_000_000)]));
   const ledger = Array.from({ length: size }, (_, index): LedgerRecord => {

@@ -133,6 +133,12 @@ test("a day counts from midnight in UTC, disks included; what burns through midn
   expect(standing(budget(usd("25"), { scope: "day" }), [gpu], NOW, BUNDLED_RATE).reachesAt).toBeNull();
 });
 
+test("in the first moment of a day nothing is spent of it, and what runs burns", () => {
+  const midnight = dayStart(NOW);
+  const ledger = [sampleLedger("gpu", { from: midnight - 5 * HOUR, rate: usd("1") })];
+  expect(standing(budget(usd("9"), { scope: "day" }), ledger, midnight, BUNDLED_RATE)).toMatchObject({ spent: usd("0"), burn: usd("1") });
+});
+
 test("a fleet's budget counts that fleet alone; what is billed is billed", () => {
   const night = sampleLedger("n", { fleet: "night", from: NOW - 4 * HOUR, to: NOW - HOUR, billed: usd("2.5") });
   const other = sampleLedger("o", { from: NOW - HOUR, rate: usd("7") });
