@@ -63,8 +63,8 @@ function mixPart({ mix, currency }: Comparison): readonly Html[] {
   if (mix === null || mix.parts.length < 2) return [];
   const columns = [
     { header: "Part" },
+    { header: "Cost", align: "right" },
     { header: "Way" },
-    { header: "Cost", align: "right", isFigureOfMerit: true },
     { header: "Machines", align: "right" },
     { header: "Useful machine-hours", align: "right" },
     { header: "Tokens", align: "right" },
@@ -73,14 +73,14 @@ function mixPart({ mix, currency }: Comparison): readonly Html[] {
   const rows = mix.parts.map(({ role, way, machines, usefulMs, tokens, cost }) => ({
     cells: [
       names[role],
-      way.name,
       moneyText(cost),
+      way.name,
       machines === null ? "–" : `${role === "burst" ? "up to " : ""}${machines}`,
       role === "tokens" ? "–" : (Number(usefulMs) / Number(HOUR_MS)).toFixed(1),
       tokens === 0n ? "–" : bigText(tokens),
     ],
   }));
-  const sum = { cells: [`Together, in ${currency}`, "", moneyText(mix.total), "", "", ""], kind: "sum" as const };
+  const sum = { cells: [`All, in ${currency}`, moneyText(mix.total), "", "", "", ""], kind: "sum" as const };
   return [html`<h3>The cheapest mix</h3>`, pageTable("The cheapest mix", columns, [...rows, sum])];
 }
 
@@ -88,7 +88,16 @@ function mixPart({ mix, currency }: Comparison): readonly Html[] {
 function bars(comparison: Comparison): Html {
   const { options, mix, mixSavings, currency } = comparison;
   const single = options.flatMap(({ name, total, worth }, index) =>
-    worth === null ? [] : [{ label: name, text: moneyText(total), value: Number(worth.micros) / 1e6, series: index }],
+    worth === null
+      ? []
+      : [
+          {
+            label: name,
+            text: total.currency === currency ? moneyText(total) : `${moneyText(total)} ≈ ${moneyText(worth)}`,
+            value: Number(worth.micros) / 1e6,
+            series: index,
+          },
+        ],
   );
   const isMixed = mix !== null && mix.parts.length > 1;
   const mixed = isMixed
@@ -131,7 +140,7 @@ function curves(comparison: Comparison, { ask, api, rate }: ComparisonParts): re
     lineChart({
       caption: `What each way costs when there is more or less to do, in ${comparison.currency}`,
       lines: found.lines.map(({ name, points }) => ({ label: name, points, series: series.get(name) ?? 0 })),
-      x: { label: AXES[found.of], to: found.to, text: shortText },
+      x: { label: AXES[found.of], to: found.to, text: shortText, ...(found.of === "hours-a-day" ? { steps: [0, 6, 12, 18, 24] } : {}) },
       y: { label: comparison.currency, text: shortText },
       marks: [{ x: found.asked, text: `The dotted line is what was asked: ${shortText(found.asked)} ${AXES[found.of]}.` }],
     }),

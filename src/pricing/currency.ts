@@ -88,11 +88,6 @@ export function perUsdMicros(currency: string, rate: ExchangeRate): bigint | und
   return currency === "USD" ? MICROS : rate.perUsd[currency]?.micros;
 }
 
-/** Whether amounts of the two can be compared. */
-export function isConvertible(from: string, to: string, rate: ExchangeRate): boolean {
-  return from === to || (perUsdMicros(from, rate) !== undefined && perUsdMicros(to, rate) !== undefined);
-}
-
 /**
  * Orders amounts by what they are worth: negative when `a` is the cheaper one. A currency that the rate does not know stands
  * after those that it knows, by its name; amounts of one currency are always compared exactly.

@@ -12,8 +12,13 @@ export interface Line {
 export interface LineChartParts {
   readonly caption: string;
   readonly lines: readonly Line[];
-  /** Named below the axis; it begins at zero and ends at `to`. */
-  readonly x: { readonly label: string; readonly to: number; readonly text: (value: number) => string };
+  /** Named below the axis; it begins at zero and ends at `to`, and is stepped in round numbers unless `steps` says others. */
+  readonly x: {
+    readonly label: string;
+    readonly to: number;
+    readonly text: (value: number) => string;
+    readonly steps?: readonly number[];
+  };
   /** What the lines mean, and how a step of the axis is written. */
   readonly y: { readonly label: string; readonly text: (value: number) => string };
   /** Places on the axis that are pointed out; told below the chart. */
@@ -56,7 +61,7 @@ export function lineChart({ caption, lines, x, y, marks = [] }: LineChartParts):
     if (step === 0) return html`<line class="grid" x1="0" x2="100%" y1="${at}" y2="${at}"/>`;
     return html`<line class="grid" x1="0" x2="100%" y1="${at}" y2="${at}"/><text class="dim" x="0" y="${at - 4}">${y.text(step)}</text>`;
   });
-  const foot = axisSteps(x.to, 4)
+  const foot = (x.steps ?? axisSteps(x.to, 4))
     .filter((step) => step <= x.to)
     .map(
       (step) =>
@@ -71,7 +76,7 @@ export function lineChart({ caption, lines, x, y, marks = [] }: LineChartParts):
     ({ label, series }) =>
       html`<li><svg viewBox="0 0 26 10" aria-hidden="true"><line class="series s${series % SERIES_COLOURS}" x1="0" x2="26" y1="5" y2="5"${stroke(series)}/></svg>${label}</li>`,
   );
-  const told = marks.length === 0 ? { html: "" } : html`<ul>${marks.map(({ text }) => html`<li>${text}</li>`)}</ul>`;
+  const told = marks.length === 0 ? { html: "" } : html`${marks.map(({ text }) => html`<p class="dim">${text}</p>`)}`;
   return html`<figure><figcaption>${caption}</figcaption>
 <ul class="legend">${legend}</ul>
 <svg height="${TOP + HEIGHT + BELOW}" role="img" aria-label="${caption}: ${lines.map(({ label }) => label).join(", ")}">
