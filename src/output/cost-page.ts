@@ -93,11 +93,13 @@ function linesOf({ calendar, forecast, now }: CostReport, days: Summary, currenc
     ...(isCompared ? [{ label: "on demand", points: running((row) => row.onDemand ?? row.paid), series: 1 }] : []),
     ...(isForetold ? [{ label: "expected", points: [last, { x: end, y: last.y + toCome }], series: 8 }] : []),
   ];
-  const dateText = (day: number) => calendar.dayOf(begin + day * DAY_MS).date.slice(5);
+  // Of few days the axis has steps of hours.
+  const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: calendar.zone, dateStyle: "short", timeStyle: "short" });
+  const dateText = (day: number) => clock.format(begin + day * DAY_MS).slice(5, end < 4 ? 16 : 10);
   return lineChart({
     caption: `Paid in ${currency} since ${first.key}`,
     lines,
-    x: { label: "day", to: Math.max(end, 1 / 24), text: dateText },
+    x: { label: calendar.zone, to: Math.max(end, 1 / 24), text: dateText },
     y: { label: `${currency} in all`, text: (value) => moneyText({ micros: BigInt(Math.round(value * 1e6)), currency }) },
   });
 }
