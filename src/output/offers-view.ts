@@ -191,6 +191,8 @@ export function offersView(rows: readonly OfferRow[], { rate, empty, now, source
     if (column.key === "price") return { ...column, header };
     // A column in which every row says the same tells people nothing.
     if (column.key === "source") return { ...column, hidden: isAllLive };
+    // How old a price is is wanted before what can be reckoned from the others.
+    if (column.key === "gpu-price") return { ...column, drop: isAllLive ? 0 : 0.5 };
     return column.key === "billing" ? { ...column, hidden: oneBilling } : column;
   });
   const assumed = rows.some(({ ranked }) => ranked.effective.basis === "assumed");

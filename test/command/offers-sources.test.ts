@@ -75,6 +75,15 @@ test("with nothing configured: the embedded cloud live, catalogues, and for the 
   expect(table.stdout).toMatch(/^vast .* elsewhere +catalog 24h$/m);
   expect(table.stdout).toMatch(/^local .* live$/m);
   expect(table.stdout.replaceAll(/\s+/g, " ")).toContain("elsewhere: a cloud that spot cannot rent from.");
+  const narrow = await spot(
+    { ...testWorld({ home: world.home, columns: 80, isTTY: true }), selfCommand: world.selfCommand },
+    "offers",
+    "--group-by",
+    "provider",
+    "--quiet",
+  );
+  for (const line of narrow.stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  expect(narrow.stdout).toMatch(/^vast .* elsewhere +catalog 24h +1$/m);
   // Whoever rents, rents what is live.
   expect((await data(world, "up", "--name", "a", "--gpu", "H100:1", "--dry-run"))[0].provider).toBe("local");
 });
