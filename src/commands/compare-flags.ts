@@ -117,7 +117,7 @@ export function tokenApi(context: CommandContext): TokenWay | null {
   if (text === undefined) return null;
   const perMillion = parsedFlag("--token-price", () => parseAmount(text));
   if (perMillion.micros <= 0n) throw usageProblem(`--token-price: ${text} is not more than zero`);
-  return { name: "API by the token", perMillion };
+  return { name: "API", perMillion };
 }
 
 /** The rows of `--own`, those of a file behind `@` among them. @throws Problem (usage). */

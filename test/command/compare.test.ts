@@ -67,11 +67,11 @@ test("the documented token bill passes the server where the page says", async ()
   const { data } = await compared(testWorld(), documented("Cases").at(-1) ?? []);
   const [comparison] = data.comparisons;
   expect(comparison.tokenBreakEven).toEqual([
-    { of: "server", against: "API by the token", tokensPerPaidHour: 10_416_667, tokensPerDay: 250_000_000, reachable: null },
+    { of: "server", against: "API", tokensPerPaidHour: 10_416_667, tokensPerDay: 250_000_000, reachable: null },
   ]);
   expect(comparison.options.map(({ name, total }: Option) => [name, total.amount, total.currency])).toEqual([
     ["server", "30000.000000", "CNY"],
-    ["API by the token", "36000.000000", "CNY"],
+    ["API", "36000.000000", "CNY"],
   ]);
 });
 

@@ -346,6 +346,27 @@ test("the mix does all of the work, costs the sum of its parts, and is never dea
   expect(mixed).toBeGreaterThan(20);
 });
 
+test("a base, a burst and a tail: each does what it is the cheapest for", () => {
+  const profile = [
+    { ms: hoursMs(16), machines: MILLION },
+    { ms: hoursMs(6), machines: 2_100_000n },
+    { ms: hoursMs(2), machines: 4n * MILLION },
+  ];
+  // A machine makes 3.6 million tokens an hour: 36.6 machine-hours a day.
+  const ask: Ask = { ...plainAsk, profile, throughput: 1000n * MILLION, tokensPerDay: 131_760_000n };
+  const rows = [parseOwnRow("name=rack,price=300/month"), parseOwnRow("name=spot,price=1,billing=on-demand")];
+  const [one] = compared({ rows, ask, api: { name: "api", perMillion: usd("0.5") } });
+  expect(
+    one?.mix?.parts.map(({ way: { name }, machines, usefulMs, tokens, cost }) => [name, machines, usefulMs / HOUR_MS, tokens, cost]),
+  ).toEqual([
+    ["rack", 1n, 720n, 0n, usd("300")],
+    // One machine for six hours, three for two: the tenth of a machine beside them is cheaper in tokens.
+    ["spot", 3n, 360n, 0n, usd("360")],
+    ["api", null, 0n, 64_800_000n, usd("32.4")],
+  ]);
+  expect(one?.mix?.total).toEqual(usd("692.4"));
+});
+
 test("nobody finds a cheaper mix by trying every number of machines in every block", () => {
   fc.assert(
     fc.property(anyAsk, anyWay, anyWay, anyApi, (ask, first, second, api) => {
