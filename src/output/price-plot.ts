@@ -80,7 +80,7 @@ function timeAxis({ from, to }: PlotOptions, cells: number, signs: Signs): reado
   for (const { at, label } of timeMarks(from, to, Math.max(1, Math.floor(cells / CELLS_A_MARK)))) {
     const cell = Math.min(cells - 1, Math.floor(((at - from) * cells) / Math.max(1, to - from)));
     const start = Math.max(0, cell - Math.floor(label.length / 2));
-    if (start + label.length > cells || (labels !== "" && start < labels.length + 1)) continue;
+    if (start + label.length > cells) continue;
     base[cell] = signs.baseMark;
     labels = labels.padEnd(start) + label;
   }

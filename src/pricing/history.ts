@@ -25,13 +25,36 @@ export interface StepWindow {
 export const USUAL_MAX_GAP_MS = 26 * 3_600_000;
 
 /**
+ * Runs one after the other. Who looked twice and saw one price has a run, whatever the price was in between: where another
+ * source of the same series knows of another price within it, it was seen at its two ends, and says nothing of the middle.
+ */
+function apart(runs: readonly PriceRun[]): readonly PriceRun[] {
+  const left = runs.toSorted((a, b) => a.from - b.from);
+  const done: PriceRun[] = [];
+  for (let index = 0; index < left.length; index++) {
+    const [run, next] = [left[index], left[index + 1]];
+    if (run === undefined) break;
+    if (next === undefined || next.from > run.to) done.push(run);
+    else if (next.micros === run.micros) left[index + 1] = { from: run.from, to: Math.max(run.to, next.to), micros: run.micros };
+    else {
+      done.push({ ...run, to: next.from });
+      // What was in force when it was last seen is not taken back by it.
+      if (left.some(({ from, to }, at) => at > index && from <= run.to && to >= run.to)) continue;
+      const after = left.findIndex(({ from }, at) => at > index + 1 && from >= run.to);
+      left.splice(after < 0 ? left.length : after, 0, { ...run, from: run.to });
+    }
+  }
+  return done;
+}
+
+/**
  * The step function through runs of observations: a price holds from its observation until the next one. After the last one,
  * and in a gap, nothing is assumed. Within a run nothing else was observed, so there is no gap in one.
  */
 export function priceSteps(runs: readonly PriceRun[], { since, until, maxGapMs }: StepWindow): PriceSteps {
   const held: HeldPrice[] = [];
   const gaps: { readonly from: number; readonly to: number }[] = [];
-  const inOrder = runs.toSorted((a, b) => a.from - b.from);
+  const inOrder = apart(runs);
   for (const [index, { from, to, micros }] of inOrder.entries()) {
     const next = inOrder[index + 1]?.from;
     const isGap = next !== undefined && next - to > maxGapMs;
@@ -98,7 +121,7 @@ function quantile(sorted: readonly Weighed[], percent: bigint): bigint {
   let below = 0n;
   for (const { micros, weight } of sorted) {
     below += weight * 100n;
-    if (weight > 0n && below >= wanted) return micros;
+    if (below >= wanted) return micros;
   }
   return sorted.at(-1)?.micros ?? 0n;
 }

@@ -30,6 +30,17 @@ describe("steps", () => {
       { from: 10 * HOUR_MS, to: 12 * HOUR_MS, micros: 5n },
     ]);
     expect(gaps).toEqual([]);
+    expect(priceSteps([run(0, 4, 5), run(6, 8, 5)], ALL).held).toEqual([{ from: 0, to: 8 * HOUR_MS, micros: 5n }]);
+  });
+
+  test("a run within another one is what was in between: the other one was seen at its ends", () => {
+    expect(priceSteps([run(0, 10, 5), run(2, 4, 7), run(6, 6, 8), run(12, 14, 5)], ALL).held).toEqual([
+      { from: 0, to: 2 * HOUR_MS, micros: 5n },
+      { from: 2 * HOUR_MS, to: 6 * HOUR_MS, micros: 7n },
+      { from: 6 * HOUR_MS, to: 10 * HOUR_MS, micros: 8n },
+      { from: 10 * HOUR_MS, to: 14 * HOUR_MS, micros: 5n },
+    ]);
+    expect(priceSteps([run(0, 10, 5), run(2, 4, 5)], ALL).held).toEqual([{ from: 0, to: 10 * HOUR_MS, micros: 5n }]);
   });
 
   test("in a gap nothing is known; as far apart as is allowed is none", () => {
@@ -80,6 +91,8 @@ describe("figures of known examples", () => {
     expect(figuresOf(runs)).toMatchObject({ p50: 1n, p95: 1n });
     expect(figuresOf([run(0, 94, 1), run(94, 96, 2), run(96, 100, 3)])).toMatchObject({ p95: 2n });
     expect(figuresOf([run(0, 50, 1), run(50, 100, 3)])).toMatchObject({ p50: 1n, p95: 3n, mean: 2n });
+    expect(figuresOf([run(0, 50, 1), run(50, 100, 2)])).toMatchObject({ mean: 2n });
+    expect(figuresOf([run(0, 51, 1), run(51, 100, 2)])).toMatchObject({ mean: 1n });
   });
 
   test("an amount greater than any exact number stays exact", () => {
@@ -234,6 +247,8 @@ describe("rows", () => {
       figures: { min: 2_000_000n, max: 4_000_000n, p50: 2_000_000n },
     });
     expect(rows([SERIES], "zone", "instance")[0]).toMatchObject({ last: { micros: 32_000_000n }, figures: { max: 32_000_000n } });
+    const asDear = { ...SERIES, onDemandPrice: { micros: 32_000_000n, currency: "USD" } };
+    expect(rows([asDear])[0]).toMatchObject({ aboveOnDemand: 0 });
     expect(rows([{ ...SERIES, onDemandPrice: null }])[0]).toMatchObject({ onDemand: null, aboveOnDemand: null });
   });
 

@@ -33,6 +33,15 @@ const NEWEST_RUN = `INSERT INTO series (machine, place, source, billing, currenc
     micros = excluded.micros, on_demand_micros = coalesce(excluded.on_demand_micros, on_demand_micros), seen_at = excluded.seen_at
   WHERE excluded.seen_at >= seen_at`;
 
+/**
+ * Observations of one price are one run, whatever it was between them. Where a provider says that the price began within that
+ * run, it is two of them: ?7 is when the second one begins.
+ */
+const BEGAN_WITHIN = `machine = ?1 AND place = ?2 AND source = ?3 AND billing = ?4 AND currency = ?5 AND micros = ?6
+  AND since_at < ?7 AND seen_at >= ?7`;
+const FIRST_PART = `INSERT OR IGNORE INTO runs (series, from_at, to_at, micros) SELECT id, since_at, ?7 - 1, micros FROM series WHERE ${BEGAN_WITHIN}`;
+const SECOND_PART = `UPDATE series SET since_at = ?7 WHERE ${BEGAN_WITHIN}`;
+
 /** One that reaches up to what is known now lengthens it. */
 const LENGTHENED = `UPDATE series SET since_at = ?7
   WHERE machine = ?1 AND place = ?2 AND source = ?3 AND billing = ?4 AND currency = ?5 AND micros = ?6
@@ -76,6 +85,7 @@ export function writing({ database, transaction }: BookConnection): Pick<PriceBo
   const newest = database.prepare(NEWEST);
   const older = database.prepare(OLDER);
   const newestRun = database.prepare(NEWEST_RUN);
+  const [firstPart, secondPart] = [database.prepare(FIRST_PART), database.prepare(SECOND_PART)];
   const [lengthened, olderRun, swallowed] = [database.prepare(LENGTHENED), database.prepare(OLDER_RUN), database.prepare(SWALLOWED)];
   const sourceId = ({ name, kind }: Pick<SourceRecord, "name" | "kind">): number => {
     database
@@ -99,6 +109,7 @@ export function writing({ database, transaction }: BookConnection): Pick<PriceBo
   const keepRun = (source: number, { price: listed, from, to }: RememberedPrice): void => {
     if (!isKeepable(listed) || from > to) return;
     const bound = [...keyOf(source, listed), from, to];
+    if (firstPart.run(bound.slice(0, 7)).changes > 0) secondPart.run(bound.slice(0, 7));
     const isNewest = newestRun.run([...bound, onDemandColumn(listed)]).changes > 0;
     if (!isNewest && lengthened.run(bound).changes === 0) olderRun.run(bound);
     swallowed.run(bound);
