@@ -252,6 +252,17 @@ test("where tokens break even the API's bill is the machine's, and a token less 
   );
 });
 
+test("bills in two currencies cross where the rate says", () => {
+  const tariff = { price: cny("677"), perMs: MONTH_MS };
+  const rack = way({ isLong: true, billing: "monthly", sticker: tariff, effective: tariff });
+  const rate = exchangeRateFrom("6.77");
+  const demand = demandOf(monthOf(8), 1);
+  expect(hoursBreakEven(rack, way(), demand, rate)?.ms).toBe(100n * HOUR_MS);
+  expect(tokenBreakEven(way(), { name: "api", perMillion: cny("6.77") }, demand, rate)?.perPaidHour).toBe(MILLION);
+  expect(tokenBreakEven(rack, { name: "api", perMillion: usd("1") }, demand, rate)?.perDay).toBe(3_333_334n);
+  expect(hoursBreakEven(rack, way({ effective: parseTariff("1CHF") }), demand, rate)).toBeNull();
+});
+
 const anyAsk: fc.Arbitrary<Ask> = fc.record({
   job: fc.option(
     fc.record({
