@@ -173,3 +173,21 @@ test("a query knows beforehand how many series it has", async () => {
   expect(await book.seriesCount({ place: "us-east-1b" })).toBe(1);
   expect(await book.seriesCount({ gpuModel: "H100" })).toBe(0);
 });
+
+test("a catalogue that was found unchanged stated its prices until then, also when it says others later", async () => {
+  const catalog = { name: "catalog:aws", kind: "catalog" } as const;
+  const record = { ...catalog, url: "https://catalog.test/aws", etag: null, read: 1, kept: 1, refused: {} };
+  await book.observe(catalog, [{ price: listed(5), at: 10 }]);
+  await book.observe(catalog, [{ price: listed(9, { zone: "us-east-1b" }), at: 5 }]);
+  await book.recordSource({ ...record, changedAt: 10, checkedAt: 10 });
+  await book.recordSource({ ...record, changedAt: 10, checkedAt: 40 });
+  expect(await runs()).toEqual([[10, 40, 5]]);
+  // What its newest version does not say any more was not stated then.
+  expect((await book.history({ place: "us-east-1b" }, 0))[0]?.runs).toMatchObject([{ from: 5, to: 5 }]);
+  await book.observe(catalog, [{ price: listed(7), at: 50 }]);
+  await book.recordSource({ ...record, changedAt: 50, checkedAt: 50 });
+  expect(await runs()).toEqual([
+    [10, 40, 5],
+    [50, 50, 7],
+  ]);
+});

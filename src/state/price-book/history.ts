@@ -2,16 +2,21 @@ import type { PriceRun, PriceSeries } from "../../model/listed-price.ts";
 import type { SqliteDatabase } from "../../platform/sqlite.ts";
 import { moneyOrNull } from "../columns.ts";
 import { conditions, described, machinesOf, OF_MACHINES, SERIES, type SeriesRow } from "./machines.ts";
+import { knownTo } from "./schema.ts";
 import type { BookConnection, PriceBook } from "./types.ts";
+
+interface KnownSeries extends SeriesRow {
+  readonly known_to: number;
+}
 
 const RUNS = `SELECT from_at, to_at, micros FROM runs WHERE series = ?1
   AND to_at >= coalesce((SELECT max(to_at) FROM runs WHERE series = ?1 AND to_at < ?2), ?2) ORDER BY from_at`;
 
 /** The runs of a series, with the last one that ended before `since`: its price held then. */
-function runsOf(statement: ReturnType<SqliteDatabase["prepare"]>, series: SeriesRow, since: number): readonly PriceRun[] {
+function runsOf(statement: ReturnType<SqliteDatabase["prepare"]>, series: KnownSeries, since: number): readonly PriceRun[] {
   const rows = statement.all([series.id, since]) as { readonly from_at: number; readonly to_at: number; readonly micros: number }[];
   const runs = rows.map(({ from_at, to_at, micros }) => ({ from: from_at, to: to_at, micros: BigInt(micros) }));
-  return [...runs, { from: series.since_at, to: series.seen_at, micros: BigInt(series.micros) }].toSorted((a, b) => a.from - b.from);
+  return [...runs, { from: series.since_at, to: series.known_to, micros: BigInt(series.micros) }].toSorted((a, b) => a.from - b.from);
 }
 
 export function priceHistory({ database, guarded }: BookConnection): Pick<PriceBook, "history" | "seriesCount"> {
@@ -28,8 +33,8 @@ export function priceHistory({ database, guarded }: BookConnection): Pick<PriceB
         const machines = machinesOf(database, query);
         const { sql, values } = conditions(query);
         const rows = database
-          .prepare(`${SERIES} ${OF_MACHINES}${sql} ORDER BY s.id`)
-          .all([JSON.stringify([...machines.keys()]), ...values]) as SeriesRow[];
+          .prepare(`${SERIES}, ${knownTo("s")} AS known_to ${OF_MACHINES}${sql} ORDER BY s.id`)
+          .all([JSON.stringify([...machines.keys()]), ...values]) as KnownSeries[];
         const runs = database.prepare(RUNS);
         return rows.flatMap((row): PriceSeries[] => {
           const machine = machines.get(row.machine);

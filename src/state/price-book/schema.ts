@@ -1,4 +1,12 @@
 /**
+ * Until when a source is known to have stated what a series (`name`, in SQL) says. A catalogue that was found unchanged stated it
+ * until then, though its rows were not read again.
+ */
+export function knownTo(name: string): string {
+  return `CASE WHEN c.kind <> 'live' AND ${name}.seen_at >= c.changed_at THEN max(${name}.seen_at, c.checked_at) ELSE ${name}.seen_at END`;
+}
+
+/**
  * The price book's tables, by migration. What is said of a machine and of a place stands once, so that a catalogue of millions
  * of rows is some forty bytes a row. A series is all that one source says of one machine in one place.
  */
@@ -24,7 +32,8 @@ export const PRICE_BOOK_MIGRATIONS: readonly (readonly string[])[] = [
     // (Not INSERT OR REPLACE: in a trigger the conflict clause of the statement outside is the one that counts.)
     `CREATE TRIGGER price_changed BEFORE UPDATE OF micros ON series WHEN old.micros <> new.micros BEGIN
       DELETE FROM runs WHERE series = old.id AND from_at = old.since_at;
-      INSERT INTO runs (series, from_at, to_at, micros) VALUES (old.id, old.since_at, old.seen_at, old.micros);
+      INSERT INTO runs (series, from_at, to_at, micros) SELECT old.id, old.since_at, ${knownTo("old")}, old.micros
+        FROM sources c WHERE c.id = old.source;
     END`,
   ],
 ];
