@@ -75,6 +75,7 @@ const GROUPS = {
         (name) =>
           ![
             "gpu-names.ts",
+            "gpu-of-type.ts",
             "gpu-query.ts",
             "packed-script.ts",
             "tight-gzip.ts",
