@@ -266,6 +266,18 @@ export async function guestVerify(reach: Reach, id: string, options: VerbOptions
 }
 
 /**
+ * Tells the agent that a checkpoint on its volume is damaged: its next seal shares nothing with what is sealed there. It waits for a
+ * seal that runs. @throws Problem when it could not be told.
+ */
+export async function guestTellDamaged(reach: Reach, id: string, options: VerbOptions): Promise<void> {
+  const result = await runAgentVerb(reach, ["verify", id, "damaged"], options);
+  if (saysDamaged(result.stdout)) return;
+  requireSuccess("verify", result);
+  // One from before this word reads the checkpoint itself.
+  throw new Problem({ code: "SPOT_E_GUEST", message: `its agent finds ${id} whole`, exit: EXIT.failed });
+}
+
+/**
  * Has sealed checkpoints removed from the machine's volume, or only says what that would free.
  * @throws Problem (exit 7) with the agent's reason when one of them is the newest of its instance or in use: then none is removed.
  */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { checkpointFolder } from "../../src/checkpoints/catalogue.ts";
@@ -178,4 +178,33 @@ test("a machine that comes up and finds the newest damaged goes on from the olde
   const message = `it goes on from ${first}: ${second}, newer, could not be put back when its machine came up; spot checkpoints verify train says what is damaged`;
   expect(await warnings(world)).toEqual([["train", message]]);
   expect((await must(world, "show", "train")).stdout.replaceAll(/\s+/g, " ")).toContain(`it goes on from ${first}`);
+});
+
+test.each([["verify"], ["restore"]])("a machine that runs shares nothing more with what %s has found damaged", async (verb) => {
+  const world = await cloudWorld();
+  const work = "while :; do sleep 1; done";
+  await must(world, "up", "--name", "train", "--gpu", "A10G", "--volume", "disk:1:/data", "--yes", "--", "sh", "-c", work);
+  const seal = async (script: string) => {
+    await must(world, "exec", "train", "--", "sh", "-c", `cd "$SPOT_CHECKPOINT_DIR" && ${script}`);
+    return (await data(world, "snapshot", "train"))[0].id as string;
+  };
+  const first = await seal('head -c 300000 /dev/zero | tr "\\0" w >weights && echo 1 >log');
+  const folder = join(world.home, "local", "volumes");
+  const path = join(folder, readdirSync(folder)[0] ?? "");
+  const weights = (id: string) => join(checkpointFolder(path, id), "data/weights");
+  // As a disk does it: a byte, and neither size nor time.
+  const { atime, mtime } = statSync(weights(first));
+  const bytes = readFileSync(weights(first));
+  bytes[150_000] = 120;
+  writeFileSync(weights(first), bytes);
+  utimesSync(weights(first), atime, mtime);
+  const into = join(temporaryFolder(), "restored");
+  expect((await spot(world, "checkpoints", verb, first, ...(verb === "verify" ? [] : ["--to", into]))).code).toBe(7);
+
+  const second = await seal("echo 2 >log");
+  expect((await data(world, "checkpoints", "verify", second))[0]).toMatchObject({ id: second, ok: true });
+  expect(statSync(weights(second)).ino).not.toBe(statSync(weights(first)).ino);
+  const third = await seal("echo 3 >log");
+  expect(statSync(weights(third)).ino).toBe(statSync(weights(second)).ino);
+  expect((await data(world, "checkpoints", "verify", third))[0]).toMatchObject({ ok: true });
 });

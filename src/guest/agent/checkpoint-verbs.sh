@@ -21,12 +21,13 @@ verb_sealed() {
   printf '{"volume":%s,"sealed":[%s],"damaged":[%s]}\n' "$(json_string "$SPOT_SET_VOLUME_NAME")" "$sealed_rows" "$damaged_rows"
 }
 
-# Of one that is damaged it names up to five paths.
+# verify ID [damaged]. Of one that is damaged it names up to five paths. `damaged`: the controller has found that itself, where it sees
+# the volume.
 verb_verify() {
   require_checkpoint "${1-}"
   begin_work || fail "no space to work in: $RUN"
   : >"$WORK/different" || fail "no space to work in: $RUN"
-  if ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
+  if [ "${2-}" = damaged ] || ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
     # Nothing is linked from what may share that damage: the next seal is a whole copy. One that runs now would write this again.
     rm -f "$LIB/sealed.last"
     now
