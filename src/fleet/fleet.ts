@@ -72,6 +72,8 @@ export interface GuestDoor {
    * Listens to the agent for as long as the signal lets it and the connection lasts. `unable`: this agent cannot be listened to
    * (it is older than that), and is to be asked instead. Absent: nobody can.
    */
+  /** All that is done by now since it began; undefined where the agent cannot say more than its report. @throws Problem. */
+  marks?(reach: Reach, signal: AbortSignal): Promise<GuestReport["marks"]>;
   listen?(reach: Reach, signal: AbortSignal, onLine: (line: GuestLine) => void): Promise<"ended" | "unable">;
   snapshot(reach: Reach, reason: CheckpointReason, deadlineSeconds: number | null, signal: AbortSignal): Promise<SnapshotOutcome>;
   /** Tells the agent of a notice that the provider's API told us; deduplicated there. */

@@ -5,6 +5,7 @@ import type { GuestPeers } from "../guest/peers-at-boot.ts";
 import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
 import {
   guestExec,
+  guestMarks,
   guestNotice,
   guestNoticeWithdrawn,
   guestReadyHttp,
@@ -55,6 +56,10 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
         if (error instanceof Problem) return undefined;
         throw error;
       }
+    },
+    async marks(reach, signal) {
+      const told = await guestMarks(reach, options(signal));
+      return told === undefined ? undefined : marksOf(told);
     },
     async silence(reach, signal) {
       try {

@@ -1,6 +1,6 @@
 import { BUNDLED_RATE } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
-import type { Capabilities, MachineKind, ProviderInstance } from "../providers/provider.ts";
+import type { Capabilities, MachineKind, ProviderInstance, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, LedgerRecord } from "../state/records.ts";
 import { inItsAccount } from "./account.ts";
 import { heirOf } from "./deciding/ahead.ts";
@@ -70,9 +70,11 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const asksReady = started && !isUp(record);
   const mouth = mouthOf(heard ?? guest?.word);
   const asksWhy = guest === null && isOverdue(record, now);
-  const ready = asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false));
-  // What was done right before it was ready belongs to its wake.
-  const last = ready && record.outlook.wake != null ? await fleet.guest.report(reach, signal).catch(() => undefined) : undefined;
+  const answers = asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false));
+  // What was done right before it was ready belongs to its wake: whose agent does not say that is looked at once more.
+  const isWaking = answers && record.outlook.wake != null;
+  const last = isWaking ? await lastReport(fleet, reach, signal) : undefined;
+  const ready = answers && (!isWaking || last !== undefined);
   const silence = asksWhy ? ((await fleet.guest.silence?.(reach, signal).catch(() => undefined)) ?? null) : null;
   return {
     ...base,
@@ -85,6 +87,17 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
 }
 
 /** How soon whoever controls the fleet looks again at what is due. Asked only of one that may wait under a notice. */
+/** What its agent says, and all that is marked by now, read after whatever it was asked before; undefined when it does not answer. */
+async function lastReport({ guest }: Fleet, reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined> {
+  try {
+    const report = await guest.report(reach, signal);
+    const marks = await guest.marks?.(reach, signal);
+    return report === undefined || marks === undefined ? report : { ...report, marks };
+  } catch {
+    return undefined;
+  }
+}
+
 async function looksEvery(fleet: Fleet, { notice, spec }: InstanceRecord): Promise<number | null> {
   if (notice?.kind !== "reclaim" || spec.onReclaim !== "hibernate") return null;
   return (await livingController(fleet)) === undefined ? null : CONTROLLER_LOOKS_MS;

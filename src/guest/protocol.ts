@@ -240,6 +240,13 @@ export function parsePruned(stdout: string): PruneResult {
 }
 
 /** The answer to `ready-http`. @throws Problem when it is not one. */
+const marksSchema = v.object({ marks: v.nullable(v.pipe(v.string(), v.maxLength(8192))) });
+
+/** The answer to `marks`, in the words that `marksOf` reads. @throws Problem when it is not one. */
+export function parseMarks(stdout: string): string {
+  return parsed("marks", marksSchema, stdout).marks ?? "";
+}
+
 export function parseReady(stdout: string): boolean {
   return parsed("ready-http", readySchema, stdout).ready;
 }

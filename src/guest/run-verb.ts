@@ -17,6 +17,7 @@ import {
   parseDamaged,
   parseGuestError,
   parseGuestStatus,
+  parseMarks,
   parsePruned,
   parseReady,
   parseSealed,
@@ -47,6 +48,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   status: 20 * SECOND,
   notice: 20 * SECOND,
   "ready-http": 20 * SECOND,
+  marks: 20 * SECOND,
   sealed: MINUTE,
   volume: 3 * MINUTE,
   release: 3 * MINUTE,
@@ -213,6 +215,13 @@ async function ask(reach: Reach, verb: readonly [string, ...string[]], options: 
 /** @throws Problem when the machine cannot be reached or its agent has not started. */
 export async function guestStatus(reach: Reach, options: VerbOptions): Promise<GuestStatus> {
   return parseGuestStatus(await ask(reach, ["status"], options));
+}
+
+/** What is done by now since it began, in the words that `marksOf` reads; undefined of an agent that is older than that question. */
+export async function guestMarks(reach: Reach, options: VerbOptions): Promise<string | undefined> {
+  const result = await runAgentVerb(reach, ["marks"], options);
+  if (result.code === NO_SUCH_VERB) return undefined;
+  return parseMarks(requireSuccess("marks", result));
 }
 
 /**

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { CACHES, cacheWords } from "../../src/guest/caches.ts";
 import { marksOf } from "../../src/guest/marks.ts";
+import { parseMarks } from "../../src/guest/protocol.ts";
 import { eventually, KINDS, type Machine, makeMachine } from "./machine.ts";
 
 const open: Machine[] = [];
@@ -121,6 +122,24 @@ test.each(KINDS)("what the workload marks is told with what the agent did before
   const seen = marksOf(status.marks ?? "").find(({ phase }) => phase === "first-token")?.at ?? 0;
   expect(seen).toBeGreaterThanOrEqual(status.startedAt ?? Number.POSITIVE_INFINITY);
   expect(seen).toBeLessThanOrEqual(status.saidAt ?? 0);
+});
+
+test.each(KINDS)("what was marked since the agent last looked is told at once, and told once ($name)", async ({ options }) => {
+  const machine = await start({}, options);
+  await marksUntil(machine, "restore");
+  const file = join(machine.root, "run/spot/phases");
+  appendFileSync(file, "weights\n");
+  await marksUntil(machine, "weights");
+  const agent = Number(readFileSync(join(machine.root, "run/spot/agent-pid"), "utf8"));
+  process.kill(agent, "SIGSTOP");
+  appendFileSync(file, "no;word\ncompile 1700000001\nfirst-token\nhalf");
+  const all = ["boot", "mount", "restore", "weights", "compile", "first-token"];
+  const toldNow = async () => marksOf(parseMarks((await machine.verb("marks")).stdout)).map(({ phase }) => phase);
+  expect(await toldNow()).toEqual(all);
+  process.kill(agent, "SIGCONT");
+  appendFileSync(file, " 1700000002\n");
+  expect(await marksUntil(machine, "half")).toEqual([...all, "half"]);
+  expect(await toldNow()).toEqual([...all, "half"]);
 });
 
 test("a workload that marks without end is heard to a limit, and the next boot begins anew", async () => {
