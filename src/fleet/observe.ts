@@ -86,7 +86,6 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   };
 }
 
-/** How soon whoever controls the fleet looks again at what is due. Asked only of one that may wait under a notice. */
 /** What its agent says, and all that is marked by now, read after whatever it was asked before; undefined when it does not answer. */
 async function lastReport({ guest }: Fleet, reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined> {
   try {
@@ -98,6 +97,7 @@ async function lastReport({ guest }: Fleet, reach: Reach, signal: AbortSignal): 
   }
 }
 
+/** How soon whoever controls the fleet looks again at what is due. Asked only of one that may wait under a notice. */
 async function looksEvery(fleet: Fleet, { notice, spec }: InstanceRecord): Promise<number | null> {
   if (notice?.kind !== "reclaim" || spec.onReclaim !== "hibernate") return null;
   return (await livingController(fleet)) === undefined ? null : CONTROLLER_LOOKS_MS;
