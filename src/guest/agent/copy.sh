@@ -7,7 +7,7 @@ freeze() {
   freeze_try=0
   while :; do
     discard "$LIB/.freeze"
-    cp -pPRl "$CKPT" "$LIB/.freeze" 2>/dev/null || return 1
+    cp -pPRl "$CKPT" "$LIB/.freeze" 2>"$WORK/freeze.err" || vanished "$WORK/freeze.err" || return 1
     describe "$LIB/.freeze" "$1" && describe "$CKPT" "$WORK/live" || return 1
     cmp -s "$1" "$WORK/live" && return 0
     freeze_try=$((freeze_try + 1))
@@ -33,7 +33,7 @@ restamp() {
 # (all of LIST), $seal_needs (what is to be written) and $seal_holes (what sparse files save of that). Empties $seal_from when
 # little would be saved by it.
 sort_out() {
-  for sort_name in carried gone gone.odd fresh fresh.odd unhashed unhashed.odd times times.odd; do : >"$WORK/$sort_name" || return 1; done
+  for sort_name in carried gone gone.odd fresh fresh.odd unhashed unhashed.odd times times.odd; do true >"$WORK/$sort_name" || return 1; done
   sort_from=/dev/null sort_last=/dev/null
   if [ -n "$seal_from" ]; then sort_from=$seal_from/MANIFEST sort_last=$LIB/sealed.list; fi
   awk -F "$TAB" -v at="$WORK/" '
@@ -110,8 +110,11 @@ copy_once() {
   fi
   mkdir -p "$PARTIAL/data" || return 1
   # shellcheck disable=SC2016 # the variables are the inner shell's
-  (cd "$copy_from" && each "$WORK/fresh" 'cp -pPR --parents --remove-destination "$@" "$0" 2>/dev/null ||
-      for name in "$@"; do rm -rf "$0/$name" && cp -pPR "$name" "$0/$name" || exit 1; done' "$PARTIAL/data") || return 1
+  (cd "$copy_from" && each "$WORK/fresh" 'cp -pPR --parents --remove-destination "$@" "$0" 2>/dev/null || {
+      code=0
+      for name in "$@"; do rm -rf "$0/$name" && cp -pPR "$name" "$0/$name" || code=1; done
+      exit $code
+    }' "$PARTIAL/data") 2>"$WORK/fresh.err" || vanished "$WORK/fresh.err" || return 1
   copy_root=$(stat -c '%u:%g %a' "$copy_from" 2>/dev/null) && chown "${copy_root% *}" "$PARTIAL/data" && chmod "${copy_root#* }" "$PARTIAL/data"
   # shellcheck disable=SC2016
   (cd "$PARTIAL/data" && each "$WORK/times" 'for name in "$@"; do touch -r "$0/$name" "$name" || exit 1; done' "$copy_from")

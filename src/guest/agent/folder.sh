@@ -1,11 +1,15 @@
 # The agent: what a folder holds.
 
+# vanished FILE: whether a program that walked through a folder has met nothing worse than names that were gone when it came to them,
+# as the temporary files of a workload that renames them; FILE is what it said. Whoever asks compares what he has with another look.
+vanished() { [ -s "$1" ] && ! grep -v 'No such file' "$1" >&2; }
+
 # describe FOLDER LIST: one sorted line an entry: path, kind, mode, size, mtime, identity (of a folder: its owner), ctime; tabs
 # between them. In paths, backslash, newline and tab are written \\, \n and \t. LIST.holes: path and the bytes of files that take
 # less of the disk than their size.
 describe() {
-  (cd "$1" && stat_all) >"$2.raw" || return 1
-  : >"$2.holes" || return 1
+  (cd "$1" && { stat_all 2>"$2.err" || vanished "$2.err"; }) >"$2.raw" || return 1
+  true >"$2.holes" || return 1
   awk -v holes="$2.holes" '
     function plain(text) {
       if (text ~ /[\\\t]/) { gsub(/\\/, "&&", text); gsub(/\t/, "\\t", text) }
@@ -38,7 +42,7 @@ hash_tree() {
   tree_jobs=$(processors)
   tree_batch=$((tree_files / (tree_jobs * 4) + 1))
   [ "$tree_batch" -gt 5000 ] && tree_batch=5000
-  mkdir -p "$3.d" && : >"$3.d/0" || return 1
+  mkdir -p "$3.d" && true >"$3.d/0" || return 1
   # Each process writes a file of its own: lines of several writers on one pipe could be torn.
   if [ -n "$hash_only" ]; then names "$hash_only"; else (cd "$1" && find .//. -type f -print0); fi >"$3.names" || return 1
   # shellcheck disable=SC2016 # the variables are the inner shell's
@@ -108,7 +112,7 @@ inventory() {
   inventory_code=$?
   wait "$inventory_list" || return 1
   [ "$inventory_code" -eq 0 ] || return 1
-  : >"$2.link"
+  true >"$2.link" || return 1
   if awk -F "$TAB" '$2 == "l" { found = 1 } END { exit !found }' "$2.list"; then link_targets "$1" >"$2.link" || return 1; fi
   awk -F "$TAB" -v OFS="$TAB" '
     FILENAME == ARGV[1] || FILENAME == ARGV[2] { content[$1] = $2; next }
