@@ -2,6 +2,7 @@ import type { Interruptions } from "./checkpoint-interval.ts";
 import type { Comeback } from "./comeback.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Billing } from "./instance.ts";
+import type { MeasuredSeal } from "./measured-seal.ts";
 import type { WakeUnderWay } from "./wake.ts";
 
 /** A machine that its provider took back, or was about to. */
@@ -91,6 +92,8 @@ export interface Outlook {
   readonly endsUnsealedAt?: number | null;
   /** How often its machine was said to be interrupted when it was ordered, from which its agent chooses when to seal; absent: not known. */
   readonly interruptions?: Interruptions;
+  /** What its agent last said of its checkpoints; absent: nothing yet. */
+  readonly sealing?: MeasuredSeal;
   /** What the restore under way may do; null or absent: none is. */
   readonly comeback?: Comeback | null;
   /** Until when a machine of it that is gone may have written on its volume, whoever watched; absent: none did, that is not in the ledger. */

@@ -184,7 +184,7 @@ export function instanceView(
               { label: "volume", value: volume === "" ? "none: nothing outlives the machine" : volume },
               {
                 label: "seals",
-                value: clock === undefined || record.volumes.length === 0 ? null : clockText(clock, measured ?? undefined),
+                value: clock === undefined || record.volumes.length === 0 ? null : clockText(clock, measured ?? undefined, now),
               },
               {
                 label: "checkpoint",

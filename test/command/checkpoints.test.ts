@@ -170,6 +170,8 @@ test("a machine that comes up and finds the newest damaged goes on from the olde
   await up();
   const first = await seal("first");
   const second = await seal("second");
+  const { checkpointing } = await data(world, "show", "train");
+  expect(checkpointing).toMatchObject({ rule: "daly", measured: true, measuredAt: expect.stringMatching(/^\d{4}-/) });
   await must(world, "down", "train", "--no-snapshot", "--yes");
   const folder = join(world.home, "local", "volumes");
   damage(join(folder, readdirSync(folder)[0] ?? ""), second, "data/log");
