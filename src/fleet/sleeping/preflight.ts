@@ -129,7 +129,19 @@ function billOf(facts: SleepFacts, way: Asleep["way"], item: AsleepItem, terms: 
   const { note = null, source, price, ...billed } = terms.billed[item];
   const disk = diskOf(facts, item);
   if (disk === null || (item === "volume" && facts.volume?.isGone === true))
-    return { item, value: "gone", rate: null, isLive: false, sizeGb: null, note: "it has none", source };
+    return { item, value: "gone", rate: null, list: null, isLive: false, sizeGb: null, note: "it has none", source };
+  // Whoever put it to sleep has decided.
+  if (billed.value === "if-kept" && facts.parked !== null && !facts.retainsAddress)
+    return {
+      item,
+      value: "gone",
+      rate: null,
+      list: null,
+      isLive: false,
+      sizeGb: null,
+      note: "it was given back; another one comes",
+      source,
+    };
   const sizeGb = disk.sizeGb ?? billed.sizeGb ?? null;
   // A parked machine's root disk that was not kept is not there, whatever the cloud could do.
   const isThere = item !== "rootDisk" || way === "native" || facts.parked === null || facts.root !== null;
@@ -140,6 +152,7 @@ function billOf(facts: SleepFacts, way: Asleep["way"], item: AsleepItem, terms: 
       item,
       value,
       rate: { hour: disk.live, month: costOf(disk.live, HOURS_A_MONTH * HOUR_MS) },
+      list: null,
       isLive: true,
       sizeGb,
       note,
@@ -147,5 +160,6 @@ function billOf(facts: SleepFacts, way: Asleep["way"], item: AsleepItem, terms: 
     };
   const size = price?.per === "hour" ? 0 : sizeGb;
   const rate = bills && price !== undefined && size !== null ? asleepRate(price, size) : null;
-  return { item, value, rate, isLive: false, sizeGb, note, source };
+  const list = rate === null && (bills || value === "if-kept") ? (price ?? null) : null;
+  return { item, value, rate, list, isLive: false, sizeGb, note, source };
 }

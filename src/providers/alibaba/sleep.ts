@@ -14,12 +14,12 @@ export const ALIBABA_ASLEEP: AsleepBook = {
     rootDisk: { note: "the system disk is released with its machine", source: META },
     volume: { note: "a pay-as-you-go disk, by its size, at its region's price; so is each snapshot", source: META },
     address: { note: "the one that came with the machine; an EIP of yours goes on", source: META },
-    kept: { note: "an overdue account is locked, and then released", source: META },
+    kept: { note: "what an overdue account has is locked, and then released; how soon nobody says", source: META },
   }),
   unused: [
     {
       what: "stop in economical mode (StopCharging)",
-      why: "it frees GPU, CPU and memory and keeps the disks, but where the type cannot (local disks, gn5, …) it stops in the charging mode without a word, and its start needs stock and a bid above the market",
+      why: "it frees GPU, CPU and memory and keeps the disks, but where the type cannot (local disks, gn5, …) it stops in the charging mode without a word, and its start needs stock and a bid that is not below the market",
       source: ECONOMICAL,
     },
     { what: "hibernation (HibernationOptions)", why: "by invitation only", source: META },

@@ -2,7 +2,7 @@ import type { AsleepBook, Source } from "../../model/asleep.ts";
 import { endedTerms, ownPage, vendor } from "../asleep-terms.ts";
 
 const API = vendor("Compute Engine API v1, discovery document 20250320: disks, attachments, autoDelete", "2025-03-20");
-const STOPPING = vendor("docs.cloud.google.com/compute/docs/instances, spot and suspend-stop-reset", "2026-11");
+const STOPPING = vendor("docs.cloud.google.com/compute/docs/instances, spot and suspend-stop-reset-instances-overview", "2026-11");
 const SUSPEND: Source = {
   document:
     "docs.cloud.google.com/compute/docs/instances/suspend-resume-instance; that GPUs cannot is believed and was not found in so many words",

@@ -28,7 +28,7 @@ function bookOf({ pricing, storage, price }: Words): AsleepBook {
     unused: [
       {
         what: "stop",
-        why: "storage is still charged, the container's data is kept for 7 days at most (keepDataDay), and its node may be taken meanwhile",
+        why: "storage is still charged, the container's data is kept for 7 days at most (keepDataDay; by their skill guides not at all), and its node may be taken meanwhile",
         source: pricing,
       },
     ],

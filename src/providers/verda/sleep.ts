@@ -16,7 +16,10 @@ export const VERDA_ASLEEP: AsleepBook = {
     rootDisk: { value: "billed", note: "as a detached volume, at the price of its type", source: GO },
     volume: { note: "attached or not, at the price of its type", source: GO },
     address: { note: "another one comes with the next machine", source: { ...GO, by: "inferred" } },
-    kept: { note: "and for 96 hours in the trash after that, as long as it was not deleted for good", source: GO },
+    kept: {
+      note: "and for 96 hours in the trash after that, as long as it was not deleted for good; whether that is billed nobody says",
+      source: GO,
+    },
   }),
   unused: [
     { what: "hibernate", why: "its documents contradict each other: resumable, deletes the machine, was removed", source: PYTHON },
