@@ -106,7 +106,14 @@ test("a damaged manifest hides nothing: it is told when it is found, verify and 
   const manifest = join(checkpointFolder(path, newest), "MANIFEST");
   const text = readFileSync(manifest, "utf8");
   writeFileSync(manifest, text.replace("step -", "step 7"));
-  expect((await data(world, "checkpoints", "ls", "train")).map(({ id }: { id: string }) => id)).toEqual([older, oldest]);
+  const listed = JSON.parse((await must(world, "checkpoints", "ls", "train", "--json")).stdout);
+  expect(listed.data.map(({ id }: { id: string }) => id)).toEqual([older, oldest]);
+  const what = "its manifest is damaged: its content differs from its own hash";
+  expect(listed.damaged).toEqual([{ id: newest, instance: "train", volume: "disk", what }]);
+  const table = (await must(world, "checkpoints", "ls", "--volume", "disk")).stdout.split("\n");
+  expect(table.filter((line) => line.includes(newest))).toEqual([expect.stringMatching(/train +- +damaged +- +- /)]);
+  expect((await must(world, "checkpoints", "ls", "-o", "columns=id")).stdout).not.toContain(newest);
+  expect(JSON.parse((await must(world, "checkpoints", "ls", "other", "--json")).stdout).damaged).toEqual([]);
   const told = [
     ["train", `checkpoint ${newest} on volume disk is no longer whole: its manifest is damaged: its content differs from its own hash`],
   ];

@@ -68,7 +68,8 @@ export async function findCheckpoints(search: CheckpointSearch, wanted: readonly
   return found.toSorted(byId);
 }
 
-async function brokenOn(search: CheckpointSearch, volume: VolumeRecord): Promise<Awaited<ReturnType<CheckpointDoor["broken"]>>> {
+/** What lies on a volume under a checkpoint's name without a manifest that holds; nothing where it cannot be read now. */
+export async function brokenOn(search: CheckpointSearch, volume: VolumeRecord): Promise<Awaited<ReturnType<CheckpointDoor["broken"]>>> {
   try {
     return await search.door.broken(await placeOf(search, volume), search.signal);
   } catch (error) {
