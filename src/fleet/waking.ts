@@ -5,6 +5,7 @@ import { Problem } from "../model/problem.ts";
 import { wakePhasesText } from "../model/wake.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { launching, withinBudgets } from "./budgets/budget-guard.ts";
+import { endOwnSnapshots } from "./climbing/own-snapshot.ts";
 import { isUp } from "./deciding/decide.ts";
 import { driveWithin } from "./drive.ts";
 import type { Fleet } from "./fleet.ts";
@@ -24,9 +25,11 @@ export interface WakeOptions {
   /** For putting it back to sleep, in milliseconds. */
   readonly sleepLimitMs: number;
   /** What it may do on its way; the usual rungs at whatever its spec allows, unless told. */
-  readonly comeback?: Pick<Comeback, "allow" | "ceiling">;
+  readonly comeback?: Pick<Comeback, "allow" | "ceiling" | "oldest">;
   /** Ends the try before its cap: its reason is a Problem with exit 124. */
   readonly enough?: AbortSignal;
+  /** Another try follows: a snapshot that was made on this one's way stays for it. */
+  readonly keepsSnapshots?: boolean;
 }
 
 /**
@@ -36,9 +39,19 @@ export interface WakeOptions {
  * interrupted (asleep again in both cases), 6 when it could not be put back to sleep in its time: it may bill, and is named.
  */
 export async function wakeUp(fleet: Fleet, record: InstanceRecord, options: WakeOptions): Promise<InstanceRecord> {
+  try {
+    return await wakeOnce(fleet, record, options);
+  } finally {
+    if (options.keepsSnapshots !== true) await endOwnSnapshots(fleet, record);
+  }
+}
+
+async function wakeOnce(fleet: Fleet, record: InstanceRecord, options: WakeOptions): Promise<InstanceRecord> {
   if (isUp(record) && record.desired === "running") return record;
   if (record.state === "stopped") throw stoppedOutside(record);
-  const wakeBy = fleet.clock.now() + options.capMs + OWN_CAP_FIRST_MS;
+  // Where memory outlives the sleep, so does an end of before.
+  const since = fleet.clock.now();
+  const wakeBy = since + options.capMs + OWN_CAP_FIRST_MS;
   // The very machine that sleeps at its cloud costs what it costs; any other one is asked about by its own price.
   const rate = record.parked === "native" ? record.price : leastRate(record);
   const { comeback = { allow: USUAL_RUNGS, ceiling: null } } = options;

@@ -1,7 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { putToSleep } from "../../src/fleet/park.ts";
+import { reconcile } from "../../src/fleet/pass.ts";
+import { weighSnapshots } from "../../src/fleet/volumes/snapshot-retention.ts";
 import { removeVolume } from "../../src/fleet/volumes/volume-removal.ts";
+import { snapshotVolume } from "../../src/fleet/volumes/volume-snapshots.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
 import { type RungName, USUAL_RUNGS } from "../../src/model/comeback.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
@@ -55,7 +58,8 @@ test("where its zone is sold out it comes back in the sister zone, from a snapsh
   expect(awake).toMatchObject({ state: "running", zone: "north-b", billing: "spot" });
   expect(await volumesOf(world)).toEqual(["train in north-b: available", "train-north-a in north-a: available"]);
   expect(world.cloud.living().map(({ zone, volumeIds }) => [zone.zone, volumeIds.length])).toEqual([["north-b", 1]]);
-  expect(world.cloud.snapshots.size).toBe(1);
+  // The snapshot between the two was its own, and has gone with the way back.
+  expect(world.cloud.snapshots.size).toBe(0);
   // What was sealed is on both, and the catalogue says so.
   for (const volume of world.cloud.volumes.values()) expect(volume.checkpoints).toEqual([sealed]);
   const known = await world.state.checkpoints({ instance: "train" });
@@ -125,7 +129,78 @@ test("a copy that was made for a try that was cut off is used by the next one, a
   await world.clock.pass(4 * MINUTE_MS);
   expect(await wake(world)).toMatchObject({ zone: "north-b" });
   expect([...world.cloud.volumes.keys()]).toEqual(made);
+  expect(world.cloud.snapshots.size).toBe(0);
+});
+
+const look = (world: PaperWorld) => world.clock.run(reconcile(world.start().fleet, { signal, limitMs: MINUTE_MS }));
+const ends = async ({ state }: PaperWorld) => (await state.pendingIntents()).filter(({ kind }) => kind === "snapshot-end");
+
+test("a snapshot that somebody else made is taken, and stays", async () => {
+  const world = await asleep();
+  const { fleet } = world.start();
+  const [volume] = await world.state.volumes();
+  if (volume === undefined) throw new Error("no volume");
+  await world.clock.run(snapshotVolume(fleet, volume, signal));
+  await world.clock.pass(MINUTE_MS);
+  const made = [...world.cloud.snapshots.keys()];
+  expect(await wake(world)).toMatchObject({ zone: "north-b" });
+  expect([...world.cloud.snapshots.keys()]).toEqual(made);
+});
+
+test("one that sleeps again keeps the snapshot that is still being made for its way back, and it goes when no other try comes", async () => {
+  const world = await asleep();
+  // Before it is made nothing can begin with it.
+  await expect(wake(world, { capMs: 4_000 })).rejects.toMatchObject({ code: "SPOT_E_WAKE_TIMEOUT" });
+  expect([world.cloud.snapshots.size, (await ends(world)).length]).toEqual([1, 1]);
+  await world.clock.pass(30 * MINUTE_MS);
+  await look(world);
   expect(world.cloud.snapshots.size).toBe(1);
+  await world.clock.pass(31 * MINUTE_MS);
+  await look(world);
+  expect([world.cloud.snapshots.size, (await ends(world)).length]).toEqual([0, 0]);
+});
+
+test("a snapshot that is not let go is named, the restore has served, and the next look deletes it", async () => {
+  const world = await asleep();
+  const { fleet } = world.start();
+  const { volumes } = world.cloud.provider;
+  const { snapshots } = volumes ?? {};
+  if (volumes === undefined || snapshots === undefined) throw new Error("a paper world without snapshots");
+  const busy = new ProviderError("paper", { kind: "conflict" }, "InvalidSnapshot.InUse");
+  const provider: Provider = {
+    ...world.cloud.provider,
+    volumes: { ...volumes, snapshots: { ...snapshots, remove: () => Promise.reject(busy) } },
+  };
+  const said: string[] = [];
+  const hindered: Fleet = { ...fleet, provider: async () => provider, say: (text) => said.push(text) };
+  expect(await wake(world, {}, hindered)).toMatchObject({ state: "running", zone: "north-b" });
+  expect(said).toContainEqual(
+    expect.stringMatching(/snapshot of train .* still bills \(InvalidSnapshot.InUse\); spot reconcile deletes it/),
+  );
+  expect(world.cloud.snapshots.size).toBe(1);
+  await look(world);
+  expect([world.cloud.snapshots.size, (await ends(world)).length]).toEqual([0, 0]);
+});
+
+test("a snapshot that goes with a way back is neither thinned out nor counted: the newest of the others stays", async () => {
+  const world = await asleep();
+  const { fleet } = world.start();
+  const [volume] = await world.state.volumes();
+  if (volume === undefined) throw new Error("no volume");
+  await world.clock.run(snapshotVolume(fleet, volume, signal));
+  // Too old for the way back: a machine has had the volume since.
+  for (const zone of world.cloud.zones) zone.stock = 3;
+  await wake(world);
+  await world.clock.run(hibernate(fleet));
+  soldOut(world, "north-a");
+  await expect(wake(world, { capMs: 4_000 })).rejects.toThrow();
+  await world.clock.pass(MINUTE_MS);
+  const rules = { keepLast: 1 };
+  const verdicts = await world.clock.run(weighSnapshots(fleet, [world.cloud.provider], { name: null, rules }, signal));
+  expect(verdicts.map(({ kept, because }) => [kept, because.join()]).sort()).toEqual([
+    [true, "made for a way back, and deleted once that is over"],
+    [true, "newest,last 1"],
+  ]);
 });
 
 test("it goes back the way it came, to the volume that was kept, as long as no machine came up with the new one", async () => {

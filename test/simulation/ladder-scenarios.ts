@@ -40,8 +40,11 @@ const cameBack =
     return where.join() === `${zone} ${billing}` ? [] : [`it is in ${where}`];
   };
 
-/** A restore in which every rung above the first has something to do. */
-export const LADDER_SCENARIOS: readonly Scenario[] = [
+/** Nobody but the way back has asked for a snapshot, and it is over. */
+const noSnapshotIsLeft = async ({ cloud }: PaperWorld): Promise<readonly string[]> =>
+  [...cloud.snapshots.keys()].map((id) => `the snapshot ${id} is left, and bills`);
+
+const CLIMBS: readonly Scenario[] = [
   {
     name: "restore where its volume lies",
     cloud: ZONAL,
@@ -127,3 +130,6 @@ export const LADDER_SCENARIOS: readonly Scenario[] = [
     shows: cameBack("north-b", "spot"),
   },
 ];
+
+/** A restore in which every rung above the first has something to do. */
+export const LADDER_SCENARIOS: readonly Scenario[] = CLIMBS.map((scenario) => ({ ...scenario, holds: noSnapshotIsLeft }));

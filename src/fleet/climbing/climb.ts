@@ -10,7 +10,8 @@ import { offerKey, type Preferences } from "../deciding/offer-choice.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { BLOCK_MS } from "../steps/no-capacity.ts";
-import { snapshotsOf, snapshotVolume } from "../volumes/volume-snapshots.ts";
+import { snapshotsOf } from "../volumes/volume-snapshots.ts";
+import { snapshotForWayBack } from "./own-snapshot.ts";
 import { type Survey, surveyLadder } from "./survey.ts";
 import { dropTwin, isTwinThere, makeTwin } from "./twins.ts";
 
@@ -120,7 +121,7 @@ async function bySnapshot(fleet: Fleet, record: InstanceRecord, survey: Survey, 
   const there = await livingTwin(fleet, survey, offer, signal);
   if (there !== undefined) return { kind: "made", record, twin: there };
   if (survey.snapshot === undefined) fleet.say(`${record.name}: having a snapshot of ${home.name} made`);
-  const snapshot = survey.snapshot ?? (await snapshotVolume(fleet, home, signal));
+  const snapshot = survey.snapshot ?? (await snapshotForWayBack(fleet, record, home, signal));
   if (snapshot.state !== "ready") {
     const awaited = { id: snapshot.providerId, provider: home.provider, since: fleet.clock.now(), isDone: false };
     return { kind: "under-way", record: await noteSnapshot(fleet, record, awaited) };

@@ -2,6 +2,7 @@ import type { Checkpoint } from "../../model/checkpoint.ts";
 import type { Change, InstanceRecord, NewEvent, VolumeRecord } from "../../state/records.ts";
 import type { Fleet } from "../fleet.ts";
 import { copyOf, volumeNamed } from "../volumes/volumes.ts";
+import { hasOwnSnapshot } from "./own-snapshot.ts";
 import { freeName } from "./twins.ts";
 
 /** The volume that a record's machine is ordered with, where it is another one than the one of that name. */
@@ -43,7 +44,7 @@ export async function handOver(
     `${record.name}: ${name} is the volume in ${copy.provider} ${copy.zone} from now on; the one in ${before.zone} is kept as ${kept} and goes on billing: spot volumes rm ${kept}`,
   );
   const snapshot = promised?.snapshot ?? null;
-  if (snapshot !== null)
+  if (snapshot !== null && !(await hasOwnSnapshot(fleet, record)))
     fleet.say(`${record.name}: the snapshot ${snapshot}, from which it was made, stays and bills: spot volumes snapshot --rm ${snapshot}`);
   return {
     volumes: [
