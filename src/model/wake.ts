@@ -143,13 +143,20 @@ export interface WakeTimes {
   readonly p95Ms: number | null;
 }
 
+/**
+ * How long it took until it served, in milliseconds; null for one that did not, for one in which the clock was set back, and for
+ * what was no wake: its machine was still up when it was wanted back, and none was asked for.
+ */
+export function wakeMs({ outcome, startedAt, endedAt, phases }: Wake): number | null {
+  const wasAsked = phases.some(({ phase }) => phase === "ask");
+  return outcome === "ready" && wasAsked && endedAt > startedAt ? endedAt - startedAt : null;
+}
+
 export function wakeTimes(wakes: readonly Wake[]): WakeTimes {
-  const served = wakes.filter(({ outcome }) => outcome === "ready");
-  // Of one in which the clock was set back nobody knows how long it took.
-  const took = served.map(({ startedAt, endedAt }) => endedAt - startedAt).filter((ms) => ms > 0);
+  const took = wakes.map(wakeMs).filter((ms) => ms !== null);
   return {
     served: took.length,
-    failed: wakes.length - served.length,
+    failed: wakes.filter(({ outcome }) => outcome !== "ready").length,
     p50Ms: percentile(took, 50) ?? null,
     p95Ms: percentile(took, 95) ?? null,
   };

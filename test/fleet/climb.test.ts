@@ -1,10 +1,12 @@
 import { expect, onTestFinished, test } from "vitest";
+import { surveyLadder } from "../../src/fleet/climbing/survey.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { putToSleep } from "../../src/fleet/park.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { weighSnapshots } from "../../src/fleet/volumes/snapshot-retention.ts";
 import { removeVolume } from "../../src/fleet/volumes/volume-removal.ts";
 import { snapshotVolume } from "../../src/fleet/volumes/volume-snapshots.ts";
+import { wakeData } from "../../src/fleet/wakes/wake-log.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
 import { type RungName, USUAL_RUNGS } from "../../src/model/comeback.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
@@ -134,6 +136,26 @@ test("a copy that was made for a try that was cut off is used by the next one, a
 
 const look = (world: PaperWorld) => world.clock.run(reconcile(world.start().fleet, { signal, limitMs: MINUTE_MS }));
 const ends = async ({ state }: PaperWorld) => (await state.pendingIntents()).filter(({ kind }) => kind === "snapshot-end");
+
+test("a wake that took no time, and what was none, say nothing of how long a way back takes", async () => {
+  const world = await asleep();
+  const { fleet } = world.start();
+  const record = await train(world);
+  const at = world.clock.now();
+  const wakeOf = (ms: number, phase: string) => {
+    const rest = { during: null, readyBy: ["started"], provider: "paper", zone: "north-a", phases: [{ phase, ms }] } as const;
+    const data = wakeData({ startedAt: at - ms, endedAt: at, outcome: "ready", rung: "same-zone", ...rest });
+    return { at, type: "action" as const, instance: "train", provider: "paper", data };
+  };
+  const expected = async () => {
+    const { rungs } = await world.clock.run(surveyLadder(fleet, record, { allow: USUAL_RUNGS, ceiling: null }, signal));
+    return rungs.find(({ rung }) => rung === "same-zone")?.expectedMs;
+  };
+  await world.state.commit({ events: [wakeOf(0, "ask"), wakeOf(2_000, "ready")] });
+  expect(await expected()).toBeNull();
+  await world.state.commit({ events: [wakeOf(41_000, "ask")] });
+  expect(await expected()).toBe(41_000);
+});
 
 test("a snapshot that somebody else made is taken, and stays", async () => {
   const world = await asleep();

@@ -187,7 +187,7 @@ test("to look at the ways back changes nothing, also where the kept root disk is
   expect((await world.state.volumes()).map(({ name }) => name)).toEqual(["train"]);
 });
 
-test("what a way back leaves that bills is named: the snapshot, and copies for which there is no machine in the end", async () => {
+test("what a way back leaves that bills is named: a snapshot that was there before, and copies for which there is no machine in the end", async () => {
   const world = await parked();
   stock(world, "north-a", 0);
   const said: string[] = [];
@@ -214,6 +214,10 @@ test("what a way back leaves that bills is named: the snapshot, and copies for w
   expect(told?.data["volumes"]).toEqual(["train-north-b"]);
   await world.clock.run(hibernate(world.start().fleet));
   stock(world, "north-a", 0);
+  const home = (await world.state.volumes()).find(({ name }) => name === "train");
+  if (home === undefined) throw new Error("no volume");
+  await world.clock.run(snapshotVolume(world.start().fleet, home, signal));
+  await world.clock.pass(MINUTE_MS);
   said.length = 0;
   expect(await wake(world, saying())).toMatchObject({ zone: "north-b" });
   const ids = [...world.cloud.snapshots.keys()];

@@ -1,8 +1,9 @@
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { type Comeback, RUNGS, type RungName } from "../../model/comeback.ts";
 import { gpuFromName } from "../../model/gpu-names.ts";
-import { percentile } from "../../model/wake.ts";
+import { percentile, wakeMs } from "../../model/wake.ts";
 import { BUNDLED_RATE, parsePrice } from "../../pricing/currency.ts";
+import { isFault } from "../../providers/errors.ts";
 import type { ProviderSnapshot } from "../../providers/provider.ts";
 import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
 import { neighbourhoodOf } from "../deciding/history.ts";
@@ -127,7 +128,7 @@ async function sourceOf(
 async function tookBefore(fleet: Fleet, record: InstanceRecord): Promise<Partial<Record<RungName, number>>> {
   const wakes = wakesOf(await fleet.state.events({ instances: [record.name], since: record.createdAt, limit: 100_000 }));
   const middles = RUNGS.map((rung) => {
-    const served = wakes.filter((wake) => wake.rung === rung && wake.outcome === "ready");
+    const took = wakes.filter((wake) => wake.rung === rung).map(wakeMs);
     return [
       rung,
       percentile(
