@@ -33,6 +33,11 @@ export const restore: CommandModule = {
     const record = await namedInstance(context, requiredName(context));
     if (record.desired === "gone")
       throw new Problem({ code: "SPOT_E_CONFLICT", message: `${record.name} is being ended`, exit: EXIT.failed, next: ["spot reconcile"] });
+    const isPlain = context.options["dryRun"] !== true;
+    if (isPlain && isUp(record) && record.desired === "running") {
+      context.progress.done(`${record.name} runs already (${record.provider} ${record.zone}): nothing was rented`);
+      return { view: instancesView(await instanceRows(context, [record])) };
+    }
     const { clock } = context.world;
     const withinMs = durationOption(context, "within", WITHIN_MS);
     const capMs = durationOption(context, "cap", CAP_MS);

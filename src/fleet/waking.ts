@@ -5,6 +5,7 @@ import { Problem } from "../model/problem.ts";
 import { wakePhasesText } from "../model/wake.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { launching, withinBudgets } from "./budgets/budget-guard.ts";
+import { otherCopies } from "./climbing/other-copies.ts";
 import { endOwnSnapshots } from "./climbing/own-snapshot.ts";
 import { isUp } from "./deciding/decide.ts";
 import { driveWithin } from "./drive.ts";
@@ -119,12 +120,13 @@ async function backToSleep(
   if (!(error instanceof Problem) || error.exit !== EXIT.timeout) return error;
   const wake = await lastWake(fleet.state, name, woken.outlook.wake?.startedAt ?? woken.changedAt);
   const spent = wake === undefined ? "" : `; ${wakePhasesText(wake)}`;
+  const copies = await otherCopies(fleet, woken);
   return new Problem({
     code: "SPOT_E_WAKE_TIMEOUT",
     message: `${(options.enough?.aborted === true ? error : notInTime(woken, options, error)).message}; it is ${asleep.state} again and its GPU is not billed`,
     exit: EXIT.timeout,
-    hint: `${asleep.reason ?? `it was ${before.state}${before.reason === null ? "" : ` (${before.reason})`}`}${spent}`,
-    next: [`spot restore ${name} --cap 20m`, `spot logs ${name}`],
+    hint: `${asleep.reason ?? `it was ${before.state}${before.reason === null ? "" : ` (${before.reason})`}`}${spent}${copies.said === null ? "" : `; ${copies.said}`}`,
+    next: [`spot restore ${name} --cap 20m`, `spot restore ${name} --dry-run`, `spot logs ${name}`, ...copies.next],
     retryable: true,
     cause: error,
   });

@@ -137,6 +137,33 @@ test("a copy that was made for a try that was cut off is used by the next one, a
 const look = (world: PaperWorld) => world.clock.run(reconcile(world.start().fleet, { signal, limitMs: MINUTE_MS }));
 const ends = async ({ state }: PaperWorld) => (await state.pendingIntents()).filter(({ kind }) => kind === "snapshot-end");
 
+test("past the cap the copies of its work are named, and what fetches them", async () => {
+  const world = await asleep();
+  const [newest] = await world.state.checkpoints({ instance: "train" });
+  const [volume] = await world.state.volumes();
+  if (newest === undefined || volume === undefined) throw new Error("nothing was sealed");
+  const copy = { checkpoint: newest.id, instance: "train", sha256: newest.sha256, bytes: newest.bytes, sealedAt: newest.createdAt };
+  const [seen, at] = [{ verifiedAt: 1, proof: "read" }, "https://s3.example:9000"] as const;
+  await world.state.commit({
+    volumes: [{ ...volume, id: "v-old", name: "train-old", providerId: "d-old", zone: "north-b" }],
+    checkpoints: [{ ...newest, volume: "train-old" }],
+    bucketCopies: [
+      { ...copy, ...seen, place: "s3://backups/spot", endpoint: "" },
+      { ...copy, ...seen, place: "s3://mine", endpoint: at },
+    ],
+  });
+  soldOut(world, "north-b", "south-a");
+  await expect(wake(world, { capMs: MINUTE_MS, allow: ["same-zone"] })).rejects.toMatchObject({
+    exit: EXIT.timeout,
+    hint: expect.stringContaining(`${newest.id} in s3://backups/spot, ${newest.id} in s3://mine at`),
+    next: expect.arrayContaining([
+      `spot checkpoints copy s3://backups/spot/${newest.id} --to ./train`,
+      `AWS_ENDPOINT_URL_S3=${at} spot checkpoints copy s3://mine/${newest.id} --to ./train`,
+      `spot checkpoints copy ${newest.id} --from train-old --to ./train`,
+    ]),
+  });
+});
+
 test("a wake that took no time, and what was none, say nothing of how long a way back takes", async () => {
   const world = await asleep();
   const { fleet } = world.start();
