@@ -214,7 +214,7 @@ function letInLines(key: string): readonly string[] {
     `spot_key=${shellWord(key)}`,
     `spot_keys="$spot_root/root/.ssh/authorized_keys"
 spot_let_in() {
-  mkdir -p "$spot_root/root/.ssh" && chmod 700 "$spot_root/root/.ssh" && : >>"$spot_keys" && chmod 600 "$spot_keys" || return 1
+  mkdir -p "$spot_root/root/.ssh" && chmod 700 "$spot_root/root/.ssh" && true >>"$spot_keys" && chmod 600 "$spot_keys" || return 1
   if grep -qxF -e "$spot_key" "$spot_keys"; then return 0; fi
   # A last line without its end must not swallow ours.
   if [ -n "$(tail -c 1 "$spot_keys")" ]; then echo >>"$spot_keys" || return 1; fi
@@ -261,7 +261,7 @@ export function bootScript(settings: AgentSettings, agentSource: string): string
     'if [ -f "$spot_lib/settings.env" ] && ! cmp -s "$spot_lib/settings.env.new" "$spot_lib/settings.env"; then spot_how=restart; fi',
     'mv -f "$spot_lib/settings.env.new" "$spot_lib/settings.env"',
     'mv -f "$spot_lib/agent.sh.new" "$spot_lib/agent.sh"',
-    ...(settings.machine.kind === "process" ? [] : [': >>"$spot_lib/console.log"']),
+    ...(settings.machine.kind === "process" ? [] : ['true >>"$spot_lib/console.log"']),
     'umask "$spot_umask"',
     ...startLines(settings),
     "",

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -73,6 +73,11 @@ test.each(KINDS)("with $name checkpoints are listed, verified and packed on the 
   execFileSync("tar", ["-xf", "-", "-C", there], { input: packed.stdout });
   expect(readFileSync(join(there, "data", odd), "utf8")).toBe("odd");
   expect(readFileSync(join(there, "MANIFEST")).equals(readFileSync(join(volume(machine), "spot/checkpoints", id, "MANIFEST")))).toBe(true);
+
+  // What cannot be noted as read might be pruned meanwhile.
+  rmSync(join(machine.root, "run/spot/reading"), { recursive: true });
+  symlinkSync("/proc/sys", join(machine.root, "run/spot/reading"));
+  expect(parseGuestError((await machine.verb("verify", id)).stdout)).toContain("no space to work in");
 });
 
 test("damage is named by verify, and a damaged manifest is listed apart", async () => {
@@ -118,6 +123,8 @@ const report = "process.stdout.write(JSON.stringify({ argv: process.argv.slice(1
 test.each(KINDS)("exec with $name gives the workload's environment and folder, and every word as it is", async ({ options }) => {
   const env = { ...Object.fromEntries(odd.map((value, index) => [`ODD_${index}`, value])), HOME: "/own home", LC_ALL: "C.UTF-8" };
   const machine = await working({ env, workdir: "/usr/lib" }, { ...options, env: { FROM_THE_IMAGE: "one 'two'", TERM: "dumb" } });
+  // Where nobody can note that somebody is here, he is here all the same.
+  symlinkSync("/proc/sys", join(machine.root, "run/spot/sessions"));
   const ran = agent(machine, ["exec", "--", process.execPath, "-e", report, "--", ...odd], "", {
     FROM_THE_IMAGE: "another",
     TERM: "xterm",

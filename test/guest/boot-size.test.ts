@@ -94,6 +94,11 @@ test("what a controller brings has every function, and just the verbs that no ma
   expect(/^CARRIED='(.*)'$/m.exec(text)?.[1]?.split(" ").sort()).toEqual(words);
 });
 
+test("nothing ends the shell that should only fail: no redirection stands at a `:`", () => {
+  const scripts = KINDS.map((machine) => bootScript({ ...noSettings, machine, authorizedKey: "ssh-ed25519 A" }, agentSource));
+  for (const text of [carriedOf(agentSource).text, ...scripts]) expect(text.match(/(?:^|[\s'"({;&|!]):\s*\d?[<>].*/m)?.[0]).toBeUndefined();
+});
+
 test("the embedded cloud's machines get the agent as it is", () => {
   expect(bootScript(noSettings, agentSource)).toContain(agentSource);
 });

@@ -26,7 +26,7 @@ verb_sealed() {
 verb_verify() {
   require_checkpoint "${1-}"
   begin_work || fail "no space to work in: $RUN"
-  : >"$WORK/different" || fail "no space to work in: $RUN"
+  true >"$WORK/different" || fail "no space to work in: $RUN"
   if [ "${2-}" = damaged ] || ! matches_manifest "$SEALED/$1/data" "$SEALED/$1/MANIFEST"; then
     # Nothing is linked from what may share that damage: the next seal is a whole copy. One that runs now would write this again.
     rm -f "$LIB/sealed.last"

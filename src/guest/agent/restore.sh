@@ -41,7 +41,7 @@ restore_one() {
   manifest_whole "$from/MANIFEST" || { say "checkpoint $1: its manifest is damaged"; return 1; }
   from_instance=$(manifest_field "$from/MANIFEST" instance) || return 1
   [ "$from_instance" = "$SPOT_SET_INSTANCE" ] || return 2
-  mkdir -p "$RUN/reading" && : >"$RUN/reading/$1.$$"
+  mkdir -p "$RUN/reading" && true >"$RUN/reading/$1.$$"
   discard "$LIB/.restoring"
   if ! mkdir "$LIB/.restoring" || ! cp -pPR "$from/data/." "$LIB/.restoring/"; then
     say "checkpoint $1 could not be copied here"

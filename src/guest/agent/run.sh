@@ -28,14 +28,14 @@ verb_run() {
   rm -rf "$RUN"
   mkdir -p "$CKPT" "$RUN" "$ROOT/tmp" || return 1
   put phase preparing
-  : >"$RUN/phases"
+  true >"$RUN/phases" || return 1
   exec 8<"$RUN/phases"
   now
   mark @boot
   put agent-pid "$$"
   load_settings || return 1
   if [ "$SPOT_SET_MACHINE" != process ]; then
-    (umask 077 && : >>"$LIB/console.log")
+    (umask 077 && true >>"$LIB/console.log")
     exec >>"$LIB/console.log" 2>&1
   fi
   choose_every

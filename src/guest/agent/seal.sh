@@ -119,7 +119,7 @@ seal_fill() {
   mkdir "$PARTIAL" 2>"$WORK/copy.err" || refuse "$(head -n 1 "$WORK/copy.err")" || return
   copy_steadily "$WORK/before" || return
   # The disk is busy with the one, the processors with the other.
-  (sync_one "$PARTIAL" all 2>"$WORK/sync.err" && : >"$WORK/synced") &
+  (sync_one "$PARTIAL" all 2>"$WORK/sync.err" && true >"$WORK/synced") &
   seal_sync=$!
   hash_only=$WORK/unhashed
   inventory "$PARTIAL/data" "$WORK/sealed" "$WORK/before"
