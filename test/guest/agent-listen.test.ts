@@ -57,6 +57,9 @@ describe.concurrent("listening to an agent", { timeout: 120_000 }, () => {
       machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline });
       await eventually("the notice", () => heard.last()?.notice ?? undefined);
       expect(heard.last()?.notice).toEqual({ kind: "reclaim", deadline, own: true });
+      // A controller that heard it from the list tells the same: it is its cloud's own word all the same.
+      await machine.verb("notice", String(deadline));
+      expect((await machine.status()).notice).toEqual({ kind: "reclaim", deadline, own: true });
       machine.metadata.notice = null;
       await eventually("its withdrawal", () => (heard.last()?.notice === null ? true : undefined));
       await machine.verb("notice", String(deadline));
