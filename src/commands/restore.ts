@@ -3,8 +3,9 @@ import { isUp } from "../fleet/deciding/decide.ts";
 import type { Rung } from "../fleet/deciding/ladder.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { lastWake } from "../fleet/wakes/wake-log.ts";
-import { wakeUp } from "../fleet/waking.ts";
+import { asleepAfterFailure, wakeUp } from "../fleet/waking.ts";
 import { wakeUntilUp } from "../fleet/waking-until.ts";
+import { afterItsStart, hasFailed } from "../fleet/workload.ts";
 import type { Comeback, RungName } from "../model/comeback.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
@@ -59,8 +60,10 @@ export const restore: CommandModule = {
     const since = clock.now();
     // What was asked before counts as well; what a person thought about it does not.
     const options = { signal: context.world.signal, capMs: Math.max(1, capMs - askedMs), sleepLimitMs: SLEEP_LIMIT_MS, comeback };
-    const awake = isPatient ? await wakeUntilUp(fleet, record, { ...options, forMs, maxCost }) : await wakeUp(fleet, record, options);
+    const woken = isPatient ? await wakeUntilUp(fleet, record, { ...options, forMs, maxCost }) : await wakeUp(fleet, record, options);
     const took = clock.monotonic() - start;
+    const awake = isUp(record) ? woken : await afterItsStart(fleet, woken, context.world.signal);
+    if (hasFailed(awake, since)) throw await asleepAfterFailure(fleet, awake, options);
     context.progress.done(`${record.name} serves again after ${durationText(took)}`);
     if (took > withinMs) context.progress.warn(`that is slower than the target of ${durationText(withinMs)}`);
     const view = instancesView(await instanceRows(context, [awake]));

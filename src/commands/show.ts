@@ -31,9 +31,12 @@ Examples:
   async run(context: CommandContext): Promise<CommandResult> {
     const name = requiredName(context);
     if (context.options["refresh"] === true) await refresh(context, [name]);
-    const record = await namedInstance(context, name, true);
+    const found = await namedInstance(context, name, true);
     const state = await context.state();
-    if (context.options["why"] === true) return why(state, record);
+    if (context.options["why"] === true) return why(state, found);
+    const asked = context.options["refresh"] === true && isUp(found) ? await measuredClock(context, found) : null;
+    // What its agent has just said of its command is written down.
+    const record = asked === null ? found : await namedInstance(context, name, true);
     const [row] = await instanceRows(context, [record]);
     if (row === undefined) return {};
     const checkpoints = await state.checkpoints({ instance: name });
@@ -41,7 +44,6 @@ Examples:
     const lastPass = row.guard == null ? null : ((await readPulse(context.world.home)) ?? null);
     const asleep = record.state === "hibernated" ? await asleepNow(context, state, record) : null;
     const clock = checkpointClock(record.spec, interruptionsFor(record, context.world.clock.now()));
-    const asked = context.options["refresh"] === true && isUp(record) ? await measuredClock(context, record) : null;
     const measured = asked ?? sealMeasured(record);
     return {
       view: instanceView(
@@ -57,10 +59,11 @@ Examples:
 async function measuredClock(context: CommandContext, record: InstanceRecord): Promise<MeasuredClock | null> {
   const { provider, providerId } = record;
   if (providerId === null) return null;
-  const [{ openFleet }, { call }, { noteSeal }] = await Promise.all([
+  const [{ openFleet }, { call }, { noteSeal }, { noteWorkload }] = await Promise.all([
     import("./fleet-context.ts"),
     import("../fleet/fleet.ts"),
     import("../fleet/measured-seal.ts"),
+    import("../fleet/workload.ts"),
   ]);
   const { signal } = context.world;
   const fleet = await openFleet(context);
@@ -69,6 +72,7 @@ async function measuredClock(context: CommandContext, record: InstanceRecord): P
   const report = machine?.reach == null ? undefined : await fleet.guest.report(machine.reach, signal);
   if (report === undefined) return null;
   await noteSeal(fleet, record, report);
+  await noteWorkload(fleet, record, report);
   return { at: context.world.clock.now(), checkpointSeconds: report.checkpointSeconds ?? null, everySeconds: report.everySeconds ?? null };
 }
 

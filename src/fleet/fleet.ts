@@ -19,6 +19,8 @@ export interface GuestReport {
   /** It waits to be told which device its volume is. */
   readonly awaitsVolume: boolean;
   readonly exitCode: number | null;
+  /** When its workload ended; null while it has not, absent from an older agent. */
+  readonly endedAt?: number | null;
   readonly step: string | null;
   readonly restoredFrom: string | null;
   /** Newer checkpoints than that one, which could not be put back when its machine came up: most likely they are damaged. */
@@ -54,6 +56,8 @@ export interface GuestLine extends GuestWord {
 export interface Ear {
   /** Undefined while the agent of that machine cannot be heard. */
   word(provider: string, providerId: string): GuestWord | undefined;
+  /** What it last said of its work. Undefined as for `word`, or where nobody tells. */
+  phase?(provider: string, providerId: string): GuestReport["phase"] | undefined;
 }
 
 export type SnapshotOutcome =
@@ -66,6 +70,8 @@ export type SnapshotOutcome =
 /** The way into a machine. Undefined means: not reachable now. */
 export interface GuestDoor {
   report(reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined>;
+  /** The last lines of its log, oldest first. @throws Problem when it cannot be reached. Absent: nobody can tell. */
+  logEnd?(reach: Reach, lines: number, signal: AbortSignal): Promise<readonly string[]>;
   /** Why there was no report, in the words of the agent that has given up, or of the way in. Absent: nobody can tell. */
   silence?(reach: Reach, signal: AbortSignal): Promise<string | undefined>;
   /**

@@ -1,5 +1,6 @@
 import { readAgent } from "../guest/agent-source.ts";
 import { bootScript } from "../guest/boot-script.ts";
+import { logEnd } from "../guest/log-end.ts";
 import { marksOf } from "../guest/marks.ts";
 import type { GuestPeers } from "../guest/peers-at-boot.ts";
 import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
@@ -61,6 +62,7 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
       const told = await guestMarks(reach, options(signal));
       return told === undefined ? undefined : marksOf(told);
     },
+    logEnd: (reach, lines, signal) => logEnd(reach, lines, options(signal)),
     async silence(reach, signal) {
       try {
         await guestStatus(reach, options(signal));
@@ -133,6 +135,7 @@ function reportOf(status: GuestStatus): GuestReport {
     phase: status.phase,
     awaitsVolume: status.awaits === "volume",
     exitCode: status.exitCode,
+    endedAt: status.endedAt,
     step: status.step,
     restoredFrom: status.restoredFrom,
     passedOver: (status.passedOver ?? "").split(" ").filter((id) => /^c-[0-9A-Za-z-]{1,64}$/.test(id)),

@@ -1,3 +1,4 @@
+import { workloadEnd } from "../model/workload-end.ts";
 import { BUNDLED_RATE } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
 import type { Capabilities, MachineKind, ProviderInstance, Reach } from "../providers/provider.ts";
@@ -121,10 +122,16 @@ export function nearFromAfar({ neighbours, exchange }: Fleet, record: InstanceRe
 const isThere = ({ state }: ProviderInstance) => state === "running" || state === "reclaiming";
 
 /** Until it is up its agent is asked; later only where the agent has nobody but us to hear or to tell, and we do not know. */
-function needsGuest({ told }: Fleet, record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
+function needsGuest({ told, ear }: Fleet, record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
   if (cloud.kind !== "here" || !isThere(cloud.instance)) return false;
-  if (!isUp(record) || (!machine.endsItself && record.spec.idleMs !== null)) return true;
+  if (!isUp(record) || (!machine.endsItself && record.spec.idleMs !== null) || hasNews(record, ear)) return true;
   return machine.notices === "controller" && record.notice?.kind === "reclaim" && wordOf(told, record) === undefined;
+}
+
+/** Whether its agent was heard to say of its workload what is not known yet: it has ended, or begun again. */
+function hasNews(record: InstanceRecord, ear: Fleet["ear"]): boolean {
+  const phase = record.providerId === null ? undefined : ear?.phase?.(record.provider, record.providerId);
+  return workloadEnd(record) === null ? phase === "exited" : phase === "running";
 }
 
 /** Whether its agent is to be asked or told something, given what the provider says of its machine. */

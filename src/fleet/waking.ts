@@ -13,11 +13,15 @@ import type { Fleet } from "./fleet.ts";
 import { interrupted } from "./interrupted.ts";
 import { leastRate } from "./ledger.ts";
 import { overruled, putToSleep } from "./park.ts";
+import { reachOf } from "./reach.ts";
 import { lastWake } from "./wakes/wake-log.ts";
 import { wish } from "./wish.ts";
+import { asleepProblem, hasFailed } from "./workload.ts";
 
 /** The command that wakes it caps it itself; the written cap is for the case that the command was killed. */
 const OWN_CAP_FIRST_MS = 5_000;
+/** So many lines of a log are told before its machine is out of reach. */
+const LOG_LINES = 5;
 
 export interface WakeOptions {
   readonly signal: AbortSignal;
@@ -36,8 +40,9 @@ export interface WakeOptions {
 /**
  * Brings a sleeping instance back to serving. Past the cap it is put to sleep again, so that paying stops when waiting
  * stops.
- * @throws Problem with exit 3 when a budget has no room for it (nothing was changed then), 124 past the cap, 130 when
- * interrupted (asleep again in both cases), 6 when it could not be put back to sleep in its time: it may bill, and is named.
+ * @throws Problem with exit 1 when its command has failed meanwhile (it is asleep again), 3 when a budget has no room for it
+ * (nothing was changed then), 124 past the cap, 130 when interrupted (asleep again in both cases), 6 when it could not be put back
+ * to sleep in its time: it may bill, and is named.
  */
 export async function wakeUp(fleet: Fleet, record: InstanceRecord, options: WakeOptions): Promise<InstanceRecord> {
   try {
@@ -62,7 +67,7 @@ async function wakeOnce(fleet: Fleet, record: InstanceRecord, options: WakeOptio
   let last: InstanceRecord;
   try {
     last = await driveWithin(fleet, record.id, {
-      until: (now) => isUp(now) || now.state === "gone" || now.desired !== "running",
+      until: (now) => isUp(now) || now.state === "gone" || now.desired !== "running" || hasFailed(now, since),
       signal: options.enough === undefined ? options.signal : AbortSignal.any([options.signal, options.enough]),
       limitMs: options.capMs,
       // Stock comes and goes: until the cap, it is worth asking again.
@@ -77,6 +82,7 @@ async function wakeOnce(fleet: Fleet, record: InstanceRecord, options: WakeOptio
     if (now.desired === "running" && (now.wakeBy ?? 0) > wakeBy) throw goesOn(now, options, error);
     throw await backToSleep(fleet, woken, now, options, error);
   }
+  if (last.desired === "running" && hasFailed(last, since)) throw await asleepAfterFailure(fleet, last, options);
   if (last.desired === "running" && last.state !== "gone") return last;
   if (isGivenUp(last) && fleet.clock.now() >= wakeBy)
     throw await backToSleep(fleet, woken, last, options, notInTime(last, options, undefined));
@@ -130,6 +136,20 @@ async function backToSleep(
     retryable: true,
     cause: error,
   });
+}
+
+/** Its command has failed: it will not serve, and paying for it stops. @returns what to tell of it. @throws Problem (exit 6). */
+export async function asleepAfterFailure(
+  fleet: Fleet,
+  record: InstanceRecord,
+  { signal, sleepLimitMs }: Pick<WakeOptions, "signal" | "sleepLimitMs">,
+): Promise<Problem> {
+  const log = await reachOf(fleet, record, signal)
+    .then((reach) => fleet.guest.logEnd?.(reach, LOG_LINES, signal))
+    .catch(() => undefined);
+  fleet.say(`${record.name}: its command has failed; putting it back to sleep`);
+  const rest = { signal: new AbortController().signal, limitMs: sleepLimitMs, snapshot: isUp(record) };
+  return asleepProblem(record, await putToSleep(fleet, record, rest), log ?? []);
 }
 
 function stoppedOutside(record: InstanceRecord): Problem {

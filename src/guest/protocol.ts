@@ -58,6 +58,7 @@ const statusSchema = v.object({
   saidAt: v.optional(v.nullable(seconds), null),
   passedOver: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(65_536))), null),
   marks: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(8192))), null),
+  endedAt: v.optional(v.nullable(seconds), null),
   checkpointSeconds: v.optional(v.nullable(seconds), null),
   every: v.optional(v.nullable(seconds), null),
 });
@@ -102,7 +103,7 @@ const prunedSchema = v.object({ pruned: v.array(id), freed: count });
 const readySchema = v.object({ ready: v.boolean() });
 
 /**
- * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's. `awaits`: what has to be told
+ * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's, and `endedAt` when it ended. `awaits`: what has to be told
  * before the workload can start. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
  * `passedOver`: the newer checkpoints, divided by blanks, that it could not put back before `restoredFrom`.
  * `saidAt`: what the machine's clock said meanwhile. `checkpointSeconds`: what the last checkpoint took, its hook included; `every`:

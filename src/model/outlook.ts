@@ -4,6 +4,7 @@ import type { Gpu } from "./gpu.ts";
 import type { Billing } from "./instance.ts";
 import type { MeasuredSeal } from "./measured-seal.ts";
 import type { WakeUnderWay } from "./wake.ts";
+import type { WorkloadEnd } from "./workload-end.ts";
 
 /** A machine that its provider took back, or was about to. */
 export interface Reclaim {
@@ -104,6 +105,8 @@ export interface Outlook {
   readonly given?: readonly string[];
   /** How far the wake under way has come; null or absent: none is. */
   readonly wake?: WakeUnderWay | null;
+  /** How the workload of its machine ended, when its agent said so last; null or absent: it has not, or nobody heard. */
+  readonly ended?: WorkloadEnd | null;
 }
 
 export const FRESH_OUTLOOK: Outlook = {

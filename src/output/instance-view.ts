@@ -8,6 +8,7 @@ import type { FleetEvent } from "../model/event.ts";
 import { gpuText } from "../model/gpu.ts";
 import { moneyText, savingsShare } from "../model/money.ts";
 import { type Wake, type WakeTimes, wakeTimes } from "../model/wake.ts";
+import { billsUntil, workloadEnd, workloadEndText } from "../model/workload-end.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { asleepBlock, asleepJson } from "./asleep-text.ts";
 import { clockJson, clockText, type MeasuredClock } from "./checkpoint-clock-text.ts";
@@ -31,6 +32,13 @@ function successorText({ outlook }: InstanceRecord): string | null {
   return successor === null
     ? null
     : `${successor.type} in ${successor.zone}, rented ahead${successor.providerId === null ? "" : `, ${successor.providerId}`}`;
+}
+
+/** How its workload ended, and what follows of that; null while it has not. */
+function workloadText(record: InstanceRecord, now: number): string | null {
+  const end = workloadEnd(record);
+  if (end === null) return null;
+  return `${workloadEndText(end, now)}; ${billsUntil(record, now)} (spot logs ${record.name}, spot down ${record.name})`;
 }
 
 /** Where nothing runs, however long ago it did. */
@@ -119,6 +127,7 @@ export function instanceView(
               { label: "fleet", value: record.fleet },
               { label: "state", value: stateText(row), paint: (line) => paintState(line, record, painter) },
               { label: "why", value: record.reason },
+              { label: "workload", value: workloadText(record, now) },
               { label: "wanted", value: record.desired === record.state ? null : record.desired },
               { label: "machine", value: `${gpuText(record.gpu)} (${record.gpu.vramGb} GB), ${record.type}, ${record.billing}` },
               {

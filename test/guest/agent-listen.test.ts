@@ -81,6 +81,10 @@ describe.concurrent("listening to an agent", { timeout: 120_000 }, () => {
     await eventually("the end of the workload", () => (heard.last()?.phase === "exited" ? true : undefined));
     const lines = heard.lines().map((line) => JSON.stringify(line));
     expect(new Set(lines).size).toBe(lines.length);
+    const { startedAt, endedAt, saidAt, exitCode } = await machine.status();
+    expect(exitCode).not.toBeNull();
+    expect(endedAt).toBeGreaterThanOrEqual(startedAt ?? Number.NaN);
+    expect(endedAt).toBeLessThanOrEqual(saidAt ?? Number.NaN);
     await machine.kill();
     expect(await heard.ended).not.toBe(0);
   });

@@ -93,6 +93,8 @@ export async function noteStopped(fleet: Fleet, record: InstanceRecord, instance
     ssh: null,
     endpoints: [],
     reason: instance.endedBy === "provider" ? "reclaimed; its cloud starts it again when there is room" : "stopped outside of spot",
+    // A machine that starts again starts its workload again.
+    ...(record.outlook.ended == null ? {} : { outlook: { ...record.outlook, ended: null } }),
   });
 }
 

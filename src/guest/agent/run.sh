@@ -174,6 +174,7 @@ look_after_workload() {
   fi
   get exit-code
   ended_at=$now
+  put ended-at "$now"
   say "the workload ended with exit code $value"
   [ -f "$RUN/released" ] || put phase exited
   # Whoever asked for the end seals by himself; under a notice the answer to it does.

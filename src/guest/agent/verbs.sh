@@ -121,6 +121,7 @@ verb_status() {
   field workloadPid json_number workload-pid
   field exitCode json_number exit-code
   field startedAt json_number started-at
+  field endedAt json_number ended-at
   field restoredFrom json_text restored-from
   field passedOver json_text passed
   read_step "$CKPT"
