@@ -14,9 +14,11 @@ import { Problem } from "../../src/model/problem.ts";
 import { ProviderError } from "../../src/providers/errors.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import type { InstanceRecord, InstanceSpec } from "../../src/state/records.ts";
+import { sealSample } from "../checkpoints/sealing.ts";
 import type { PaperSettings } from "../simulation/paper-cloud.ts";
 import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { hibernate, up } from "../simulation/scenarios.ts";
+import { temporaryFolder } from "../world.ts";
 
 const signal = new AbortController().signal;
 const MINUTE_MS = 60_000;
@@ -136,6 +138,43 @@ test("a copy that was made for a try that was cut off is used by the next one, a
 
 const look = (world: PaperWorld) => world.clock.run(reconcile(world.start().fleet, { signal, limitMs: MINUTE_MS }));
 const ends = async ({ state }: PaperWorld) => (await state.pendingIntents()).filter(({ kind }) => kind === "snapshot-end");
+
+test("what its last machine sealed and nobody has heard of is what is taken along", async () => {
+  const world = await asleep();
+  const { provider } = world.cloud;
+  const { volumes } = provider;
+  const { fleet } = world.start();
+  if (volumes === undefined) throw new Error("no volumes");
+  const disk = temporaryFolder();
+  const [known] = await world.state.checkpoints({ volume: "train" });
+  const unheard = "c-20991231T235959Z-00000001";
+  sealSample(disk, { id: unheard, files: { count: "9" }, created: Math.ceil(world.clock.now() / 1000) });
+  const readable = {
+    ...volumes,
+    list: async (context: Parameters<typeof volumes.list>[0]) => (await volumes.list(context)).map((one) => ({ ...one, localPath: disk })),
+  };
+  const brought: string[] = [];
+  const travel: Fleet["travel"] = {
+    source: async (_home, newest, among) => ({ from: newest?.id ?? "nowhere", bytes: 1, to: among }),
+    bring: async ({ id }) => void brought.push(id),
+  };
+  const local: Fleet = { ...fleet, travel, provider: async () => ({ ...provider, volumes: readable }) };
+  soldOut(world, "north-b");
+  // A real disk is read while the clock on paper stands still but for this.
+  let isOver = false;
+  onTestFinished(() => {
+    isOver = true;
+  });
+  void (async () => {
+    while (!isOver) await world.clock.sleep(1);
+  })();
+  const before = await world.state.lastSeq();
+  const { newest } = await world.clock.run(surveyLadder(local, await train(world), { allow: USUAL_RUNGS, ceiling: null }, signal));
+  expect([known?.id === unheard, newest?.id, await world.state.lastSeq()]).toEqual([false, unheard, before]);
+  expect(await wake(world, {}, local)).toMatchObject({ state: "running", zone: "south-a" });
+  expect(brought).toEqual([unheard]);
+  expect((await world.state.checkpoints({ instance: "train" })).map(({ id }) => id)).toContain(unheard);
+});
 
 test("past the cap the copies of its work are named, and what fetches them", async () => {
   const world = await asleep();

@@ -29,8 +29,8 @@ export async function machineWith(fleet: Fleet, volume: VolumeRecord, signal: Ab
   return null;
 }
 
-/** What a volume holds, read directly or through a machine that has it; null when neither can be done now. */
-async function readSealed(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal, through: Reach | undefined): Promise<Catalogue | null> {
+/** What a volume holds, read directly or through a machine that has it; null when neither can be done now. Writes nothing. */
+export async function readSealed(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal, through?: Reach): Promise<Catalogue | null> {
   const path = await volumePath(fleet, volume, signal);
   if (path !== null) return readCatalogue(path, volume.name);
   const reach = through ?? (await machineWith(fleet, volume, signal));
