@@ -62,6 +62,23 @@ test("an empty folder is nothing to seal; an unchanged one is sealed once", asyn
   ]);
 });
 
+test("each name comes after every one on the volume: with a clock that is behind, and when the numbers of a second are used up", async () => {
+  const machine = await workingMachine();
+  const sealedAfter = async (newest: string) => {
+    mkdirSync(join(machine.sealedFolder, newest), { recursive: true });
+    write(machine, `at ${newest}`, "");
+    return (await snapshot(machine)).id;
+  };
+  const seals = [await sealedAfter("c-20770808T235959Z-fffe0000")];
+  seals.push(await sealedAfter(seals[0] ?? ""), await sealedAfter("c-20770809T999999Z-ffffffff"));
+  expect(seals.map((id) => id.replace(/....$/, ""))).toEqual([
+    "c-20770808T235959Z-ffff",
+    "c-20770808T235960Z-0000",
+    "c-20770810T000000Z-0000",
+  ]);
+  expect((await listSealed(machine.volume)).map(({ id }) => id)).toEqual(seals.toReversed());
+});
+
 const oddNames = [
   "new\nline",
   "\n",
