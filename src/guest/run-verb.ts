@@ -43,13 +43,16 @@ export interface VerbOptions {
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-/** How long a verb may take, the connection included. Hashing a volume of terabytes takes hours. */
+/**
+ * How long a verb may take, the connection included. Hashing a volume of terabytes takes hours. `sealed` reads every manifest: of
+ * 700 checkpoints with 100,000 files each (12 MB) at 50 MB/s in three minutes.
+ */
 const LIMITS: Readonly<Record<string, number>> = {
   status: 20 * SECOND,
   notice: 20 * SECOND,
   "ready-http": 20 * SECOND,
   marks: 20 * SECOND,
-  sealed: MINUTE,
+  sealed: 3 * MINUTE,
   volume: 3 * MINUTE,
   release: 3 * MINUTE,
   snapshot: 120 * MINUTE,

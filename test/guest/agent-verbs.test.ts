@@ -7,6 +7,7 @@ import { afterEach, expect, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import type { AgentSettings } from "../../src/guest/boot-script.ts";
 import { parseDamaged, parseGuestError, parseReady, parseSealed, parseVerified } from "../../src/guest/protocol.ts";
+import { temporaryFolder } from "../world.ts";
 import { eventually, KINDS, type MachineOptions } from "./machine.ts";
 import { CONTAINER, makeRented, type Rented, VM } from "./rented.ts";
 
@@ -78,6 +79,38 @@ test.each(KINDS)("with $name checkpoints are listed, verified and packed on the 
   rmSync(join(machine.root, "run/spot/reading"), { recursive: true });
   symlinkSync("/proc/sys", join(machine.root, "run/spot/reading"));
   expect(parseGuestError((await machine.verb("verify", id)).stdout)).toContain("no space to work in");
+});
+
+test("a list reads each manifest once, by one program, and finds what was damaged since the last one", async () => {
+  const folder = temporaryFolder();
+  for (const name of ["openssl", "sha256sum"]) {
+    const real = execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
+    writeFileSync(join(folder, name), `#!/bin/sh\necho "$*" >>'${folder}/calls'\nexec ${real} "$@"\n`, { mode: 0o755 });
+  }
+  const machine = await working({}, { env: { PATH: `${folder}:${process.env["PATH"]}` } });
+  const listed = async () => {
+    rmSync(join(folder, "calls"), { force: true });
+    const { stdout } = await machine.verb("sealed");
+    const ids = parseSealed(stdout).map(({ id }) => id);
+    const calls = readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
+    return { ids, damaged: parseDamaged(stdout).map(({ id }) => id), hashed: calls.filter((words) => !words.endsWith("/dev/null")) };
+  };
+  for (const step of ["1", "2", "3"]) {
+    writeFileSync(join(machine.lib, "checkpoint/STEP"), step);
+    await machine.verb("snapshot", "manual");
+  }
+  const first = await listed();
+  expect([first.ids.length, first.damaged, first.hashed.length]).toEqual([3, [], 4]);
+  const again = await listed();
+  expect([again.ids, again.hashed]).toEqual([first.ids, [expect.stringMatching(/^(\S+ )*(c-\S+\/MANIFEST ?){3}$/)]]);
+  const [newest = "", middle = "", oldest = ""] = first.ids;
+  appendFileSync(join(volume(machine), "spot/checkpoints", middle, "MANIFEST"), "\n");
+  expect(await listed()).toMatchObject({ ids: [newest, oldest], damaged: [middle] });
+  rmSync(join(volume(machine), "spot/checkpoints", oldest, "MANIFEST"));
+  expect(await listed()).toMatchObject({ ids: [newest], damaged: [middle, oldest] });
+  rmSync(join(volume(machine), "spot/checkpoints"), { recursive: true });
+  rmSync(join(folder, "calls"), { force: true });
+  expect(parseSealed((await machine.verb("sealed")).stdout)).toEqual([]);
 });
 
 test("damage is named by verify, and a damaged manifest is listed apart", async () => {

@@ -23,9 +23,9 @@ matches_manifest() {
   return 1
 }
 
-# manifest_json FILE ID: what a manifest says of its checkpoint, as the inside of a JSON object.
+# manifest_json FILE ID [SHA256]: what a manifest says of its checkpoint, as the inside of a JSON object.
 manifest_json() {
-  manifest_hash=$(hash_stdin <"$1") && [ "${#manifest_hash}" -eq 64 ] || return 1
+  manifest_hash=${3:-$(hash_stdin <"$1")} && [ "${#manifest_hash}" -eq 64 ] || return 1
   awk -v id="$2" -v sha256="$manifest_hash" '
     function text(value) { gsub(/[^ -~]|["\\]/, "", value); return value == "-" ? "null" : "\"" value "\"" }
     function number(value) { return value ~ /^[0-9]+$/ ? value : 0 }
