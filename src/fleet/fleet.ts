@@ -18,6 +18,8 @@ export interface GuestReport {
   readonly phase: "preparing" | "restoring" | "running" | "exited" | "stopping" | "expired";
   /** It waits to be told which device its volume is. */
   readonly awaitsVolume: boolean;
+  /** The checkpoint without which it does not start its workload: it is to be copied to the volume. */
+  readonly awaitsCheckpoint?: string | null;
   readonly exitCode: number | null;
   /** When its workload ended; null while it has not, absent from an older agent. */
   readonly endedAt?: number | null;
@@ -70,6 +72,8 @@ export type SnapshotOutcome =
 /** The way into a machine. Undefined means: not reachable now. */
 export interface GuestDoor {
   report(reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined>;
+  /** All that is done by now since it began; undefined where the agent cannot say more than its report. @throws Problem. */
+  marks?(reach: Reach, signal: AbortSignal): Promise<GuestReport["marks"]>;
   /** The last lines of its log, oldest first. @throws Problem when it cannot be reached. Absent: nobody can tell. */
   logEnd?(reach: Reach, lines: number, signal: AbortSignal): Promise<readonly string[]>;
   /** Why there was no report, in the words of the agent that has given up, or of the way in. Absent: nobody can tell. */
@@ -78,8 +82,6 @@ export interface GuestDoor {
    * Listens to the agent for as long as the signal lets it and the connection lasts. `unable`: this agent cannot be listened to
    * (it is older than that), and is to be asked instead. Absent: nobody can.
    */
-  /** All that is done by now since it began; undefined where the agent cannot say more than its report. @throws Problem. */
-  marks?(reach: Reach, signal: AbortSignal): Promise<GuestReport["marks"]>;
   listen?(reach: Reach, signal: AbortSignal, onLine: (line: GuestLine) => void): Promise<"ended" | "unable">;
   snapshot(reach: Reach, reason: CheckpointReason, deadlineSeconds: number | null, signal: AbortSignal): Promise<SnapshotOutcome>;
   /** Tells the agent of a notice that the provider's API told us; deduplicated there. */
@@ -108,8 +110,16 @@ export interface GuestDoor {
   publicKey(signal: AbortSignal): Promise<string>;
   /** Whether the workload's own readiness (`--ready-http`, `--ready-cmd`) holds; true when it has none. */
   isReady(reach: Reach, spec: InstanceSpec, signal: AbortSignal): Promise<boolean>;
-  /** The script that a machine of this cloud runs at boot. `peers`: who else it lets in. */
-  bootScript(record: InstanceRecord, cloud: Pick<Capabilities, "machine" | "noticeSeconds">, peers?: GuestPeers): Promise<string>;
+  /**
+   * The script that a machine of this cloud runs at boot. `peers`: who else it lets in; `awaits`: the checkpoint that is copied to
+   * its volume before its workload may start.
+   */
+  bootScript(
+    record: InstanceRecord,
+    cloud: Pick<Capabilities, "machine" | "noticeSeconds">,
+    peers?: GuestPeers,
+    awaits?: string | null,
+  ): Promise<string>;
 }
 
 /** Everything that the fleet's decisions need, as parameters. */

@@ -116,7 +116,7 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
     },
     publicKey: (signal) => ensureSshKey(way.ssh, signal),
     isReady: (reach, spec, signal) => isReady(reach, spec, options(signal)),
-    bootScript: (record, cloud, peers) => bootScriptFor(world, record, cloud, peers),
+    bootScript: (record, cloud, peers, awaits) => bootScriptFor(world, record, cloud, peers, awaits ?? null),
   };
 }
 
@@ -134,6 +134,7 @@ function reportOf(status: GuestStatus): GuestReport {
   return {
     phase: status.phase,
     awaitsVolume: status.awaits === "volume",
+    awaitsCheckpoint: status.awaits === "volume" ? null : status.awaits,
     exitCode: status.exitCode,
     endedAt: status.endedAt,
     step: status.step,
@@ -207,6 +208,7 @@ async function bootScriptFor(
   record: InstanceRecord,
   { machine, noticeSeconds }: Pick<Capabilities, "machine" | "noticeSeconds">,
   peers: GuestPeers | undefined,
+  awaits: string | null,
 ): Promise<string> {
   const { spec } = record;
   const clock = checkpointClock(spec, interruptionsFor(record, world.clock.now()));
@@ -233,6 +235,7 @@ async function bootScriptFor(
       idleSeconds: spec.idleMs === null ? null : spec.idleMs / 1000,
       idleBy: spec.idleBy,
       caches: spec.caches !== false,
+      awaits,
       order: orderText(spec),
     },
     source,

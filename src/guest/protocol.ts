@@ -41,7 +41,7 @@ const idleSchema = v.object({
 
 const statusSchema = v.object({
   phase,
-  awaits: v.nullable(v.literal("volume")),
+  awaits: v.nullable(v.union([v.literal("volume"), id])),
   workloadPid: v.nullable(count),
   exitCode: v.nullable(count),
   startedAt: v.nullable(seconds),
@@ -103,8 +103,8 @@ const prunedSchema = v.object({ pruned: v.array(id), freed: count });
 const readySchema = v.object({ ready: v.boolean() });
 
 /**
- * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's, and `endedAt` when it ended. `awaits`: what has to be told
- * before the workload can start. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
+ * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's, and `endedAt` when it ended. `awaits`: what is missing
+ * before the workload can start: to be told of its volume, or a checkpoint that is copied there. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
  * `passedOver`: the newer checkpoints, divided by blanks, that it could not put back before `restoredFrom`.
  * `saidAt`: what the machine's clock said meanwhile. `checkpointSeconds`: what the last checkpoint took, its hook included; `every`:
  * after how many seconds the next one is made by the clock, null for never. `idle`: what the idle time is counted by, null where none was ordered.
@@ -240,7 +240,6 @@ export function parsePruned(stdout: string): PruneResult {
   return parsed("prune", prunedSchema, stdout);
 }
 
-/** The answer to `ready-http`. @throws Problem when it is not one. */
 const marksSchema = v.object({ marks: v.nullable(v.pipe(v.string(), v.maxLength(8192))) });
 
 /** The answer to `marks`, in the words that `marksOf` reads. @throws Problem when it is not one. */
@@ -248,6 +247,7 @@ export function parseMarks(stdout: string): string {
   return parsed("marks", marksSchema, stdout).marks ?? "";
 }
 
+/** The answer to `ready-http`. @throws Problem when it is not one. */
 export function parseReady(stdout: string): boolean {
   return parsed("ready-http", readySchema, stdout).ready;
 }

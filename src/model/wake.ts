@@ -20,7 +20,7 @@ export interface WakeUnderWay {
 }
 
 /** The parts that are ours; whatever else a phase is called, the workload named it. In their order. */
-export const WAKE_PARTS = ["ask", "provider", "boot", "mount", "restore", "ready"] as const;
+export const WAKE_PARTS = ["ask", "provider", "boot", "mount", "copy", "restore", "ready"] as const;
 
 export interface WakePhase {
   /** One of `WAKE_PARTS`, or what the workload called it. */
@@ -76,10 +76,11 @@ export function wakeSeen(wake: WakeUnderWay, at: number, isUp: boolean, told: re
 }
 
 /** The part that comes after the last one that is done. */
-function partUnderWay({ acceptedAt, upAt, marks }: WakeUnderWay, hasVolume: boolean): string {
+function partUnderWay({ acceptedAt, upAt, marks }: WakeUnderWay, hasVolume: boolean, isCopied: boolean): string {
   const isDone = (part: string) => marks.some(({ phase }) => phase === part);
   if (isDone("restore")) return "ready";
-  if (isDone("mount") || (isDone("boot") && !hasVolume)) return "restore";
+  if (isDone("copy")) return "restore";
+  if (isDone("mount") || (isDone("boot") && !hasVolume)) return isCopied ? "copy" : "restore";
   if (isDone("boot")) return "mount";
   if (upAt !== null) return "boot";
   return acceptedAt === null ? "ask" : "provider";
@@ -88,15 +89,17 @@ function partUnderWay({ acceptedAt, upAt, marks }: WakeUnderWay, hasVolume: bool
 /**
  * Its phases, one after the other, which together take from its beginning to `endedAt`. Times come from two clocks and from
  * looks that are seconds apart: a mark that cannot be true beside those around it is moved to them.
+ * @param isCopied its machine gets its checkpoint from elsewhere, and has not got it yet.
  */
 export function wakePhases(
   wake: WakeUnderWay,
   endedAt: number,
   isReady: boolean,
   hasVolume: boolean,
+  isCopied = false,
 ): { readonly phases: readonly WakePhase[]; readonly during: string | null } {
   const { startedAt, acceptedAt, upAt, marks } = wake;
-  const during = isReady ? null : partUnderWay(wake, hasVolume);
+  const during = isReady ? null : partUnderWay(wake, hasVolume, isCopied);
   const all: readonly WakeMark[] = [
     ...(acceptedAt === null ? [] : [{ phase: "ask", at: acceptedAt }]),
     ...(upAt === null ? [] : [{ phase: "provider", at: upAt }]),

@@ -32,6 +32,15 @@ async function climb(fleet: Fleet, allow: readonly RungName[] = USUAL_RUNGS, cap
   await wakeUp(fleet, await train(fleet), { signal, capMs, sleepLimitMs: 5 * MINUTE_MS, comeback: { allow, ceiling: null } });
 }
 
+/** Asleep as it was: its work is on the volume in north-a, and the other one has nobody. */
+async function sleepsAtHome({ cloud, state }: PaperWorld): Promise<readonly string[]> {
+  const record = await state.instanceByName("train");
+  const [used, ...others] = record?.volumes ?? [];
+  const [home] = await state.volumes({ ids: [used?.id ?? ""] });
+  const is = `${home?.name} in ${home?.zone}, ${others.length} others, ${cloud.living().length} machines`;
+  return is === "train in north-a, 0 others, 0 machines" ? [] : [is];
+}
+
 /** Undisturbed it came back there, that way. */
 const cameBack =
   (zone: string, billing: string) =>
@@ -76,6 +85,30 @@ const CLIMBS: readonly Scenario[] = [
     act: (fleet) => climb(fleet),
     ends: ["running", "hibernated"],
     shows: cameBack("south-a", "spot"),
+  },
+  {
+    name: "restore in a sister zone from a bucket",
+    cloud: { ...ZONAL, bucket: true },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"]),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
+  },
+  {
+    name: "restore from a bucket where volumes are attached to running machines",
+    cloud: { ...ZONAL, bucket: true, attaches: true },
+    prepare: asleepWithout("north-a", "north-b"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"]),
+    ends: ["running", "hibernated"],
+    shows: cameBack("south-a", "spot"),
+  },
+  {
+    name: "restore from a bucket whose copy does not arrive before the cap",
+    cloud: { ...ZONAL, bucket: true, bringMs: 1_000 * MINUTE_MS },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"], 25_000),
+    ends: ["hibernated"],
+    shows: sleepsAtHome,
   },
   {
     name: "restore on demand",

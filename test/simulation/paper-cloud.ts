@@ -20,6 +20,10 @@ export interface PaperSettings {
   readonly zonal: boolean;
   /** What is sealed on the disks can be read through the machines that have them. */
   readonly readable: boolean;
+  /** What is sealed is copied to a bucket, and only machines that are up can be given it. */
+  readonly bucket: boolean;
+  /** How long a checkpoint is on its way. */
+  readonly bringMs: number;
   /** How long one call takes. */
   readonly latencyMs: number;
 }
@@ -33,6 +37,8 @@ export const PAPER: PaperSettings = {
   attaches: false,
   zonal: false,
   readable: false,
+  bucket: false,
+  bringMs: 1_000,
   latencyMs: 40,
 };
 
@@ -46,6 +52,8 @@ export interface PaperMachine {
   volumeIds: readonly string[];
   /** Its agent waits for a volume before it begins. */
   readonly expectsVolume: boolean;
+  /** It does not begin before its volume holds this checkpoint, or a later one. */
+  readonly awaits: string | null;
   mounted: boolean;
   state: InstanceState;
   /** When it started to run for the last time. */
@@ -213,6 +221,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       createdAt: clock.now(),
       volumeIds: settings.attaches ? [] : spec.volumes.map((volume) => volume.providerVolumeId),
       expectsVolume: settings.attaches && spec.bootScript.includes("volume"),
+      awaits: /^# awaits (\S+)$/m.exec(spec.bootScript)?.[1] ?? null,
       mounted: false,
       state: "provisioning",
       runningSince: null,

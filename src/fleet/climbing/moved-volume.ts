@@ -13,6 +13,15 @@ async function otherVolume(fleet: Fleet, { volumes, spec }: InstanceRecord): Pro
   return volume === undefined || volume.name === used.name ? undefined : volume;
 }
 
+/** Where the name of a volume stays where it is. */
+export const NOT_MOVED = { volumes: [], checkpoints: [], removeCheckpoints: [], events: [] };
+
+/** Whether its machine is to have a volume that begins empty, and that does not hold its work yet. */
+export async function awaitsCopy(fleet: Fleet, record: InstanceRecord): Promise<boolean> {
+  const other = await otherVolume(fleet, record);
+  return other !== undefined && (await copyOf(fleet, other))?.source !== undefined;
+}
+
 /**
  * What becomes true with a machine that has a copy of its volume: the copy has the name from now on, because its work goes on
  * there, and the volume before it is kept under a name of its own. Nothing where the machine has the volume itself.
@@ -21,17 +30,18 @@ export async function handOver(
   fleet: Fleet,
   record: InstanceRecord,
 ): Promise<Required<Pick<Change, "volumes" | "checkpoints" | "removeCheckpoints" | "events">>> {
-  const nothing = { volumes: [], checkpoints: [], removeCheckpoints: [], events: [] };
   const copy = await otherVolume(fleet, record);
   const name = record.spec.volume?.name;
-  if (copy === undefined || name === undefined) return nothing;
+  if (copy === undefined || name === undefined) return NOT_MOVED;
   const before = await volumeNamed(fleet, name);
-  if (before === undefined) return { ...nothing, volumes: [{ ...copy, name }] };
+  if (before === undefined) return { ...NOT_MOVED, volumes: [{ ...copy, name }] };
   const taken = new Set((await fleet.state.volumes()).map((volume) => volume.name));
   const kept = freeName(`${name}-${before.zone}`, taken);
   const sealed = await fleet.state.checkpoints({ volume: name });
   const promised = await copyOf(fleet, copy);
-  const isOn = ({ id }: Checkpoint) => promised === undefined || promised.snapshot !== null || id === promised.checkpoint;
+  // What comes from a bucket is listed there once it is sealed there.
+  const isBrought = promised !== undefined && promised.source === undefined;
+  const isOn = ({ id }: Checkpoint) => promised === undefined || promised.snapshot !== null || (isBrought && id === promised.checkpoint);
   const at = fleet.clock.now();
   const moved: NewEvent = {
     at,

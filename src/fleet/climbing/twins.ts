@@ -25,10 +25,31 @@ export async function twinsOf(
     if (volume.id === home.id || volume.providerId === null) continue;
     const isOrigin = isUntouched && ours !== undefined && ours.of === volume.id && ours.checkpoint === content;
     const copy = isOrigin || volume.createdAt < usedAt ? undefined : await copyOf(fleet, volume);
-    if (!isOrigin && (copy === undefined || copy.of !== home.id || copy.checkpoint !== content)) continue;
+    // One that begins empty may be so still.
+    if (!isOrigin && (copy === undefined || copy.source !== undefined || copy.of !== home.id || copy.checkpoint !== content)) continue;
     if ((await userOf(fleet, volume, [record.id])) === undefined) twins.push(volume);
   }
   return twins;
+}
+
+/**
+ * The volumes to which this checkpoint of the home volume was on its way from a bucket, and may be still: the name of the home
+ * volume, which is given to them when it has arrived, is not theirs.
+ */
+export async function vesselsOf(
+  fleet: Fleet,
+  record: Pick<InstanceRecord, "id">,
+  home: VolumeRecord,
+  checkpoint: string | undefined,
+): Promise<readonly VolumeRecord[]> {
+  const vessels: VolumeRecord[] = [];
+  for (const volume of await fleet.state.volumes()) {
+    if (volume.id === home.id || volume.providerId === null) continue;
+    const copy = await copyOf(fleet, volume);
+    if (copy?.source === undefined || copy.of !== home.id || copy.checkpoint !== checkpoint) continue;
+    if ((await userOf(fleet, volume, [record.id])) === undefined) vessels.push(volume);
+  }
+  return vessels;
 }
 
 /** A place for a copy. */

@@ -233,6 +233,8 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
   if (!isUp(record) && seen.attachVolume !== null && !instance.volumeIds.includes(seen.attachVolume))
     return step({ do: "attach-volume", instance, volumeId: seen.attachVolume }, "its volume is not attached");
   if (!isUp(record) && seen.guest?.awaitsVolume === true) return step({ do: "mount-volume", instance }, "its agent waits for the volume");
+  if (!isUp(record) && seen.guest?.awaitsCheckpoint != null)
+    return step({ do: "bring-checkpoint", instance }, `its agent waits for ${seen.guest.awaitsCheckpoint}`);
   if (!isUp(record) && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
   if (!isUp(record)) return wait(seen.pollMs, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
   if (isTimeAhead(record, seen.canAttach, seen.now))

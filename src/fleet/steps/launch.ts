@@ -11,7 +11,7 @@ import { accountFor } from "../account.ts";
 import { overrunEvent } from "../budgets/budget-events.ts";
 import { launching, noteNoRoom, requireRoom, withinBudgets } from "../budgets/budget-guard.ts";
 import { comebackOf, isSnapshotDone } from "../climbing/climb.ts";
-import { handOver, volumesAgain } from "../climbing/moved-volume.ts";
+import { awaitsCopy, handOver, NOT_MOVED, volumesAgain } from "../climbing/moved-volume.ts";
 import { dropTwin } from "../climbing/twins.ts";
 import { asOffered, offerKey, TOO_DEAR } from "../deciding/offer-choice.ts";
 import { launchReason } from "../deciding/waiting.ts";
@@ -205,15 +205,17 @@ export async function adoptLaunch(
 ): Promise<InstanceRecord> {
   const at = fleet.clock.now();
   const comeback = comebackOf(record);
-  const { events, ...moved } = await handOver(fleet, record);
+  // A copy whose checkpoint is still to come gets its name when that has arrived: until then the volume holds the work.
+  const isEmpty = await awaitsCopy(fleet, record);
+  const { events, ...moved } = isEmpty ? NOT_MOVED : await handOver(fleet, record);
   const { unusedAt: _, ...outlook } = record.outlook;
   // More than one: a copy, and the volume that it stands in for.
-  const given = record.volumes.length > 1 ? record.volumes.map(({ id }) => id) : [];
+  const given = record.volumes.length > 1 && !isEmpty ? record.volumes.map(({ id }) => id) : [];
   return changeRecord(
     fleet,
     record,
     {
-      volumes: record.volumes.slice(0, 1),
+      volumes: isEmpty ? record.volumes : record.volumes.slice(0, 1),
       providerId: instance.providerId,
       rawState: instance.rawState,
       state: "provisioning",

@@ -1,4 +1,5 @@
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
+import { bringAwaited } from "../climbing/bring-awaited.ts";
 import type { Action, Observation } from "../deciding/decision.ts";
 import type { Fleet } from "../fleet.ts";
 import { attachVolume, mountVolume } from "../volumes/attach.ts";
@@ -51,6 +52,8 @@ export async function perform(
       return attachVolume(fleet, record, action.instance, action.volumeId, signal);
     case "mount-volume":
       return mountVolume(fleet, record, action.instance, seen.attachVolume, signal);
+    case "bring-checkpoint":
+      return bringAwaited(fleet, record, action.instance, signal);
     case "snapshot-and-hibernate": {
       const askedMs = await untilNextLook(fleet, record, "hibernate");
       const seal = action.snapshot ? await sealLast(fleet, record, action.instance, signal) : NO_SEAL;
@@ -99,6 +102,7 @@ type Noted = Exclude<
       | "discard"
       | "attach-volume"
       | "mount-volume"
+      | "bring-checkpoint"
       | "snapshot-and-hibernate"
       | "restore"
       | "snapshot-and-destroy"
