@@ -89,19 +89,17 @@ sort_out() {
   fi
 }
 
-# each LIST SCRIPT WORD: runs a script of shell for the names of LIST, many at once, in several processes; WORD is its $0.
-each() {
-  each_jobs=$(processors)
-  each_batch=$(($(wc -l <"$1") / (each_jobs * 4) + 1))
-  names "$1" >"$1.names" || return 1
-  [ ! -s "$1.names" ] || xargs -0 -n "$each_batch" -P "$each_jobs" sh -c "$2" "$3" <"$1.names"
-}
+# each LIST SCRIPT WORD: `spread` for the names of LIST.
+each() { names "$1" >"$1.names" && spread "$1.names" "$2" "$3"; }
 
 # copy_once LIST: makes $PARTIAL/data of $copy_from. What $seal_from has is linked. Nobody may write into a file that other
 # checkpoints share, so whatever is copied has no name there yet.
 copy_once() {
   if [ -n "$seal_from" ]; then
-    if ! cp -pPRl "$seal_from/data" "$PARTIAL/data" || ! (cd "$PARTIAL/data" && each "$WORK/gone" 'rm -rf "$@"' sh); then
+    # shellcheck disable=SC2016
+    if ! { mkdir "$PARTIAL/data" && (cd "$seal_from/data" && find . ! -name . -prune -print0 >"$WORK/tops" &&
+      spread "$WORK/tops" 'cp -pPRl "$@" "$0"' "$PARTIAL/data") &&
+      (cd "$PARTIAL/data" && each "$WORK/times" 'for name in "$@"; do [ -w "$name" ] || chmod u+w "$name"; done' sh && each "$WORK/gone" 'rm -rf "$@"' sh); }; then
       # No hard links on that disk, or too many of one file.
       discard "$PARTIAL/data"
       seal_from=
@@ -117,7 +115,7 @@ copy_once() {
     }' "$PARTIAL/data") 2>"$WORK/fresh.err" || vanished "$WORK/fresh.err" || return 1
   copy_root=$(stat -c '%u:%g %a' "$copy_from" 2>/dev/null) && chown "${copy_root% *}" "$PARTIAL/data" && chmod "${copy_root#* }" "$PARTIAL/data"
   # shellcheck disable=SC2016
-  (cd "$PARTIAL/data" && each "$WORK/times" 'for name in "$@"; do touch -r "$0/$name" "$name" || exit 1; done' "$copy_from")
+  (cd "$PARTIAL/data" && each "$WORK/times" 'for name in "$@"; do touch -r "$0/$name" "$name" && { [ -w "$0/$name" ] || chmod u-w "$name"; } || exit 1; done' "$copy_from")
 }
 
 # copy_steadily LIST: copies the checkpoint folder into $PARTIAL/data. Whatever changed meanwhile makes it begin again.
