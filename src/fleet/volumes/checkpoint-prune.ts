@@ -105,12 +105,9 @@ async function usedNow(
  * what they would keep may be the damaged one. Where the newest does not verify, the next older one that does stays as well;
  * where none does, all stay.
  */
-async function keepWhole(
-  fleet: Fleet,
-  order: PruneOrder,
-  place: CheckpointPlace,
+export async function keepWhole(
   rows: readonly RetentionRow<PrunableCheckpoint>[],
-  signal: AbortSignal,
+  isWhole: (checkpoint: Checkpoint) => Promise<boolean>,
 ): Promise<Pick<PrunePlan, "rows" | "damaged">> {
   const saved = new Map<string, string>();
   const damaged: Checkpoint[] = [];
@@ -119,8 +116,7 @@ async function keepWhole(
     const bad: Checkpoint[] = [];
     let whole: string | undefined;
     for (const { item } of own) {
-      fleet.say(`reading ${item.id} again, before anything older goes`);
-      if ((await order.door.verify(place, item.checkpoint, signal)).length === 0) {
+      if (await isWhole(item.checkpoint)) {
         whole = item.id;
         break;
       }
@@ -155,7 +151,10 @@ export async function planPrune(fleet: Fleet, volume: VolumeRecord, order: Prune
   const weighed = retain(items, rules, fleet.clock.now(), await usedNow(fleet, volume, sealed, signal)).filter(
     ({ item }) => instances === null || instances.has(item.group),
   );
-  const { rows, damaged } = await keepWhole(fleet, order, place, weighed, signal);
+  const { rows, damaged } = await keepWhole(weighed, async (checkpoint) => {
+    fleet.say(`reading ${checkpoint.id} again, before anything older goes`);
+    return (await order.door.verify(place, checkpoint, signal)).length === 0;
+  });
   const ids = goes(rows);
   if (ids.length === 0) return { volume, rows, damaged, freed: 0 };
   if (place.kind === "here") return { volume, rows, damaged, freed: await prunableBytes(place.path, ids, signal) };

@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { pruneBucket } from "../../src/checkpoints/travel/bucket-prune.ts";
+import { folderSource } from "../../src/checkpoints/travel/source.ts";
+import { copyToBucket } from "../../src/checkpoints/travel/to-bucket.ts";
+import type { Bucket } from "../../src/providers/bucket.ts";
+import {
+  Broken,
+  breaking,
+  expectWhole,
+  first,
+  fresh,
+  keysIn,
+  MIB,
+  never,
+  sample,
+  second,
+  third,
+} from "../checkpoints/bucket-prune-bench.ts";
+
+test("broken off at any change, before or after it: what is listed is whole, and the next pruning leaves nothing behind", async () => {
+  const way = await fresh();
+  const folders = [first, second, third].map(sample);
+  let points = 0;
+  for (let at = 1; ; at++) {
+    let ended = false;
+    for (const after of [false, true]) {
+      for (const one of folders) await way.up(one);
+      const struck = breaking(way.bucket, at, after);
+      try {
+        await pruneBucket(struck.bucket, [first, second], `p-${at}`, never);
+        ended = true;
+      } catch (error) {
+        if (!(error instanceof Broken)) throw error;
+        points++;
+      }
+      expect(await expectWhole(way.bucket)).toContain(third);
+      await pruneBucket(way.bucket, [first, second], `q-${at}`, never);
+      const left = await keysIn(way.bucket);
+      expect([at, left.filter((key) => key !== "pruned/LAST").length]).toEqual([at, 4]);
+    }
+    if (ended) break;
+  }
+  // Two manifests aside and away, four contents, two manifests at last, and what says that it began.
+  expect(points).toBe(2 * 11);
+});
+
+test("a pruning that crosses a copy, at any of its requests: nothing is listed that lacks a content", async () => {
+  const way = await fresh();
+  const source = await folderSource(sample(second));
+  const outcomes = new Set<string>();
+  for (let at = 1; ; at++) {
+    await way.up(sample(first));
+    await way.up(sample(third));
+    let requests = 0;
+    // The pruning takes what the copy has found there and shares with nothing that is listed.
+    const crossed = async () => {
+      if (++requests === at) await pruneBucket(way.bucket, [first], `p-${at}`, never);
+    };
+    const bucket: Bucket = {
+      ...way.bucket,
+      head: (...how) => crossed().then(() => way.bucket.head(...how)),
+      put: (...how) => crossed().then(() => way.bucket.put(...how)),
+      get: (...how) => crossed().then(() => way.bucket.get(...how)),
+    };
+    const options = { signal: never, readBack: false, dryRun: false, now: () => 0, partBytes: 5 * MIB };
+    const outcome = await copyToBucket(source, bucket, options).then(
+      () => "copied",
+      (error: { readonly code?: string }) => error.code ?? "",
+    );
+    outcomes.add(outcome);
+    const listed = await expectWhole(way.bucket);
+    expect([at, listed.includes(second)]).toEqual([at, outcome === "copied"]);
+    await way.up(sample(second));
+    expect(await expectWhole(way.bucket)).toContain(second);
+    await pruneBucket(way.bucket, [first, second, third], `r-${at}`, never);
+    if (requests < at) break;
+  }
+  expect([...outcomes].sort()).toEqual(["SPOT_E_IN_USE", "copied"]);
+});
