@@ -235,6 +235,31 @@ test("a name that is gone when it is looked at is none of the folder; whatever e
   await seal(machine);
 });
 
+test("in a folder that its owner may not write into, what has not changed is not written again", async () => {
+  const machine = await start();
+  // Root may write anywhere.
+  const owner = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  if (owner.uid !== undefined) {
+    chmodSync(join(machine.root, ".."), 0o755);
+    execFileSync("chown", ["-R", `${owner.uid}:${owner.gid}`, machine.root, machine.volume]);
+  }
+  const run = (...words: readonly string[]) =>
+    execFileSync("sh", words, { cwd: machine.checkpointFolder, env: machine.reach.env, encoding: "utf8", stdio: "pipe", ...owner });
+  const sealed = () => {
+    const parsed = parseSnapshotResult(run(join(machine.root, "var/lib/spot/agent.sh"), "snapshot", "manual"));
+    return join(machine.sealedFolder, parsed.kind === "sealed" ? parsed.checkpoint.id : "");
+  };
+  run("-c", "mkdir -p shut/deep; for name in a shut/a shut/b shut/goes shut/deep/a; do echo $name >$name; done; chmod 555 shut/deep shut");
+  const first = sealed();
+  run("-c", "chmod 755 shut; rm shut/goes; echo other >shut/b; echo comes >shut/comes; chmod 555 shut");
+  const second = sealed();
+  expect(describe(join(second, "data"))).toEqual(describe(machine.checkpointFolder));
+  for (const checkpoint of [first, second]) expect((await verifyCheckpoint(checkpoint)).problems).toEqual([]);
+  expect(statSync(join(first, "data/shut")).mode & 0o777).toBe(0o555);
+  expect(shared(first, second, ["a", "shut/a", "shut/b", "shut/deep/a"])).toEqual(["a", "shut/a", "shut/deep/a"]);
+  run("-c", 'chmod -R u+w . "$1" "$2"', "sh", first, second);
+});
+
 test.each([
   ["a file of it has another size", (sealed: string) => appendFileSync(join(sealed, "data/a"), "more")],
   [
