@@ -125,6 +125,7 @@ lacks_volume() {
 # lacks_checkpoint: whether the workload has to wait for the checkpoint that a controller copies to this volume, which began empty.
 # One that was sealed later means that it was here.
 lacks_checkpoint() {
+  # shellcheck disable=SC2012 # the names that count are plain
   ls "$SEALED" 2>/dev/null | awk -v id="$SPOT_SET_AWAITS" '/^c-/ && $0 >= id { there = 1 } END { exit !there }' && return 1
   [ -z "${held_for-}" ] || return 0
   held_for=copy
