@@ -19,6 +19,7 @@ import { livingController } from "./leases/controller.ts";
 import { closedIntervals, openedInterval } from "./ledger.ts";
 import { changeRecord } from "./record-change.ts";
 import { noteWord, wordOf } from "./steps/told.ts";
+import { endedBy, unwatchedEvent, unwatchedLife } from "./unwatched.ts";
 
 /** A provider's whole account, fetched once for many records; a string says why it could not be. */
 export type Listing = readonly ProviderInstance[] | string;
@@ -249,9 +250,14 @@ export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: O
   const price = record.price ?? (seen.cloud.kind === "here" ? seen.cloud.instance.price : null);
   const begins = billed && providerId !== null && open.length === ended.length;
   const opened = begins ? openedInterval({ ...record, price }, providerId, seen.now) : null;
-  const ledger = [...closedIntervals(ended, seen.now), ...(opened === null ? [] : [opened])];
-  if (price !== record.price) return changeRecord(fleet, record, { price }, { ledger });
-  if (ledger.length > 0) await fleet.state.commit({ ledger });
+  const mayBeUnseen = record.state === "provisioning" || record.state === "restoring";
+  const known = mayBeUnseen ? await fleet.state.ledger({ instanceId: record.id }) : [];
+  const unwatched = unwatchedLife({ ...record, price }, seen.cloud, capabilities, known, seen.now);
+  const endedAt = seen.cloud.kind === "gone" ? endedBy(record, capabilities, seen.now) : seen.now;
+  const ledger = [...closedIntervals(ended, endedAt), ...[opened, unwatched].filter((entry) => entry !== null)];
+  const events = unwatched === null ? [] : [unwatchedEvent(record, unwatched, seen.now)];
+  if (price !== record.price) return changeRecord(fleet, record, { price }, { ledger, events });
+  if (ledger.length > 0) await fleet.state.commit({ ledger, events });
   return record;
 }
 
