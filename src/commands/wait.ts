@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { isUp } from "../fleet/deciding/decide.ts";
 import { interrupted } from "../fleet/interrupted.ts";
-import { failedProblem, hasFailed, noteWorkload } from "../fleet/workload.ts";
+import { failedProblem, noteWorkload } from "../fleet/workload.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { INSTANCE_STATES } from "../model/instance.ts";
 import { suggestion } from "../model/nearest.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
+import { hasFailed } from "../model/workload-end.ts";
 import { instancesView } from "../output/instances-view.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";

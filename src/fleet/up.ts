@@ -3,6 +3,7 @@ import { newId } from "../model/ids.ts";
 import type { Offer } from "../model/offer.ts";
 import { FRESH_OUTLOOK } from "../model/outlook.ts";
 import { Problem } from "../model/problem.ts";
+import { hasFailed } from "../model/workload-end.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import { isUp } from "./deciding/decide.ts";
 import { asOffered } from "./deciding/offer-choice.ts";
@@ -13,7 +14,6 @@ import { overruled } from "./park.ts";
 import { isMadeFor, removeFreshVolume } from "./volumes/fresh-volume.ts";
 import { volumeNamed } from "./volumes/volumes.ts";
 import { wish } from "./wish.ts";
-import { hasFailed } from "./workload.ts";
 
 /** How long an undo may take before it is left to `reconcile`. */
 const UNDO_LIMIT_MS = 30_000;

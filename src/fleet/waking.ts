@@ -3,6 +3,7 @@ import { durationText } from "../model/duration.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
 import { wakePhasesText } from "../model/wake.ts";
+import { hasFailed } from "../model/workload-end.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { launching, withinBudgets } from "./budgets/budget-guard.ts";
 import { otherCopies } from "./climbing/other-copies.ts";
@@ -16,7 +17,7 @@ import { overruled, putToSleep } from "./park.ts";
 import { reachOf } from "./reach.ts";
 import { lastWake } from "./wakes/wake-log.ts";
 import { wish } from "./wish.ts";
-import { asleepProblem, hasFailed } from "./workload.ts";
+import { asleepProblem } from "./workload.ts";
 
 /** The command that wakes it caps it itself; the written cap is for the case that the command was killed. */
 const OWN_CAP_FIRST_MS = 5_000;

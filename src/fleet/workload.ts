@@ -8,8 +8,6 @@ import { changeRecord, eventOf, RecordMoved } from "./record-change.ts";
 
 /** So often an end is written down anew that somebody else's change of the record came between. */
 const MOST_TRIES = 3;
-/** An agent says its times by the second. */
-const SECOND_MS = 1_000;
 /** A command that cannot work at all has ended by then, in milliseconds. */
 const STARTS_WITHIN_MS = 500;
 
@@ -84,15 +82,6 @@ export async function afterItsStart(fleet: Fleet, record: InstanceRecord, signal
   } catch {
     return record;
   }
-}
-
-/**
- * Its command has failed, since then (epoch milliseconds): it will not be ready any more. One that ended with 0 may have left
- * something running. Pure.
- */
-export function hasFailed(record: InstanceRecord, since = 0): boolean {
-  const end = workloadEnd(record);
-  return end !== null && end.code !== 0 && end.at >= since - SECOND_MS;
 }
 
 /** What to tell whoever waited for instances whose commands have failed meanwhile; their machines go on. */

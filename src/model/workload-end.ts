@@ -33,6 +33,15 @@ export function workloadEnd({ providerId, state, changedAt, outlook: { ended } }
   return state === "restoring" && ended.at < changedAt - SECOND_MS ? null : ended;
 }
 
+/**
+ * Its command has failed, since then (epoch milliseconds): it will not be ready any more. One that ended with 0 may have left
+ * something running. Pure.
+ */
+export function hasFailed(record: Ending, since = 0): boolean {
+  const end = workloadEnd(record);
+  return end !== null && end.code !== 0 && end.at >= since - SECOND_MS;
+}
+
 /** "ended 1, 3m ago". Pure. */
 export function workloadEndText({ code, at }: Pick<WorkloadEnd, "code" | "at">, now: number): string {
   return `ended ${code}, ${durationText(Math.max(0, now - at))} ago`;

@@ -37,6 +37,10 @@ test("a command that ends before it is ready ends the waiting, of up and of wait
   expect(await data(world, "ls")).toMatchObject([{ state: "provisioning", workloadEnd: { exitCode: 7 } }]);
   const wait = await spot(world, "wait", "a", "--for", "running", "--timeout", "10m");
   expect([wait.code, wait.stderr.includes("ended with exit code 7 before it was ready")]).toEqual([1, true]);
+  // There is nothing to wait for: whoever looks after the fleet is told, at once.
+  const pass = await spot(world, "reconcile", "--timeout", "10m", "--json");
+  expect(pass.code).toBe(6);
+  expect(pass.stdout).toContain("its command ended with exit code 7 before it was ready");
   // A command that starts a service and ends: what is asked for readiness decides.
   const service = ["--ready-cmd", 'test -f "$SPOT_CHECKPOINT_DIR/up"', "--", "sh", "-c", '(sleep 2; touch "$SPOT_CHECKPOINT_DIR/up") &'];
   expect(await data(world, "up", "--name", "b", "--yes", ...service)).toMatchObject([{ state: "running", workloadEnd: { exitCode: 0 } }]);

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { endSaid, failedProblem, hasFailed } from "../../src/fleet/workload.ts";
+import { endSaid, failedProblem } from "../../src/fleet/workload.ts";
 import { moneyFromDecimal } from "../../src/model/money.ts";
-import { billsUntil, type WorkloadEnd, workloadEnd, workloadEndText } from "../../src/model/workload-end.ts";
+import { billsUntil, hasFailed, type WorkloadEnd, workloadEnd, workloadEndText } from "../../src/model/workload-end.ts";
 import { eventSentence } from "../../src/output/event-text.ts";
 import { paintState, stateText } from "../../src/output/instances-view.ts";
 import { eventJson, instanceJson } from "../../src/output/json.ts";

@@ -1,6 +1,7 @@
 import { durationText } from "../../model/duration.ts";
 import { mayMove } from "../../model/instance.ts";
 import type { Notice } from "../../model/notice.ts";
+import { hasFailed } from "../../model/workload-end.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
 import { isAwaited, isTimeAhead } from "./ahead.ts";
@@ -236,6 +237,7 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
   if (!isUp(record) && seen.guest?.awaitsCheckpoint != null)
     return step({ do: "bring-checkpoint", instance }, `its agent waits for ${seen.guest.awaitsCheckpoint}`);
   if (!isUp(record) && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
+  if (!isUp(record) && hasFailed(record)) return step({ do: "rest" }, "its command has failed before it was ready: its owner decides");
   if (!isUp(record)) return wait(seen.pollMs, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
   if (isTimeAhead(record, seen.canAttach, seen.now))
     return step(
