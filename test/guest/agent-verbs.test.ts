@@ -1,5 +1,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -85,7 +96,11 @@ test("a list reads each manifest once, by one program, and finds what was damage
   const folder = temporaryFolder();
   for (const name of ["openssl", "sha256sum"]) {
     const real = execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
-    writeFileSync(join(folder, name), `#!/bin/sh\necho "$*" >>'${folder}/calls'\nexec ${real} "$@"\n`, { mode: 0o755 });
+    writeFileSync(
+      join(folder, name),
+      `#!/bin/sh\necho "$*" >>'${folder}/calls'\n[ ! -e '${folder}/then' ] || . '${folder}/then'\nexec ${real} "$@"\n`,
+      { mode: 0o755 },
+    );
   }
   const machine = await working({}, { env: { PATH: `${folder}:${process.env["PATH"]}` } });
   const listed = async () => {
@@ -108,8 +123,11 @@ test("a list reads each manifest once, by one program, and finds what was damage
   expect(await listed()).toMatchObject({ ids: [newest, oldest], damaged: [middle] });
   rmSync(join(volume(machine), "spot/checkpoints", oldest, "MANIFEST"));
   expect(await listed()).toMatchObject({ ids: [newest], damaged: [middle, oldest] });
+  writeFileSync(join(folder, "then"), `case $* in *MANIFEST*) mv '${volume(machine)}' '${volume(machine)} away' ;; esac\n`);
+  expect(parseGuestError((await machine.verb("sealed")).stdout)).toBe("the volume is not there: /data");
+  rmSync(join(folder, "then"));
+  renameSync(`${volume(machine)} away`, volume(machine));
   rmSync(join(volume(machine), "spot/checkpoints"), { recursive: true });
-  rmSync(join(folder, "calls"), { force: true });
   expect(parseSealed((await machine.verb("sealed")).stdout)).toEqual([]);
 });
 

@@ -47,6 +47,8 @@ verb_sealed() {
   done 3<"$WORK/hashes"
   # Those that are gone are forgotten.
   cmp -s "$WORK/manifests" "$LIB/manifests" || { cp "$WORK/manifests" "$LIB/.manifests.$$" && mv -f "$LIB/.manifests.$$" "$LIB/manifests"; } 2>/dev/null
+  # What went away meanwhile looks like no checkpoints.
+  volume_there || fail "the volume is not there: $SPOT_SET_VOLUME_MOUNT"
   # A manifest names the volume that it was sealed on, and a copy of it lies on another one.
   printf '{"volume":%s,"sealed":[%s],"damaged":[%s]}\n' "$(json_string "$SPOT_SET_VOLUME_NAME")" "$sealed_rows" "$damaged_rows"
 }
