@@ -5,6 +5,7 @@ import type { Reach } from "../providers/provider.ts";
 import type { GuardRecord, InstanceRecord, NewEvent } from "../state/records.ts";
 import { isUp } from "./deciding/decide.ts";
 import type { Fleet, GuestReport } from "./fleet.ts";
+import { noteSeal } from "./measured-seal.ts";
 import type { Listing } from "./observe.ts";
 import { eventOf } from "./record-change.ts";
 import { noteUnfit } from "./steps/unfit.ts";
@@ -119,6 +120,7 @@ async function ask(
   for (const [{ record }, report] of answers) {
     await noteUnfit(fleet, record, report?.fit);
     await noteWorkload(fleet, record, report);
+    await noteSeal(fleet, record, report);
   }
 }
 

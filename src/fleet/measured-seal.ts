@@ -24,7 +24,8 @@ export function sealSaid(
 
 /** Writes down what an agent has said of its checkpoints, for whoever asks when nobody asks the machine. */
 export async function noteSeal(fleet: Fleet, { id, providerId }: InstanceRecord, report: GuestReport | undefined): Promise<void> {
-  for (let tries = 0; report !== undefined && tries < MOST_TRIES; tries++) {
+  if (report?.checkpointSeconds == null) return;
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
     const record = await fleet.state.instance(id);
     if (record === undefined || record.providerId !== providerId) return;
     const sealing = sealSaid(record, report, fleet.clock.now());

@@ -209,3 +209,11 @@ test("an agent that is asked whether it lives says too that its workload has end
   await pass(world, fleet);
   expect(await endings()).toMatchObject([{ instance: "train-0", data: { code: 9 } }]);
 });
+
+test("what an agent says of its checkpoints is kept on the way", async () => {
+  const { world, fleet } = await guarded(1, (now) => ({ ...heard(now), checkpointSeconds: 9, everySeconds: 700 }));
+  await pass(world, fleet);
+  const [record] = await world.state.instances();
+  const { providerId: machine } = record ?? {};
+  expect(record?.outlook.sealing).toEqual({ machine, at: world.clock.now(), checkpointSeconds: 9, everySeconds: 700 });
+});
