@@ -58,7 +58,9 @@ const volumesOf = async ({ state }: PaperWorld) =>
 test("where its zone is sold out it comes back in the sister zone, from a snapshot, and the old volume stays under a name of its own", async () => {
   const world = await asleep();
   const [sealed] = world.cloud.sealed;
-  const awake = await wake(world);
+  const said: string[] = [];
+  const awake = await wake(world, {}, { ...world.start().fleet, say: (text) => void said.push(text) });
+  expect(said.join("\n")).not.toContain("volumes snapshot --rm");
   expect(awake).toMatchObject({ state: "running", zone: "north-b", billing: "spot" });
   expect(await volumesOf(world)).toEqual(["train in north-b: available", "train-north-a in north-a: available"]);
   expect(world.cloud.living().map(({ zone, volumeIds }) => [zone.zone, volumeIds.length])).toEqual([["north-b", 1]]);
