@@ -168,7 +168,7 @@ export interface CapTempo {
   readonly tempo?: Tempo;
 }
 
-export interface Hung {
+interface Hung {
   readonly broken: readonly string[];
   /** How long after the cap it was over. Milliseconds. */
   readonly lateMs: number;
