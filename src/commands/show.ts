@@ -45,9 +45,10 @@ Examples:
     const asleep = record.state === "hibernated" ? await asleepNow(context, state, record) : null;
     const clock = checkpointClock(record.spec, interruptionsFor(record, context.world.clock.now()));
     const measured = asked ?? sealMeasured(record);
+    const origin = record.volumes.length === 0 ? null : await (await import("../fleet/volumes/volume-origin.ts")).originOf(state, record);
     return {
       view: instanceView(
-        { ...row, record, lastPass, asleep, wakes: wakesOf(events), clock, measured },
+        { ...row, record, lastPass, asleep, wakes: wakesOf(events), clock, measured, origin },
         checkpoints,
         events.slice(-EVENTS_SHOWN),
       ),

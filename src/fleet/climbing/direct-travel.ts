@@ -61,10 +61,10 @@ async function receiving(fleet: Fleet, among: readonly string[]): Promise<readon
   );
 }
 
-/** What a machine at one of these providers can be given: the newest copy there is. */
+/** What a machine at one of these providers can be given: the newest copy there is. Ids are in the order of time. */
 function bucketSource(copy: BucketCopy, newest: Checkpoint | undefined, to: readonly string[], now: number): BucketSource {
   const { checkpoint, sha256, place, bytes, sealedAt } = copy;
-  const behindMs = newest === undefined || newest.id === checkpoint ? 0 : Math.max(1000, newest.createdAt - sealedAt);
+  const behindMs = newest === undefined || newest.id <= checkpoint ? 0 : Math.max(1000, newest.createdAt - sealedAt);
   return { checkpoint, sha256, place, bytes, sealedAt, ageMs: Math.max(0, now - sealedAt), behindMs, to };
 }
 

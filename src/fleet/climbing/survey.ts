@@ -105,7 +105,7 @@ async function snapshotsOfHome(
     providerId === ours || (since > 0 && createdAt !== null && createdAt >= since);
   const listed = await call(signal, (context) => operations.list(context)).catch((error: unknown) => {
     // A cloud that is down has no offers either, and keeps nobody from going elsewhere.
-    if (signal.aborted || !isFault(error, "unavailable")) throw error;
+    if (signal.aborted || !isFault(error, "unavailable", "ambiguous")) throw error;
     return [];
   });
   return listed.filter((one) => one.volumeId === home.providerId && one.state !== "failed" && isFresh(one));

@@ -4,7 +4,7 @@ import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
 import type { Source } from "../deciding/ladder.ts";
 
 /** A machine that has the volume to which a checkpoint comes, and waits for it. */
-export interface Receiver {
+interface Receiver {
   readonly reach: Reach;
   /** Called when all has arrived, before it is sealed there: from then on its work may go on. */
   onArrived(): Promise<void>;

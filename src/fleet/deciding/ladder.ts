@@ -198,6 +198,12 @@ function sameZone(input: LadderInput): Judged {
   return { isOpen: true, why: `its volume lies in ${home.provider} ${tie.zone ?? tie.region}`, needs, ...found };
 }
 
+/** Those of a price that was agreed to; all where that is none. */
+function affordable({ ceiling, rate }: LadderInput, offers: readonly Offer[]): readonly Offer[] {
+  const within = offers.filter(({ price }) => ceiling === null || compareMoney(price, ceiling, rate) <= 0);
+  return within.length > 0 ? within : offers;
+}
+
 /** A rung above the first two: what it costs has to be agreed to. */
 function priced(
   { ceiling, rate }: LadderInput,
@@ -261,7 +267,7 @@ function elsewhere(input: LadderInput): Judged {
   const candidates = isOldAgreed(source.bucket, input.oldest) ? offers : whole.length > 0 ? whole : offers;
   const [best] = candidates;
   if (best === undefined) return { isOpen: false, why: `elsewhere: ${whyNothingFits(market, spec, null, rate, calm, blocked)}` };
-  const judged = priced(input, copyRung(input, home, source, candidates));
+  const judged = priced(input, copyRung(input, home, source, affordable(input, candidates)));
   if (judged.copy === undefined || isOldAgreed(judged.copy, input.oldest)) return judged;
   return { ...judged, isOpen: false, isDear: true, why: `${judged.why}; that it goes back to older work is to be agreed to: --yes` };
 }
