@@ -147,9 +147,10 @@ async function isOnItsWay(fleet: Fleet, own: OwnSnapshot, isLast: boolean): Prom
   return !isLast && began !== null && fleet.clock.now() - began < NEXT_TRY_MS;
 }
 
-/** Whether somebody waits for it, or has a volume made from it now. */
+/** Whether somebody who is to come back waits for it, or has a volume made from it now. One that sleeps waits for nothing. */
 async function isBeingUsed({ state }: Fleet, { providerId }: ProviderSnapshot): Promise<boolean> {
-  if ((await state.instances()).some(({ outlook }) => outlook.comeback?.snapshot?.id === providerId)) return true;
+  if ((await state.instances()).some(({ desired, outlook }) => desired === "running" && outlook.comeback?.snapshot?.id === providerId))
+    return true;
   return (await state.pendingIntents()).some(({ kind, detail }) => {
     const copy = detail["copy"];
     return kind === "volume-create" && typeof copy === "object" && copy !== null && "snapshot" in copy && copy.snapshot === providerId;
