@@ -69,6 +69,7 @@ const STILLNESS: Readonly<Record<string, string>> = {
 /** What each action is for people; one that is not in here is named by its own word. */
 const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
+  "checkpoint-arrived": (word) => `its checkpoint has arrived on ${word("volume")} in ${word("zone")}, and is verified there`,
   "checkpoint-copied": (word) => `${word("checkpoint")} copied to ${word("to")}, and verified there`,
   "begin-from": (word) => `goes on from ${word("checkpoint")}`,
   "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from ${word("bucket") || `volume ${word("volume")}`}`,

@@ -13,6 +13,7 @@ const HYPERSTACK: SleepFacts = {
   spec: { name: "train", volume: VOLUME, providers: ["hyperstack"] },
   capabilities: { hibernate: "native", keepsRoot: false, zonalVolumes: false, machine: VM, asleep: HYPERSTACK_ASLEEP },
   hasSnapshots: false,
+  hasBucketCopy: false,
   canHibernate: true,
   parked: null,
   volume: { sizeGb: 200, pricePerHour: null, isGone: false },
@@ -104,6 +105,7 @@ test("the ways back are those that there are", () => {
   expect(rungs({ ...HYPERSTACK, canHibernate: false })).toBe("same-zone on-demand");
   const zonal = { ...HYPERSTACK.capabilities, hibernate: "park", zonalVolumes: true } as const;
   expect(rungs({ ...HYPERSTACK, capabilities: zonal, hasSnapshots: true })).toBe("same-zone snapshot on-demand");
+  expect(rungs({ ...HYPERSTACK, hasBucketCopy: true })).toContain("copy");
   // Where its volume can be read without a machine.
   const here = { ...HYPERSTACK.capabilities, machine: { ...VM, kind: "process" } } as const;
   expect(rungs({ ...HYPERSTACK, capabilities: here })).toBe("same-machine same-zone copy on-demand");

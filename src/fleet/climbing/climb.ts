@@ -10,6 +10,7 @@ import { offerKey, type Preferences } from "../deciding/offer-choice.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { BLOCK_MS } from "../steps/no-capacity.ts";
+import { syncCheckpoints } from "../volumes/checkpoint-sync.ts";
 import { snapshotsOf } from "../volumes/volume-snapshots.ts";
 import { snapshotForWayBack } from "./own-snapshot.ts";
 import { type Survey, surveyLadder } from "./survey.ts";
@@ -138,6 +139,8 @@ async function byCopy(fleet: Fleet, record: InstanceRecord, survey: Survey, offe
   if (home === undefined || newest === undefined || fleet.travel === undefined) throw new RangeError(`${record.name} has no checkpoint`);
   const copy = { of: home.id, checkpoint: newest.id, snapshot: null };
   const twin = (await livingTwin(fleet, survey, offer, signal)) ?? (await makeTwin(fleet, record, home, offer, copy, signal));
+  // What goes on from it there is to be known here as well.
+  await syncCheckpoints(fleet, home, signal);
   fleet.say(`${record.name}: bringing ${newest.id} to ${offer.provider} ${offer.zone}`);
   // Also where it was begun before: what is whole there is only looked at.
   try {

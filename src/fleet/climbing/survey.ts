@@ -12,6 +12,7 @@ import type { Tie } from "../deciding/offer-choice.ts";
 import { preferencesOf } from "../deciding/preferences.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { askMarket } from "../market.ts";
+import { readSealed } from "../volumes/checkpoint-sync.ts";
 import { isRootSeen, rootOf } from "../volumes/root-volume.ts";
 import { volumeNamed } from "../volumes/volumes.ts";
 import { wakesOf } from "../wakes/wake-log.ts";
@@ -21,7 +22,7 @@ import { twinsOf, vesselsOf } from "./twins.ts";
 export interface Survey {
   readonly rungs: readonly Rung[];
   readonly home: VolumeRecord | undefined;
-  /** On the home volume, as far as the catalogue knows. */
+  /** On the home volume, as it is read now; where it cannot be read, as far as the catalogue knows. */
   readonly newest: Checkpoint | undefined;
   /** Of the home volume, not older than that checkpoint; the one that is ready sooner. */
   readonly snapshot: ProviderSnapshot | undefined;
@@ -42,7 +43,7 @@ export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed
   const { spec } = record;
   const now = fleet.clock.now();
   const home = spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name);
-  const [newest] = home === undefined ? [] : await fleet.state.checkpoints({ volume: home.name });
+  const newest = home === undefined ? undefined : await newestOn(fleet, home, signal);
   const providers = await Promise.all([...new Set([...spec.providers, home?.provider ?? record.provider])].map((id) => fleet.provider(id)));
   const gpu = spec.gpu === null ? {} : { gpuCount: spec.gpu.count, gpuModel: gpuFromName(spec.gpu.model).model };
   const market = await askMarket(providers, gpu, signal);
@@ -73,6 +74,15 @@ export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed
   };
   const snapshot = snapshots?.find(({ state }) => state === "ready") ?? snapshots?.[0];
   return { rungs: ladder(input), home, newest, snapshot, twins, vessels, input, silent: market.failures };
+}
+
+/** Its last machine may have sealed one at its very end of which nobody has heard. */
+async function newestOn(fleet: Fleet, home: VolumeRecord, signal: AbortSignal): Promise<Checkpoint | undefined> {
+  const read = await readSealed(fleet, home, signal).catch(() => {
+    signal.throwIfAborted();
+    return null;
+  });
+  return (read?.sealed ?? (await fleet.state.checkpoints({ volume: home.name })))[0];
 }
 
 /**

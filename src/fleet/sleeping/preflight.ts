@@ -20,6 +20,8 @@ export interface SleepFacts {
   readonly capabilities: Pick<Capabilities, "hibernate" | "keepsRoot" | "zonalVolumes" | "machine" | "asleep">;
   /** The cloud's volumes can be made from snapshots. */
   readonly hasSnapshots: boolean;
+  /** A checkpoint of it lies in a bucket. */
+  readonly hasBucketCopy: boolean;
   /** Whether this very machine can be hibernated by its cloud; null when nobody has said. */
   readonly canHibernate: boolean | null;
   /** Asleep already: how; it is not asked then. */
@@ -108,8 +110,8 @@ function rungsOf(facts: SleepFacts, way: Asleep["way"]): readonly RungName[] {
     ...(way === "native" || hasRoot ? (["same-machine"] as const) : []),
     ...(hasVolume ? (["same-zone"] as const) : []),
     ...(hasVolume && hasSnapshots && capabilities.zonalVolumes ? (["snapshot"] as const) : []),
-    // A checkpoint on a rented volume can be read only by a machine that has the volume.
-    ...(hasVolume && capabilities.machine.kind === "process" ? (["copy"] as const) : []),
+    // A checkpoint on a rented volume can be read only by a machine that has the volume; one in a bucket by anybody.
+    ...((hasVolume && capabilities.machine.kind === "process") || (spec.volume !== null && facts.hasBucketCopy) ? (["copy"] as const) : []),
     ...(hasVolume || way === "native" ? (["on-demand"] as const) : []),
   ];
 }
