@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { surveyLadder } from "../../src/fleet/climbing/survey.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
@@ -73,7 +75,7 @@ test("a volume that a machine has had is not taken for an empty one because noth
   const readable = {
     ...volumes,
     list: async (context: Parameters<typeof volumes.list>[0]) =>
-      (await volumes.list(context)).map((one) => ({ ...one, localPath: "/nonexistent" })),
+      (await volumes.list(context)).map((one) => ({ ...one, localPath: join(tmpdir(), "spot-no-such-volume") })),
   };
   const local = () => ({ ...writesElsewhere(world), provider: async () => ({ ...provider, volumes: readable }) });
   await world.clock.run(up(local(), paperSpec()).then(() => hibernate(local())));
