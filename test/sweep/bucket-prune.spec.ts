@@ -40,8 +40,50 @@ test("broken off at any change, before or after it: what is listed is whole, and
     }
     if (ended) break;
   }
-  // Two manifests aside and away, four contents, two manifests at last, and what says that it began.
-  expect(points).toBe(2 * 11);
+  // Two manifests aside and away, four contents, two manifests at last, and what says that it began and that it removes.
+  expect(points).toBe(2 * 12);
+});
+
+test("a copy that begins within a pruning, at any of its requests, and goes on when that is over: nothing is listed that lacks a content", async () => {
+  const way = await fresh();
+  const source = await folderSource(sample(second));
+  const outcomes = new Set<string>();
+  for (let at = 1; ; at++) {
+    await way.up(sample(first));
+    await way.up(sample(third));
+    const options = { signal: never, readBack: false, dryRun: false, now: () => 0, partBytes: 5 * MIB };
+    let over = () => undefined as unknown;
+    const isOver = new Promise((resolve) => (over = () => resolve(undefined)));
+    // What it found there it has found: it writes nothing until the pruning is over.
+    const patient: Bucket = { ...way.bucket, put: (...how) => isOver.then(() => way.bucket.put(...how)) };
+    let copying: Promise<string> | undefined;
+    let requests = 0;
+    const begun = async () => {
+      if (++requests !== at) return;
+      copying = copyToBucket(source, patient, options).then(
+        () => "copied",
+        (error: { readonly code?: string }) => error.code ?? "",
+      );
+      // As far as it gets without writing.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    };
+    const pruning: Bucket = {
+      ...way.bucket,
+      head: (...how) => begun().then(() => way.bucket.head(...how)),
+      put: (...how) => begun().then(() => way.bucket.put(...how)),
+      get: (...how) => begun().then(() => way.bucket.get(...how)),
+      remove: (...how) => begun().then(() => way.bucket.remove(...how)),
+    };
+    await pruneBucket(pruning, [third, first], `p-${at}`, never);
+    over();
+    const outcome = await copying;
+    if (outcome !== undefined) outcomes.add(outcome);
+    const listed = await expectWhole(way.bucket);
+    expect([at, listed.includes(second)]).toEqual([at, outcome === "copied"]);
+    await pruneBucket(way.bucket, [first, second, third], `r-${at}`, never);
+    if (requests < at) break;
+  }
+  expect([...outcomes].sort()).toEqual(["SPOT_E_IN_USE", "copied"]);
 });
 
 test("a pruning that crosses a copy, at any of its requests: nothing is listed that lacks a content", async () => {

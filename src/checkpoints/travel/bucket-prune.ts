@@ -109,7 +109,7 @@ export async function pruneBucket(
   signal: AbortSignal,
 ): Promise<{ readonly pruned: readonly string[]; readonly freed: number }> {
   await requireReadable(bucket, signal);
-  await tellPruning(bucket, word, signal);
+  await tellPruning(bucket, `${word} begins`, signal);
   const pruned: string[] = [];
   for (const id of ids) {
     const bytes = await fetchManifest(bucket, id, signal);
@@ -118,6 +118,8 @@ export async function pruneBucket(
     await bucket.remove(manifestKey(id), signal);
     pruned.push(id);
   }
+  // Once more: a copy that began meanwhile may have looked before the manifest was laid aside whose contents it shares.
+  await tellPruning(bucket, `${word} removes`, signal);
   return { pruned, freed: await removeContents(bucket, signal) };
 }
 

@@ -9,7 +9,7 @@ import { readManifest } from "./source.ts";
 /**
  * What is being removed from a bucket, told in the bucket itself, so that copies from other computers see it. `pruned/ID/MANIFEST` is
  * the manifest of a checkpoint that is not listed any more and whose contents are about to go; `pruned/LAST` is another text after
- * each pruning has begun.
+ * each pruning has begun, and again before it removes the first content.
  */
 const FOLDER = "pruned/";
 const LAST = `${FOLDER}LAST`;
@@ -28,7 +28,7 @@ async function small(bucket: Bucket, key: string, signal: AbortSignal): Promise<
   return Buffer.concat(chunks).toString("latin1");
 }
 
-/** Says that a pruning begins; what a copy has seen before is to be looked at again. @param word one that nobody else says. */
+/** Says how far a pruning is; what a copy has seen before is to be looked at again. @param word one that nobody else says. */
 export async function tellPruning(bucket: Bucket, word: string, signal: AbortSignal): Promise<void> {
   const body = Buffer.from(word, "latin1");
   await bucket.put(LAST, body, createHash("sha256").update(body).digest("hex"), signal);
