@@ -123,8 +123,8 @@ export async function pruneBucket(
   return { pruned, freed: await removeContents(bucket, signal) };
 }
 
-/** @throws Problem (exit 7) */
-async function requireReadable(bucket: Bucket, signal: AbortSignal): Promise<void> {
+/** @throws Problem (exit 7) when a manifest there does not hold: nobody knows what its checkpoint needs. */
+export async function requireReadable(bucket: Bucket, signal: AbortSignal): Promise<void> {
   const { damaged } = await listBucket(bucket, signal);
   const [first] = damaged;
   if (first === undefined) return;

@@ -1,11 +1,13 @@
+import { manifestKey } from "../../checkpoints/travel/bucket-checkpoints.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
 import { parseBucketUrl } from "../../providers/bucket.ts";
 import { openBucket } from "../../providers/open-bucket.ts";
-import type { BucketCopy, InstanceRecord, VolumeRecord } from "../../state/records.ts";
+import type { BucketCopy, VolumeRecord } from "../../state/records.ts";
 import type { BucketSource } from "../deciding/ladder.ts";
 import type { Fleet } from "../fleet.ts";
+import { copiesInBuckets } from "../volumes/bucket-copies.ts";
 import { volumePath } from "../volumes/checkpoint-sync.ts";
 import { copyCheckpoint, serverText, type TravelEnd, type TravelMeans } from "../volumes/checkpoint-travel.ts";
 import type { CheckpointTravel } from "./travel.ts";
@@ -34,25 +36,6 @@ async function copiesOf(fleet: Fleet, world: TravelMeans["world"], { id, sha256 
   return sorted(world, copies);
 }
 
-/**
- * The copies of an instance's work, newest first. A name may have been another instance's before: what is not known on its
- * volume counts only when it was sealed in its own time.
- */
-async function copiesOfWork(
-  fleet: Fleet,
-  world: TravelMeans["world"],
-  home: VolumeRecord,
-  { name, createdAt }: Pick<InstanceRecord, "name" | "createdAt">,
-): Promise<Copies> {
-  const known = new Map((await fleet.state.checkpoints({ volume: home.name })).map(({ id, sha256 }) => [id, sha256]));
-  const copies = await fleet.state.bucketCopies({ instance: name });
-  const isOurs = (copy: BucketCopy) => (known.get(copy.checkpoint) ?? copy.sha256) === copy.sha256;
-  return sorted(
-    world,
-    copies.filter((copy) => isOurs(copy) && (known.has(copy.checkpoint) || copy.sealedAt >= createdAt)),
-  );
-}
-
 /** Which of these providers rent machines that a checkpoint can be copied into. */
 async function receiving(fleet: Fleet, among: readonly string[]): Promise<readonly string[]> {
   const providers = await Promise.all(among.map((id) => fleet.provider(id)));
@@ -61,11 +44,51 @@ async function receiving(fleet: Fleet, among: readonly string[]): Promise<readon
   );
 }
 
-/** What a machine at one of these providers can be given: the newest copy there is. Ids are in the order of time. */
-function bucketSource(copy: BucketCopy, newest: Checkpoint | undefined, to: readonly string[], now: number): BucketSource {
+/**
+ * A machine that is taken back seals within its notice, and two minutes are the longest one for which that is usual: what is known
+ * to be sealed so shortly before its end is taken to be its last.
+ */
+const LAST_WORD_MS = 120_000;
+
+/**
+ * What a machine at one of these providers can be given: the newest copy there is. Ids are in the order of time. `unsealedUntil`:
+ * until when a machine worked of which nobody could read what it sealed last.
+ */
+function bucketSource(
+  copy: BucketCopy,
+  newest: Checkpoint | undefined,
+  unsealedUntil: number,
+  to: readonly string[],
+  now: number,
+): BucketSource {
   const { checkpoint, sha256, place, bytes, sealedAt } = copy;
-  const behindMs = newest === undefined || newest.id <= checkpoint ? 0 : Math.max(1000, newest.createdAt - sealedAt);
-  return { checkpoint, sha256, place, bytes, sealedAt, ageMs: Math.max(0, now - sealedAt), behindMs, to };
+  const known = newest === undefined || newest.id <= checkpoint ? 0 : Math.max(1000, newest.createdAt - sealedAt);
+  const isUnread = unsealedUntil - Math.max(sealedAt, newest?.createdAt ?? 0) > LAST_WORD_MS;
+  const behind = isUnread ? { behindMs: unsealedUntil - sealedAt, isUnread } : { behindMs: known };
+  return { checkpoint, sha256, place, bytes, sealedAt, ageMs: Math.max(0, now - sealedAt), ...behind, to };
+}
+
+/** The first of these copies that its bucket still has: somebody else may have pruned it. `why`: what speaks against the last one. */
+async function firstThere(
+  world: TravelMeans["world"],
+  copies: readonly BucketCopy[],
+  signal: AbortSignal,
+): Promise<{ readonly copy?: BucketCopy; readonly why?: string }> {
+  let why: string | undefined;
+  for (const copy of copies) {
+    const bucket = await openBucket(world, parseBucketUrl(copy.place));
+    try {
+      if ((await bucket.head(manifestKey(copy.checkpoint), signal)) !== null) return { copy };
+      why = `${copy.checkpoint} is not in ${copy.place} any more`;
+    } catch (error) {
+      signal.throwIfAborted();
+      // Other ways back need no bucket.
+      why = `${copy.place} cannot be read (${error instanceof Error ? error.message : String(error)})`;
+    } finally {
+      await bucket.close();
+    }
+  }
+  return why === undefined ? {} : { why };
 }
 
 /**
@@ -79,13 +102,16 @@ export function directTravel(fleet: Fleet, world: TravelMeans["world"]): Checkpo
       const to = kinds.filter(({ kind }) => kind === "process").map(({ id }) => id);
       const isHere = (await volumePath(fleet, home, signal)) !== null;
       const { here, elsewhere } = isHere || newest === undefined ? NONE : await copiesOf(fleet, world, newest);
-      const work = isHere || record === undefined ? NONE : await copiesOfWork(fleet, world, home, record);
+      const work = isHere || record === undefined ? NONE : await sorted(world, await copiesInBuckets(fleet.state, record));
       const far = await receiving(fleet, among);
-      const [copy] = work.here;
-      const bucket = copy === undefined || far.length === 0 ? {} : { bucket: bucketSource(copy, newest, far, fleet.clock.now()) };
+      // Asked before anything is rented for it.
+      const { copy, why } = far.length === 0 ? {} : await firstThere(world, work.here, signal);
+      const unsealedUntil = record?.outlook.unsealedUntil ?? 0;
+      const bucket = copy === undefined ? {} : { bucket: bucketSource(copy, newest, unsealedUntil, far, fleet.clock.now()) };
       const from = isHere ? home.name : here[0]?.place;
       if (from !== undefined && newest !== undefined && to.length > 0) return { from, bytes: newest.bytes, to, ...bucket };
-      if (copy !== undefined && far.length > 0) return { from: copy.place, bytes: copy.bytes, to: [], ...bucket };
+      if (copy !== undefined) return { from: copy.place, bytes: copy.bytes, to: [], ...bucket };
+      if (why !== undefined) return { why };
       if (newest === undefined) return { why: "no sealed checkpoint of it is known" };
       if (from === undefined) return { why: unreadable(newest, home, elsewhere.length > 0 ? elsewhere : work.elsewhere) };
       return { why: `${newest.id} lies in ${from}, and only a volume on this computer can take it before a machine has it` };

@@ -1,5 +1,6 @@
 import type { InstanceRecord } from "../../state/records.ts";
 import type { Fleet } from "../fleet.ts";
+import { copiesInBuckets } from "../volumes/bucket-copies.ts";
 import { serverText } from "../volumes/checkpoint-travel.ts";
 
 /** No more than so many are named. */
@@ -19,8 +20,11 @@ const word = (text: string) => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.
  * The copies of its newest checkpoint in each place: buckets, and volumes that it had before, as far as the catalogue knows. For
  * whoever cannot wait for a machine: each is fetched into a folder without one, where this computer can read it.
  */
-export async function otherCopies(fleet: Fleet, { name, spec }: Pick<InstanceRecord, "name" | "spec">): Promise<OtherCopies> {
-  const inBuckets = (await fleet.state.bucketCopies({ instance: name })).map(({ checkpoint, place, endpoint }) => ({
+export async function otherCopies(
+  fleet: Fleet,
+  { name, spec, createdAt }: Pick<InstanceRecord, "name" | "spec" | "createdAt">,
+): Promise<OtherCopies> {
+  const inBuckets = (await copiesInBuckets(fleet.state, { name, spec, createdAt })).map(({ checkpoint, place, endpoint }) => ({
     where: `${place}${endpoint === "" ? "" : ` at ${serverText(endpoint)}`}`,
     checkpoint,
     next: `${endpoint === "" ? "" : `AWS_ENDPOINT_URL_S3=${word(endpoint)} `}spot checkpoints copy ${word(`${place}/${checkpoint}`)} --to ./${word(name)}`,

@@ -6,7 +6,7 @@ import type { Source } from "../deciding/ladder.ts";
 /** A machine that has the volume to which a checkpoint comes, and waits for it. */
 interface Receiver {
   readonly reach: Reach;
-  /** Called when all has arrived, before it is sealed there: from then on its work may go on. */
+  /** Called when all has arrived, before it is sealed there: from then on its work may go on. Nothing is sealed when it throws. */
   onArrived(): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ export interface CheckpointTravel {
     newest: Checkpoint | undefined,
     among: readonly string[],
     signal: AbortSignal,
-    record?: Pick<InstanceRecord, "name" | "createdAt">,
+    record?: Pick<InstanceRecord, "name" | "createdAt" | "spec" | "outlook">,
   ): Promise<Source>;
   /**
    * Puts it on another volume, sealed and verified there: whole, or not at all. Idempotent: one that is there already is

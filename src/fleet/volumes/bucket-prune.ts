@@ -1,12 +1,12 @@
 import { type RetentionRow, type RetentionRules, retain } from "../../checkpoints/retention.ts";
 import { listBucket } from "../../checkpoints/travel/bucket-checkpoints.ts";
-import { missingInBucket, prunableInBucket, pruneBucket } from "../../checkpoints/travel/bucket-prune.ts";
+import { missingInBucket, prunableInBucket, pruneBucket, requireReadable } from "../../checkpoints/travel/bucket-prune.ts";
 import { beingPruned } from "../../checkpoints/travel/pruned.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { newId } from "../../model/ids.ts";
 import { type Bucket, bucketText } from "../../providers/bucket.ts";
 import type { Fleet } from "../fleet.ts";
-import { keepWhole, type PrunableCheckpoint } from "./checkpoint-prune.ts";
+import { beginnings, keepWhole, type PrunableCheckpoint } from "./checkpoint-prune.ts";
 import { checkpointsRead } from "./checkpoint-reading.ts";
 
 /** What pruning would do in one bucket. */
@@ -21,9 +21,9 @@ export interface BucketPrunePlan {
   readonly isBrokenOff: boolean;
 }
 
-/** What is read, or copied, by anybody who works on this state. */
-async function usedNow(fleet: Fleet): Promise<ReadonlyMap<string, string>> {
-  const used = new Map(await checkpointsRead(fleet));
+/** What is read, or copied, by anybody who works on this state, and what an instance begins from next. */
+async function usedNow(fleet: Fleet, sealed: readonly Checkpoint[]): Promise<ReadonlyMap<string, string>> {
+  const used = new Map([...(await checkpointsRead(fleet)), ...beginnings(sealed)]);
   for (const { name, owner } of await fleet.state.leasesUnder("copy:", fleet.clock.now())) {
     const [, id = ""] = name.split(":");
     if (!fleet.ownerIsDead(owner)) used.set(id, "being copied");
@@ -51,7 +51,7 @@ export async function planBucketPrune(
       checkpoint,
     }),
   );
-  const weighed = retain(items, rules, fleet.clock.now(), await usedNow(fleet)).filter(
+  const weighed = retain(items, rules, fleet.clock.now(), await usedNow(fleet, sealed)).filter(
     ({ item }) => instances === null || instances.has(item.group),
   );
   const { rows, damaged } = await keepWhole(weighed, async ({ id }) => {
@@ -64,7 +64,10 @@ export async function planBucketPrune(
   return { rows, damaged, freed, isBrokenOff };
 }
 
-/** Does what a plan says. Our records forget the copies first, so that none is counted on that goes. @throws Problem */
+/**
+ * Does what a plan says. Our records forget the copies first, so that none is counted on that goes.
+ * @throws Problem (exit 7, nothing is changed) when a manifest there does not hold
+ */
 export async function carryOutBucketPrune(
   fleet: Fleet,
   bucket: Bucket,
@@ -74,6 +77,7 @@ export async function carryOutBucketPrune(
   const going = rows.flatMap(({ kept, item }) => (kept ? [] : [item.checkpoint])).toReversed();
   const place = bucketText(bucket.place);
   const { endpoint } = bucket;
+  await requireReadable(bucket, signal);
   await fleet.state.commit({ removeBucketCopies: going.map(({ id }) => ({ checkpoint: id, place, endpoint })) });
   const { pruned, freed } = await pruneBucket(
     bucket,

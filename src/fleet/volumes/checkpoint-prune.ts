@@ -79,6 +79,17 @@ function headsOf(sealed: readonly Checkpoint[]): ReadonlyMap<string, string> {
   return heads;
 }
 
+/** Where a clock went backwards, the one that says to be the newest is another one than the one to begin from. @returns why, by id. */
+export function beginnings(sealed: readonly Checkpoint[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const [instance, id] of headsOf(sealed)) {
+    const own = sealed.filter((checkpoint) => checkpoint.instance === instance);
+    const head = own.find((checkpoint) => checkpoint.id === id);
+    if (own.some(({ createdAt }) => createdAt > (head?.createdAt ?? 0))) found.set(id, `what ${instance} begins from next`);
+  }
+  return found;
+}
+
 /** What must stay whatever the rules say: what is read now, and what a living machine was put back from. */
 async function usedNow(
   fleet: Fleet,
@@ -86,13 +97,7 @@ async function usedNow(
   sealed: readonly Checkpoint[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const used = new Map(await checkpointsRead(fleet));
-  // Where a clock went backwards, the one that says to be the newest is another one.
-  for (const [instance, id] of headsOf(sealed)) {
-    const own = sealed.filter((checkpoint) => checkpoint.instance === instance);
-    const head = own.find((checkpoint) => checkpoint.id === id);
-    if (own.some(({ createdAt }) => createdAt > (head?.createdAt ?? 0))) used.set(id, `what ${instance} begins from next`);
-  }
+  const used = new Map([...(await checkpointsRead(fleet)), ...beginnings(sealed)]);
   const record = await machineOn(fleet, volume);
   if (record === undefined || !isUp(record)) return used;
   const report = await fleet.guest.report(await reachOf(fleet, record, signal), signal);
