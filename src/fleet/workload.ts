@@ -8,6 +8,8 @@ import { changeRecord, eventOf, RecordMoved } from "./record-change.ts";
 
 /** So often an end is written down anew that somebody else's change of the record came between. */
 const MOST_TRIES = 3;
+/** An end is heard of at the latest so long after it, in milliseconds. */
+const SAME_END_MS = 5_000;
 /** A command that cannot work at all has ended by then, in milliseconds. */
 const STARTS_WITHIN_MS = 500;
 
@@ -25,9 +27,12 @@ export function endSaid(
   // The agent looks at its workload three times a second; its exit code is there at once.
   if (exitCode === null) return known === null || phase === "exited" ? undefined : null;
   const stamp = endedAt ?? null;
-  if (known !== null && (stamp === null || known.stamp === null || stamp === known.stamp)) return undefined;
-  const at = endedAt == null ? now : saidAt == null ? endedAt * 1000 : now - Math.max(0, saidAt - endedAt) * 1000;
-  return { machine: providerId, code: exitCode, at: Math.min(at, now), stamp };
+  if (known !== null && (stamp === null || stamp === known.stamp)) return undefined;
+  const said = endedAt == null ? now : saidAt == null ? endedAt * 1000 : now - Math.max(0, saidAt - endedAt) * 1000;
+  const at = Math.min(said, now);
+  // One that was heard of before its agent had written down when has a time only since.
+  if (known !== null && known.stamp === null && at <= known.at + SAME_END_MS) return undefined;
+  return { machine: providerId, code: exitCode, at, stamp };
 }
 
 /**

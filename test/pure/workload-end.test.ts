@@ -45,6 +45,10 @@ test("an end is told once; a workload that was started again has not ended, and 
   expect(endSaid(ended(), { ...again, exitCode: 4, endedAt: 1_400 }, NOW)).toMatchObject({ code: 4, at: NOW - 100_000 });
   expect(endSaid(ended({ machine: "m-0" }), { phase: "running", exitCode: null }, NOW)).toBeUndefined();
   expect(endSaid(ended({ machine: "m-0" }), again, NOW)).toMatchObject({ machine: "m-1" });
+  // Heard of before its agent had written down when: the same one, and one of a later start.
+  const unstamped = ended({ stamp: null, at: NOW - 600_000 });
+  expect(endSaid(unstamped, { ...again, endedAt: 900, saidAt: 1_500 }, NOW)).toBeUndefined();
+  expect(endSaid(unstamped, { ...again, endedAt: 1_400, saidAt: 1_500 }, NOW)).toMatchObject({ code: 1, at: NOW - 100_000, stamp: 1_400 });
 });
 
 test("an end never lies in the future, whatever a machine's clock says", () => {

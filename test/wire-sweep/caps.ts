@@ -162,6 +162,10 @@ export async function chargedAsleep(world: WireWorld): Promise<readonly string[]
   return broken;
 }
 
+/** So much later than its cap a restore may be over: the looks at a cloud are seconds apart, and an end is confirmed. */
+const LATE_CAPS = 0.05;
+const LATE_MS = 5_000;
+
 /** How long it may take, and on which clock: ten minutes by a virtual one unless told. */
 export interface CapTempo {
   readonly capMs: number;
@@ -199,6 +203,9 @@ export async function hangAt(
     if (code !== wanted) broken.push(`it ended with ${code}`);
     const tookMs = clock.now() - since;
     if (tookMs < capMs) broken.push(`it was given up after ${tookMs} ms`);
+    // Nobody confirms the end of an unconfirmed one: that is waited for as long as a hibernation may take.
+    const mostMs = capMs + (stage.isUnconfirmed === true ? options.sleepLimitMs : LATE_CAPS * capMs) + LATE_MS;
+    if (tookMs > mostMs) broken.push(`it was given up only after ${tookMs} ms`);
     if (stage.isUnconfirmed === true) broken.push(...(await untilQuiet(world)));
     if (stage.isCharged === true && (await metered(world)) <= paid) broken.push("its meter saw nothing of it");
     broken.push(...(await chargedAsleep(world)));
