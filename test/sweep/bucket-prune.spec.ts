@@ -17,11 +17,14 @@ import {
   third,
 } from "../checkpoints/bucket-prune-bench.ts";
 
+/** Every request is a point, or every n-th. */
+const STRIDE = Number(process.env["SPOT_PRUNE_STRIDE"] ?? "1");
+
 test("broken off at any change, before or after it: what is listed is whole, and the next pruning leaves nothing behind", async () => {
   const way = await fresh();
   const folders = [first, second, third].map(sample);
   let points = 0;
-  for (let at = 1; ; at++) {
+  for (let at = 1; ; at += STRIDE) {
     let ended = false;
     for (const after of [false, true]) {
       for (const one of folders) await way.up(one);
@@ -41,14 +44,14 @@ test("broken off at any change, before or after it: what is listed is whole, and
     if (ended) break;
   }
   // Two manifests aside and away, four contents, two manifests at last, and what says that it began and that it removes.
-  expect(points).toBe(2 * 12);
+  if (STRIDE === 1) expect(points).toBe(2 * 12);
 });
 
 test("a copy that begins within a pruning, at any of its requests, and goes on when that is over: nothing is listed that lacks a content", async () => {
   const way = await fresh();
   const source = await folderSource(sample(second));
   const outcomes = new Set<string>();
-  for (let at = 1; ; at++) {
+  for (let at = 1; ; at += STRIDE) {
     await way.up(sample(first));
     await way.up(sample(third));
     const options = { signal: never, readBack: false, dryRun: false, now: () => 0, partBytes: 5 * MIB };
@@ -83,14 +86,14 @@ test("a copy that begins within a pruning, at any of its requests, and goes on w
     await pruneBucket(way.bucket, [first, second, third], `r-${at}`, never);
     if (requests < at) break;
   }
-  expect([...outcomes].sort()).toEqual(["SPOT_E_IN_USE", "copied"]);
+  if (STRIDE === 1) expect([...outcomes].sort()).toEqual(["SPOT_E_IN_USE", "copied"]);
 });
 
 test("a pruning that crosses a copy, at any of its requests: nothing is listed that lacks a content", async () => {
   const way = await fresh();
   const source = await folderSource(sample(second));
   const outcomes = new Set<string>();
-  for (let at = 1; ; at++) {
+  for (let at = 1; ; at += STRIDE) {
     await way.up(sample(first));
     await way.up(sample(third));
     let requests = 0;
@@ -117,5 +120,5 @@ test("a pruning that crosses a copy, at any of its requests: nothing is listed t
     await pruneBucket(way.bucket, [first, second, third], `r-${at}`, never);
     if (requests < at) break;
   }
-  expect([...outcomes].sort()).toEqual(["SPOT_E_IN_USE", "copied"]);
+  if (STRIDE === 1) expect([...outcomes].sort()).toEqual(["SPOT_E_IN_USE", "copied"]);
 });
