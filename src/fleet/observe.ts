@@ -5,7 +5,7 @@ import type { Capabilities, MachineKind, ProviderInstance, Reach } from "../prov
 import type { InstanceRecord, IntentRecord, LedgerRecord } from "../state/records.ts";
 import { inItsAccount } from "./account.ts";
 import { heirOf } from "./deciding/ahead.ts";
-import { isSameDeadline, isSameNotice, isUp } from "./deciding/decide.ts";
+import { awaitsItsCopy, isSameDeadline, isSameNotice, isUp } from "./deciding/decide.ts";
 import type { CloudView, Observation } from "./deciding/decision.ts";
 import { shakenNeighbour } from "./deciding/history.ts";
 import { priceCap } from "./deciding/offer-choice.ts";
@@ -60,7 +60,10 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     near: await nearOf(fleet, record, answer),
   };
   const asksWord = heard === undefined && wantsWord(record, answer, machine);
-  const asksGuest = open === null && record.desired === "running" && (asksWord || needsGuest(fleet, record, base.cloud, machine));
+  // One that is put back to sleep may have begun on a volume that is not known to hold its work.
+  const mayHaveBegun = record.desired === "hibernated" && awaitsItsCopy(record);
+  const asksGuest =
+    open === null && (record.desired === "running" || mayHaveBegun) && (asksWord || needsGuest(fleet, record, base.cloud, machine));
   const reach = asksGuest && answer.kind === "here" ? answer.instance.reach : null;
   const mouthOf = (word: GuestWord | undefined) =>
     answer.kind === "here" ? secondMouth(record.notice, answer.instance.notice, word) : null;

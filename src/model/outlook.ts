@@ -103,6 +103,10 @@ export interface Outlook {
   readonly unusedAt?: number;
   /** Our ids of the volumes that a machine of it was given as copies, and of those that they stood in for; absent: none. */
   readonly given?: readonly string[];
+  /** Our ids of the volumes to which a checkpoint was on its way while a machine of it had them: what has arrived there stays; absent: none. */
+  readonly vessels?: readonly string[];
+  /** Until when a machine worked that was lost then, or ended without a last checkpoint: what it sealed may not be known; absent: none. */
+  readonly unsealedUntil?: number;
   /** How far the wake under way has come; null or absent: none is. */
   readonly wake?: WakeUnderWay | null;
   /** How the workload of its machine ended, when its agent said so last; null or absent: it has not, or nobody heard. */

@@ -71,6 +71,7 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
   "checkpoint-arrived": (word) => `its checkpoint has arrived on ${word("volume")} in ${word("zone")}, and is verified there`,
   "checkpoint-copied": (word) => `${word("checkpoint")} copied to ${word("to")}, and verified there`,
+  "root-left": (word) => `the root disk of its machine before stays as ${word("volume")} in ${word("zone")}, and bills`,
   "begin-from": (word) => `goes on from ${word("checkpoint")}`,
   "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from ${word("bucket") || `volume ${word("volume")}`}`,
   "close-rung": (word) => `${word("rung")} leads nowhere: ${word("because")}; the next way back is tried`,

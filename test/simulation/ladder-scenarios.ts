@@ -111,6 +111,40 @@ const CLIMBS: readonly Scenario[] = [
     shows: sleepsAtHome,
   },
   {
+    name: "restore from a bucket past the cap between arrival and seal, and again with that zone sold out",
+    cloud: { ...ZONAL, bucket: true, sealsMs: 60 * MINUTE_MS },
+    prepare: async (world, fleet) => {
+      await asleepWithout("north-a")(world, fleet);
+      void world.clock.sleep(3 * MINUTE_MS).then(() => {
+        Object.assign(world.cloud.settings, { sealsMs: 0 });
+        for (const zone of world.cloud.zones) zone.stock = zone.zone === "north-a" ? 2 : 0;
+      });
+    },
+    act: async (fleet) => {
+      await climb(fleet, ["same-zone", "copy"], 25_000).catch(() => undefined);
+      await fleet.clock.sleep(5 * MINUTE_MS);
+      await climb(fleet);
+    },
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-a", "spot"),
+  },
+  {
+    name: "restore from a bucket where root disks are kept, past the cap",
+    cloud: { ...ZONAL, bucket: true, keepsRoot: true, bringMs: 1_000 * MINUTE_MS },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"], 25_000),
+    ends: ["hibernated"],
+    shows: sleepsAtHome,
+  },
+  {
+    name: "restore from a bucket where root disks are kept",
+    cloud: { ...ZONAL, bucket: true, keepsRoot: true },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"]),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
+  },
+  {
     name: "restore on demand",
     cloud: ZONAL,
     prepare: asleepWithout("north-a", "north-b", "south-a"),

@@ -129,6 +129,7 @@ export function paperTravel({ cloud, clock }: Pick<PaperWorld, "cloud" | "clock"
       const target = at(to);
       if (found === undefined || target === undefined) throw new Error("there is no such disk");
       await receiver?.onArrived();
+      if (receiver !== undefined && cloud.settings.sealsMs > 0) await clock.sleep(cloud.settings.sealsMs, signal);
       if (!target.checkpoints.includes(found)) target.checkpoints.push(found);
     },
   };

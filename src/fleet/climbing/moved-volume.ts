@@ -39,9 +39,10 @@ export async function handOver(
   const kept = freeName(`${name}-${before.zone}`, taken);
   const sealed = await fleet.state.checkpoints({ volume: name });
   const promised = await copyOf(fleet, copy);
-  // What comes from a bucket is listed there once it is sealed there.
-  const isBrought = promised !== undefined && promised.source === undefined;
-  const isOn = ({ id }: Checkpoint) => promised === undefined || promised.snapshot !== null || (isBrought && id === promised.checkpoint);
+  // What was sealed there before it got the name, and what was put there.
+  const onCopy = await fleet.state.checkpoints({ volume: copy.name });
+  const there = new Set([promised?.checkpoint, ...onCopy.map(({ id }) => id)]);
+  const isOn = ({ id }: Checkpoint) => promised === undefined || promised.snapshot !== null || there.has(id);
   const at = fleet.clock.now();
   const moved: NewEvent = {
     at,
@@ -61,8 +62,11 @@ export async function handOver(
       { ...before, name: kept },
       { ...copy, name },
     ],
-    checkpoints: sealed.map((checkpoint) => ({ ...checkpoint, volume: kept })),
-    removeCheckpoints: [...sealed.filter((one) => !isOn(one)), ...(await fleet.state.checkpoints({ volume: copy.name }))],
+    checkpoints: [
+      ...sealed.map((checkpoint) => ({ ...checkpoint, volume: kept })),
+      ...onCopy.map((checkpoint) => ({ ...checkpoint, volume: name })),
+    ],
+    removeCheckpoints: [...sealed.filter((one) => !isOn(one)), ...onCopy],
     events: [moved],
   };
 }
@@ -70,7 +74,13 @@ export async function handOver(
 /** The volumes of a record whose launch came to nothing: the one of its spec again, where a copy was to be tried. */
 export async function volumesAgain(fleet: Fleet, record: InstanceRecord): Promise<Partial<Pick<InstanceRecord, "volumes">>> {
   const { volume } = record.spec;
-  if (volume === null || (await otherVolume(fleet, record)) === undefined) return {};
+  const other = await otherVolume(fleet, record);
+  if (volume === null || other === undefined) return {};
+  // Its agent may have begun at that very moment, and sealed something of which nobody has heard.
+  if (record.outlook.given?.includes(other.id) === true && (await copyOf(fleet, other))?.source !== undefined)
+    fleet.say(
+      `${record.name}: all of its checkpoint had arrived on ${other.name} in ${other.zone}, and nobody knows whether its work has gone on there: that volume stays and bills, and a machine there goes on from what it holds`,
+    );
   const home = await volumeNamed(fleet, volume.name);
   return { volumes: home === undefined ? [] : [{ name: home.name, id: home.id, mount: volume.mount }] };
 }

@@ -13,8 +13,8 @@ import { preferencesOf } from "../deciding/preferences.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { askMarket } from "../market.ts";
 import { readSealed } from "../volumes/checkpoint-sync.ts";
-import { isRootSeen, rootOf } from "../volumes/root-volume.ts";
-import { volumeNamed } from "../volumes/volumes.ts";
+import { isRootSeen, isWithVolume, rootOf } from "../volumes/root-volume.ts";
+import { copyOf, volumeNamed } from "../volumes/volumes.ts";
 import { wakesOf } from "../wakes/wake-log.ts";
 import { twinsOf, vesselsOf } from "./twins.ts";
 
@@ -48,9 +48,11 @@ export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed
   const gpu = spec.gpu === null ? {} : { gpuCount: spec.gpu.count, gpuModel: gpuFromName(spec.gpu.model).model };
   const market = await askMarket(providers, gpu, signal);
   const usedAt = await lastUsedAt(fleet, record);
+  // It began empty, and the checkpoint that it was for is not known to have been sealed on it: a copy of it may be as empty.
+  const isBare = home !== undefined && newest === undefined && (await copyOf(fleet, home))?.source !== undefined;
   const snapshots =
     home === undefined ? null : await snapshotsOfHome(fleet, record, home, Math.max(newest?.createdAt ?? 0, usedAt), signal);
-  const twins = home === undefined ? [] : await twinsOf(fleet, record, home, newest, usedAt);
+  const twins = home === undefined || isBare ? [] : await twinsOf(fleet, record, home, newest, usedAt);
   const among = providers.map(({ id }) => id);
   const source = await sourceOf(fleet, record, home, newest, among, signal);
   const copied = "why" in source ? undefined : source.bucket?.checkpoint;
@@ -66,6 +68,7 @@ export async function surveyLadder(fleet: Fleet, record: InstanceRecord, allowed
     allow: allowed.allow,
     ceiling: allowed.ceiling === null ? null : parsePrice(allowed.ceiling),
     snapshots: snapshots === null ? null : { fresh: snapshots.length > 0, pending: snapshots.every(({ state }) => state !== "ready") },
+    isBare,
     twins,
     vessels,
     source,
@@ -123,7 +126,7 @@ async function snapshotsOfHome(
 
 async function rootTie(fleet: Fleet, record: InstanceRecord, signal: AbortSignal): Promise<Tie | null> {
   const root = await rootOf(fleet, record);
-  if (root === undefined || !(await isRootSeen(fleet, root, signal))) return null;
+  if (root === undefined || !(await isWithVolume(fleet, record, root)) || !(await isRootSeen(fleet, root, signal))) return null;
   const { zonalVolumes } = (await fleet.provider(root.provider)).capabilities;
   return { provider: root.provider, region: root.region, zone: zonalVolumes ? root.zone : null };
 }

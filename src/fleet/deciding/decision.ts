@@ -87,6 +87,8 @@ export type Action =
   | { readonly do: "mount-volume"; readonly instance: ProviderInstance }
   /** Its agent holds the workload back until a checkpoint has been copied to its volume. */
   | { readonly do: "bring-checkpoint"; readonly instance: ProviderInstance }
+  /** That one is there, and the volume that has it gets the name. */
+  | { readonly do: "note-arrived" }
   /** It should serve by now, and does not: said once. */
   | { readonly do: "note-overdue"; readonly why: string }
   /** The provider says a word about it that we do not know. */

@@ -37,8 +37,10 @@ export interface BucketSource {
   /** Epoch. */
   readonly sealedAt: number;
   readonly ageMs: number;
-  /** By how much it is older than the newest sealed checkpoint that is known of; 0: it is that one. */
+  /** By how much it is older than the newest sealed checkpoint that there is, as far as anybody can say; 0: it is that one. */
   readonly behindMs: number;
+  /** That newest one is not known: a machine worked for so long after it, and nobody could read what it sealed last. */
+  readonly isUnread?: boolean;
   /** The providers whose machines can be given it. */
   readonly to: readonly string[];
 }
@@ -55,9 +57,11 @@ export type Source =
   | { readonly why: string };
 
 /** Which checkpoint it is, from where, and how old. */
-export function copyText({ checkpoint, place, ageMs, behindMs }: BucketSource): string {
-  const behind =
-    behindMs === 0 ? "its newest known one" : `${durationText(behindMs)} older than its newest: the work since then is not in it`;
+export function copyText({ checkpoint, place, ageMs, behindMs, isUnread = false }: BucketSource): string {
+  const missing = isUnread
+    ? `its machine worked ${durationText(behindMs)} after it, and what it sealed since is not known: that work is not in it`
+    : `${durationText(behindMs)} older than its newest: the work since then is not in it`;
+  const behind = behindMs === 0 ? "its newest known one" : missing;
   return `the copy of ${checkpoint} in ${place}, sealed ${durationText(ageMs)} ago (${behind})`;
 }
 
@@ -77,6 +81,8 @@ export interface LadderInput {
   readonly ceiling: Money | null;
   /** Null where the cloud makes none; else whether there is one that is not older than the newest sealed checkpoint. */
   readonly snapshots: { readonly fresh: boolean; readonly pending: boolean } | null;
+  /** Its volume began empty, for a checkpoint from a bucket, and nothing is known to be sealed on it. */
+  readonly isBare?: boolean;
   readonly twins: readonly Twin[];
   /** Empty volumes to which a checkpoint from a bucket was on its way, made for an earlier try. */
   readonly vessels?: readonly Twin[];
@@ -217,11 +223,12 @@ function priced(
 }
 
 function sisterZone(input: LadderInput): Judged {
-  const { home, snapshots, twins, record } = input;
+  const { home, snapshots, twins, record, isBare = false } = input;
   if (home === null) return { isOpen: false, why: "it has no volume" };
   if (!home.isZonal) return { isOpen: false, why: `${home.provider} attaches a volume anywhere in its region: there is no sister zone` };
   const lost = losesRoot(input);
   if (lost !== null) return { isOpen: false, why: lost };
+  if (isBare) return { isOpen: false, why: `nothing is known to be sealed on ${home.name}, which began empty: a copy of it may be empty` };
   if (snapshots === null) return { isOpen: false, why: `${home.provider} makes no snapshots of volumes` };
   const region = { provider: home.provider, region: home.region, zone: null };
   const market = input.market.filter(({ zone }) => zone !== home.zone);

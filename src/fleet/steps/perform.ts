@@ -1,4 +1,5 @@
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
+import { noteArrived } from "../climbing/arrived.ts";
 import { bringAwaited } from "../climbing/bring-awaited.ts";
 import type { Action, Observation } from "../deciding/decision.ts";
 import type { Fleet } from "../fleet.ts";
@@ -135,6 +136,8 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return;
     case "take-over":
       return takeOver(fleet, record);
+    case "note-arrived":
+      return noteArrived(fleet, record, seen.cloud.kind === "here" ? seen.cloud.instance.reach : null, signal);
     case "note-ready":
       return noteReady(fleet, record, action.instance, seen.guest);
     case "note-notice":

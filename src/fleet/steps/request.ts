@@ -21,9 +21,13 @@ export async function interruptionsAt(fleet: Fleet, offer: Offer): Promise<Inter
   return interruptionsOf(offer, fleet.neighbours?.records ?? (await fleet.state.instances()), fleet.clock.now());
 }
 
-/** The checkpoint without which nothing may start on a volume that began empty for it; null for any other volume. */
+/**
+ * The checkpoint without which nothing may start on a volume that began empty for it, or that was made from a snapshot of such a
+ * one; null for any other volume.
+ */
 async function awaitedOn(fleet: Fleet, volume: VolumeRecord | null): Promise<string | null> {
-  const copy = volume === null ? undefined : await copyOf(fleet, volume);
+  let copy = volume === null ? undefined : await copyOf(fleet, volume);
+  while (copy !== undefined && copy.source === undefined && copy.snapshot !== null) copy = await copyOf(fleet, { id: copy.of });
   return copy?.source === undefined ? null : copy.checkpoint;
 }
 
