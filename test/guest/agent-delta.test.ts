@@ -217,21 +217,34 @@ test("a workload that replaces a file all the time does not make the others be w
   for (const other of others) expect(shared(first, other, still)).toEqual(still);
 });
 
-test("a name that is gone when it is looked at is none of the folder; whatever else a look meets is", async () => {
+test("a name that is gone when it is looked at is none of the folder, once it is gone; whatever else a look meets refuses", async () => {
   const folder = temporaryFolder();
+  const said = join(folder, "said");
   const machine = await start(
-    programs({ find: `case $1,$* in .*-printf*) "$real" "$@"; [ ! -e '${folder}/said' ] || { cat '${folder}/said' >&2; exit 1; };; esac` }),
+    programs({
+      find: `case $1,$* in .*-printf*)
+  "$real" "$@"
+  [ ! -e '${said}' ] || { cat '${said}' >&2; grep -q always '${said}' || rm '${said}'; exit 1; } ;;
+esac`,
+    }),
   );
   write(machine, "a", "a");
   await seal(machine);
   write(machine, "a", "other");
   const gone = "find: './/./.n': No such file or directory\n";
-  for (const said of ["find: './/./d': Permission denied\n", `${gone}find: './/./d': Input/output error\n${gone}`, "", gone]) {
-    writeFileSync(join(folder, "said"), said);
+  for (const lines of [
+    "find: './/./d': Permission denied\n",
+    "find: './/./No such file': Permission denied\n",
+    "find: './/./d: No such file or directory': Permission denied\n",
+    `${gone}find: './/./d': Input/output error\n${gone}`,
+    "",
+    gone.replace(".n", "always"),
+    gone,
+  ]) {
+    writeFileSync(said, lines);
     const { stdout } = await machine.verb("snapshot", "manual");
-    expect(stdout, said).toMatch(said === gone ? /"unchanged":false/ : /could not be read/);
+    expect(stdout, lines).toMatch(lines === gone ? /"unchanged":false/ : /could not be read/);
   }
-  rmSync(join(folder, "said"));
   await seal(machine);
 });
 

@@ -258,3 +258,76 @@ test("a volume that hangs keeps no machine: it ends itself when its time is up, 
   await eventually("its end", () => (machine.metadata.terminated > 0 ? true : undefined));
   expect(existsSync(join(machine.root, "run/spot/exit-code"))).toBe(true);
 });
+
+/** In whatever order names are read: one that is renamed right afterwards is not found, and its other name was not read. */
+const RENAMES = (folder: string, times: number) => `
+rename_step() {
+  echo >>'${folder}/renames'
+  count=$(wc -l <'${folder}/renames')
+  [ "$count" -gt ${times} ] || mv "$1"/step-* "$1/step-$count"
+}
+for last; do :; done
+case "$*" in
+  */.freeze)
+    at=$PWD; cd "$2" && names=$(ls) && cd "$at" && mkdir "$last" && rename_step "$2"
+    set -- ; for name in $names; do set -- "$@" "$CKPT_FOLDER/$name"; done
+    exec "$real" -pPRl "$@" "$last" ;;
+  *.partial-*) rename_step "$CKPT_FOLDER" ;;
+esac`;
+
+test.each([
+  ["one that is renamed at each try is refused", 1000],
+  ["one that is renamed until the workload rests is sealed", 9],
+])("nothing is sealed without a file that was there all the time, under one name or the next: %s", async (_, times) => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await workloadRuns(machine);
+  write(machine, "other", "1");
+  write(machine, "step-0", "work");
+  shim(folder, "cp", `CKPT_FOLDER='${machine.checkpointFolder}'\n${RENAMES(folder, times)}`);
+  const { code, stdout } = await machine.verb("snapshot", "manual");
+  if (times === 1000) expect([code, stdout]).toEqual([7, expect.stringContaining("kept changing while it was read")]);
+  else expect([code, stdout]).toEqual([0, expect.stringContaining('"unchanged":false')]);
+  for (const id of listed(machine)) {
+    expect(await problems(machine, id)).toEqual([]);
+    expect(readdirSync(join(machine.sealedFolder, id, "data"))).toEqual(["other", expect.stringMatching(/^step-/)]);
+  }
+  expect(readFileSync(join(folder, "renames"), "utf8").length).toBeGreaterThan(9);
+});
+
+test.each([
+  ["all that lies there", "at the first look", 1, '"unchanged":false'],
+  ["all that lies there", "at each look", 1000, "could not be read"],
+  ["what was added since the last seal", "at the first look", 1, '"unchanged":false'],
+  ["what was added since the last seal", "at each look", 1000, "could not be read"],
+])("a look that misses %s, renamed %s, never makes it nothing to seal", async (what, _, times, says) => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await workloadRuns(machine);
+  if (what !== "all that lies there") {
+    write(machine, "a", "1");
+    await seal(machine);
+  }
+  const { mtime } = statSync(machine.checkpointFolder);
+  write(machine, "step-1", "work");
+  execFileSync("touch", ["-d", mtime.toISOString(), machine.checkpointFolder]);
+  const looks = join(folder, "looks");
+  shim(
+    folder,
+    "find",
+    `case $1,$PWD in .*,'${machine.checkpointFolder}')
+  echo >>'${looks}'
+  if [ "$(wc -l <'${looks}')" -le ${times} ]; then
+    $real "$@" | grep -v step-
+    echo "find: './/./step-1': No such file or directory" >&2
+    exit 1
+  fi ;;
+esac`,
+  );
+  const { stdout } = await machine.verb("snapshot", "down");
+  expect(existsSync(looks)).toBe(true);
+  expect(stdout).toContain(says);
+  for (const id of listed(machine).slice(what === "all that lies there" ? 0 : 1)) {
+    expect(readdirSync(join(machine.sealedFolder, id, "data"))).toContain("step-1");
+  }
+});

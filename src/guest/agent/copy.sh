@@ -2,16 +2,19 @@
 
 # freeze LIST: hard links to the checkpoint folder as it is now, and their list. Links are made one after the other, so
 # a workload that replaces two files may do it in between: what was frozen is compared with what lies there afterwards.
-# A workload that is never still for so long gets files that are each whole.
+# A workload that is never still for so long gets files that are each whole; not where a name was gone when it was to be linked: the
+# file may have had another one all the time.
 freeze() {
   freeze_try=0
   while :; do
     discard "$LIB/.freeze"
-    cp -pPRl "$CKPT" "$LIB/.freeze" 2>"$WORK/freeze.err" || vanished "$WORK/freeze.err" || return 1
+    cp -pPRl "$CKPT" "$LIB/.freeze" 2>"$WORK/freeze.err"
+    freeze_code=$?
+    [ "$freeze_code" -eq 0 ] || vanished "$WORK/freeze.err" || return 1
     describe "$LIB/.freeze" "$1" && describe "$CKPT" "$WORK/live" || return 1
-    cmp -s "$1" "$WORK/live" && return 0
+    [ ! -s "$WORK/live.err" ] && cmp -s "$1" "$WORK/live" && return 0
     freeze_try=$((freeze_try + 1))
-    [ "$freeze_try" -ge "$MOST_TRIES" ] && return 0
+    [ "$freeze_try" -ge "$MOST_TRIES" ] && return "$freeze_code"
   done
 }
 
@@ -152,7 +155,7 @@ copy_steadily() {
     else
       copy_from=$CKPT
       nap 0.5
-      describe "$copy_from" "$1" || return 1
+      look "$1" || return 1
     fi
     sort_out "$1" || return 1
   done

@@ -2,7 +2,7 @@
 
 # vanished FILE: whether a program that walked through a folder has met nothing worse than names that were gone when it came to them,
 # as the temporary files of a workload that renames them; FILE is what it said. Whoever asks compares what he has with another look.
-vanished() { [ -s "$1" ] && ! grep -v 'No such file' "$1" >&2; }
+vanished() { [ -s "$1" ] && ! grep -v ': No such file or directory$' "$1" >&2; }
 
 # describe FOLDER LIST: one sorted line an entry: path, kind, mode, size, mtime, identity (of a folder: its owner), ctime; tabs
 # between them. In paths, backslash, newline and tab are written \\, \n and \t. LIST.holes: path and the bytes of files that take
@@ -29,6 +29,17 @@ describe() {
       if (at) { done(); split(substr($0, 1, at), field, " "); path = plain(substr($0, at + 6)) }
       else path = path "\\n" plain($0) }
     END { done(); exit at != 1 }' >"$2.rows" && sort "$2.rows" >"$2"
+}
+
+# look LIST: describes the checkpoint folder, in a look that has met no name that was gone: under another one the same file may have lain
+# there all the time. Returns 7 with $refusal.
+look() {
+  look_try=0
+  until describe "$CKPT" "$1" && [ ! -s "$1.err" ]; do
+    look_try=$((look_try + 1))
+    [ "$look_try" -lt "$MOST_TRIES" ] && vanished "$1.err" || refuse "$CKPT could not be read: $(head -n 1 "$1.err")" || return
+    nap 0.5
+  done
 }
 
 # names LIST: the paths of LIST, and of LIST.odd where they have a backslash, each with a NUL at its end.

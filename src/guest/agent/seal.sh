@@ -69,7 +69,7 @@ seal() {
   [ -n "$VOLUME" ] || refuse 'this instance has no volume to seal a checkpoint on' || return
   [ ! -f "$RUN/released" ] || refuse 'the volume was released' || return
   volume_there || refuse "the volume is not there: $SPOT_SET_VOLUME_MOUNT" || return
-  describe "$CKPT" "$WORK/before" || refuse "$CKPT could not be read" || return
+  look "$WORK/before" || return
   if [ ! -s "$WORK/before" ]; then
     sealed='{"empty":true}'
     return 0
