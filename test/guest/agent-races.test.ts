@@ -295,6 +295,31 @@ test.each([
   expect(readFileSync(join(folder, "renames"), "utf8").length).toBeGreaterThan(9);
 });
 
+test("links and a look that both miss a file agree on nothing", async () => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await workloadRuns(machine);
+  write(machine, "other", "1");
+  write(machine, "step-0", "work");
+  shim(folder, "cp", `CKPT_FOLDER='${machine.checkpointFolder}'\n${RENAMES(folder, 1000)}`);
+  // The first look sees it.
+  shim(
+    folder,
+    "find",
+    `case $1,$PWD in .*,'${machine.checkpointFolder}')
+  if [ -e '${folder}/looked' ]; then
+    $real "$@" | grep -v step-
+    echo "find: './/./step-0': No such file or directory" >&2
+    exit 1
+  fi
+  echo >'${folder}/looked' ;;
+esac`,
+  );
+  const { code, stdout } = await machine.verb("snapshot", "manual");
+  expect([code, stdout]).toEqual([7, expect.stringContaining("could not be read")]);
+  expect(listed(machine)).toEqual([]);
+});
+
 test.each([
   ["all that lies there", "at the first look", 1, '"unchanged":false'],
   ["all that lies there", "at each look", 1000, "could not be read"],
