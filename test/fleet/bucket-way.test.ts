@@ -252,3 +252,14 @@ test("a machine that was lost after it had served leaves word until when it may 
   await world.clock.run(reconcile(world.start().fleet, { signal, limitMs: MINUTE_MS }));
   expect((await train(world)).outlook.unsealedUntil).toBeGreaterThan(world.clock.now() - 2 * MINUTE_MS);
 });
+
+test("what is made from a snapshot of a volume that began empty waits for the same checkpoint, and goes on where that is on it", async () => {
+  const world = await asleep();
+  expect(await wake(world)).toMatchObject({ zone: "north-b" });
+  await world.clock.run(hibernate(world.start().fleet));
+  stock(world, { "north-a": 2, "north-b": 0, "south-a": 0 });
+  await world.clock.pass(4 * MINUTE_MS);
+  expect(await wake(world, ["same-zone", "snapshot"])).toMatchObject({ state: "running", zone: "north-a" });
+  expect(world.cloud.living().map(({ awaits }) => awaits)).toEqual(["c-1"]);
+  expect(machines(world)).toEqual([["north-a", ["c-1", "c-2"]]]);
+});
