@@ -19,8 +19,7 @@ interface Measured {
 
 const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
-/** `copy` is measured on the embedded cloud, whose disks can be written without a machine. */
-const RUNGS: readonly RungName[] = ["same-machine", "same-zone", "snapshot", "on-demand"];
+const RUNGS: readonly RungName[] = ["same-machine", "same-zone", "snapshot", "copy", "on-demand"];
 
 interface Market {
   hasSpot: boolean;
@@ -60,6 +59,7 @@ async function measure(cloud: string, rung: RungName, times: number): Promise<Me
   const { capabilities, volumes } = world.cloud.provider;
   const hasSisters = capabilities.zonalVolumes && volumes?.snapshots !== undefined;
   try {
+    if (rung === "copy") return { cloud, rung, seconds, why: "its volumes are read by machines alone; measured on local" };
     if (rung === "snapshot" && !hasSisters)
       return { cloud, rung, seconds, why: "its volumes are not tied to a zone, or it makes no snapshots" };
     const fleet = world.start();

@@ -87,6 +87,7 @@ const GROUPS = {
             "wake.ts",
             "checkpoint-interval.ts",
             "volume-policy.ts",
+            "workload-end.ts",
           ].includes(name),
       )
       .map((name) => `model/${name}`),

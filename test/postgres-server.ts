@@ -1,8 +1,8 @@
 import { execFile, execFileSync } from "node:child_process";
 import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "./free-port.ts";
 
 const DEBIAN = "/usr/lib/postgresql";
 
@@ -34,15 +34,6 @@ async function run(folder: string, program: string, args: readonly string[]): Pr
     cwd: folder,
     env: { PATH: process.env["PATH"], HOME: folder, LC_ALL: "C.UTF-8" },
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** Who may come in how: by the socket anybody, over the network by password, to `tls_only` by TLS only. The user is `spot`. */

@@ -26,8 +26,8 @@ export const reconcile: CommandModule = {
       .addHelpText(
         "after",
         `
-Exit 6: something that is to end may still be billing, or a cloud did not answer. 8: it only takes
-longer, and the next pass goes on with it.
+Exit 6: something that is to end may still be billing, a command failed before it was ready and its
+machine bills on, or a cloud did not answer. 8: it only takes longer, and the next pass goes on with it.
 
 Examples:
   $ spot reconcile --dry-run

@@ -3,6 +3,7 @@ import { checkpointClock, interruptionsFor } from "../fleet/deciding/checkpoint-
 import { isUp } from "../fleet/deciding/decide.ts";
 import { wakesOf } from "../fleet/wakes/wake-log.ts";
 import type { Asleep } from "../model/asleep.ts";
+import { sealMeasured } from "../model/measured-seal.ts";
 import type { MeasuredClock } from "../output/checkpoint-clock-text.ts";
 import { instanceView } from "../output/instance-view.ts";
 import { readPulse } from "../platform/service-pulse.ts";
@@ -30,9 +31,12 @@ Examples:
   async run(context: CommandContext): Promise<CommandResult> {
     const name = requiredName(context);
     if (context.options["refresh"] === true) await refresh(context, [name]);
-    const record = await namedInstance(context, name, true);
+    const found = await namedInstance(context, name, true);
     const state = await context.state();
-    if (context.options["why"] === true) return why(state, record);
+    if (context.options["why"] === true) return why(state, found);
+    const asked = context.options["refresh"] === true && isUp(found) ? await measuredClock(context, found) : null;
+    // What its agent has just said of its command is written down.
+    const record = asked === null ? found : await namedInstance(context, name, true);
     const [row] = await instanceRows(context, [record]);
     if (row === undefined) return {};
     const checkpoints = await state.checkpoints({ instance: name });
@@ -40,10 +44,11 @@ Examples:
     const lastPass = row.guard == null ? null : ((await readPulse(context.world.home)) ?? null);
     const asleep = record.state === "hibernated" ? await asleepNow(context, state, record) : null;
     const clock = checkpointClock(record.spec, interruptionsFor(record, context.world.clock.now()));
-    const measured = context.options["refresh"] === true && isUp(record) ? await measuredClock(context, record) : null;
+    const measured = asked ?? sealMeasured(record);
+    const origin = record.volumes.length === 0 ? null : await (await import("../fleet/volumes/volume-origin.ts")).originOf(state, record);
     return {
       view: instanceView(
-        { ...row, record, lastPass, asleep, wakes: wakesOf(events), clock, measured },
+        { ...row, record, lastPass, asleep, wakes: wakesOf(events), clock, measured, origin },
         checkpoints,
         events.slice(-EVENTS_SHOWN),
       ),
@@ -52,16 +57,24 @@ Examples:
 };
 
 /** What its agent says of its checkpoints; null when it cannot be asked. */
-async function measuredClock(context: CommandContext, { provider, providerId }: InstanceRecord): Promise<MeasuredClock | null> {
+async function measuredClock(context: CommandContext, record: InstanceRecord): Promise<MeasuredClock | null> {
+  const { provider, providerId } = record;
   if (providerId === null) return null;
-  const [{ openFleet }, { call }] = await Promise.all([import("./fleet-context.ts"), import("../fleet/fleet.ts")]);
+  const [{ openFleet }, { call }, { noteSeal }, { noteWorkload }] = await Promise.all([
+    import("./fleet-context.ts"),
+    import("../fleet/fleet.ts"),
+    import("../fleet/measured-seal.ts"),
+    import("../fleet/workload.ts"),
+  ]);
   const { signal } = context.world;
-  const { guest } = await openFleet(context);
+  const fleet = await openFleet(context);
   const cloud = await context.provider(provider);
   const machine = await call(signal, (callContext) => cloud.get(providerId, callContext)).catch(() => undefined);
-  const report = machine?.reach == null ? undefined : await guest.report(machine.reach, signal);
+  const report = machine?.reach == null ? undefined : await fleet.guest.report(machine.reach, signal);
   if (report === undefined) return null;
-  return { checkpointSeconds: report.checkpointSeconds ?? null, everySeconds: report.everySeconds ?? null };
+  await noteSeal(fleet, record, report);
+  await noteWorkload(fleet, record, report);
+  return { at: context.world.clock.now(), checkpointSeconds: report.checkpointSeconds ?? null, everySeconds: report.everySeconds ?? null };
 }
 
 /** What holds while it sleeps, as far as our records and the tables of its cloud say; nobody is asked. */

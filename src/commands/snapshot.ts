@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { noteSeal } from "../fleet/measured-seal.ts";
 import { reachOf } from "../fleet/reach.ts";
 import { noteUnfit } from "../fleet/steps/unfit.ts";
 import { syncRecordCheckpoints } from "../fleet/volumes/checkpoint-sync.ts";
@@ -36,6 +37,7 @@ export const snapshot: CommandModule = {
       signal,
     );
     await syncRecordCheckpoints(fleet, record, signal);
+    if (sealed.kind === "sealed") await noteSeal(fleet, record, await fleet.guest.report(reach, signal).catch(() => undefined));
     context.progress.stop();
     if (sealed.kind === "failed")
       throw new Problem({

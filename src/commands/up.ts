@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { launching, withinBudgets } from "../fleet/budgets/budget-guard.ts";
 import { checkpointClock } from "../fleet/deciding/checkpoint-interval.ts";
+import { isUp } from "../fleet/deciding/decide.ts";
 import { TOO_DEAR } from "../fleet/deciding/offer-choice.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { preflightOfPlan } from "../fleet/sleeping/facts.ts";
@@ -8,11 +9,13 @@ import { specDifference } from "../fleet/spec/spec.ts";
 import { planLaunch } from "../fleet/steps/plan.ts";
 import { interruptionsAt } from "../fleet/steps/request.ts";
 import { bringUp, claimName, newRecord } from "../fleet/up.ts";
+import { afterItsStart, failedProblem } from "../fleet/workload.ts";
 import { durationText } from "../model/duration.ts";
 import { EXIT, type ExitCode } from "../model/exit-codes.ts";
 import type { Offer } from "../model/offer.ts";
 import { Problem } from "../model/problem.ts";
 import { makesSnapshot } from "../model/volume-policy.ts";
+import { billsUntil, hasFailed, workloadEnd } from "../model/workload-end.ts";
 import { instancesView } from "../output/instances-view.ts";
 import { type PlanLine, planView } from "../output/plan-view.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
@@ -55,6 +58,9 @@ export const up: CommandModule = {
     ]);
     for (const provider of new Set(wanted.map(({ offer }) => offer.provider))) await sayWhoIsAwake(context, fleet, provider, wanted);
     context.progress.stop();
+    const served = new Set(known.filter(isUp).map(({ id }) => id));
+    const failed = context.options["wait"] === false ? [] : settled.filter((record) => hasFailed(record) && !served.has(record.id));
+    if (failed.length > 0) throw failedProblem(failed, EXIT.partial, context.world.clock.now());
     const view = instancesView(await instanceRows(context, settled));
     return { view: warnings.length === 0 ? view : { ...view, beside: { warnings } }, exit: exitOf(context, settled) };
   },
@@ -177,14 +183,21 @@ async function bringClaimUp(context: CommandContext, fleet: Fleet, claim: Claim)
 async function finish(context: CommandContext, fleet: Fleet, record: InstanceRecord, ours: boolean): Promise<InstanceRecord> {
   const { clock, signal } = context.world;
   const start = clock.monotonic();
-  const ready = await bringUp(fleet, record, {
+  const brought = await bringUp(fleet, record, {
     signal,
     limitMs: durationOption(context, "timeout", LIMIT_MS + (record.spec.fallbackAfterMs ?? 0)),
     waitFor: context.options["wait"] === false ? "machine" : "ready",
     ours,
   });
-  if (ours && context.options["wait"] !== false)
+  const isNew = context.options["wait"] !== false && !isUp(record) && isUp(brought);
+  const ready = isNew ? await afterItsStart(fleet, brought, signal) : brought;
+  const end = workloadEnd(ready);
+  if (ours && context.options["wait"] !== false && isUp(ready) && !hasFailed(ready))
     context.progress.done(`${ready.name} is ${ready.state}, ready after ${durationText(clock.monotonic() - start)}`);
+  if (end !== null && (end.code === 0 || !ours))
+    context.progress.warn(
+      `${ready.name}: its command has ended with exit code ${end.code}; ${billsUntil(ready, clock.now())} (spot logs ${ready.name}, spot down ${ready.name})`,
+    );
   if (ready.state === "stopped") context.progress.warn(`${ready.name} is stopped: ${ready.reason ?? "nobody says why"}`);
   return ready;
 }

@@ -1,9 +1,12 @@
 import type { Command } from "commander";
+import { isUp } from "../fleet/deciding/decide.ts";
 import { interrupted } from "../fleet/interrupted.ts";
+import { failedProblem, noteWorkload } from "../fleet/workload.ts";
 import { EXIT } from "../model/exit-codes.ts";
 import { INSTANCE_STATES } from "../model/instance.ts";
 import { suggestion } from "../model/nearest.ts";
 import { Problem, usageProblem } from "../model/problem.ts";
+import { hasFailed } from "../model/workload-end.ts";
 import { instancesView } from "../output/instances-view.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
@@ -49,6 +52,7 @@ export const wait: CommandModule = {
           const view = instancesView(await instanceRows(context, [record]));
           return workload === null || workload === 0 ? { view } : { view, exit: EXIT.failed };
         }
+        if (goal === "running" && !isUp(record) && hasFailed(record)) throw failedProblem([record], EXIT.failed, clock.now());
         if (record.state === "gone")
           throw new Problem({ code: "SPOT_E_GONE", message: `${name} is gone and will not be ${goal}`, exit: EXIT.failed });
         if (clock.monotonic() - start > limitMs)
@@ -64,6 +68,7 @@ export const wait: CommandModule = {
       const instance = await provider.get(record.providerId, { signal });
       if (instance?.reach == null) return null;
       const report = await fleet.guest.report(instance.reach, signal).catch(() => undefined);
+      await noteWorkload(fleet, record, report);
       return report?.phase === "exited" ? report.exitCode : null;
     }
   },

@@ -1,5 +1,6 @@
 import { EXIT } from "../model/exit-codes.ts";
 import { Problem } from "../model/problem.ts";
+import { workloadEnd } from "../model/workload-end.ts";
 import { deadlineBy } from "../platform/clock.ts";
 import { isFault } from "../providers/errors.ts";
 import type { InstanceRecord } from "../state/records.ts";
@@ -14,6 +15,7 @@ import { RecordMoved } from "./record-change.ts";
 import { untilCapacityIsAsked } from "./steps/no-capacity.ts";
 import { perform } from "./steps/perform.ts";
 import { followCap, followWake } from "./wakes/follow.ts";
+import { followWorkload } from "./workload.ts";
 
 export type StepOutcome =
   /** Look again after so many milliseconds. `isNote`: what was said of it was written down, and nothing was done about it. */
@@ -34,7 +36,8 @@ export async function step(fleet: Fleet, record: InstanceRecord, signal: AbortSi
     const seen = await observe(fleet, record, signal, listing);
     if (seen.cloud.kind === "silent" && seen.cloud.problem !== undefined) throw seen.cloud.problem;
     const woken = await followWake(fleet, await followLedger(fleet, record, seen), seen);
-    const current = await followCap(fleet, woken, seen);
+    const capped = await followCap(fleet, woken, seen);
+    const current = await followWorkload(fleet, capped, seen.guest, seen.now);
     const { action, why } = decide(current, seen);
     const ms = await perform({ ...fleet, because: why }, current, action, seen, signal);
     return ms === null ? { kind: "rest" } : { kind: "again", ms, why, isNote: NOTES.has(action.do) };
@@ -140,10 +143,16 @@ function requireTime(fleet: Fleet, record: InstanceRecord, options: DriveOptions
   if (fleet.clock.monotonic() - start >= options.limitMs) throw timeUp(record, options);
 }
 
+function whyStill(record: InstanceRecord): string {
+  const end = workloadEnd(record);
+  const why = record.reason ?? (end === null ? null : `its command has ended with exit code ${end.code}`);
+  return why === null ? "" : ` (${why})`;
+}
+
 function timeUp(record: InstanceRecord, { limitMs }: DriveOptions, cause?: unknown): Problem {
   return new Problem({
     code: "SPOT_E_TIMEOUT",
-    message: `${record.name} is still ${record.state} after ${Math.round(limitMs / 1000)} s${record.reason === null ? "" : ` (${record.reason})`}`,
+    message: `${record.name} is still ${record.state} after ${Math.round(limitMs / 1000)} s${whyStill(record)}`,
     exit: EXIT.timeout,
     next: [`spot show ${record.name}`, "spot reconcile"],
     retryable: true,

@@ -18,7 +18,11 @@ export interface GuestReport {
   readonly phase: "preparing" | "restoring" | "running" | "exited" | "stopping" | "expired";
   /** It waits to be told which device its volume is. */
   readonly awaitsVolume: boolean;
+  /** The checkpoint without which it does not start its workload: it is to be copied to the volume. */
+  readonly awaitsCheckpoint?: string | null;
   readonly exitCode: number | null;
+  /** When its workload ended; null while it has not, absent from an older agent. */
+  readonly endedAt?: number | null;
   readonly step: string | null;
   readonly restoredFrom: string | null;
   /** Newer checkpoints than that one, which could not be put back when its machine came up: most likely they are damaged. */
@@ -54,6 +58,8 @@ export interface GuestLine extends GuestWord {
 export interface Ear {
   /** Undefined while the agent of that machine cannot be heard. */
   word(provider: string, providerId: string): GuestWord | undefined;
+  /** What it last said of its work. Undefined as for `word`, or where nobody tells. */
+  phase?(provider: string, providerId: string): GuestReport["phase"] | undefined;
 }
 
 export type SnapshotOutcome =
@@ -66,6 +72,10 @@ export type SnapshotOutcome =
 /** The way into a machine. Undefined means: not reachable now. */
 export interface GuestDoor {
   report(reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined>;
+  /** All that is done by now since it began; undefined where the agent cannot say more than its report. @throws Problem. */
+  marks?(reach: Reach, signal: AbortSignal): Promise<GuestReport["marks"]>;
+  /** The last lines of its log, oldest first. @throws Problem when it cannot be reached. Absent: nobody can tell. */
+  logEnd?(reach: Reach, lines: number, signal: AbortSignal): Promise<readonly string[]>;
   /** Why there was no report, in the words of the agent that has given up, or of the way in. Absent: nobody can tell. */
   silence?(reach: Reach, signal: AbortSignal): Promise<string | undefined>;
   /**
@@ -100,8 +110,16 @@ export interface GuestDoor {
   publicKey(signal: AbortSignal): Promise<string>;
   /** Whether the workload's own readiness (`--ready-http`, `--ready-cmd`) holds; true when it has none. */
   isReady(reach: Reach, spec: InstanceSpec, signal: AbortSignal): Promise<boolean>;
-  /** The script that a machine of this cloud runs at boot. `peers`: who else it lets in. */
-  bootScript(record: InstanceRecord, cloud: Pick<Capabilities, "machine" | "noticeSeconds">, peers?: GuestPeers): Promise<string>;
+  /**
+   * The script that a machine of this cloud runs at boot. `peers`: who else it lets in; `awaits`: the checkpoint that is copied to
+   * its volume before its workload may start.
+   */
+  bootScript(
+    record: InstanceRecord,
+    cloud: Pick<Capabilities, "machine" | "noticeSeconds">,
+    peers?: GuestPeers,
+    awaits?: string | null,
+  ): Promise<string>;
 }
 
 /** Everything that the fleet's decisions need, as parameters. */

@@ -5,9 +5,11 @@ import type { Reach } from "../providers/provider.ts";
 import type { GuardRecord, InstanceRecord, NewEvent } from "../state/records.ts";
 import { isUp } from "./deciding/decide.ts";
 import type { Fleet, GuestReport } from "./fleet.ts";
+import { noteSeal } from "./measured-seal.ts";
 import type { Listing } from "./observe.ts";
 import { eventOf } from "./record-change.ts";
 import { noteUnfit } from "./steps/unfit.ts";
+import { noteWorkload } from "./workload.ts";
 
 /** How often an agent that keeps a TTL or an idle time is asked whether it lives, in milliseconds. */
 const EVERY_MS = 300_000;
@@ -115,7 +117,11 @@ async function ask(
   const noted = answers.filter(([{ record }]) => isGuarded(record)).map(([one, report]) => outcomeOf(fleet, one, report));
   if (noted.length > 0)
     await fleet.state.commit({ guards: noted.map(({ guard }) => guard), events: noted.flatMap(({ events }) => events) });
-  for (const [{ record }, report] of answers) await noteUnfit(fleet, record, report?.fit);
+  for (const [{ record }, report] of answers) {
+    await noteUnfit(fleet, record, report?.fit);
+    await noteWorkload(fleet, record, report);
+    await noteSeal(fleet, record, report);
+  }
 }
 
 /** Whether it is time to ask. A clock that was set back makes nobody wait for ever. Pure. */

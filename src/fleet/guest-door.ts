@@ -1,10 +1,12 @@
 import { readAgent } from "../guest/agent-source.ts";
 import { bootScript } from "../guest/boot-script.ts";
+import { logEnd } from "../guest/log-end.ts";
 import { marksOf } from "../guest/marks.ts";
 import type { GuestPeers } from "../guest/peers-at-boot.ts";
 import { type GuestCheckpoint, type GuestStatus, parseHeard } from "../guest/protocol.ts";
 import {
   guestExec,
+  guestMarks,
   guestNotice,
   guestNoticeWithdrawn,
   guestReadyHttp,
@@ -56,6 +58,11 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
         throw error;
       }
     },
+    async marks(reach, signal) {
+      const told = await guestMarks(reach, options(signal));
+      return told === undefined ? undefined : marksOf(told);
+    },
+    logEnd: (reach, lines, signal) => logEnd(reach, lines, options(signal)),
     async silence(reach, signal) {
       try {
         await guestStatus(reach, options(signal));
@@ -109,7 +116,7 @@ export function createGuestDoor(world: World, say = (text: string) => world.stde
     },
     publicKey: (signal) => ensureSshKey(way.ssh, signal),
     isReady: (reach, spec, signal) => isReady(reach, spec, options(signal)),
-    bootScript: (record, cloud, peers) => bootScriptFor(world, record, cloud, peers),
+    bootScript: (record, cloud, peers, awaits) => bootScriptFor(world, record, cloud, peers, awaits ?? null),
   };
 }
 
@@ -127,7 +134,9 @@ function reportOf(status: GuestStatus): GuestReport {
   return {
     phase: status.phase,
     awaitsVolume: status.awaits === "volume",
+    awaitsCheckpoint: status.awaits === "volume" ? null : status.awaits,
     exitCode: status.exitCode,
+    endedAt: status.endedAt,
     step: status.step,
     restoredFrom: status.restoredFrom,
     passedOver: (status.passedOver ?? "").split(" ").filter((id) => /^c-[0-9A-Za-z-]{1,64}$/.test(id)),
@@ -199,6 +208,7 @@ async function bootScriptFor(
   record: InstanceRecord,
   { machine, noticeSeconds }: Pick<Capabilities, "machine" | "noticeSeconds">,
   peers: GuestPeers | undefined,
+  awaits: string | null,
 ): Promise<string> {
   const { spec } = record;
   const clock = checkpointClock(spec, interruptionsFor(record, world.clock.now()));
@@ -225,6 +235,7 @@ async function bootScriptFor(
       idleSeconds: spec.idleMs === null ? null : spec.idleMs / 1000,
       idleBy: spec.idleBy,
       caches: spec.caches !== false,
+      awaits,
       order: orderText(spec),
     },
     source,

@@ -1,4 +1,5 @@
 import type { InstanceRecord } from "../state/records.ts";
+import { settleOwnSnapshots } from "./climbing/own-snapshot.ts";
 import type { Fleet } from "./fleet.ts";
 import { LATE_MS } from "./intent.ts";
 import type { Listing } from "./observe.ts";
@@ -77,7 +78,7 @@ async function tieAll(
   // snapshot is owed.
   const removals = await settleVolumes(fleet, signal);
   const ends = await settleEnds(fleet, signal);
-  const volumes = [...removals, ...ends, ...(await settleSnapshots(fleet, signal))];
+  const volumes = [...removals, ...ends, ...(await settleSnapshots(fleet, signal)), ...(await settleOwnSnapshots(fleet, signal))];
   const reaps = await settleReaps(fleet, signal);
   const answering = [...listings].filter(([, listing]) => typeof listing !== "string").map(([id]) => id);
   // Volumes and snapshots are listed only where one of ours may have arrived too late.

@@ -1,10 +1,11 @@
+import { workloadEnd } from "../model/workload-end.ts";
 import { BUNDLED_RATE } from "../pricing/currency.ts";
 import { isFault } from "../providers/errors.ts";
-import type { Capabilities, MachineKind, ProviderInstance } from "../providers/provider.ts";
+import type { Capabilities, MachineKind, ProviderInstance, Reach } from "../providers/provider.ts";
 import type { InstanceRecord, IntentRecord, LedgerRecord } from "../state/records.ts";
 import { inItsAccount } from "./account.ts";
 import { heirOf } from "./deciding/ahead.ts";
-import { isSameDeadline, isSameNotice, isUp } from "./deciding/decide.ts";
+import { awaitsItsCopy, isSameDeadline, isSameNotice, isUp } from "./deciding/decide.ts";
 import type { CloudView, Observation } from "./deciding/decision.ts";
 import { shakenNeighbour } from "./deciding/history.ts";
 import { priceCap } from "./deciding/offer-choice.ts";
@@ -18,6 +19,7 @@ import { livingController } from "./leases/controller.ts";
 import { closedIntervals, openedInterval } from "./ledger.ts";
 import { changeRecord } from "./record-change.ts";
 import { noteWord, wordOf } from "./steps/told.ts";
+import { endedBy, unwatchedEvent, unwatchedLife } from "./unwatched.ts";
 
 /** A provider's whole account, fetched once for many records; a string says why it could not be. */
 export type Listing = readonly ProviderInstance[] | string;
@@ -58,7 +60,10 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     near: await nearOf(fleet, record, answer),
   };
   const asksWord = heard === undefined && wantsWord(record, answer, machine);
-  const asksGuest = open === null && record.desired === "running" && (asksWord || needsGuest(fleet, record, base.cloud, machine));
+  // One that is put back to sleep may have begun on a volume that is not known to hold its work.
+  const mayHaveBegun = record.desired === "hibernated" && awaitsItsCopy(record);
+  const asksGuest =
+    open === null && (record.desired === "running" || mayHaveBegun) && (asksWord || needsGuest(fleet, record, base.cloud, machine));
   const reach = asksGuest && answer.kind === "here" ? answer.instance.reach : null;
   const mouthOf = (word: GuestWord | undefined) =>
     answer.kind === "here" ? secondMouth(record.notice, answer.instance.notice, word) : null;
@@ -70,9 +75,11 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const asksReady = started && !isUp(record);
   const mouth = mouthOf(heard ?? guest?.word);
   const asksWhy = guest === null && isOverdue(record, now);
-  const ready = asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false));
-  // What was done right before it was ready belongs to its wake.
-  const last = ready && record.outlook.wake != null ? await fleet.guest.report(reach, signal).catch(() => undefined) : undefined;
+  const answers = asksReady && (await fleet.guest.isReady(reach, record.spec, signal).catch(() => false));
+  // What was done right before it was ready belongs to its wake: whose agent does not say that is looked at once more.
+  const isWaking = answers && record.outlook.wake != null;
+  const last = isWaking ? await lastReport(fleet, reach, signal) : undefined;
+  const ready = answers && (!isWaking || last !== undefined);
   const silence = asksWhy ? ((await fleet.guest.silence?.(reach, signal).catch(() => undefined)) ?? null) : null;
   return {
     ...base,
@@ -82,6 +89,17 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
     mouth,
     ready,
   };
+}
+
+/** What its agent says, and all that is marked by now, read after whatever it was asked before; undefined when it does not answer. */
+async function lastReport({ guest }: Fleet, reach: Reach, signal: AbortSignal): Promise<GuestReport | undefined> {
+  try {
+    const report = await guest.report(reach, signal);
+    const marks = await guest.marks?.(reach, signal);
+    return report === undefined || marks === undefined ? report : { ...report, marks };
+  } catch {
+    return undefined;
+  }
 }
 
 /** How soon whoever controls the fleet looks again at what is due. Asked only of one that may wait under a notice. */
@@ -108,10 +126,16 @@ export function nearFromAfar({ neighbours, exchange }: Fleet, record: InstanceRe
 const isThere = ({ state }: ProviderInstance) => state === "running" || state === "reclaiming";
 
 /** Until it is up its agent is asked; later only where the agent has nobody but us to hear or to tell, and we do not know. */
-function needsGuest({ told }: Fleet, record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
+function needsGuest({ told, ear }: Fleet, record: InstanceRecord, cloud: CloudView, machine: MachineKind): boolean {
   if (cloud.kind !== "here" || !isThere(cloud.instance)) return false;
-  if (!isUp(record) || (!machine.endsItself && record.spec.idleMs !== null)) return true;
+  if (!isUp(record) || (!machine.endsItself && record.spec.idleMs !== null) || hasNews(record, ear)) return true;
   return machine.notices === "controller" && record.notice?.kind === "reclaim" && wordOf(told, record) === undefined;
+}
+
+/** Whether its agent was heard to say of its workload what is not known yet: it has ended, or begun again. */
+function hasNews(record: InstanceRecord, ear: Fleet["ear"]): boolean {
+  const phase = record.providerId === null ? undefined : ear?.phase?.(record.provider, record.providerId);
+  return workloadEnd(record) === null ? phase === "exited" : phase === "running";
 }
 
 /** Whether its agent is to be asked or told something, given what the provider says of its machine. */
@@ -229,9 +253,14 @@ export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: O
   const price = record.price ?? (seen.cloud.kind === "here" ? seen.cloud.instance.price : null);
   const begins = billed && providerId !== null && open.length === ended.length;
   const opened = begins ? openedInterval({ ...record, price }, providerId, seen.now) : null;
-  const ledger = [...closedIntervals(ended, seen.now), ...(opened === null ? [] : [opened])];
-  if (price !== record.price) return changeRecord(fleet, record, { price }, { ledger });
-  if (ledger.length > 0) await fleet.state.commit({ ledger });
+  const mayBeUnseen = record.state === "provisioning" || record.state === "restoring";
+  const known = mayBeUnseen ? await fleet.state.ledger({ instanceId: record.id }) : [];
+  const unwatched = unwatchedLife({ ...record, price }, seen.cloud, capabilities, known, seen.now);
+  const endedAt = seen.cloud.kind === "gone" ? endedBy(record, capabilities, seen.now) : seen.now;
+  const ledger = [...closedIntervals(ended, endedAt), ...[opened, unwatched].filter((entry) => entry !== null)];
+  const events = unwatched === null ? [] : [unwatchedEvent(record, unwatched, seen.now)];
+  if (price !== record.price) return changeRecord(fleet, record, { price }, { ledger, events });
+  if (ledger.length > 0) await fleet.state.commit({ ledger, events });
   return record;
 }
 

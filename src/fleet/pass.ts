@@ -1,7 +1,9 @@
+import { EXIT } from "../model/exit-codes.ts";
 import type { Notice } from "../model/notice.ts";
+import { hasFailed } from "../model/workload-end.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { watchBudgets } from "./budgets/budget-watch.ts";
-import { isSettled } from "./deciding/decide.ts";
+import { isSettled, isUp } from "./deciding/decide.ts";
 import { neighbourhoodOf } from "./deciding/history.ts";
 import { isDueUnderNotice } from "./deciding/under-notice.ts";
 import { byUrgency, urgencyOf } from "./deciding/urgency.ts";
@@ -19,6 +21,7 @@ import { type LooseEnds, tieUp } from "./loose-ends.ts";
 import type { Listing } from "./observe.ts";
 import { forgetOthers } from "./steps/told.ts";
 import { syncAllDue } from "./volumes/checkpoint-sync.ts";
+import { failedProblem } from "./workload.ts";
 
 export interface PassItem {
   readonly instance: string;
@@ -219,8 +222,9 @@ async function settleHeld(fleet: Fleet, first: InstanceRecord, settling: Settlin
     // Whoever did not answer for everything is not asked again and again for one.
     if (typeof listing === "string")
       return { instance: first.name, outcome: "waiting", why: `${first.provider} does not answer`, problem: null };
-    if (outcome.kind === "rest") return { instance: first.name, outcome: "settled", why: null, problem: null };
     const now = await fleet.state.instance(first.id);
+    if (outcome.kind === "rest")
+      return failedItem(now, fleet.clock.now()) ?? { instance: first.name, outcome: "settled", why: null, problem: null };
     // Where another pass follows, what takes longer than this one is looked at there: by the next list, which costs one call for all.
     const until = fleet.clock.monotonic() + (later === null ? 0 : outcome.ms);
     if (until - start >= limitMs && now !== undefined && (outcome.ms > 0 || !isSettled(now))) {
@@ -232,6 +236,13 @@ async function settleHeld(fleet: Fleet, first: InstanceRecord, settling: Settlin
     hasBegun();
     await fleet.clock.sleep(outcome.ms, signal);
   }
+}
+
+/** One whose command has failed before it was ready rests as well, and bills: its owner is to know. */
+function failedItem(record: InstanceRecord | undefined, now: number): PassItem | null {
+  if (record === undefined || record.desired !== "running" || isUp(record) || !hasFailed(record)) return null;
+  const problem = failedProblem([record], EXIT.partial, now);
+  return stuckItem(record.name, { why: problem.message.slice(record.name.length + 2), problem });
 }
 
 function messageOf(problem: unknown): string {

@@ -3,6 +3,7 @@ import { newId } from "../model/ids.ts";
 import type { Offer } from "../model/offer.ts";
 import { FRESH_OUTLOOK } from "../model/outlook.ts";
 import { Problem } from "../model/problem.ts";
+import { hasFailed } from "../model/workload-end.ts";
 import type { InstanceRecord, InstanceSpec } from "../state/records.ts";
 import { isUp } from "./deciding/decide.ts";
 import { asOffered } from "./deciding/offer-choice.ts";
@@ -77,20 +78,21 @@ export interface UpOptions {
 }
 
 /**
- * Brings a record up. What this command began and cannot finish, it undoes: nothing is left billing unseen.
+ * Brings a record up, or as far as its command comes: one that has failed meanwhile is given back as it is, and its machine goes
+ * on, for whoever reads its log. What this command began and cannot finish, it undoes: nothing is left billing unseen.
  * @throws Problem: exit 5 without capacity, 124 at the limit, 130 when interrupted, 6 when the undo is not confirmed.
  */
 export async function bringUp(fleet: Fleet, record: InstanceRecord, options: UpOptions): Promise<InstanceRecord> {
   let last: InstanceRecord;
   let looks = 0;
-  // What is stopped is started by somebody else, and nobody knows when; but it may have been since it was looked at last.
-  const staysStopped = ({ state }: InstanceRecord) => state === "stopped" && looks++ > 0;
+  // What is stopped, or has failed, is started by somebody else, and nobody knows when; but it may have been since it was looked at last.
+  const staysDown = (now: InstanceRecord) => (now.state === "stopped" || hasFailed(now)) && looks++ > 0;
   try {
     last = await drive(fleet, record.id, {
       until: (now) =>
         now.state === "gone" ||
         now.desired !== "running" ||
-        (options.waitFor === "machine" ? now.providerId !== null : isUp(now) || staysStopped(now)),
+        (options.waitFor === "machine" ? now.providerId !== null : isUp(now) || staysDown(now)),
       signal: options.signal,
       limitMs: options.limitMs,
       // Whoever named a fallback waits for it.

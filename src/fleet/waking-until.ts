@@ -4,6 +4,7 @@ import { EXIT } from "../model/exit-codes.ts";
 import { type Money, moneyText } from "../model/money.ts";
 import { Problem } from "../model/problem.ts";
 import type { InstanceRecord, VolumeRecord } from "../state/records.ts";
+import { endOwnSnapshots } from "./climbing/own-snapshot.ts";
 import { backOffMs } from "./deciding/back-off.ts";
 import { isUp } from "./deciding/decide.ts";
 import type { Fleet } from "./fleet.ts";
@@ -27,6 +28,14 @@ export interface UntilUpOptions extends WakeOptions {
  * were some and none came to serve; 130 when interrupted, asleep; and whatever of a try no other try can mend.
  */
 export async function wakeUntilUp(fleet: Fleet, record: InstanceRecord, options: UntilUpOptions): Promise<InstanceRecord> {
+  try {
+    return await tryUntilUp(fleet, record, options);
+  } finally {
+    await endOwnSnapshots(fleet, record);
+  }
+}
+
+async function tryUntilUp(fleet: Fleet, record: InstanceRecord, options: UntilUpOptions): Promise<InstanceRecord> {
   const { clock } = fleet;
   const meter = await moneyMeter(fleet, record.id, options.maxCost);
   const begun: Begun = { at: clock.now(), since: clock.monotonic(), options, meter, volumes: await fleet.state.volumes() };
@@ -70,7 +79,7 @@ async function tryOnce(fleet: Fleet, record: InstanceRecord, begun: Begun, capMs
   const { options, meter } = begun;
   const { comeback = { allow: USUAL_RUNGS, ceiling: null } } = options;
   const allow = (await hasMoved(fleet, record, begun)) ? comeback.allow.filter((rung) => !COPYING.includes(rung)) : comeback.allow;
-  const tried = { ...options, capMs, comeback: { ...comeback, allow } };
+  const tried = { ...options, capMs, keepsSnapshots: true, comeback: { ...comeback, allow } };
   if (options.maxCost === null) return wakeUp(fleet, record, tried);
   const [enough, watching] = [new AbortController(), new AbortController()];
   const money = `${record.name} was not serving for ${moneyText(options.maxCost)}`;
@@ -120,6 +129,7 @@ async function asleepFor(fleet: Fleet, { name }: InstanceRecord, ms: number, sig
 async function usedUp(fleet: Fleet, record: InstanceRecord, begun: Begun, cause: Problem | undefined): Promise<Problem> {
   const { forMs, maxCost } = begun.options;
   const hadMachine = await begun.meter.hadMachine();
+  await endOwnSnapshots(fleet, record);
   const left = await leftBehind(fleet, record, begun);
   const hint = [...(cause === undefined ? [] : [cause.message]), ...(left === null ? [] : [left])].join("; ");
   const isTime = forMs !== null && fleet.clock.monotonic() - begun.since >= forMs;
@@ -141,10 +151,11 @@ async function leftBehind(fleet: Fleet, { spec }: InstanceRecord, { at, volumes 
   const { name } = spec.volume;
   const was = volumes.find((volume) => volume.name === name);
   const kept = (await fleet.state.volumes()).find(({ id }) => id === was?.id);
-  const made = (await fleet.state.events({ since: at, limit: 100_000 })).filter(
-    ({ at: madeAt, data }) => madeAt >= at && data["action"] === "volume-snapshot" && data["volume"] === name,
-  );
-  const snapshots = made.map(({ data }) => String(data["providerId"]));
+  const events = (await fleet.state.events({ since: at, limit: 100_000 })).filter(({ at: thenAt }) => thenAt >= at);
+  const idsOf = (action: string) =>
+    events.filter(({ data }) => data["action"] === action && data["volume"] === name).map(({ data }) => String(data["providerId"]));
+  const gone = new Set(idsOf("snapshot-remove"));
+  const snapshots = idsOf("volume-snapshot").filter((id) => !gone.has(id));
   const left = [
     ...(kept === undefined || kept.name === name ? [] : [`the volume ${kept.name} (spot volumes rm ${kept.name})`]),
     ...(snapshots.length === 0 ? [] : [`the snapshots ${snapshots.join(", ")} (spot volumes snapshot --ls)`]),

@@ -13,7 +13,7 @@ export async function wish(
   id: string,
   set: Pick<NonNullable<Change["instance"]>["set"], "desired" | "skipSnapshot" | "wakeBy" | "retainAddress" | "reason">,
   beside: Pick<Change, "openIntents" | "closeIntents" | "events"> = {},
-  comeback?: Pick<Comeback, "allow" | "ceiling">,
+  comeback?: Pick<Comeback, "allow" | "ceiling" | "oldest">,
 ): Promise<InstanceRecord> {
   for (let attempt = 0; ; attempt++) {
     const record = await fleet.state.instance(id);

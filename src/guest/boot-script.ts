@@ -31,6 +31,8 @@ export interface AgentSettings {
    * the agent takes the least that is usual there.
    */
   readonly noticeSeconds?: number | null;
+  /** The checkpoint that is copied to its volume, which began empty: until it is there the workload is held back. Absent: none. */
+  readonly awaits?: string | null;
   /** How long the machine may be idle before it ends; null means until somebody ends it. */
   readonly idleSeconds: number | null;
   /** `gpu`: a workload that runs and leaves the GPUs alone is idle too. Absent or `exit`: only one that is over. */
@@ -98,6 +100,7 @@ function settingsText(settings: AgentSettings): string {
     ...(settings.betweenSeconds == null ? {} : { BETWEEN: Math.max(1, Math.round(settings.betweenSeconds)) }),
     TTL_ENDS_AT: settings.ttlEndsAt === null ? null : Math.floor(settings.ttlEndsAt),
     ...(settings.volumeMount === null || settings.caches === false ? {} : { CACHES: cacheWords(settings.env) }),
+    ...(settings.awaits == null ? {} : { AWAITS: settings.awaits }),
     NOTICE_SECONDS: (settings.noticeSeconds ?? 0) > 0 ? Math.floor(settings.noticeSeconds ?? 0) : null,
     IDLE: settings.idleSeconds === null ? null : Math.max(0, Math.round(settings.idleSeconds)),
     // Where there is no workload, nothing but the GPU can tell that nobody needs the machine.
@@ -128,9 +131,9 @@ function writeFileLines(path: string, text: string): readonly string[] {
 }
 
 /** What the agent's `# [only WORD...]` are asked of: what the machine is, and what was ordered. */
-function wordsOf({ machine, idleSeconds }: AgentSettings): ReadonlySet<string> {
+function wordsOf({ machine, idleSeconds, awaits }: AgentSettings): ReadonlySet<string> {
   const { kind, notices, volumes } = machine;
-  return new Set([kind, notices, volumes, ...(idleSeconds === null ? [] : ["idle"])]);
+  return new Set([kind, notices, volumes, ...(idleSeconds === null ? [] : ["idle"]), ...(awaits == null ? [] : ["copied"])]);
 }
 
 /**
@@ -214,7 +217,7 @@ function letInLines(key: string): readonly string[] {
     `spot_key=${shellWord(key)}`,
     `spot_keys="$spot_root/root/.ssh/authorized_keys"
 spot_let_in() {
-  mkdir -p "$spot_root/root/.ssh" && chmod 700 "$spot_root/root/.ssh" && : >>"$spot_keys" && chmod 600 "$spot_keys" || return 1
+  mkdir -p "$spot_root/root/.ssh" && chmod 700 "$spot_root/root/.ssh" && true >>"$spot_keys" && chmod 600 "$spot_keys" || return 1
   if grep -qxF -e "$spot_key" "$spot_keys"; then return 0; fi
   # A last line without its end must not swallow ours.
   if [ -n "$(tail -c 1 "$spot_keys")" ]; then echo >>"$spot_keys" || return 1; fi
@@ -261,7 +264,7 @@ export function bootScript(settings: AgentSettings, agentSource: string): string
     'if [ -f "$spot_lib/settings.env" ] && ! cmp -s "$spot_lib/settings.env.new" "$spot_lib/settings.env"; then spot_how=restart; fi',
     'mv -f "$spot_lib/settings.env.new" "$spot_lib/settings.env"',
     'mv -f "$spot_lib/agent.sh.new" "$spot_lib/agent.sh"',
-    ...(settings.machine.kind === "process" ? [] : [': >>"$spot_lib/console.log"']),
+    ...(settings.machine.kind === "process" ? [] : ['true >>"$spot_lib/console.log"']),
     'umask "$spot_umask"',
     ...startLines(settings),
     "",

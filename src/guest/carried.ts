@@ -21,6 +21,7 @@ export const CARRIED_VERBS: ReadonlySet<string> = new Set([
   "receive",
   "freeze",
   "thaw",
+  "marks",
   "ready-http",
 ]);
 

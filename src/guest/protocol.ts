@@ -41,7 +41,7 @@ const idleSchema = v.object({
 
 const statusSchema = v.object({
   phase,
-  awaits: v.nullable(v.literal("volume")),
+  awaits: v.nullable(v.union([v.literal("volume"), id])),
   workloadPid: v.nullable(count),
   exitCode: v.nullable(count),
   startedAt: v.nullable(seconds),
@@ -58,6 +58,7 @@ const statusSchema = v.object({
   saidAt: v.optional(v.nullable(seconds), null),
   passedOver: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(65_536))), null),
   marks: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(8192))), null),
+  endedAt: v.optional(v.nullable(seconds), null),
   checkpointSeconds: v.optional(v.nullable(seconds), null),
   every: v.optional(v.nullable(seconds), null),
 });
@@ -102,8 +103,8 @@ const prunedSchema = v.object({ pruned: v.array(id), freed: count });
 const readySchema = v.object({ ready: v.boolean() });
 
 /**
- * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's. `awaits`: what has to be told
- * before the workload can start. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
+ * What goes on inside the machine. Times are epoch seconds. `exitCode` is the workload's, and `endedAt` when it ended. `awaits`: what is missing
+ * before the workload can start: to be told of its volume, or a checkpoint that is copied there. Phase `expired`: its time is over, its last checkpoint is sealed, and it cannot end itself.
  * `passedOver`: the newer checkpoints, divided by blanks, that it could not put back before `restoredFrom`.
  * `saidAt`: what the machine's clock said meanwhile. `checkpointSeconds`: what the last checkpoint took, its hook included; `every`:
  * after how many seconds the next one is made by the clock, null for never. `idle`: what the idle time is counted by, null where none was ordered.
@@ -237,6 +238,13 @@ export function parseVerified(stdout: string): VerifiedCheckpoint {
 /** @throws Problem when it is not the answer to `prune`. */
 export function parsePruned(stdout: string): PruneResult {
   return parsed("prune", prunedSchema, stdout);
+}
+
+const marksSchema = v.object({ marks: v.nullable(v.pipe(v.string(), v.maxLength(8192))) });
+
+/** The answer to `marks`, in the words that `marksOf` reads. @throws Problem when it is not one. */
+export function parseMarks(stdout: string): string {
+  return parsed("marks", marksSchema, stdout).marks ?? "";
 }
 
 /** The answer to `ready-http`. @throws Problem when it is not one. */

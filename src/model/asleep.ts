@@ -87,6 +87,8 @@ export interface AsleepBill {
   readonly value: Billed["value"];
   /** What it comes to, for this very instance; null where its price or its size is not known, or nothing is billed. */
   readonly rate: { readonly hour: Money; readonly month: Money } | null;
+  /** The list price where `rate` does not come from it: of a disk of unknown size, and of what is billed only if it is kept. */
+  readonly list: AsleepPrice | null;
   /** The provider's own answer about this very disk, rather than a list price. */
   readonly isLive: boolean;
   readonly sizeGb: number | null;

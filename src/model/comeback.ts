@@ -28,6 +28,11 @@ export interface Comeback {
    * prices; null: whatever its spec allows.
    */
   readonly ceiling: string | null;
+  /**
+   * It may go on from a copy of a checkpoint that is not the newest one, sealed at or after this moment (epoch ms). Null or absent:
+   * from the newest alone.
+   */
+  readonly oldest?: number | null;
   /** The rung that it was last on. */
   readonly rung: RungName | null;
   readonly snapshot: ComebackSnapshot | null;

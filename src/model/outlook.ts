@@ -2,7 +2,9 @@ import type { Interruptions } from "./checkpoint-interval.ts";
 import type { Comeback } from "./comeback.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Billing } from "./instance.ts";
+import type { MeasuredSeal } from "./measured-seal.ts";
 import type { WakeUnderWay } from "./wake.ts";
+import type { WorkloadEnd } from "./workload-end.ts";
 
 /** A machine that its provider took back, or was about to. */
 export interface Reclaim {
@@ -91,6 +93,8 @@ export interface Outlook {
   readonly endsUnsealedAt?: number | null;
   /** How often its machine was said to be interrupted when it was ordered, from which its agent chooses when to seal; absent: not known. */
   readonly interruptions?: Interruptions;
+  /** What its agent last said of its checkpoints; absent: nothing yet. */
+  readonly sealing?: MeasuredSeal;
   /** What the restore under way may do; null or absent: none is. */
   readonly comeback?: Comeback | null;
   /** Until when a machine of it that is gone may have written on its volume, whoever watched; absent: none did, that is not in the ledger. */
@@ -99,8 +103,14 @@ export interface Outlook {
   readonly unusedAt?: number;
   /** Our ids of the volumes that a machine of it was given as copies, and of those that they stood in for; absent: none. */
   readonly given?: readonly string[];
+  /** Our ids of the volumes to which a checkpoint was on its way while a machine of it had them: what has arrived there stays; absent: none. */
+  readonly vessels?: readonly string[];
+  /** Until when a machine worked that was lost then, or ended without a last checkpoint: what it sealed may not be known; absent: none. */
+  readonly unsealedUntil?: number;
   /** How far the wake under way has come; null or absent: none is. */
   readonly wake?: WakeUnderWay | null;
+  /** How the workload of its machine ended, when its agent said so last; null or absent: it has not, or nobody heard. */
+  readonly ended?: WorkloadEnd | null;
 }
 
 export const FRESH_OUTLOOK: Outlook = {

@@ -20,7 +20,7 @@ export interface WakeUnderWay {
 }
 
 /** The parts that are ours; whatever else a phase is called, the workload named it. In their order. */
-export const WAKE_PARTS = ["ask", "provider", "boot", "mount", "restore", "ready"] as const;
+export const WAKE_PARTS = ["ask", "provider", "boot", "mount", "copy", "restore", "ready"] as const;
 
 export interface WakePhase {
   /** One of `WAKE_PARTS`, or what the workload called it. */
@@ -76,10 +76,11 @@ export function wakeSeen(wake: WakeUnderWay, at: number, isUp: boolean, told: re
 }
 
 /** The part that comes after the last one that is done. */
-function partUnderWay({ acceptedAt, upAt, marks }: WakeUnderWay, hasVolume: boolean): string {
+function partUnderWay({ acceptedAt, upAt, marks }: WakeUnderWay, hasVolume: boolean, isCopied: boolean): string {
   const isDone = (part: string) => marks.some(({ phase }) => phase === part);
   if (isDone("restore")) return "ready";
-  if (isDone("mount") || (isDone("boot") && !hasVolume)) return "restore";
+  if (isDone("copy")) return "restore";
+  if (isDone("mount") || (isDone("boot") && !hasVolume)) return isCopied ? "copy" : "restore";
   if (isDone("boot")) return "mount";
   if (upAt !== null) return "boot";
   return acceptedAt === null ? "ask" : "provider";
@@ -88,15 +89,17 @@ function partUnderWay({ acceptedAt, upAt, marks }: WakeUnderWay, hasVolume: bool
 /**
  * Its phases, one after the other, which together take from its beginning to `endedAt`. Times come from two clocks and from
  * looks that are seconds apart: a mark that cannot be true beside those around it is moved to them.
+ * @param isCopied its machine gets its checkpoint from elsewhere, and has not got it yet.
  */
 export function wakePhases(
   wake: WakeUnderWay,
   endedAt: number,
   isReady: boolean,
   hasVolume: boolean,
+  isCopied = false,
 ): { readonly phases: readonly WakePhase[]; readonly during: string | null } {
   const { startedAt, acceptedAt, upAt, marks } = wake;
-  const during = isReady ? null : partUnderWay(wake, hasVolume);
+  const during = isReady ? null : partUnderWay(wake, hasVolume, isCopied);
   const all: readonly WakeMark[] = [
     ...(acceptedAt === null ? [] : [{ phase: "ask", at: acceptedAt }]),
     ...(upAt === null ? [] : [{ phase: "provider", at: upAt }]),
@@ -143,13 +146,20 @@ export interface WakeTimes {
   readonly p95Ms: number | null;
 }
 
+/**
+ * How long it took until it served, in milliseconds; null for one that did not, for one in which the clock was set back, and for
+ * what was no wake: its machine was still up when it was wanted back, and none was asked for.
+ */
+export function wakeMs({ outcome, startedAt, endedAt, phases }: Wake): number | null {
+  const wasAsked = phases.some(({ phase }) => phase === "ask");
+  return outcome === "ready" && wasAsked && endedAt > startedAt ? endedAt - startedAt : null;
+}
+
 export function wakeTimes(wakes: readonly Wake[]): WakeTimes {
-  const served = wakes.filter(({ outcome }) => outcome === "ready");
-  // Of one in which the clock was set back nobody knows how long it took.
-  const took = served.map(({ startedAt, endedAt }) => endedAt - startedAt).filter((ms) => ms > 0);
+  const took = wakes.map(wakeMs).filter((ms) => ms !== null);
   return {
     served: took.length,
-    failed: wakes.length - served.length,
+    failed: wakes.filter(({ outcome }) => outcome !== "ready").length,
     p50Ms: percentile(took, 50) ?? null,
     p95Ms: percentile(took, 95) ?? null,
   };

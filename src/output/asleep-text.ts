@@ -1,4 +1,4 @@
-import { ASLEEP_ITEMS, type Asleep, type AsleepBill, type AsleepItem, type Source } from "../model/asleep.ts";
+import { ASLEEP_ITEMS, type Asleep, type AsleepBill, type AsleepItem, type AsleepPrice, asleepRate, type Source } from "../model/asleep.ts";
 import type { RungName } from "../model/comeback.ts";
 import { moneyJson, moneyText } from "../model/money.ts";
 import type { DetailBlock } from "./detail-view.ts";
@@ -25,15 +25,24 @@ const sourceText = ({ document, date, by }: Source) => `${document}, ${date}${by
 
 const clause = (...parts: readonly (string | null | undefined)[]) => parts.filter((part) => part != null && part !== "").join("; ");
 
-function billWords({ value, rate, sizeGb, isLive, note }: AsleepBill): string {
+const rateText = ({ hour, month }: NonNullable<AsleepBill["rate"]>) => `${moneyText(hour)}/hour, ${moneyText(month)}/month`;
+
+/** Of one GB where it goes by size. */
+const listText = (price: AsleepPrice) => `${rateText(asleepRate(price, 1))}${price.per === "hour" ? "" : " a GB"} by the list`;
+
+function billWords({ value, rate, list, sizeGb, isLive, note }: AsleepBill): string {
   const size = sizeGb === null || value !== "billed" ? "" : ` (${sizeGb} GB)`;
-  const price =
-    rate === null
-      ? value === "billed"
-        ? ", at a price that is not known here"
-        : ""
-      : `: ${moneyText(rate.hour)}/hour, ${moneyText(rate.month)}/month${isLive ? "" : " by the list"}`;
+  const unpriced = value === "billed" ? ", at a price that is not known here" : "";
+  const listed = list === null ? unpriced : `: ${listText(list)}`;
+  const price = rate === null ? listed : `: ${rateText(rate)}${isLive ? "" : " by the list"}`;
   return clause(`${value.replaceAll("-", " ")}${size}${price}`, note);
+}
+
+/** Nothing that is billed goes without a word of its price. */
+function monthWords({ item, rate, list }: AsleepBill): string {
+  if (rate !== null) return `${ITEMS[item]} ${moneyText(rate.month)}/month`;
+  if (list === null) return `${ITEMS[item]} (price unknown)`;
+  return `${ITEMS[item]} ${moneyText(asleepRate(list, 1).month)}/month${list.per === "hour" ? "" : " a GB"}`;
 }
 
 function keptWords({ value, days, note }: Asleep["kept"]): string {
@@ -70,7 +79,7 @@ export function asleepBlock(asleep: Asleep, title = "asleep"): DetailBlock {
 /** In one line, for whoever is about to do it. */
 export function asleepLine(asleep: Asleep): string {
   const billed = asleep.bills.filter(({ value }) => value === "billed" || value === "unknown");
-  const bills = billed.map(({ item, rate }) => `${ITEMS[item]}${rate === null ? "" : ` ${moneyText(rate.month)}/month`}`).join(", ");
+  const bills = billed.map(monthWords).join(", ");
   return clause(
     `asleep ${wayWords(asleep)}`,
     `billed meanwhile: ${bills === "" ? "nothing" : bills}`,
@@ -91,12 +100,13 @@ export function asleepJson(asleep: Asleep): Readonly<Record<string, unknown>> {
     memory: { ...memory, note: memory.note ?? null },
     billed: Object.fromEntries(
       ASLEEP_ITEMS.flatMap((item) => bills.filter((bill) => bill.item === item)).map(
-        ({ item, value, rate, isLive, sizeGb, note, source }) => [
+        ({ item, value, rate, list, isLive, sizeGb, note, source }) => [
           item,
           {
             value,
             price: rate === null ? null : { ...moneyJson(rate.hour), per: "hour", basis: isLive ? "provider" : "list" },
             monthly: rate === null ? null : { ...moneyJson(rate.month), per: "month" },
+            list,
             sizeGb,
             note,
             source,

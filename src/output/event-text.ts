@@ -69,9 +69,11 @@ const STILLNESS: Readonly<Record<string, string>> = {
 /** What each action is for people; one that is not in here is named by its own word. */
 const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   adopt: (word) => `taken over from what the cloud has${word("volume") === "" ? "" : ` (volume ${word("volume")})`}`,
+  "checkpoint-arrived": (word) => `its checkpoint has arrived on ${word("volume")} in ${word("zone")}, and is verified there`,
   "checkpoint-copied": (word) => `${word("checkpoint")} copied to ${word("to")}, and verified there`,
+  "root-left": (word) => `the root disk of its machine before stays as ${word("volume")} in ${word("zone")}, and bills`,
   "begin-from": (word) => `goes on from ${word("checkpoint")}`,
-  "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from volume ${word("volume")}`,
+  "checkpoints-prune": (word) => `${word("count")} of its checkpoints removed from ${word("bucket") || `volume ${word("volume")}`}`,
   "close-rung": (word) => `${word("rung")} leads nowhere: ${word("because")}; the next way back is tried`,
   climb: (word) => `comes back another way (${word("rung")}): ${word("because")}`,
   controller: (word) => `process ${word("pid")} on ${word("host")} acts from now on`,
@@ -113,6 +115,7 @@ const ACTION_TEXT: Readonly<Record<string, (word: Word) => string>> = {
   wait: (word) => `waits: ${word("because")}`,
   wish: (word) => `is to be ${word("desired")}`,
   "work-on": (word) => word("because"),
+  "workload-ended": (word) => `its command ended with exit code ${word("code")}`,
 };
 
 function actionText(word: Word): string {

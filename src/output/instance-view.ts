@@ -1,3 +1,4 @@
+import type { VolumeOrigin } from "../fleet/volumes/volume-origin.ts";
 import { accountText } from "../model/account.ts";
 import type { Asleep } from "../model/asleep.ts";
 import { bytesText } from "../model/bytes.ts";
@@ -8,6 +9,7 @@ import type { FleetEvent } from "../model/event.ts";
 import { gpuText } from "../model/gpu.ts";
 import { moneyText, savingsShare } from "../model/money.ts";
 import { type Wake, type WakeTimes, wakeTimes } from "../model/wake.ts";
+import { billsUntil, workloadEnd, workloadEndText } from "../model/workload-end.ts";
 import type { InstanceRecord } from "../state/records.ts";
 import { asleepBlock, asleepJson } from "./asleep-text.ts";
 import { clockJson, clockText, type MeasuredClock } from "./checkpoint-clock-text.ts";
@@ -31,6 +33,13 @@ function successorText({ outlook }: InstanceRecord): string | null {
   return successor === null
     ? null
     : `${successor.type} in ${successor.zone}, rented ahead${successor.providerId === null ? "" : `, ${successor.providerId}`}`;
+}
+
+/** How its workload ended, and what follows of that; null while it has not. */
+function workloadText(record: InstanceRecord, now: number): string | null {
+  const end = workloadEnd(record);
+  if (end === null) return null;
+  return `${workloadEndText(end, now)}; ${billsUntil(record, now)} (spot logs ${record.name}, spot down ${record.name})`;
 }
 
 /** Where nothing runs, however long ago it did. */
@@ -57,6 +66,18 @@ function moneyBlock(record: InstanceRecord, cost: InstanceRow["cost"]): DetailBl
       { label: "so far", value: `${costText(cost)}${cost === undefined ? "" : ` (${cost.basis})`}` },
     ],
   };
+}
+
+function originText({ before, checkpoint, place, isOnItsWay }: VolumeOrigin): string {
+  const there = `${before.name} in ${before.provider} ${before.zone}`;
+  const what = checkpoint ?? "a snapshot";
+  if (isOnItsWay) return `is on ${there} until ${what} has arrived from ${place}`;
+  return `went on from ${what}${place === null ? "" : ` in ${place}`}; what came before is kept on ${there}, which bills: spot volumes rm ${before.name}`;
+}
+
+function originJson({ before, checkpoint, place, isOnItsWay }: VolumeOrigin) {
+  const { name, provider, region, zone } = before;
+  return { before: { name, provider, region, zone }, checkpoint, place, onItsWay: isOnItsWay };
 }
 
 /** Nothing for one that was never woken. */
@@ -90,11 +111,13 @@ export function instanceView(
     readonly record: InstanceRecord;
     readonly lastPass?: LastPass | null;
     readonly asleep?: Asleep | null;
+    /** Of a volume that began as a copy of another one. */
+    readonly origin?: VolumeOrigin | null;
   },
   checkpoints: readonly Checkpoint[],
   events: readonly FleetEvent[],
 ): View {
-  const { record, cost, now, guard = null, lastPass = null, asleep = null, wakes = [], clock, measured } = row;
+  const { record, cost, now, guard = null, lastPass = null, asleep = null, wakes = [], clock, measured, origin = null } = row;
   const times = wakeTimes(wakes);
   return {
     schema: "spot.instance/1",
@@ -102,6 +125,7 @@ export function instanceView(
       ...instanceJson(record, cost, guard),
       spec: specJson(record.spec),
       ...(asleep === null ? {} : { asleep: asleepJson(asleep) }),
+      ...(origin === null ? {} : { volumeFrom: originJson(origin) }),
       wakes: wakesJson(wakes, times),
       ...(clock === undefined ? {} : { checkpointing: clockJson(clock, measured ?? undefined) }),
       checkpoints: checkpoints.slice(0, 5).map(checkpointJson),
@@ -110,7 +134,8 @@ export function instanceView(
     render(painter, width) {
       const { spec } = record;
       const [newest] = checkpoints;
-      const volume = record.volumes.map(({ name, mount }) => `${name} at ${mount}`).join(", ");
+      const [used] = record.volumes;
+      const volume = used === undefined ? "" : `${used.name} at ${used.mount}`;
       const text = detailText(
         [
           {
@@ -119,6 +144,7 @@ export function instanceView(
               { label: "fleet", value: record.fleet },
               { label: "state", value: stateText(row), paint: (line) => paintState(line, record, painter) },
               { label: "why", value: record.reason },
+              { label: "workload", value: workloadText(record, now) },
               { label: "wanted", value: record.desired === record.state ? null : record.desired },
               { label: "machine", value: `${gpuText(record.gpu)} (${record.gpu.vramGb} GB), ${record.type}, ${record.billing}` },
               {
@@ -182,9 +208,10 @@ export function instanceView(
               { label: "registry", value: spec.registryAuth },
               { label: "reached at", value: record.endpoints.map(({ port, address }) => `${port} → ${address}`).join(", ") },
               { label: "volume", value: volume === "" ? "none: nothing outlives the machine" : volume },
+              { label: "its work", value: origin === null ? null : originText(origin) },
               {
                 label: "seals",
-                value: clock === undefined || record.volumes.length === 0 ? null : clockText(clock, measured ?? undefined),
+                value: clock === undefined || record.volumes.length === 0 ? null : clockText(clock, measured ?? undefined, now),
               },
               {
                 label: "checkpoint",

@@ -2,6 +2,7 @@ import { durationText } from "../model/duration.ts";
 import { gpuText } from "../model/gpu.ts";
 import type { Guard } from "../model/guard.ts";
 import { moneyText } from "../model/money.ts";
+import { workloadEnd, workloadEndText } from "../model/workload-end.ts";
 import type { CostSoFar } from "../pricing/instance-cost.ts";
 import type { ListedRecord } from "../state/records.ts";
 import { guardCell, isUnguarded } from "./guard-text.ts";
@@ -18,8 +19,13 @@ export interface InstanceRow {
   readonly guard?: Guard | null;
 }
 
-/** The state in a person's words: a notice says how long is left, an ending says that it is not confirmed. */
-export function stateText({ record, now }: InstanceRow): string {
+/** The state in a person's words: a notice says how long is left, an ending says that it is not confirmed, a workload that has ended is said. */
+export function stateText(row: InstanceRow): string {
+  const end = workloadEnd(row.record);
+  return end === null ? ownStateText(row) : `${ownStateText(row)}, ${workloadEndText(end, row.now)}`;
+}
+
+function ownStateText({ record, now }: InstanceRow): string {
   const since = durationText(now - record.changedAt);
   switch (record.state) {
     case "reclaiming":
@@ -43,8 +49,10 @@ export function stateText({ record, now }: InstanceRow): string {
   }
 }
 
-/** Green serves, yellow is on its way, red needs eyes. */
+/** Green serves, yellow is on its way or has done its work, red needs eyes. */
 export function paintState(text: string, record: ListedRecord, painter: Painter): string {
+  const end = workloadEnd(record);
+  if (end !== null) return end.code === 0 ? painter.yellow(text) : painter.red(text);
   if (record.state === "running") return painter.green(text);
   if (["reclaiming", "failed", "unknown", "terminating"].includes(record.state)) return painter.red(text);
   return ["hibernated", "gone", "stopped"].includes(record.state) ? painter.dim(text) : painter.yellow(text);

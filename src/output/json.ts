@@ -2,6 +2,7 @@ import type { Checkpoint } from "../model/checkpoint.ts";
 import type { FleetEvent } from "../model/event.ts";
 import type { Guard } from "../model/guard.ts";
 import { type Money, moneyFromDecimal, moneyJson, moneyToDecimal } from "../model/money.ts";
+import { type WorkloadEnd, workloadEnd } from "../model/workload-end.ts";
 import type { CostSoFar } from "../pricing/instance-cost.ts";
 import type { InstanceSpec, ListedRecord } from "../state/records.ts";
 
@@ -64,7 +65,13 @@ export function instanceJson(
     generation: record.generation,
     account: record.account,
     reason: record.reason,
+    workloadEnd: workloadEndJson(workloadEnd(record)),
   };
+}
+
+/** How its command ended; null while it has not, as far as anybody heard. */
+function workloadEndJson(end: WorkloadEnd | null): unknown {
+  return end === null ? null : { exitCode: end.code, at: isoTime(end.at) };
 }
 
 /** What was asked for, without the values of its environment: a token among them must not reach a log or a pipe. */
@@ -92,7 +99,7 @@ export function offerPriceJson(value: unknown): unknown {
 function ownJson(key: string, value: unknown): unknown {
   if (key === "heard") return heardJson(value);
   if (key === "price") return offerPriceJson(value);
-  return (key === "deadline" || key === "seenAt") && typeof value === "number" ? isoTime(value) : value;
+  return (key === "deadline" || key === "seenAt" || key === "endedAt") && typeof value === "number" ? isoTime(value) : value;
 }
 
 /** One event as `spot.event/1` promises it; times and prices inside its own fields too. */

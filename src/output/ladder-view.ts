@@ -7,7 +7,7 @@ import type { View } from "./view.ts";
 const rate = (price: Money | null) => (price === null ? null : { ...moneyJson(price), per: "hour", of: "instance" });
 
 /** One way back, for scripts. */
-export function rungJson({ rung, isOpen, isDear, why, needs, offers, price, besides, expectedMs }: Rung) {
+export function rungJson({ rung, isOpen, isDear, why, needs, offers, price, besides, expectedMs, copy }: Rung) {
   const [best] = offers;
   return {
     rung,
@@ -20,6 +20,10 @@ export function rungJson({ rung, isOpen, isDear, why, needs, offers, price, besi
     price: rate(price),
     besides: besides === null ? null : { ...moneyJson(besides), per: "hour", of: "volume" },
     expectedSeconds: expectedMs === null ? null : Math.round(expectedMs / 1000),
+    copy:
+      copy === undefined
+        ? null
+        : { checkpoint: copy.checkpoint, place: copy.place, sealedAt: new Date(copy.sealedAt).toISOString(), behindMs: copy.behindMs },
   };
 }
 

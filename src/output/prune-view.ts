@@ -15,8 +15,10 @@ export interface PruneRow {
 
 export interface PruneParts {
   readonly rows: readonly PruneRow[];
-  /** Bytes of disk, all volumes together. */
+  /** Bytes of disk, all volumes together; of a bucket those of its objects. */
   readonly freedBytes: number;
+  /** Where they are free; of disk where it is left out. */
+  readonly freedWhere?: string;
   /** Ids of what does not verify. */
   readonly damaged: readonly string[];
 }
@@ -24,10 +26,10 @@ export interface PruneParts {
 const OUTCOME_WORDS = { kept: "stays", goes: "goes", gone: "gone", spared: "stays" } as const;
 
 /** What pruning would do, or did: as `spot.checkpoints/1`, and of each why. */
-export function pruneView({ rows, freedBytes, damaged }: PruneParts): View {
+export function pruneView({ rows, freedBytes, freedWhere = "of disk", damaged }: PruneParts): View {
   const going = rows.filter(({ outcome }) => outcome === "goes" || outcome === "gone").length;
   const isDone = rows.some(({ outcome }) => outcome === "gone");
-  const freed = `${bytesText(freedBytes)} of disk ${isDone ? "are free" : "will be free"}`;
+  const freed = `${bytesText(freedBytes)} ${freedWhere} ${isDone ? "are free" : "will be free"}`;
   const footer =
     going === 0 ? "Nothing goes." : `${going} of ${rows.length} ${isDone ? "went" : "go"}, ${freed}. Files that others share stay.`;
   const view = listView<PruneRow>({

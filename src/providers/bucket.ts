@@ -49,6 +49,8 @@ export interface Bucket {
   put(key: string, body: Uint8Array, sha256: string, signal: AbortSignal): Promise<boolean>;
   /** The bytes from `from` up to `to` (exclusive), all of one version of the object. Null: no such object. */
   get(key: string, range: { readonly from: number; readonly to: number }, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null>;
+  /** One that is not there any more is removed. */
+  remove(key: string, signal: AbortSignal): Promise<void>;
   /** Every object whose key begins so, in pages, to the end. */
   list(prefix: string, signal: AbortSignal): AsyncIterable<{ readonly key: string; readonly size: number }>;
   /** Uploads that were begun and not ended, for keys that begin so; null where the server cannot say. */

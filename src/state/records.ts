@@ -137,6 +137,7 @@ export interface IntentRecord {
     | "volume-remove"
     | "volume-snapshot"
     | "volume-end"
+    | "snapshot-end"
     | "reap";
   /** Our instance id, or null for a volume of its own. */
   readonly instanceId: string | null;

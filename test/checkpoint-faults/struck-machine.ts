@@ -19,9 +19,9 @@ export interface StruckMachine {
   boot(): Promise<void>;
   /**
    * Runs a verb of the agent with a fault at one of its programs' calls. `until`: for a verb that does not end by itself; the
-   * machine is killed when it is so.
+   * machine is killed when it is so. `input`: what it reads.
    */
-  strike(verb: readonly string[], plan: ToolPlan, until?: () => boolean): Promise<Struck>;
+  strike(verb: readonly string[], plan: ToolPlan, until?: () => boolean, input?: Uint8Array): Promise<Struck>;
   /** Whether its workload has begun since the last boot. */
   hasBegun(): boolean;
   /** Whether its agent has come to look after a workload, which may be over already. */
@@ -75,19 +75,22 @@ export async function makeStruckMachine(settings: Partial<AgentSettings> = {}): 
       for (const name of readdirSync(lib))
         if (!["agent.sh", "settings.env"].includes(name)) rmSync(join(lib, name), { recursive: true, force: true });
     },
-    async strike(verb, plan, until) {
+    async strike(verb, plan, until, input) {
       tools.arm(plan);
       const agent = join(machine.root, "var/lib/spot/agent.sh");
       const child = spawn("/bin/sh", ["-c", `echo $$ >${tools.mainFile}; exec /bin/sh "$0" "$@"`, agent, ...verb], {
         cwd: machine.root,
         env: { ...machine.reach.env, PATH: tools.path },
         detached: true,
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       });
+      // One that ends before it has read all.
+      child.stdin?.on("error", () => {});
+      child.stdin?.end(input);
       const out: Buffer[] = [];
       const err: Buffer[] = [];
-      child.stdout.on("data", (chunk) => out.push(chunk));
-      child.stderr.on("data", (chunk) => err.push(chunk));
+      child.stdout?.on("data", (chunk) => out.push(chunk));
+      child.stderr?.on("data", (chunk) => err.push(chunk));
       const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
       const hung = setTimeout(() => killGroup(child.pid ?? 0), HUNG_MS);
       const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

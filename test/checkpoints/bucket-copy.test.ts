@@ -73,6 +73,8 @@ describe.each(SERVERS.filter(({ has }) => has))("a bucket at $name", ({ make, li
     expect(readFileSync(join(back, older, "MANIFEST"))).toEqual(readFileSync(join(folder, "MANIFEST")));
     const { mode, mtimeMs } = statSync(join(back, older, "data/sub/model.bin"));
     expect([mode & 0o777, mtimeMs]).toEqual([0o644, 1_000_000]);
+    const sub = statSync(join(back, older, "data/sub"));
+    expect([sub.mode & 0o777, sub.mtimeMs]).toEqual([0o755, 1_000_000]);
     // There already: nothing moves.
     expect(await way.down(older, back)).toMatchObject({ movedBytes: 0, presentBytes: sent.bytes });
   });
@@ -141,6 +143,21 @@ describe.each(SERVERS.filter(({ has }) => has))("a bucket at $name", ({ make, li
     await own.write(key, Buffer.alloc(body.length, 0x41));
     expect(await way.up(folder, { readBack: true })).toMatchObject({ proof: "read", movedBytes: body.length });
     expect(await own.read(key)).toEqual(body);
+  });
+
+  test.runIf(lists)("an object of another size and a manifest that does not hold are sent again, without being read back", async () => {
+    const { way, server: own } = await fresh();
+    const folder = sample(temporaryFolder());
+    await way.up(folder);
+    const keys = [...(await own.objects()).keys()];
+    for (const part of ["packs/", "MANIFEST"]) {
+      const key = keys.find((name) => name.includes(part)) ?? "";
+      const body = await own.read(key);
+      await own.write(key, body.subarray(0, body.length - 1));
+      expect(await way.up(folder)).toMatchObject({ proof: "checksum" });
+      expect(await own.read(key)).toEqual(body);
+    }
+    expect((await listBucket(way.bucket, never)).sealed.map(({ id }) => id)).toEqual([older]);
   });
 
   test.runIf(lists)("an object that is missing is said, and a manifest that does not hold is no checkpoint", async () => {

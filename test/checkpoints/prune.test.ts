@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { beforeEach, expect, test } from "vitest";
 import { checkpointFolder, listSealed, readCatalogue, sealedFolder } from "../../src/checkpoints/catalogue.ts";
-import { prunableBytes, pruneSealed } from "../../src/checkpoints/prune.ts";
+import { prunableBytes, pruneSealed, sealedBytes } from "../../src/checkpoints/prune.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { temporaryFolder } from "../world.ts";
@@ -46,6 +46,12 @@ test("what it says is freed is what the disk has back: files that others share s
     for (const id of await listed()) expect((await verifyCheckpoint(checkpointFolder(volume, id))).problems).toEqual([]);
     rmSync(sealedFolder(volume), { recursive: true });
   }
+});
+
+test("what the checkpoints of a volume take is what lies on its disk: what they share counts once", async () => {
+  expect(await sealedBytes(volume)).toBe(0);
+  sealThree();
+  expect(await sealedBytes(volume)).toBe(diskBytes(volume));
 });
 
 test("a file that only those that go share is freed once, and a sparse one for what it takes", async () => {

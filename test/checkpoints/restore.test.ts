@@ -135,6 +135,38 @@ test("a checkpoint that goes away while it is copied is said to have gone, by pa
   }
 });
 
+test("a byte that changes in the copy before it is handed over is found, and nothing is left", async () => {
+  const folder = sealSample(volume, { id, files: { a: "1".repeat(3000), "sub/b": "2" } });
+  const counting = whenLookedAt(-1, () => {});
+  await restoreCheckpoint(folder, target, counting);
+  rmSync(join(target, ".."), { recursive: true });
+  const refused: number[] = [];
+  for (let look = 1; look <= counting.looks; look++) {
+    const signal = whenLookedAt(look, () => {
+      const above = join(target, "../..");
+      const copies = existsSync(above)
+        ? readdirSync(above, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith("/a"))
+        : [];
+      for (const copy of copies) if (lstatSync(join(above, copy)).size === 3000) writeFileSync(join(above, copy), "2".repeat(3000));
+    });
+    try {
+      await restoreCheckpoint(folder, target, signal);
+      // It was not there yet, or had been read again by then.
+    } catch (error) {
+      expect(error).toMatchObject({
+        exit: 7,
+        code: "SPOT_E_COPY_DIFFERS",
+        message: expect.stringContaining("differs from the checkpoint"),
+      });
+      expect(readdirSync(join(target, "../.."))).toEqual([]);
+      refused.push(look);
+    }
+    rmSync(join(target, ".."), { recursive: true, force: true });
+  }
+  expect(refused.length).toBeGreaterThan(0);
+  expect((await verifyCheckpoint(folder)).ok).toBe(true);
+});
+
 /** As many folders below each other as leave a file's path just short of what the system takes (4096 bytes on Linux). */
 const DEEP = `${`${"d".repeat(240)}/`.repeat(15)}${"f".repeat(250)}`;
 const takesDeep = process.platform === "linux";

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join, sep } from "node:path";
 import { systemClock } from "../../src/platform/clock.ts";
+import { freePort } from "../free-port.ts";
 
 export interface Address {
   readonly host: string;
@@ -153,15 +153,6 @@ async function listens(server: ChildProcess, log: string): Promise<boolean> {
     await systemClock.sleep(10);
   }
   return false;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** What the machine's sshd has said, over all of its boots. */

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { formatManifest, parseManifest } from "../../src/checkpoints/manifest.ts";
+import { openState } from "../../src/state/open.ts";
 import { idAt, sealSample } from "../checkpoints/sealing.ts";
 import { faultProxy } from "../clouds/s3/fault-proxy.ts";
 import { s3rverS3 } from "../clouds/s3/servers.ts";
@@ -128,4 +129,49 @@ test("what cannot be is refused with its own exit code, and secrets stay where t
   const loud = testWorld({ env: { ...s3.env, AWS_ENDPOINT_URL_S3: "http://user:pass-1234@127.0.0.1:1" } });
   expect((await spot(loud, "checkpoints", "ls", "s3://bucket/p")).code).toBe(2);
   expect(loud.said()).not.toContain("pass-1234");
+});
+
+test("the copies in a bucket are pruned by the same rules, instance by instance, and our records follow", async () => {
+  const s3 = await server();
+  const world = testWorld({ env: s3.env });
+  const place = `s3://${s3.bucket}/team`;
+  const ids = [idAt(1), idAt(2), idAt(3)];
+  const all = [...ids.map((id) => ({ id, instance: "train" })), { id: idAt(4), instance: "other" }];
+  for (const [index, { id, instance }] of all.entries()) {
+    sealSample(world.cwd, { id, instance, files: { log: `log ${index}`, weights: "w" }, created: 1_700_000_000 + index });
+    await must(world, "checkpoints", "copy", `./spot/checkpoints/${id}`, "--to", place);
+  }
+  const prune = async (...more: readonly string[]) =>
+    JSON.parse((await must(world, "checkpoints", "prune", ...more, "--keep-last", "1", "--json")).stdout);
+  const outcomes = (rows: readonly { id: string; outcome: string }[]) => rows.map(({ id, outcome }) => [id, outcome]);
+  const plan = await prune(place, "--dry-run");
+  expect(outcomes(plan.data)).toEqual([
+    [idAt(4), "kept"],
+    [ids[2], "kept"],
+    [ids[1], "goes"],
+    [ids[0], "goes"],
+  ]);
+  expect(plan.freedBytes).toBe(2 * "log 0w".length);
+  expect(outcomes((await prune("other", "--in", place, "--yes")).data)).toEqual([[idAt(4), "kept"]]);
+  expect(await spot(world, "checkpoints", "prune", place, "nobody", "--keep-last", "1", "--yes")).toMatchObject({ code: 9 });
+  expect(await spot(world, "checkpoints", "prune", place, "--in", place, "--keep-last", "1", "--yes")).toMatchObject({ code: 2 });
+  const unasked = await spot(world, "checkpoints", "prune", place, "--keep-last", "1");
+  expect(unasked).toMatchObject({ code: 2, stderr: expect.stringMatching(/Remove 2 checkpoints and free 12 B in s3:/) });
+  expect(await data(world, "checkpoints", "ls", place)).toHaveLength(4);
+  const done = await prune("train", "--in", place, "--yes");
+  expect([outcomes(done.data), done.freedBytes]).toEqual([
+    [
+      [ids[2], "kept"],
+      [ids[1], "gone"],
+      [ids[0], "gone"],
+    ],
+    plan.freedBytes,
+  ]);
+  expect((await data(world, "checkpoints", "ls", place)).map(({ id }: { id: string }) => id)).toEqual([idAt(4), ids[2]]);
+  const state = await openState(join(world.home, "state.db"));
+  expect((await state.bucketCopies()).map(({ checkpoint }) => checkpoint).sort()).toEqual([ids[2], idAt(4)]);
+  const told = (await state.events({})).filter((event) => event.data["action"] === "checkpoints-prune");
+  await state.close();
+  expect(told).toMatchObject([{ instance: "train", data: { bucket: place, count: 2, freedBytes: plan.freedBytes } }]);
+  await must(world, "checkpoints", "copy", `${place}/${ids[2]}`, "--to", "./back");
 });

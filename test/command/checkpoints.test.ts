@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { checkpointFolder } from "../../src/checkpoints/catalogue.ts";
@@ -106,7 +106,14 @@ test("a damaged manifest hides nothing: it is told when it is found, verify and 
   const manifest = join(checkpointFolder(path, newest), "MANIFEST");
   const text = readFileSync(manifest, "utf8");
   writeFileSync(manifest, text.replace("step -", "step 7"));
-  expect((await data(world, "checkpoints", "ls", "train")).map(({ id }: { id: string }) => id)).toEqual([older, oldest]);
+  const listed = JSON.parse((await must(world, "checkpoints", "ls", "train", "--json")).stdout);
+  expect(listed.data.map(({ id }: { id: string }) => id)).toEqual([older, oldest]);
+  const what = "its manifest is damaged: its content differs from its own hash";
+  expect(listed.damaged).toEqual([{ id: newest, instance: "train", volume: "disk", what }]);
+  const table = (await must(world, "checkpoints", "ls", "--volume", "disk")).stdout.split("\n");
+  expect(table.filter((line) => line.includes(newest))).toEqual([expect.stringMatching(/train +- +damaged +- +- /)]);
+  expect((await must(world, "checkpoints", "ls", "-o", "columns=id")).stdout).not.toContain(newest);
+  expect(JSON.parse((await must(world, "checkpoints", "ls", "other", "--json")).stdout).damaged).toEqual([]);
   const told = [
     ["train", `checkpoint ${newest} on volume disk is no longer whole: its manifest is damaged: its content differs from its own hash`],
   ];
@@ -170,6 +177,8 @@ test("a machine that comes up and finds the newest damaged goes on from the olde
   await up();
   const first = await seal("first");
   const second = await seal("second");
+  const { checkpointing } = await data(world, "show", "train");
+  expect(checkpointing).toMatchObject({ rule: "daly", measured: true, measuredAt: expect.stringMatching(/^\d{4}-/) });
   await must(world, "down", "train", "--no-snapshot", "--yes");
   const folder = join(world.home, "local", "volumes");
   damage(join(folder, readdirSync(folder)[0] ?? ""), second, "data/log");
@@ -178,4 +187,33 @@ test("a machine that comes up and finds the newest damaged goes on from the olde
   const message = `it goes on from ${first}: ${second}, newer, could not be put back when its machine came up; spot checkpoints verify train says what is damaged`;
   expect(await warnings(world)).toEqual([["train", message]]);
   expect((await must(world, "show", "train")).stdout.replaceAll(/\s+/g, " ")).toContain(`it goes on from ${first}`);
+});
+
+test.each([["verify"], ["restore"]])("a machine that runs shares nothing more with what %s has found damaged", async (verb) => {
+  const world = await cloudWorld();
+  const work = "while :; do sleep 1; done";
+  await must(world, "up", "--name", "train", "--gpu", "A10G", "--volume", "disk:1:/data", "--yes", "--", "sh", "-c", work);
+  const seal = async (script: string) => {
+    await must(world, "exec", "train", "--", "sh", "-c", `cd "$SPOT_CHECKPOINT_DIR" && ${script}`);
+    return (await data(world, "snapshot", "train"))[0].id as string;
+  };
+  const first = await seal('head -c 300000 /dev/zero | tr "\\0" w >weights && echo 1 >log');
+  const folder = join(world.home, "local", "volumes");
+  const path = join(folder, readdirSync(folder)[0] ?? "");
+  const weights = (id: string) => join(checkpointFolder(path, id), "data/weights");
+  // As a disk does it: a byte, and neither size nor time.
+  const { atime, mtime } = statSync(weights(first));
+  const bytes = readFileSync(weights(first));
+  bytes[150_000] = 120;
+  writeFileSync(weights(first), bytes);
+  utimesSync(weights(first), atime, mtime);
+  const into = join(temporaryFolder(), "restored");
+  expect((await spot(world, "checkpoints", verb, first, ...(verb === "verify" ? [] : ["--to", into]))).code).toBe(7);
+
+  const second = await seal("echo 2 >log");
+  expect((await data(world, "checkpoints", "verify", second))[0]).toMatchObject({ id: second, ok: true });
+  expect(statSync(weights(second)).ino).not.toBe(statSync(weights(first)).ino);
+  const third = await seal("echo 3 >log");
+  expect(statSync(weights(third)).ino).toBe(statSync(weights(second)).ino);
+  expect((await data(world, "checkpoints", "verify", third))[0]).toMatchObject({ ok: true });
 });

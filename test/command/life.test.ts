@@ -199,6 +199,12 @@ test("what is so already, what there is not, and what stays and bills is said", 
   expect(stdout).not.toContain("Make one with");
   expect(await data(world, "snapshot", "idle")).toEqual([]);
   expect((await must(world, "volumes", "ls")).stdout).toMatch(/kept +in use +idle/);
+  const awake = await must(world, "restore", "idle");
+  expect([awake.stderr, awake.stdout]).toEqual([
+    expect.stringMatching(/idle runs already .*: nothing was rented/),
+    expect.stringMatching(/idle +running/),
+  ]);
+  expect(awake.stderr).not.toContain("restoring");
   expect((await must(world, "hibernate", "idle")).stderr).toMatch(/idle hibernated in/);
   expect((await must(world, "hibernate", "idle")).stderr).toContain("idle is hibernated already");
   expect((await must(world, "down", "idle", "--yes")).stderr).toContain("volume kept stays, and goes on billing: spot volumes rm kept");

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { betweenReclaims, checkpointClock, interruptionsFor, interruptionsOf } from "../../src/fleet/deciding/checkpoint-interval.ts";
+import { sealSaid } from "../../src/fleet/measured-seal.ts";
+import { type MeasuredSeal, sealMeasured } from "../../src/model/measured-seal.ts";
 import { FRESH_OUTLOOK } from "../../src/model/outlook.ts";
 import { clockJson, clockText } from "../../src/output/checkpoint-clock-text.ts";
 
@@ -99,7 +101,31 @@ test.each([
     "every 56m 42s (Daly: a checkpoint takes 5m, an interruption every 6h by the provider's data; --checkpoint-every overrides)",
     3402,
   ],
+  [
+    { kind: "daly", interruptions: { betweenSeconds: 21_600, basis: "provider" } },
+    { checkpointSeconds: 300, everySeconds: 3402, at: NOW - 3 * HOUR },
+    "every 56m 42s (Daly: a checkpoint takes 5m, as its agent said 3h ago, an interruption every 6h by the provider's data; --checkpoint-every overrides)",
+    3402,
+  ],
 ] as const)("%j is told with its reason", (clock, measured, text, seconds) => {
-  expect(clockText(clock, measured)).toBe(text);
+  expect(clockText(clock, measured, NOW)).toBe(text);
   expect(clockJson(clock, measured)).toMatchObject({ rule: clock.kind, everySeconds: seconds });
+});
+
+test("what an agent has measured is kept with its time, anew when it is another word, another machine's or old", () => {
+  const at = (providerId: string | null, sealing?: MeasuredSeal) => ({
+    providerId,
+    outlook: { ...FRESH_OUTLOOK, ...(sealing === undefined ? {} : { sealing }) },
+  });
+  const said = { checkpointSeconds: 9, everySeconds: 700 };
+  const kept = { machine: "m-1", at: NOW, ...said };
+  expect(sealSaid(at("m-1"), said, NOW)).toEqual(kept);
+  expect(sealSaid(at("m-1"), { checkpointSeconds: null, everySeconds: 845 }, NOW)).toBeUndefined();
+  expect(sealSaid(at(null), said, NOW)).toBeUndefined();
+  expect(sealSaid(at("m-1", kept), said, NOW + 60_000)).toBeUndefined();
+  expect(sealSaid(at("m-1", kept), said, NOW + HOUR)).toEqual({ ...kept, at: NOW + HOUR });
+  expect(sealSaid(at("m-1", kept), { ...said, checkpointSeconds: 10 }, NOW + 1)).toEqual({ ...kept, at: NOW + 1, checkpointSeconds: 10 });
+  expect(sealSaid(at("m-2", kept), said, NOW + 1)).toEqual({ ...kept, at: NOW + 1, machine: "m-2" });
+  // One that sleeps without a machine shows its last one's, another machine has measured nothing yet.
+  expect([at("m-1", kept), at(null, kept), at("m-2", kept), at("m-1")].map(sealMeasured)).toEqual([kept, kept, null, null]);
 });

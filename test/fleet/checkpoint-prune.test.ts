@@ -115,7 +115,7 @@ test("what a verification writes down is there: nobody prunes it before", async 
     if (change.checkpoints !== undefined) readers = [...(await checkpointsRead(fleet)).keys()];
     return world.state.commit(change);
   };
-  const search = newSearch({ ...fleet, state: { ...fleet.state, commit } }, checkpointDoor(testWorld()), signal);
+  const search = newSearch({ ...fleet, state: { ...fleet.state, commit } }, checkpointDoor(testWorld()), signal, () => {});
   expect(await check(search, { id: first, instance: "train", volume, checkpoint: found, problems: [] })).toEqual([]);
   expect(readers).toEqual([first]);
 });

@@ -118,3 +118,11 @@ test("what another process prunes while the volume is read does not come back in
   await look([young, old], bench.meanwhile);
   expect([await listed(), await told()]).toEqual([[[young.id, null]], [old.id, young.id]]);
 });
+
+test("a volume that has another name by now than when its machine was made keeps its list", async () => {
+  const { old, young, look, listed } = await readBeside(async () => undefined);
+  await look([young, old]);
+  const seen = await look([young, old].map((checkpoint) => ({ ...checkpoint, volume: "train-north-b" })));
+  expect(seen?.map(({ volume }) => volume)).toEqual([young.volume, old.volume]);
+  expect((await listed()).map(([id]) => id)).toEqual([young.id, old.id]);
+});

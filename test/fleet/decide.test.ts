@@ -570,3 +570,19 @@ function target(of: InstanceRecord, action: Action): InstanceState | null {
       return null;
   }
 }
+
+test("a machine that holds nothing until its copy has come is not hibernated, and one that has begun has its volume named first", () => {
+  const both = [
+    { name: "work", id: "v-2", mount: "/data" },
+    { name: "work", id: "v-1", mount: "/data" },
+  ];
+  const waking = record({ volumes: both, desired: "hibernated", state: "provisioning", readyAt: null });
+  const guest = { ...report({ phase: "preparing" }), awaitsCheckpoint: "c-7" };
+  expect(decide(waking, seen({ guest })).action).toMatchObject({ do: "snapshot-and-destroy", snapshot: false });
+  expect(decide(waking, seen({ guest: report({ phase: "restoring" }) })).action).toEqual({ do: "note-arrived" });
+  expect(decide({ ...waking, desired: "running" }, seen({ guest: report({ phase: "running" }) })).action).toEqual({ do: "note-arrived" });
+  expect(decide({ ...waking, desired: "gone" }, seen({ guest: report({ phase: "running" }) })).action.do).toBe("snapshot-and-destroy");
+  // Two volumes of its own are no copy.
+  const two = { ...waking, readyAt: NOW, state: "running" as const, volumes: both.map((one) => ({ ...one, name: one.id })) };
+  expect(decide(two, seen({ guest: report({ phase: "running" }) })).action.do).toBe("snapshot-and-hibernate");
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Fleet, GuestDoor, GuestLine } from "../../src/fleet/fleet.ts";
+import type { Fleet, GuestDoor, GuestLine, GuestReport } from "../../src/fleet/fleet.ts";
 import { type OpenEar, openEar } from "../../src/fleet/hearing/ear.ts";
 import { type Heard, keyOf, whoIsHeard } from "../../src/fleet/hearing/ear-places.ts";
 import { look } from "../../src/fleet/hearing/look.ts";
@@ -9,7 +9,7 @@ import { type PaperWorld, paperSpec, paperWorld } from "../simulation/paper-worl
 import { up } from "../simulation/scenarios.ts";
 
 interface FakeAgent {
-  say(notice: GuestLine["notice"]): void;
+  say(notice: GuestLine["notice"], phase?: GuestLine["phase"]): void;
   /** The connection breaks. */
   drop(): void;
 }
@@ -17,7 +17,7 @@ interface FakeAgent {
 /** The agents of a paper cloud as somebody who listens hears them. */
 function agents() {
   const streams = new Map<string, FakeAgent>();
-  const line = (notice: GuestLine["notice"]): GuestLine => ({ phase: "running", step: null, notice });
+  const line = (notice: GuestLine["notice"], phase: GuestLine["phase"] = "running"): GuestLine => ({ phase, step: null, notice });
   const listen: NonNullable<GuestDoor["listen"]> = (reach, signal, onLine) =>
     new Promise((resolve) => {
       const key = reach.kind === "process" ? reach.cwd : reach.host;
@@ -26,7 +26,7 @@ function agents() {
         resolve("ended");
       };
       signal.addEventListener("abort", end, { once: true });
-      streams.set(key, { say: (notice) => onLine(line(notice)), drop: end });
+      streams.set(key, { say: (notice, phase) => onLine(line(notice, phase)), drop: end });
       onLine(line(null));
     });
   return { listen, streams };
@@ -45,11 +45,16 @@ interface Scene {
   record(): ReturnType<Fleet["state"]["instanceByName"]>;
 }
 
-async function scene(names: readonly string[], work: (scene: Scene) => Promise<void>): Promise<void> {
+async function scene(names: readonly string[], work: (scene: Scene) => Promise<void>, said: Partial<GuestReport> = {}): Promise<void> {
   const world = await paperWorld();
   const process = world.start();
   const { listen, streams } = agents();
-  const base: Fleet = { ...process.fleet, guest: { ...process.fleet.guest, listen } };
+  const { guest } = process.fleet;
+  const report: GuestDoor["report"] = async (reach, signal) => {
+    const plain = await guest.report(reach, signal);
+    return plain === undefined ? undefined : { ...plain, ...said };
+  };
+  const base: Fleet = { ...process.fleet, guest: { ...guest, listen, report } };
   const over = new AbortController();
   const pace = ownPace(world.clock);
   const ear = openEar(base, { pace, signal: over.signal, wake: () => undefined });
@@ -237,4 +242,41 @@ describe("places", () => {
     expect(places.turns.has(keyOf(old))).toBe(true);
     expect(places.turns.size).toBe(136);
   });
+});
+
+test("an agent whose workload ends is heard at once: one event, also when it says so again; one that began anew has not ended", () => {
+  const said: { phase: GuestReport["phase"]; exitCode: number | null; endedAt: number | null } = {
+    phase: "running",
+    exitCode: null,
+    endedAt: null,
+  };
+  return scene(
+    ["train"],
+    async (it) => {
+      const endings = async () => (await it.events("action")).filter(({ data }) => data["action"] === "workload-ended");
+      const id = await machineOf(it);
+      await it.pass();
+      await it.pass();
+      it.calls();
+      Object.assign(said, { phase: "exited", exitCode: 3, endedAt: 77 });
+      it.streams.get(id)?.say(null, "exited");
+      await it.world.clock.pass(500);
+      expect(await it.record()).toMatchObject({ state: "running", outlook: { ended: { machine: id, code: 3 } } });
+      expect(it.calls()).toEqual([]);
+      it.streams.get(id)?.say(null, "exited");
+      await it.pass();
+      await it.pass();
+      expect(await endings()).toMatchObject([{ instance: "train", data: { code: 3, endedAt: expect.any(Number) } }]);
+
+      Object.assign(said, { phase: "running", exitCode: null, endedAt: null });
+      it.streams.get(id)?.say(null, "running");
+      await it.world.clock.pass(500);
+      expect((await it.record())?.outlook.ended).toBeNull();
+      Object.assign(said, { phase: "exited", exitCode: 4, endedAt: 99 });
+      it.streams.get(id)?.say(null, "exited");
+      await it.world.clock.pass(500);
+      expect((await endings()).map(({ data }) => data["code"])).toEqual([3, 4]);
+    },
+    said,
+  );
 });

@@ -187,3 +187,33 @@ test("what lists say of each cloud is what its adapter says", async () => {
     Object.fromEntries(said),
   );
 });
+
+test("an agent that is asked whether it lives says too that its workload has ended: written down with its time, once", async () => {
+  let end: number | null = null;
+  const { world, fleet } = await guarded(1, (now) => ({
+    ...heard(now),
+    ...(end === null ? {} : { phase: "exited", exitCode: 9, endedAt: end }),
+  }));
+  const endings = async () => (await world.state.events({})).filter(({ data }) => data["action"] === "workload-ended");
+  await pass(world, fleet);
+  expect(await endings()).toEqual([]);
+  // By the machine's own clock, which is an hour ahead.
+  end = Math.floor(world.clock.now() / 1000) + 3_600 + 180;
+  const at = world.clock.now() + 180_000;
+  await world.clock.pass(5 * MINUTE_MS);
+  await pass(world, fleet);
+  const [record] = await world.state.instances();
+  expect(record?.outlook.ended).toMatchObject({ code: 9, machine: record?.providerId });
+  expect(Math.abs((record?.outlook.ended?.at ?? 0) - at)).toBeLessThanOrEqual(1_000);
+  await world.clock.pass(6 * MINUTE_MS);
+  await pass(world, fleet);
+  expect(await endings()).toMatchObject([{ instance: "train-0", data: { code: 9 } }]);
+});
+
+test("what an agent says of its checkpoints is kept on the way", async () => {
+  const { world, fleet } = await guarded(1, (now) => ({ ...heard(now), checkpointSeconds: 9, everySeconds: 700 }));
+  await pass(world, fleet);
+  const [record] = await world.state.instances();
+  const { providerId: machine } = record ?? {};
+  expect(record?.outlook.sealing).toEqual({ machine, at: world.clock.now(), checkpointSeconds: 9, everySeconds: 700 });
+});

@@ -34,6 +34,8 @@ test.each<[string, Notice | null, Notice | null, GuestWord | undefined, unknown]
   ["the list takes it back, and the agent still says it", both, null, says(), { deadline: DEADLINE }],
   ["the agent takes it back, and the list still says it", both, api(), NOTHING, { deadline: DEADLINE }],
   ["both take it back", both, null, NOTHING, null],
+  ["the list takes it back, and the agent, told by us as well, still says it", both, null, says(DEADLINE, false), { deadline: DEADLINE }],
+  ["the list takes it back, and the agent has it from us alone", api(), null, says(DEADLINE, false), null],
   ["only the agent told it, and cannot be heard", guestOnly, null, undefined, { deadline: DEADLINE }],
   ["the list told it, takes it back, and the agent cannot be heard", api(), null, undefined, null],
 ])("%s", (_what, known, listed, heard, expected) => {
@@ -56,6 +58,8 @@ test.each<[string, Notice | null, Notice | null, GuestWord | undefined, unknown]
   ["the list does not say it any more", both, null, says(), { mouth: "api", now: "withdrew" }],
   ["the agent does not say it any more", both, api(), NOTHING, { mouth: "guest", now: "withdrew" }],
   ["the agent cannot be heard", both, api(), undefined, null],
+  ["the agent was told the same since, and goes on saying it", both, api(), says(DEADLINE, false), null],
+  ["the agent was told of another one since", both, api(), says(DEADLINE + 60_000, false), { mouth: "guest", now: "withdrew" }],
 ])("second mouth: %s", (_what, known, listed, heard, expected) => {
   expect(secondMouth(known, listed, heard)).toEqual(expected);
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { backOffMs } from "../../src/fleet/deciding/back-off.ts";
-import { type HomeVolume, type LadderInput, ladder, type Rung } from "../../src/fleet/deciding/ladder.ts";
+import { type BucketSource, type HomeVolume, type LadderInput, ladder, type Rung } from "../../src/fleet/deciding/ladder.ts";
 import { NO_PREFERENCES, offerKey } from "../../src/fleet/deciding/offer-choice.ts";
 import { RUNGS, type RungName, USUAL_RUNGS } from "../../src/model/comeback.ts";
 import type { Offer } from "../../src/model/offer.ts";
@@ -185,4 +185,46 @@ test("pauses between tries grow, stay within their bounds, and keep to the provi
     ),
   );
   expect([1, 2, 3, 20].map((tries) => backOffMs(tries, 0.5, 0))).toEqual([30_000, 60_000, 120_000, 900_000]);
+});
+
+const BUCKET: BucketSource = {
+  checkpoint: "c-2",
+  sha256: "aa",
+  place: "s3://b/p",
+  bytes: 7,
+  sealedAt: 1_000,
+  ageMs: 3_600_000,
+  behindMs: 0,
+  to: ["paper"],
+};
+const copyOf = (set: Partial<LadderInput>) => ladder(input(set)).find(({ rung }) => rung === "copy");
+const fromBucket = (set: Partial<BucketSource> = {}) => ({ from: BUCKET.place, bytes: 7, to: [], bucket: { ...BUCKET, ...set } });
+
+test("a copy in a bucket goes to a machine anywhere but where the volume is, and says which one it is, from where and how old", () => {
+  const rung = copyOf({ source: fromBucket() });
+  expect(rung).toMatchObject({ isOpen: true, copy: BUCKET });
+  expect(rung?.offers.map(({ zone }) => zone)).toEqual(["north-b", "south-a"]);
+  expect(rung?.why).toContain("the copy of c-2 in s3://b/p, sealed 1h ago");
+  expect(rung?.needs.join()).toContain("held back");
+  expect(copyOf({ source: fromBucket(), home: { ...HOME, isZonal: false } })?.offers.map(({ zone }) => zone)).toEqual(["south-a"]);
+  expect(copyOf({ source: fromBucket({ to: ["other"] }) })).toMatchObject({ isOpen: false, isDear: false });
+});
+
+test("where an empty volume for it was made before, that place is taken first, and no other volume is said to be needed", () => {
+  const vessels = [{ provider: "paper", region: "south", zone: "south-a" }];
+  expect(copyOf({ source: fromBucket(), vessels })).toMatchObject({ besides: null, offers: [{ zone: "south-a" }, { zone: "north-b" }] });
+});
+
+test("older work is a question whatever it costs, and a yes to one copy is none to an older one", () => {
+  const source = fromBucket({ behindMs: 60_000 });
+  for (const oldest of [null, 1_001]) {
+    const rung = copyOf({ source, oldest });
+    expect(rung).toMatchObject({ isOpen: false, isDear: true });
+    expect(rung?.why).toMatch(/1m older than its newest.*to be agreed to: --yes/);
+  }
+  for (const oldest of [0, 1_000]) expect(copyOf({ source, oldest })).toMatchObject({ isOpen: true, isDear: false });
+  // Where the newest one can be put on a volume as well, that is done instead of asking.
+  const both = { ...source, to: ["paper"] };
+  expect(copyOf({ source: both })).toMatchObject({ isOpen: true, offers: [{ zone: "south-a" }] });
+  expect(copyOf({ source: both })?.copy).toBeUndefined();
 });

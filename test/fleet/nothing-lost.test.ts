@@ -1,8 +1,11 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { surveyLadder } from "../../src/fleet/climbing/survey.ts";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { beforeEnd, withUse } from "../../src/fleet/steps/used.ts";
 import { snapshotVolume } from "../../src/fleet/volumes/volume-snapshots.ts";
+import { moneyMeter } from "../../src/fleet/wakes/money-meter.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
 import { USUAL_RUNGS } from "../../src/model/comeback.ts";
 import type { InstanceState } from "../../src/model/instance.ts";
@@ -72,7 +75,7 @@ test("a volume that a machine has had is not taken for an empty one because noth
   const readable = {
     ...volumes,
     list: async (context: Parameters<typeof volumes.list>[0]) =>
-      (await volumes.list(context)).map((one) => ({ ...one, localPath: "/nonexistent" })),
+      (await volumes.list(context)).map((one) => ({ ...one, localPath: join(tmpdir(), "spot-no-such-volume") })),
   };
   const local = () => ({ ...writesElsewhere(world), provider: async () => ({ ...provider, volumes: readable }) });
   await world.clock.run(up(local(), paperSpec()).then(() => hibernate(local())));
@@ -81,7 +84,7 @@ test("a volume that a machine has had is not taken for an empty one because noth
   // A snapshot takes along what no checkpoint knows of; the volume itself is kept.
   expect(await wake(world, local())).toMatchObject({ zone: "north-b" });
   const [kept, made] = [...world.cloud.volumes.entries()];
-  expect([kept?.[0], made?.[1].spec.fromSnapshotId]).toEqual([home, [...world.cloud.snapshots.keys()][0]]);
+  expect([kept?.[0], made?.[1].spec.fromSnapshotId]).toEqual([home, expect.stringMatching(/^s-/)]);
 });
 
 /** A restore that is killed the moment its machine is adopted: nobody watches that one from then on. */
@@ -124,6 +127,24 @@ async function parked(spec: Partial<InstanceSpec> = {}): Promise<PaperWorld> {
   await world.clock.run(up(world.start().fleet, paperSpec(spec)).then(() => hibernate(world.start().fleet)));
   return world;
 }
+
+test("what a machine may have cost that nobody watched is in the ledger, estimated and said, and is no cost of the next restore", async () => {
+  const world = await parked();
+  const machine = await killedWhenAdopted(world);
+  await worksUnseen(world, machine);
+  const meter = await moneyMeter(world.start().fleet, (await train(world)).id, { micros: 1_000_000n, currency: "USD" });
+  await wake(world, world.start().fleet);
+  const [life, ...more] = (await world.state.ledger({})).filter(({ providerId }) => providerId === machine.id);
+  expect(more).toEqual([]);
+  const [from, to] = [life?.from ?? 0, life?.to ?? 0];
+  expect(from).toBeGreaterThanOrEqual(machine.createdAt);
+  expect(to - from).toBeGreaterThanOrEqual(300 * MINUTE_MS);
+  expect(to).toBeLessThanOrEqual(world.clock.now());
+  const said = (await world.state.events({ limit: 10_000 })).filter(({ data }) => data["guard"] === "ledger");
+  expect(said.map(({ data }) => data["message"])).toEqual([expect.stringContaining(`nobody looked at its machine ${machine.id}`)]);
+  // At a dollar an hour five hours would have been five times the money.
+  expect(await meter.left()).toBeGreaterThan(900_000n);
+});
 
 test("a snapshot from before a machine that nobody watched is not gone on from", async () => {
   const world = await parked();
@@ -187,7 +208,7 @@ test("to look at the ways back changes nothing, also where the kept root disk is
   expect((await world.state.volumes()).map(({ name }) => name)).toEqual(["train"]);
 });
 
-test("what a way back leaves that bills is named: the snapshot, and copies for which there is no machine in the end", async () => {
+test("what a way back leaves that bills is named: a snapshot that was there before, and copies for which there is no machine in the end", async () => {
   const world = await parked();
   stock(world, "north-a", 0);
   const said: string[] = [];
@@ -214,6 +235,10 @@ test("what a way back leaves that bills is named: the snapshot, and copies for w
   expect(told?.data["volumes"]).toEqual(["train-north-b"]);
   await world.clock.run(hibernate(world.start().fleet));
   stock(world, "north-a", 0);
+  const home = (await world.state.volumes()).find(({ name }) => name === "train");
+  if (home === undefined) throw new Error("no volume");
+  await world.clock.run(snapshotVolume(world.start().fleet, home, signal));
+  await world.clock.pass(MINUTE_MS);
   said.length = 0;
   expect(await wake(world, saying())).toMatchObject({ zone: "north-b" });
   const ids = [...world.cloud.snapshots.keys()];

@@ -1,8 +1,20 @@
 import { expect, onTestFinished, test } from "vitest";
-import type { Fleet } from "../../src/fleet/fleet.ts";
+import { whyNotServing } from "../../src/fleet/deciding/overdue.ts";
+import type { Fleet, GuestReport } from "../../src/fleet/fleet.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { paperSpec, paperWorld } from "../simulation/paper-world.ts";
 import { up } from "../simulation/scenarios.ts";
+import { machine, seen } from "./samples.ts";
+
+const HELD: GuestReport = {
+  phase: "preparing",
+  awaitsVolume: false,
+  exitCode: null,
+  step: null,
+  restoredFrom: null,
+  lastSealSeconds: null,
+  noticeDeadline: null,
+};
 
 test("a replacement whose agent has given up is told of, once, with the agent's own words", async () => {
   const world = await paperWorld();
@@ -42,4 +54,10 @@ test("a replacement whose agent has given up is told of, once, with the agent's 
   // Somebody has mended it: it serves, and nothing of that is left.
   await world.clock.run(reconcile(base, { signal: new AbortController().signal, limitMs: 1_000 }));
   expect((await world.state.instances())[0]).toMatchObject({ state: "running", reason: null });
+});
+
+test("a machine that does not serve because its checkpoint is on its way to it is said to wait for that", () => {
+  const guest = { ...HELD, awaitsCheckpoint: "c-7" };
+  expect(whyNotServing(machine(), seen({ guest }))).toBe("its workload waits for checkpoint c-7, which is copied to it");
+  expect(whyNotServing(machine(), seen({ guest: HELD }))).toBe("the agent is preparing");
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { preflight, type SleepFacts } from "../../src/fleet/sleeping/preflight.ts";
 import { moneyFromDecimal, moneyToDecimal } from "../../src/model/money.ts";
+import { asleepBlock, asleepLine } from "../../src/output/asleep-text.ts";
 import { HYPERSTACK_ASLEEP } from "../../src/providers/hyperstack/sleep.ts";
 import { VERDA_ASLEEP } from "../../src/providers/verda/sleep.ts";
 
@@ -12,6 +13,7 @@ const HYPERSTACK: SleepFacts = {
   spec: { name: "train", volume: VOLUME, providers: ["hyperstack"] },
   capabilities: { hibernate: "native", keepsRoot: false, zonalVolumes: false, machine: VM, asleep: HYPERSTACK_ASLEEP },
   hasSnapshots: false,
+  hasBucketCopy: false,
   canHibernate: true,
   parked: null,
   volume: { sizeGb: 200, pricePerHour: null, isGone: false },
@@ -36,6 +38,33 @@ test("a machine that its cloud can hibernate: disks are billed, at the list pric
   // The root disk's size is not known here, so nothing is reckoned for it.
   expect(billed(HYPERSTACK)).toEqual({ gpu: "not-billed", rootDisk: "billed", volume: "billed 0.019355", address: "if-kept" });
   expect(billed({ ...HYPERSTACK, retainsAddress: true })["address"]).toBe("billed 0.006720");
+});
+
+const words = (facts: SleepFacts) =>
+  Object.fromEntries(asleepBlock(preflight(facts)).rows.map(({ label, value }) => [label, String(value)]));
+
+test("whatever is billed says its price: of a disk of unknown size a GB's, and of an address what it would cost to keep it", () => {
+  expect(words(HYPERSTACK)).toMatchObject({
+    "root disk": expect.stringMatching(/^billed: \$0\.000097\/hour, \$0\.071\/month a GB by the list; /),
+    volume: expect.stringMatching(/^billed \(200 GB\): \$0\.019\/hour, \$14\.13\/month by the list; /),
+    address: expect.stringMatching(/^if kept: \$0\.0067\/hour, \$4\.91\/month by the list; with --retain-ip/),
+  });
+  expect(asleepLine(preflight(HYPERSTACK))).toContain("billed meanwhile: root disk $0.071/month a GB, volume $14.13/month; ");
+  // Nobody's list has it.
+  expect(words(VERDA)["root disk"]).toMatch(/^billed, at a price that is not known here; /);
+  expect(asleepLine(preflight(VERDA))).toContain("billed meanwhile: root disk (price unknown), volume (price unknown); ");
+});
+
+test("once it sleeps, its address is kept and billed, or gone", () => {
+  const address = (retainsAddress: boolean) => preflight({ ...HYPERSTACK, parked: "native", retainsAddress }).bills.at(-1);
+  expect(address(true)).toMatchObject({ item: "address", value: "billed", rate: { hour: moneyFromDecimal("0.00672", "USD") } });
+  expect(address(false)).toMatchObject({
+    item: "address",
+    value: "gone",
+    rate: null,
+    list: null,
+    note: expect.stringContaining("given back"),
+  });
 });
 
 test("the provider's own price of a disk goes before the list's", () => {
@@ -76,6 +105,7 @@ test("the ways back are those that there are", () => {
   expect(rungs({ ...HYPERSTACK, canHibernate: false })).toBe("same-zone on-demand");
   const zonal = { ...HYPERSTACK.capabilities, hibernate: "park", zonalVolumes: true } as const;
   expect(rungs({ ...HYPERSTACK, capabilities: zonal, hasSnapshots: true })).toBe("same-zone snapshot on-demand");
+  expect(rungs({ ...HYPERSTACK, hasBucketCopy: true })).toContain("copy");
   // Where its volume can be read without a machine.
   const here = { ...HYPERSTACK.capabilities, machine: { ...VM, kind: "process" } } as const;
   expect(rungs({ ...HYPERSTACK, capabilities: here })).toBe("same-machine same-zone copy on-demand");

@@ -92,6 +92,15 @@ test.each(["conflict", "unavailable", "rate-limited"] as const)("a snapshot that
   expect([volumes(), world.cloud.snapshots.size, world.cloud.unsnapshotted, await open()]).toEqual([[], 1, [], []]);
 });
 
+test.each(["unsupported", "invalid-request"] as const)("a deletion that is refused as %s is given up, and said", async (kind) => {
+  const { world, run, fleet, volumes, open } = await serving();
+  Object.assign(world.cloud.provider.volumes ?? {}, { remove: refusal({ kind }) });
+  await expect(run(downWith(fleet, "delete", "a"))).rejects.toMatchObject({ code: "SPOT_E_VOLUME_KEPT", exit: EXIT.failed });
+  expect([volumes().length, await open()]).toEqual([1, []]);
+  const told = (await world.state.events({})).filter(({ type }) => type === "warning");
+  expect(told).toMatchObject([{ data: { message: expect.stringContaining("stays, and goes on billing") } }]);
+});
+
 test("a snapshot that somebody deleted meanwhile is no reason to delete the volume", async () => {
   const { world, promised, pass, volumes, open } = await serving();
   await promised("snapshot-and-delete");
@@ -219,6 +228,9 @@ test("a volume that is gone before its snapshot was made is no end as it was ord
   const told = (await world.state.events({})).filter(({ type }) => type === "warning");
   expect(told).toMatchObject([{ data: { message: "volume data was deleted before its snapshot was made" } }]);
   expect(await open()).toEqual([]);
+  // Whoever waits for the same hears the same.
+  const again = run(finishEnd(fleet, intent, { signal, limitMs: 600_000 }));
+  await expect(again).rejects.toMatchObject({ code: "SPOT_E_VOLUME_LOST", exit: EXIT.failed });
 });
 
 test.each(["keep", "up"] as const)("what is ordered while the snapshot is made counts before the volume is deleted: %s", async (what) => {

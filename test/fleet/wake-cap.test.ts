@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Fleet, GuestDoor } from "../../src/fleet/fleet.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import { wakeUp } from "../../src/fleet/waking.ts";
+import { wakeUntilUp } from "../../src/fleet/waking-until.ts";
 import { EXIT } from "../../src/model/exit-codes.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
 import type { PaperSettings } from "../simulation/paper-cloud.ts";
@@ -124,9 +125,23 @@ test.each(HANGS)("$stage: past the cap it sleeps again, and nothing bills", asyn
   // And nothing turns up later.
   await settle(world);
   expect(await billing(world)).toEqual([]);
+  // A snapshot that was made for the way back waits an hour for another try.
+  await world.clock.pass(3_600_000);
+  await settle(world);
   expect(await world.state.pendingIntents()).toEqual([]);
   for (const { id } of world.cloud.sealed)
     expect([...world.cloud.volumes.values()].some(({ checkpoints }) => checkpoints.some((one) => one.id === id))).toBe(true);
+});
+
+test("an answer that comes at the very moment of the cap is taken: it serves, and is not put back", async () => {
+  const answer = (_: unknown, __: unknown, until: AbortSignal) =>
+    new Promise<boolean>((resolve) => until.addEventListener("abort", () => resolve(true), { once: true }));
+  const late: Hang = { stage: "", cloud: PARKED, guest: (door) => ({ ...door, isReady: answer }) };
+  const { world, record } = await asleep(late);
+  const waking = wakeUp(hungFleet(world, late), record, { signal, capMs: CAP_MS, sleepLimitMs: SLEEP_LIMIT_MS });
+  expect(await world.clock.run(waking)).toMatchObject({ state: "running", desired: "running" });
+  await settle(world);
+  expect(await billing(world)).toHaveLength(2);
 });
 
 test.each(["in vain", "and nobody says so"])(
@@ -146,3 +161,40 @@ test.each(["in vain", "and nobody says so"])(
     expect(await world.state.instanceByName("train")).toMatchObject({ state: "hibernated", desired: "hibernated" });
   },
 );
+
+const failing =
+  (phase: "running" | "exited", ready: boolean): NonNullable<Hang["guest"]> =>
+  (door) => ({
+    ...door,
+    report: async (reach, signal) => {
+      const report = await door.report(reach, signal);
+      return report?.phase === "running" ? { ...report, phase, exitCode: 3, endedAt: null } : report;
+    },
+    isReady: async () => ready,
+    logEnd: async (_reach, lines) => [`the last of ${lines} lines`],
+  });
+
+test.each([
+  ["parked, before it was ready", PARKED, failing("exited", false)],
+  ["parked, and no readiness was asked", PARKED, failing("running", true)],
+  ["by its cloud", {}, failing("exited", false)],
+])("a command that fails as it comes back ends the wait at once, asleep, and nothing bills: %s", async (_how, cloud, guest) => {
+  const { world, record } = await asleep({ stage: "", cloud });
+  const start = world.clock.now();
+  const fleet = hungFleet(world, { stage: "", cloud, guest });
+  const waking = world.clock.run(
+    wakeUntilUp(fleet, record, { signal, capMs: CAP_MS, sleepLimitMs: SLEEP_LIMIT_MS, forMs: null, maxCost: null }),
+  );
+  await expect(waking).rejects.toMatchObject({
+    code: "SPOT_E_WORKLOAD_ENDED",
+    exit: EXIT.failed,
+    message: expect.stringContaining("its command ended with exit code 3"),
+    hint: "the end of its log: the last of 5 lines",
+  });
+  expect(world.clock.now() - start).toBeLessThan(CAP_MS / 10);
+  expect(await billing(world)).toEqual([]);
+  expect(await world.state.instanceByName("train")).toMatchObject({ state: "hibernated", desired: "hibernated" });
+  expect((await world.state.events({})).filter(({ data }) => data["action"] === "workload-ended")).toHaveLength(1);
+  await settle(world);
+  expect(await billing(world)).toEqual([]);
+});

@@ -70,6 +70,31 @@ test.each([
   expect(record?.outlook.wake ?? null).toBeNull();
 });
 
+test("what is marked right before it serves is in its record, also where its agent is not heard at that moment", async () => {
+  const world = await asleep({ hibernates: "park", provisionMs: 20_000 });
+  const { fleet } = world.start();
+  const told = telling(world, fleet);
+  let deaf = 1;
+  const late: Fleet = {
+    ...told,
+    guest: {
+      ...told.guest,
+      async report(reach, signal) {
+        const report = await told.guest.report(reach, signal);
+        return report && { ...report, marks: report.marks?.filter(({ phase }) => phase !== "weights") ?? [] };
+      },
+      async marks(reach, signal) {
+        if (deaf-- > 0) throw new Error("the connection broke");
+        return (await told.guest.report(reach, signal))?.marks;
+      },
+    },
+  };
+  await world.clock.run(restore(late));
+  const [wake] = await wakes(world);
+  expect(names(wake as Wake)).toEqual(["ask", "provider", "boot", "mount", "restore", "weights", "ready"]);
+  expect(deaf).toBeLessThan(0);
+});
+
 test("without a volume nothing is said to be mounted", async () => {
   const world = await asleep({ hibernates: "native" }, { volume: null });
   await world.clock.run(restore(telling(world, world.start().fleet)));

@@ -79,9 +79,13 @@ describe.concurrent("what a machine runs at boot", { timeout: 120_000 }, () => {
     return eventually("both keys", () => (readFileSync(keys, "utf8") === `ssh-rsa AAAA somebody\n${KEY}\n` ? true : undefined));
   });
 
-  test("a container whose keys cannot be written says so and works all the same", async (context) => {
+  test.for([
+    ["no folder", ".ssh"],
+    ["a folder", ".ssh/authorized_keys/lies there"],
+  ])("a container whose keys cannot be written (%s in their place) says so and works all the same", async ([, place = ""], context) => {
     const machine = container(context);
-    writeFileSync(join(machine.root, "root/.ssh"), "not a folder");
+    mkdirSync(join(machine.root, "root", place, ".."), { recursive: true });
+    writeFileSync(join(machine.root, "root", place), "in the way");
     machine.boot({ command: writer, authorizedKey: KEY });
     await written(machine);
     expect(machine.log()).toContain("the public key could not be written");

@@ -201,7 +201,7 @@ test("a workload that replaces a file all the time does not make the others be w
   const machine = await start({}, [
     "sh",
     "-c",
-    'cd "$SPOT_CHECKPOINT_DIR"; n=0; while [ ! -e ../stop ]; do n=$((n+1)); echo $n >.n; mv .n state; sleep 0.02; done; sleep 1000',
+    'cd "$SPOT_CHECKPOINT_DIR"; n=0; while [ ! -e ../stop ]; do n=$((n+1)); echo $n >.n; mv .n state; done; sleep 1000',
   ]);
   const still = Array.from({ length: 20 }, (_, at) => `still-${at}`);
   for (const name of still) write(machine, name, name);
@@ -215,6 +215,62 @@ test("a workload that replaces a file all the time does not make the others be w
   for (const sealed of answers) expect((await verifyCheckpoint(sealed)).problems).toEqual([]);
   const [first = "", ...others] = answers;
   for (const other of others) expect(shared(first, other, still)).toEqual(still);
+});
+
+test("a name that is gone when it is looked at is none of the folder, once it is gone; whatever else a look meets refuses", async () => {
+  const folder = temporaryFolder();
+  const said = join(folder, "said");
+  const machine = await start(
+    programs({
+      find: `case $1,$* in .*-printf*)
+  "$real" "$@"
+  [ ! -e '${said}' ] || { cat '${said}' >&2; grep -q always '${said}' || rm '${said}'; exit 1; } ;;
+esac`,
+    }),
+  );
+  write(machine, "a", "a");
+  await seal(machine);
+  write(machine, "a", "other");
+  const gone = "find: './/./.n': No such file or directory\n";
+  for (const lines of [
+    "find: './/./d': Permission denied\n",
+    "find: './/./No such file': Permission denied\n",
+    "find: './/./d: No such file or directory': Permission denied\n",
+    `${gone}find: './/./d': Input/output error\n${gone}`,
+    "",
+    gone.replace(".n", "always"),
+    gone,
+  ]) {
+    writeFileSync(said, lines);
+    const { stdout } = await machine.verb("snapshot", "manual");
+    expect(stdout, lines).toMatch(lines === gone ? /"unchanged":false/ : /could not be read/);
+  }
+  await seal(machine);
+});
+
+test("in a folder that its owner may not write into, what has not changed is not written again", async () => {
+  const machine = await start();
+  // Root may write anywhere.
+  const owner = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  if (owner.uid !== undefined) {
+    chmodSync(join(machine.root, ".."), 0o755);
+    execFileSync("chown", ["-R", `${owner.uid}:${owner.gid}`, machine.root, machine.volume]);
+  }
+  const run = (...words: readonly string[]) =>
+    execFileSync("sh", words, { cwd: machine.checkpointFolder, env: machine.reach.env, encoding: "utf8", stdio: "pipe", ...owner });
+  const sealed = () => {
+    const parsed = parseSnapshotResult(run(join(machine.root, "var/lib/spot/agent.sh"), "snapshot", "manual"));
+    return join(machine.sealedFolder, parsed.kind === "sealed" ? parsed.checkpoint.id : "");
+  };
+  run("-c", "mkdir -p shut/deep; for name in a shut/a shut/b shut/goes shut/deep/a; do echo $name >$name; done; chmod 555 shut/deep shut");
+  const first = sealed();
+  run("-c", "chmod 755 shut; rm shut/goes; echo other >shut/b; echo comes >shut/comes; chmod 555 shut");
+  const second = sealed();
+  expect(describe(join(second, "data"))).toEqual(describe(machine.checkpointFolder));
+  for (const checkpoint of [first, second]) expect((await verifyCheckpoint(checkpoint)).problems).toEqual([]);
+  expect(statSync(join(first, "data/shut")).mode & 0o777).toBe(0o555);
+  expect(shared(first, second, ["a", "shut/a", "shut/b", "shut/deep/a"])).toEqual(["a", "shut/a", "shut/deep/a"]);
+  run("-c", 'chmod -R u+w . "$1" "$2"', "sh", first, second);
 });
 
 test.each([

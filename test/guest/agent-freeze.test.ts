@@ -46,16 +46,73 @@ describe.concurrent("a volume that is held still", { timeout: 60_000 }, () => {
     expect((await machine.verb("thaw")).stdout).toBe('{"thawed":true,"held":false}\n');
   });
 
-  test("whoever kills what holds it does not leave it frozen", async (context) => {
+  test.for([0, 1])("of the two that hold it number %d is killed: the other lets go at once, and says so", async (which, context) => {
     const { machine, disk } = await working(context);
-    expect((await machine.verb("freeze", "2")).stdout).toContain('"frozen":true');
-    const [watcher, other] = keepers(machine);
-    if (watcher === undefined || other === undefined) throw new Error("nobody holds it");
-    process.kill(watcher, "SIGKILL");
+    expect((await machine.verb("freeze", "60")).stdout).toContain('"frozen":true');
+    end([keepers(machine)[which]]);
     await thawed(disk);
+    await eventually("the end of the other", () => (keepers(machine).length === 0 ? true : undefined));
     expect((await machine.verb("thaw")).stdout).toContain('"held":false');
     expect((await machine.verb("freeze", "60")).stdout).toContain('"frozen":true');
     expect((await machine.verb("thaw")).stdout).toContain('"held":true');
+  });
+
+  test("both are killed: whoever is done lets it go, so does the next snapshot, and so does a release", async (context) => {
+    const { machine, disk } = await working(context);
+    const orphaned = async () => {
+      expect((await machine.verb("freeze", "60")).stdout).toContain('"frozen":true');
+      end(keepers(machine));
+      expect([isFrozen(disk), keepers(machine)]).toEqual([true, []]);
+    };
+    await orphaned();
+    expect((await machine.verb("thaw")).stdout).toBe('{"thawed":true,"held":true}\n');
+    expect(isFrozen(disk)).toBe(false);
+    await orphaned();
+    await orphaned();
+    // Nothing but the kernel remembers it.
+    rmSync(join(machine.root, "run/spot/frozen"));
+    expect((await machine.verb("release")).stdout).toBe('{"released":true}\n');
+    expect(isFrozen(disk)).toBe(false);
+  });
+
+  test("a release lets it go, and ends who holds it", async (context) => {
+    const { machine, disk } = await working(context);
+    expect((await machine.verb("freeze", "60")).stdout).toContain('"frozen":true');
+    expect((await machine.verb("release")).stdout).toBe('{"released":true}\n');
+    expect([isFrozen(disk), keepers(machine)]).toEqual([false, []]);
+    expect((await machine.verb("thaw")).stdout).not.toContain('"held":true');
+  });
+
+  test("an agent that begins anew and forgets it leaves nothing frozen", async (context) => {
+    const { machine, disk } = await working(context);
+    expect((await machine.verb("freeze", "60")).stdout).toContain('"frozen":true');
+    rmSync(join(machine.root, "run/spot/frozen"));
+    await thawed(disk);
+    await eventually("the end of both", () => (keepers(machine).length === 0 ? true : undefined));
+  });
+
+  test("what is killed while the kernel still freezes leaves nothing frozen", async (context) => {
+    const { machine, disk } = await working(context);
+    const waits = join(machine.root, ".fsfreeze-waits");
+    writeFileSync(waits, "");
+    const verb = machine.verb("freeze", "60");
+    await eventually("both of them", () =>
+      existsSync(join(machine.root, "run/spot/frozen-by")) && keepers(machine).length === 3 ? true : undefined,
+    );
+    const [watcher] = readFileSync(join(machine.root, "run/spot/frozen-by"), "utf8").trim().split(" ");
+    end([Number(watcher)]);
+    expect((await verb).stdout).toBe('{"frozen":false,"synced":true}\n');
+    expect(parseGuestError((await machine.verb("freeze", "60")).stdout)).toMatch(/another snapshot/);
+    rmSync(waits);
+    await eventually("an end of it", () => (existsSync(join(machine.root, "run/spot/frozen")) ? undefined : true));
+    expect([isFrozen(disk), calls(machine)]).toEqual([false, ["-f", "-u"]]);
+  });
+
+  test("what somebody else lets go of was not held", async (context) => {
+    const { machine, disk } = await working(context);
+    expect((await machine.verb("freeze", "60")).stdout).toContain('"frozen":true');
+    rmSync(join(disk.folder, "frozen"));
+    expect((await machine.verb("thaw")).stdout).toBe('{"thawed":true,"held":false}\n');
   });
 
   test("a seal lets it go, and is sealed", async (context) => {
@@ -105,11 +162,17 @@ describe.concurrent("a volume that is held still", { timeout: 60_000 }, () => {
     expect((await machine.verb("thaw")).stdout).toContain('"held":true');
   });
 
-  test.for(["", "0", "61", "-1", "1;reboot"])("%j is no time to hold a file system still", async (words, context) => {
+  test("no other time than 1 to 60 seconds is one to hold a file system still", async (context) => {
     const { machine } = await working(context);
-    expect(parseGuestError((await machine.verb("freeze", words)).stdout)).toMatch(/not a time/);
+    for (const words of ["", "0", "61", "-1", "1;reboot"])
+      expect(parseGuestError((await machine.verb("freeze", words)).stdout), words).toMatch(/not a time/);
   });
 });
+
+function end(pids: readonly (number | undefined)[]): void {
+  expect(pids).not.toContain(undefined);
+  for (const pid of pids) process.kill(pid ?? Number.NaN, "SIGKILL");
+}
 
 /** The processes that hold the file system: the one that looks, and the one that lets go should that be killed. */
 function keepers({ root }: Rented): readonly number[] {

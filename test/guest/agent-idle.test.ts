@@ -7,6 +7,7 @@ import { describe, expect, type TestContext, test } from "vitest";
 import type { AgentSettings } from "../../src/guest/boot-script.ts";
 import { RUN_CARRIED } from "../../src/guest/carried.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { idAt, sealSample } from "../checkpoints/sealing.ts";
 import { eventually, KINDS, killGroup, type MachineOptions, makeMachine, makePath } from "./machine.ts";
 import { CONTAINER, makeRented, type Rented } from "./rented.ts";
 
@@ -144,6 +145,17 @@ describe.concurrent("idle", { timeout: 120_000 }, () => {
     expect(idle).toMatchObject({ workload: "running", gpuUtil: 0 });
     // What it has done is sealed first.
     expect(lastCheckpoint === null).toBe(settings.command.length === 0);
+  });
+
+  test("a machine is not idle while its checkpoint is on its way to it, and is counted from its workload's start on", async (context) => {
+    const awaits = idAt(2);
+    const { machine, looks, phase, expired } = await start(context, { command: ["sleep", "1000"], idleBy: "gpu", awaits });
+    await looks(2 * LONG);
+    expect(await machine.status()).toMatchObject({ phase: "preparing", awaits });
+    sealSample(join(machine.root, "data"), { id: awaits, files: { STEP: "7\n" } });
+    await eventually("its workload", async () => ((await phase()) === "running" ? true : undefined));
+    await expired();
+    expect((await machine.status()).restoredFrom).toBe(awaits);
   });
 
   test("nvidia-smi that hangs holds nothing up, and is one process", async (context) => {

@@ -1,28 +1,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { ASSUMED_CHECKPOINT_SECONDS, checkpointInterval } from "../../src/model/checkpoint-interval.ts";
-import { agentSource, eventually, KINDS, type Machine, makeMachine } from "./machine.ts";
-
-const open: Machine[] = [];
-afterEach(async () => {
-  for (const machine of open.splice(0)) await machine.close();
-});
-
-async function start(settings: Parameters<Machine["boot"]>[0], options = KINDS[0]?.options): Promise<Machine> {
-  const machine = await makeMachine(options);
-  open.push(machine);
-  machine.boot(settings);
-  await eventually("a running workload", async () => ((await machine.verb("status")).stdout.includes('"running"') ? true : undefined));
-  return machine;
-}
+import { agentSource, KINDS } from "./machine.ts";
+import { workingMachine } from "./own-machine.ts";
 
 const BETWEEN = 20 * 3600;
 
 for (const { name, options } of KINDS)
   test(`${name}: how often a checkpoint is made follows what checkpoints take, their hook included`, async () => {
-    const machine = await start({ betweenSeconds: BETWEEN, checkpointHook: "sleep 2" }, options);
+    const machine = await workingMachine({ betweenSeconds: BETWEEN, checkpointHook: "sleep 2" }, options);
     expect(await machine.status()).toMatchObject({
       checkpointSeconds: null,
       every: checkpointInterval(ASSUMED_CHECKPOINT_SECONDS, BETWEEN),
@@ -42,7 +30,7 @@ test.each([
   ["none is none", { checkpointEverySeconds: 0, betweenSeconds: BETWEEN }, null],
   ["who was told nothing makes none by the clock", {}, null],
 ] as const)("%s", async (_, settings, every) => {
-  const machine = await start(settings);
+  const machine = await workingMachine(settings, KINDS[0]?.options);
   writeFileSync(join(machine.checkpointFolder, "model"), "weights");
   expect((await machine.verb("snapshot", "manual")).code).toBe(0);
   expect((await machine.status()).every).toBe(every);

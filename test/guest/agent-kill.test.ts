@@ -1,16 +1,12 @@
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { readCatalogue } from "../../src/checkpoints/catalogue.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { seededRng } from "../../src/platform/rng.ts";
-import { eventually, type Machine, makeMachine, spawnMarked } from "./machine.ts";
-
-const open: Machine[] = [];
-afterEach(async () => {
-  for (const machine of open.splice(0)) await machine.close();
-});
+import { type Machine, spawnMarked } from "./machine.ts";
+import { workingMachine } from "./own-machine.ts";
 
 const partialsOf = ({ sealedFolder }: Machine) => readdirSync(sealedFolder).filter((name) => name.startsWith(".partial-"));
 
@@ -22,10 +18,7 @@ test(`kill -9 in the middle of ${KILLS} seals leaves only checkpoints that verif
 }, async () => {
   const seed = 20_261_121;
   const rng = seededRng(seed);
-  const machine = await makeMachine();
-  open.push(machine);
-  machine.boot();
-  await eventually("a running workload", async () => ((await machine.verb("status")).stdout.includes('"running"') ? true : undefined));
+  const machine = await workingMachine();
   for (let file = 0; file < 24; file++) writeFileSync(join(machine.checkpointFolder, `file ${file}`), Buffer.alloc(20_000, file));
   const whole = systemClock.monotonic();
   await machine.verb("snapshot", "manual");
@@ -59,10 +52,7 @@ test(`kill -9 in the middle of ${KILLS} seals leaves only checkpoints that verif
 
 test("kill -9 in the middle of putting back leaves nothing that could be taken for a checkpoint", { timeout: 60_000 }, async () => {
   const rng = seededRng(7);
-  const machine = await makeMachine();
-  open.push(machine);
-  machine.boot();
-  await eventually("a running workload", async () => ((await machine.verb("status")).stdout.includes('"running"') ? true : undefined));
+  const machine = await workingMachine();
   for (let file = 0; file < 60; file++) writeFileSync(join(machine.checkpointFolder, `file ${file}`), Buffer.alloc(20_000, file));
   await machine.verb("snapshot", "manual");
   await machine.kill();

@@ -57,6 +57,9 @@ describe.concurrent("listening to an agent", { timeout: 120_000 }, () => {
       machine.metadata.notice = JSON.stringify({ kind: "reclaim", deadline });
       await eventually("the notice", () => heard.last()?.notice ?? undefined);
       expect(heard.last()?.notice).toEqual({ kind: "reclaim", deadline, own: true });
+      // A controller that heard it from the list tells the same: it is its cloud's own word all the same.
+      await machine.verb("notice", String(deadline));
+      expect((await machine.status()).notice).toEqual({ kind: "reclaim", deadline, own: true });
       machine.metadata.notice = null;
       await eventually("its withdrawal", () => (heard.last()?.notice === null ? true : undefined));
       await machine.verb("notice", String(deadline));
@@ -78,6 +81,10 @@ describe.concurrent("listening to an agent", { timeout: 120_000 }, () => {
     await eventually("the end of the workload", () => (heard.last()?.phase === "exited" ? true : undefined));
     const lines = heard.lines().map((line) => JSON.stringify(line));
     expect(new Set(lines).size).toBe(lines.length);
+    const { startedAt, endedAt, saidAt, exitCode } = await machine.status();
+    expect(exitCode).not.toBeNull();
+    expect(endedAt).toBeGreaterThanOrEqual(startedAt ?? Number.NaN);
+    expect(endedAt).toBeLessThanOrEqual(saidAt ?? Number.NaN);
     await machine.kill();
     expect(await heard.ended).not.toBe(0);
   });

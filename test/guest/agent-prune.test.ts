@@ -5,7 +5,8 @@ import { afterEach, expect, test } from "vitest";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { parseGuestError, parsePruned, parseSnapshotResult } from "../../src/guest/protocol.ts";
 import { temporaryFolder } from "../world.ts";
-import { eventually, KINDS, type Machine, type MachineOptions, makeMachine } from "./machine.ts";
+import { eventually, KINDS, type Machine, type MachineOptions } from "./machine.ts";
+import { workingMachine, workloadRuns } from "./own-machine.ts";
 import { CONTAINER, makeRented } from "./rented.ts";
 
 const ends: (() => unknown)[] = [];
@@ -13,16 +14,11 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-async function start(options: MachineOptions = {}, instance = "train"): Promise<Machine> {
-  const machine = await makeMachine(options);
-  ends.push(() => machine.close());
-  await boot(machine, instance);
-  return machine;
-}
+const start = (options: MachineOptions = {}, instance = "train") => workingMachine({ instance }, options);
 
 async function boot(machine: Machine, instance: string): Promise<void> {
   machine.boot({ instance });
-  await eventually("a running workload", async () => ((await machine.verb("status")).stdout.includes('"running"') ? true : undefined));
+  await workloadRuns(machine);
 }
 
 type Verbs = Pick<Machine, "verb">;

@@ -1,17 +1,13 @@
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { parseGuestError, parseSnapshotResult } from "../../src/guest/protocol.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { temporaryFolder } from "../world.ts";
-import { eventually, type Machine, makeMachine } from "./machine.ts";
-
-const ends: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end();
-});
+import { eventually, type Machine } from "./machine.ts";
+import { ownMachine, workloadRuns } from "./own-machine.ts";
 
 /** A program that stands in the way of the real one: `lines` run first, with the real one as $real. */
 function shim(folder: string, name: string, lines: string): void {
@@ -22,13 +18,8 @@ function shim(folder: string, name: string, lines: string): void {
 /** A machine in whose PATH a folder stands first, for shims. */
 async function shimmed(): Promise<{ machine: Machine; folder: string }> {
   const folder = temporaryFolder();
-  const machine = await makeMachine({ env: { PATH: `${folder}:${process.env["PATH"]}` } });
-  ends.push(() => machine.close());
+  const machine = await ownMachine({ env: { PATH: `${folder}:${process.env["PATH"]}` } });
   return { machine, folder };
-}
-
-async function running(machine: Machine): Promise<void> {
-  await eventually("a running workload", async () => ((await machine.verb("status")).stdout.includes('"running"') ? true : undefined));
 }
 
 const write = (machine: Machine, name: string, content: string) => writeFileSync(join(machine.checkpointFolder, name), content);
@@ -47,7 +38,7 @@ const there = (what: string, path: string) => eventually(what, () => (existsSync
 test("nothing that is listed is deleted by an agent that starts while somebody seals", async () => {
   const { machine, folder } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   for (const name of ["a", "b", "c"]) write(machine, name, name);
   const mark = join(folder, "at-the-end");
   const go = join(folder, "go");
@@ -71,7 +62,7 @@ esac`,
   process.kill(Number(supervisor), "SIGKILL");
   machine.boot();
   await sealing;
-  await running(machine);
+  await workloadRuns(machine);
   await eventually("the leftovers' end", () =>
     readdirSync(machine.sealedFolder).every((name) => name.startsWith("c-")) ? true : undefined,
   );
@@ -82,7 +73,7 @@ esac`,
 test("an unfinished seal's name is taken from it before anything of it is deleted", async () => {
   const { machine, folder } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   write(machine, "a", "1");
   await seal(machine);
   const left = join(machine.sealedFolder, ".partial-c-20200101T000000Z-00000000");
@@ -91,7 +82,7 @@ test("an unfinished seal's name is taken from it before anything of it is delete
   shim(folder, "rm", `case "$*" in *.partial-c-2020*) echo "$*" >>'${seen}' ;; esac`);
   await machine.kill();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   expect(existsSync(left)).toBe(false);
   expect(existsSync(seen)).toBe(false);
 });
@@ -99,7 +90,7 @@ test("an unfinished seal's name is taken from it before anything of it is delete
 test("a volume whose checkpoints cannot be listed is not one without checkpoints: the workload is not started", async () => {
   const { machine, folder } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   write(machine, "a", "1");
   const { id } = await seal(machine);
   await machine.kill();
@@ -118,14 +109,14 @@ test("a volume whose checkpoints cannot be listed is not one without checkpoints
   execFileSync("mv", [hidden, machine.sealedFolder]);
   rmSync(join(folder, "ls"));
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   expect((await machine.status()).restoredFrom).toBe(id);
 });
 
 test("a checkpoint that cannot be looked into counts as one that does not verify", async () => {
   const { machine } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   await machine.kill();
   machine.newRoot();
   // As an inode that cannot be read: a name, and nothing that can be said of it.
@@ -141,7 +132,7 @@ test("a checkpoint that cannot be looked into counts as one that does not verify
 test("what has not changed is sealed again when the manifest of its checkpoint no longer holds", async () => {
   const { machine } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   write(machine, "a", "1");
   const first = await seal(machine);
   const manifest = join(machine.sealedFolder, first.id, "MANIFEST");
@@ -155,7 +146,7 @@ test("what has not changed is sealed again when the manifest of its checkpoint n
 test("a workload is not started on a volume that was asked for while the checkpoint was put back", async () => {
   const { machine, folder } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   write(machine, "a", "1");
   await seal(machine);
   await machine.kill();
@@ -189,7 +180,7 @@ function losesABit(file: string): void {
 test("a verify that finds damage while somebody seals keeps the next seal from sharing it", async () => {
   const { machine, folder } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   for (const name of ["a", "b"]) write(machine, name, name.repeat(1000));
   const first = await seal(machine);
   losesABit(join(machine.sealedFolder, first.id, "data/a"));
@@ -214,7 +205,7 @@ test("a verify that finds damage while somebody seals keeps the next seal from s
 test("a verify says damage of nothing but damage", async () => {
   const { machine } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   write(machine, "a", "1");
   const { id } = await seal(machine);
   const said = async (name: string) => JSON.parse((await machine.verb("verify", name)).stdout);
@@ -227,7 +218,7 @@ test("a verify says damage of nothing but damage", async () => {
 test("a seal does not wait until what was pruned is deleted", async () => {
   const { machine, folder } = await shimmed();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   write(machine, "a", "1");
   const first = await seal(machine);
   write(machine, "a", "2");
@@ -255,7 +246,7 @@ test("a volume that hangs keeps no machine: it ends itself when its time is up, 
   // Its clock goes on by what the file says.
   shim(folder, "date", `case "$*" in +%s) echo $(($($real +%s) + $(cat '${later}' 2>/dev/null || echo 0))); exit ;; esac`);
   machine.boot({ checkpointEverySeconds: 1, ttlEndsAt: Math.floor(systemClock.now() / 1000) + 1000 });
-  await running(machine);
+  await workloadRuns(machine);
   write(machine, "a", "1");
   await there("a seal that hangs", hung);
   writeFileSync(later, "1010");
@@ -266,4 +257,102 @@ test("a volume that hangs keeps no machine: it ends itself when its time is up, 
   writeFileSync(later, "1320");
   await eventually("its end", () => (machine.metadata.terminated > 0 ? true : undefined));
   expect(existsSync(join(machine.root, "run/spot/exit-code"))).toBe(true);
+});
+
+/** In whatever order names are read: one that is renamed right afterwards is not found, and its other name was not read. */
+const RENAMES = (folder: string, times: number) => `
+rename_step() {
+  echo >>'${folder}/renames'
+  count=$(wc -l <'${folder}/renames')
+  [ "$count" -gt ${times} ] || mv "$1"/step-* "$1/step-$count"
+}
+for last; do :; done
+case "$*" in
+  */.freeze)
+    at=$PWD; cd "$2" && names=$(ls) && cd "$at" && mkdir "$last" && rename_step "$2"
+    set -- ; for name in $names; do set -- "$@" "$CKPT_FOLDER/$name"; done
+    exec "$real" -pPRl "$@" "$last" ;;
+  *.partial-*) rename_step "$CKPT_FOLDER" ;;
+esac`;
+
+test.each([
+  ["one that is renamed at each try is refused", 1000],
+  ["one that is renamed until the workload rests is sealed", 9],
+])("nothing is sealed without a file that was there all the time, under one name or the next: %s", async (_, times) => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await workloadRuns(machine);
+  write(machine, "other", "1");
+  write(machine, "step-0", "work");
+  shim(folder, "cp", `CKPT_FOLDER='${machine.checkpointFolder}'\n${RENAMES(folder, times)}`);
+  const { code, stdout } = await machine.verb("snapshot", "manual");
+  if (times === 1000) expect([code, stdout]).toEqual([7, expect.stringContaining("kept changing while it was read")]);
+  else expect([code, stdout]).toEqual([0, expect.stringContaining('"unchanged":false')]);
+  for (const id of listed(machine)) {
+    expect(await problems(machine, id)).toEqual([]);
+    expect(readdirSync(join(machine.sealedFolder, id, "data"))).toEqual(["other", expect.stringMatching(/^step-/)]);
+  }
+  expect(readFileSync(join(folder, "renames"), "utf8").length).toBeGreaterThan(9);
+});
+
+test("links and a look that both miss a file agree on nothing", async () => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await workloadRuns(machine);
+  write(machine, "other", "1");
+  write(machine, "step-0", "work");
+  shim(folder, "cp", `CKPT_FOLDER='${machine.checkpointFolder}'\n${RENAMES(folder, 1000)}`);
+  // The first look sees it.
+  shim(
+    folder,
+    "find",
+    `case $1,$PWD in .*,'${machine.checkpointFolder}')
+  if [ -e '${folder}/looked' ]; then
+    $real "$@" | grep -v step-
+    echo "find: './/./step-0': No such file or directory" >&2
+    exit 1
+  fi
+  echo >'${folder}/looked' ;;
+esac`,
+  );
+  const { code, stdout } = await machine.verb("snapshot", "manual");
+  expect([code, stdout]).toEqual([7, expect.stringContaining("could not be read")]);
+  expect(listed(machine)).toEqual([]);
+});
+
+test.each([
+  ["all that lies there", "at the first look", 1, '"unchanged":false'],
+  ["all that lies there", "at each look", 1000, "could not be read"],
+  ["what was added since the last seal", "at the first look", 1, '"unchanged":false'],
+  ["what was added since the last seal", "at each look", 1000, "could not be read"],
+])("a look that misses %s, renamed %s, never makes it nothing to seal", async (what, _, times, says) => {
+  const { machine, folder } = await shimmed();
+  machine.boot();
+  await workloadRuns(machine);
+  if (what !== "all that lies there") {
+    write(machine, "a", "1");
+    await seal(machine);
+  }
+  const { mtime } = statSync(machine.checkpointFolder);
+  write(machine, "step-1", "work");
+  execFileSync("touch", ["-d", mtime.toISOString(), machine.checkpointFolder]);
+  const looks = join(folder, "looks");
+  shim(
+    folder,
+    "find",
+    `case $1,$PWD in .*,'${machine.checkpointFolder}')
+  echo >>'${looks}'
+  if [ "$(wc -l <'${looks}')" -le ${times} ]; then
+    $real "$@" | grep -v step-
+    echo "find: './/./step-1': No such file or directory" >&2
+    exit 1
+  fi ;;
+esac`,
+  );
+  const { stdout } = await machine.verb("snapshot", "down");
+  expect(existsSync(looks)).toBe(true);
+  expect(stdout).toContain(says);
+  for (const id of listed(machine).slice(what === "all that lies there" ? 0 : 1)) {
+    expect(readdirSync(join(machine.sealedFolder, id, "data"))).toContain("step-1");
+  }
 });

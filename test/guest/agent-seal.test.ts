@@ -12,33 +12,15 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import { restoreCheckpoint } from "../../src/checkpoints/restore.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { createGuestDoor } from "../../src/fleet/guest-door.ts";
 import { parseGuestError, parseSnapshotResult, type SealedSnapshot } from "../../src/guest/protocol.ts";
 import { testWorld } from "../world.ts";
-import { eventually, KINDS, type Machine, makeMachine } from "./machine.ts";
-
-const open: Machine[] = [];
-afterEach(async () => {
-  for (const machine of open.splice(0)) await machine.close();
-});
-
-type Settings = Parameters<Machine["boot"]>[0];
-
-async function start(settings: Settings = {}, options: Parameters<typeof makeMachine>[0] = {}): Promise<Machine> {
-  const machine = await makeMachine(options);
-  open.push(machine);
-  machine.boot(settings);
-  await running(machine);
-  return machine;
-}
-
-async function running(machine: Machine): Promise<void> {
-  await eventually("a running workload", async () => ((await machine.verb("status")).stdout.includes('"running"') ? true : undefined));
-}
+import { eventually, KINDS, type Machine } from "./machine.ts";
+import { workingMachine, workloadRuns } from "./own-machine.ts";
 
 async function snapshot(machine: Machine): Promise<SealedSnapshot> {
   const result = await machine.verb("snapshot", "manual");
@@ -56,7 +38,7 @@ function damage(machine: Machine, id: string, file: string): void {
 }
 
 /** Reboots on a new machine: the root is lost, the volume stays. */
-async function replace(machine: Machine, settings: Settings = {}) {
+async function replace(machine: Machine, settings: Parameters<Machine["boot"]>[0] = {}) {
   await machine.kill();
   machine.newRoot();
   return machine.boot(settings);
@@ -65,7 +47,7 @@ async function replace(machine: Machine, settings: Settings = {}) {
 const write = (machine: Machine, name: string, content: string) => writeFileSync(join(machine.checkpointFolder, name), content);
 
 test("an empty folder is nothing to seal; an unchanged one is sealed once", async () => {
-  const machine = await start();
+  const machine = await workingMachine();
   expect((await machine.verb("snapshot", "manual")).stdout).toBe('{"empty":true}\n');
   write(machine, "a", "one");
   const first = await snapshot(machine);
@@ -78,6 +60,23 @@ test("an empty folder is nothing to seal; an unchanged one is sealed once", asyn
     { id: second.id, sha256: second.sha256 },
     { id: first.id, sha256: first.sha256 },
   ]);
+});
+
+test("each name comes after every one on the volume: with a clock that is behind, and when the numbers of a second are used up", async () => {
+  const machine = await workingMachine();
+  const sealedAfter = async (newest: string) => {
+    mkdirSync(join(machine.sealedFolder, newest), { recursive: true });
+    write(machine, `at ${newest}`, "");
+    return (await snapshot(machine)).id;
+  };
+  const seals = [await sealedAfter("c-20770808T235959Z-fffe0000")];
+  seals.push(await sealedAfter(seals[0] ?? ""), await sealedAfter("c-20770809T999999Z-ffffffff"));
+  expect(seals.map((id) => id.replace(/....$/, ""))).toEqual([
+    "c-20770808T235959Z-ffff",
+    "c-20770808T235960Z-0000",
+    "c-20770810T000000Z-0000",
+  ]);
+  expect((await listSealed(machine.volume)).map(({ id }) => id)).toEqual(seals.toReversed());
 });
 
 const oddNames = [
@@ -101,7 +100,7 @@ const oddNames = [
 test.each(KINDS)(
   "odd names, empty folders, links, modes and times come through sealing and both ways of restoring with $name",
   async ({ options }) => {
-    const machine = await start({}, options);
+    const machine = await workingMachine({}, options);
     for (const name of oddNames) write(machine, name, `content of ${name}`);
     mkdirSync(join(machine.checkpointFolder, "deep\n/empty"), { recursive: true });
     write(machine, "deep\n/file", "deep");
@@ -116,7 +115,7 @@ test.each(KINDS)(
     const target = `${machine.root}-restored`;
     await restoreCheckpoint(sealed, target);
     await replace(machine);
-    await running(machine);
+    await workloadRuns(machine);
     expect((await machine.status()).restoredFrom).toBe(id);
     for (const folder of [target, machine.checkpointFolder]) {
       expect(readdirSync(folder).sort()).toEqual([...oddNames, "deep\n", "link\t", "plain-link"].sort());
@@ -129,19 +128,19 @@ test.each(KINDS)(
 );
 
 test("the newest checkpoint that verifies is put back; what was put back counts as sealed", async () => {
-  const machine = await start();
+  const machine = await workingMachine();
   write(machine, "a", "first state");
   const first = await snapshot(machine);
   write(machine, "a", "second state");
   const second = await snapshot(machine);
   await replace(machine);
-  await running(machine);
+  await workloadRuns(machine);
   expect(await machine.status()).toMatchObject({ restoredFrom: second.id, lastCheckpoint: second.id, passedOver: null });
   expect(readFileSync(join(machine.checkpointFolder, "a"), "utf8")).toBe("second state");
   expect(await snapshot(machine)).toMatchObject({ id: second.id, unchanged: true });
   damage(machine, second.id, "data/a");
   await replace(machine);
-  await running(machine);
+  await workloadRuns(machine);
   expect((await machine.status()).restoredFrom).toBe(first.id);
   const report = await createGuestDoor(testWorld()).report(machine.reach, new AbortController().signal);
   expect(report).toMatchObject({ restoredFrom: first.id, passedOver: [second.id] });
@@ -150,7 +149,7 @@ test("the newest checkpoint that verifies is put back; what was put back counts 
 });
 
 test.each(["data/a", "MANIFEST"])("when only %s of the last checkpoint is damaged the workload is not started", async (file) => {
-  const machine = await start();
+  const machine = await workingMachine();
   write(machine, "a", "the only state");
   const { id } = await snapshot(machine);
   damage(machine, id, file);
@@ -169,29 +168,29 @@ test.each(["data/a", "MANIFEST"])("when only %s of the last checkpoint is damage
 });
 
 test("checkpoints of another instance on the same volume are left alone", async () => {
-  const machine = await start({ instance: "other" });
+  const machine = await workingMachine({ instance: "other" });
   write(machine, "a", "theirs");
   await snapshot(machine);
   await replace(machine, { instance: "train" });
-  await running(machine);
+  await workloadRuns(machine);
   expect(await machine.status()).toMatchObject({ restoredFrom: null, lastCheckpoint: null });
   expect(readdirSync(machine.checkpointFolder)).toEqual([]);
 });
 
 test("nothing is put back into a folder that holds something", async () => {
-  const machine = await start();
+  const machine = await workingMachine();
   write(machine, "a", "sealed");
   await snapshot(machine);
   write(machine, "a", "newer, not sealed");
   await machine.kill();
   machine.boot();
-  await running(machine);
+  await workloadRuns(machine);
   expect((await machine.status()).restoredFrom).toBeNull();
   expect(readFileSync(join(machine.checkpointFolder, "a"), "utf8")).toBe("newer, not sealed");
 });
 
 test("a volume that is full says so, keeps the older checkpoints and no partial one", async () => {
-  const machine = await start({}, { env: { SPOT_VOLUME_LIMIT_BYTES: "1000000" } });
+  const machine = await workingMachine({}, { env: { SPOT_VOLUME_LIMIT_BYTES: "1000000" } });
   write(machine, "a", "x".repeat(600_000));
   const { id } = await snapshot(machine);
   write(machine, "a", "y".repeat(600_000));
@@ -204,7 +203,7 @@ test("a volume that is full says so, keeps the older checkpoints and no partial 
 
 test("a file that never stops changing is refused by name; one replaced by rename is sealed", async () => {
   const changing = 'while :; do echo more >> "$SPOT_CHECKPOINT_DIR/odd\nname"; done';
-  const machine = await start({ command: ["sh", "-c", changing] });
+  const machine = await workingMachine({ command: ["sh", "-c", changing] });
   await eventually("the file", () => (readdirSync(machine.checkpointFolder).length > 0 ? true : undefined));
   const { refused, before } = await eventually("a seal while it changes", async () => {
     const sealed = existsSync(machine.sealedFolder) ? readdirSync(machine.sealedFolder) : [];
@@ -231,7 +230,7 @@ test("a file that never stops changing is refused by name; one replaced by renam
 });
 
 test("a volume that is not there, and a machine without one, are said", async () => {
-  const machine = await start();
+  const machine = await workingMachine();
   write(machine, "a", "a");
   renameSync(machine.volume, `${machine.volume}-away`);
   const away = await machine.verb("snapshot", "manual");
@@ -239,13 +238,13 @@ test("a volume that is not there, and a machine without one, are said", async ()
   expect([away.code, parseGuestError(away.stdout)]).toEqual([7, "the volume is not there: /data"]);
   await machine.kill();
   machine.boot({ volumeMount: null, volumeName: null });
-  await running(machine);
+  await workloadRuns(machine);
   const without = await machine.verb("snapshot", "manual");
   expect([without.code, parseGuestError(without.stdout)]).toEqual([7, "this instance has no volume to seal a checkpoint on"]);
 });
 
 test("many at once: one seals, the others find it sealed", async () => {
-  const machine = await start();
+  const machine = await workingMachine();
   write(machine, "a", "a");
   const answers = await Promise.all(Array.from({ length: 6 }, () => snapshot(machine)));
   expect(new Set(answers.map((answer) => answer.id)).size).toBe(1);

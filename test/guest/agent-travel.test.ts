@@ -1,27 +1,21 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { copyToArrival } from "../../src/checkpoints/travel/arrival.ts";
 import { folderSource } from "../../src/checkpoints/travel/source.ts";
 import { verifyCheckpoint } from "../../src/checkpoints/verify.ts";
 import { machineArrival, machineSource } from "../../src/fleet/volumes/machine-travel.ts";
 import { sealSample } from "../checkpoints/sealing.ts";
 import { temporaryFolder } from "../world.ts";
-import { eventually, KINDS, type Machine, makeMachine } from "./machine.ts";
-
-const open: Machine[] = [];
-afterEach(async () => {
-  for (const machine of open.splice(0)) await machine.close();
-});
+import { eventually, KINDS } from "./machine.ts";
+import { bootedMachine } from "./own-machine.ts";
 
 const ID = "c-20261121T053818Z-00000014";
 const quiet = { signal: new AbortController().signal, dryRun: false };
 
 test.each(KINDS)("with $name a checkpoint arrives on the machine's volume, and is given from it", async ({ options }) => {
-  const machine = await makeMachine(options);
-  open.push(machine);
-  machine.boot();
+  const machine = await bootedMachine({}, options);
   await eventually("the agent", async () => ((await machine.verb("status")).stdout.includes('"phase":"running"') ? true : undefined));
   const odd = "odd \n \\ \t 'q' ü";
   const files = { [odd]: "odd", "-dash": "dash", "sub/large": Buffer.alloc(200_000, "x"), [`${"d".repeat(120)}/x`]: "deep", empty: "" };
@@ -45,9 +39,7 @@ test.each(KINDS)("with $name a checkpoint arrives on the machine's volume, and i
 
 /** A machine, a checkpoint as a manifest and a tar stream of its files, and the verb that takes them. */
 async function arriving() {
-  const machine = await makeMachine();
-  open.push(machine);
-  machine.boot();
+  const machine = await bootedMachine();
   await eventually("the agent", async () => ((await machine.verb("status")).stdout.includes('"phase":"running"') ? true : undefined));
   const files = Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, Buffer.alloc(300_000, name)]));
   const sealed = sealSample(temporaryFolder(), { id: ID, files });

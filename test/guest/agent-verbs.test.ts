@@ -1,5 +1,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -7,6 +18,7 @@ import { afterEach, expect, test } from "vitest";
 import { listSealed } from "../../src/checkpoints/catalogue.ts";
 import type { AgentSettings } from "../../src/guest/boot-script.ts";
 import { parseDamaged, parseGuestError, parseReady, parseSealed, parseVerified } from "../../src/guest/protocol.ts";
+import { temporaryFolder } from "../world.ts";
 import { eventually, KINDS, type MachineOptions } from "./machine.ts";
 import { CONTAINER, makeRented, type Rented, VM } from "./rented.ts";
 
@@ -73,6 +85,50 @@ test.each(KINDS)("with $name checkpoints are listed, verified and packed on the 
   execFileSync("tar", ["-xf", "-", "-C", there], { input: packed.stdout });
   expect(readFileSync(join(there, "data", odd), "utf8")).toBe("odd");
   expect(readFileSync(join(there, "MANIFEST")).equals(readFileSync(join(volume(machine), "spot/checkpoints", id, "MANIFEST")))).toBe(true);
+
+  // What cannot be noted as read might be pruned meanwhile.
+  rmSync(join(machine.root, "run/spot/reading"), { recursive: true });
+  symlinkSync("/proc/sys", join(machine.root, "run/spot/reading"));
+  expect(parseGuestError((await machine.verb("verify", id)).stdout)).toContain("no space to work in");
+});
+
+test("a list reads each manifest once, by one program, and finds what was damaged since the last one", async () => {
+  const folder = temporaryFolder();
+  for (const name of ["openssl", "sha256sum"]) {
+    const real = execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
+    writeFileSync(
+      join(folder, name),
+      `#!/bin/sh\necho "$*" >>'${folder}/calls'\n[ ! -e '${folder}/then' ] || . '${folder}/then'\nexec ${real} "$@"\n`,
+      { mode: 0o755 },
+    );
+  }
+  const machine = await working({}, { env: { PATH: `${folder}:${process.env["PATH"]}` } });
+  const listed = async () => {
+    rmSync(join(folder, "calls"), { force: true });
+    const { stdout } = await machine.verb("sealed");
+    const ids = parseSealed(stdout).map(({ id }) => id);
+    const calls = readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
+    return { ids, damaged: parseDamaged(stdout).map(({ id }) => id), hashed: calls.filter((words) => !words.endsWith("/dev/null")) };
+  };
+  for (const step of ["1", "2", "3"]) {
+    writeFileSync(join(machine.lib, "checkpoint/STEP"), step);
+    await machine.verb("snapshot", "manual");
+  }
+  const first = await listed();
+  expect([first.ids.length, first.damaged, first.hashed.length]).toEqual([3, [], 4]);
+  const again = await listed();
+  expect([again.ids, again.hashed]).toEqual([first.ids, [expect.stringMatching(/^(\S+ )*(c-\S+\/MANIFEST ?){3}$/)]]);
+  const [newest = "", middle = "", oldest = ""] = first.ids;
+  appendFileSync(join(volume(machine), "spot/checkpoints", middle, "MANIFEST"), "\n");
+  expect(await listed()).toMatchObject({ ids: [newest, oldest], damaged: [middle] });
+  rmSync(join(volume(machine), "spot/checkpoints", oldest, "MANIFEST"));
+  expect(await listed()).toMatchObject({ ids: [newest], damaged: [middle, oldest] });
+  writeFileSync(join(folder, "then"), `case $* in *MANIFEST*) mv '${volume(machine)}' '${volume(machine)} away' ;; esac\n`);
+  expect(parseGuestError((await machine.verb("sealed")).stdout)).toBe("the volume is not there: /data");
+  rmSync(join(folder, "then"));
+  renameSync(`${volume(machine)} away`, volume(machine));
+  rmSync(join(volume(machine), "spot/checkpoints"), { recursive: true });
+  expect(parseSealed((await machine.verb("sealed")).stdout)).toEqual([]);
 });
 
 test("damage is named by verify, and a damaged manifest is listed apart", async () => {
@@ -118,6 +174,8 @@ const report = "process.stdout.write(JSON.stringify({ argv: process.argv.slice(1
 test.each(KINDS)("exec with $name gives the workload's environment and folder, and every word as it is", async ({ options }) => {
   const env = { ...Object.fromEntries(odd.map((value, index) => [`ODD_${index}`, value])), HOME: "/own home", LC_ALL: "C.UTF-8" };
   const machine = await working({ env, workdir: "/usr/lib" }, { ...options, env: { FROM_THE_IMAGE: "one 'two'", TERM: "dumb" } });
+  // Where nobody can note that somebody is here, he is here all the same.
+  symlinkSync("/proc/sys", join(machine.root, "run/spot/sessions"));
   const ran = agent(machine, ["exec", "--", process.execPath, "-e", report, "--", ...odd], "", {
     FROM_THE_IMAGE: "another",
     TERM: "xterm",

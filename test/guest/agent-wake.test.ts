@@ -1,21 +1,11 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { CACHES, cacheWords } from "../../src/guest/caches.ts";
 import { marksOf } from "../../src/guest/marks.ts";
-import { eventually, KINDS, type Machine, makeMachine } from "./machine.ts";
-
-const open: Machine[] = [];
-afterEach(async () => {
-  for (const machine of open.splice(0)) await machine.close();
-});
-
-async function start(settings: Parameters<Machine["boot"]>[0], options: Parameters<typeof makeMachine>[0] = {}): Promise<Machine> {
-  const machine = await makeMachine(options);
-  open.push(machine);
-  machine.boot(settings);
-  return machine;
-}
+import { parseMarks } from "../../src/guest/protocol.ts";
+import { eventually, KINDS, type Machine } from "./machine.ts";
+import { bootedMachine, ownMachine, workloadIsOver } from "./own-machine.ts";
 
 const REPORT = `require("node:fs").writeFileSync(process.env.OUT, JSON.stringify(process.env))`;
 
@@ -23,14 +13,8 @@ const REPORT = `require("node:fs").writeFileSync(process.env.OUT, JSON.stringify
 async function environment(machine: Machine, settings: Parameters<Machine["boot"]>[0] = {}): Promise<Record<string, string>> {
   const out = join(machine.root, "out.json");
   machine.boot({ ...settings, command: [process.execPath, "-e", REPORT], env: { OUT: out, ...settings?.env } });
-  await eventually("the workload's end", async () => ((await machine.verb("status")).stdout.includes('"exited"') ? true : undefined));
+  await workloadIsOver(machine);
   return JSON.parse(readFileSync(out, "utf8"));
-}
-
-async function machineAsItIs(options: Parameters<typeof makeMachine>[0] = {}): Promise<Machine> {
-  const machine = await makeMachine(options);
-  open.push(machine);
-  return machine;
 }
 
 const cachesIn = (found: Readonly<Record<string, string>>) => Object.fromEntries(CACHES.map((name) => [name, found[name]]));
@@ -39,7 +23,7 @@ const everyCacheAt = (folder: string) => Object.fromEntries(CACHES.map((name) =>
 test.each(KINDS)(
   "frameworks are told to keep their caches on the volume, and the token stays where it was ($name)",
   async ({ options }) => {
-    const machine = await machineAsItIs(options);
+    const machine = await ownMachine(options);
     const found = await environment(machine);
     expect(cachesIn(found)).toEqual(everyCacheAt(join(machine.root, "data/spot/cache")));
     expect(found["HF_TOKEN_PATH"]).toBe(join(machine.root, "home/.cache/huggingface/token"));
@@ -53,7 +37,7 @@ test.each(KINDS)(
 );
 
 test("what the order or the image says of a cache stands, also when it says nothing", async () => {
-  const machine = await machineAsItIs({ env: { TRITON_CACHE_DIR: "/from the image", CUDA_CACHE_PATH: "" } });
+  const machine = await ownMachine({ env: { TRITON_CACHE_DIR: "/from the image", CUDA_CACHE_PATH: "" } });
   const found = await environment(machine, { env: { HF_HOME: "/mine", OLLAMA_MODELS: "" } });
   const own = { HF_HOME: "/mine", OLLAMA_MODELS: "", TRITON_CACHE_DIR: "/from the image", CUDA_CACHE_PATH: "" };
   expect(cachesIn(found)).toEqual({ ...everyCacheAt(join(machine.root, "data/spot/cache")), ...own });
@@ -65,7 +49,7 @@ test.each([
   ["nobody wants that", { caches: false }],
   ["there is no volume", { volumeName: null, volumeMount: null }],
 ])("frameworks are told nothing where %s", async (_, settings) => {
-  const found = await environment(await machineAsItIs(), settings);
+  const found = await environment(await ownMachine(), settings);
   expect(Object.keys(found).filter((name) => CACHES.includes(name) || name === "HF_TOKEN_PATH")).toEqual([]);
 });
 
@@ -78,7 +62,7 @@ test.each([
     },
   ],
 ])("a volume that is %s does not keep the workload from starting", async (_, spoil) => {
-  const machine = await machineAsItIs();
+  const machine = await ownMachine();
   const cache = join(machine.volume, "spot/cache");
   mkdirSync(cache, { recursive: true });
   spoil(cache);
@@ -106,7 +90,7 @@ async function marksUntil(machine: Machine, last: string): Promise<readonly stri
 }
 
 test.each(KINDS)("what the workload marks is told with what the agent did before, each once ($name)", async ({ options }) => {
-  const machine = await start({}, options);
+  const machine = await bootedMachine({}, options);
   expect(await marksUntil(machine, "restore")).toEqual(["boot", "mount", "restore"]);
   const file = (await machine.verb("exec", "--", "sh", "-c", 'printf %s "$SPOT_PHASES_FILE"')).stdout;
   // In two pieces, as a program without buffers writes it; names that are ours, that nobody can say, and a blank line.
@@ -123,8 +107,26 @@ test.each(KINDS)("what the workload marks is told with what the agent did before
   expect(seen).toBeLessThanOrEqual(status.saidAt ?? 0);
 });
 
+test.each(KINDS)("what was marked since the agent last looked is told at once, and told once ($name)", async ({ options }) => {
+  const machine = await bootedMachine({}, options);
+  await marksUntil(machine, "restore");
+  const file = join(machine.root, "run/spot/phases");
+  appendFileSync(file, "weights\n");
+  await marksUntil(machine, "weights");
+  const agent = Number(readFileSync(join(machine.root, "run/spot/agent-pid"), "utf8"));
+  process.kill(agent, "SIGSTOP");
+  appendFileSync(file, "no;word\ncompile 1700000001\nfirst-token\nhalf");
+  const all = ["boot", "mount", "restore", "weights", "compile", "first-token"];
+  const toldNow = async () => marksOf(parseMarks((await machine.verb("marks")).stdout)).map(({ phase }) => phase);
+  expect(await toldNow()).toEqual(all);
+  process.kill(agent, "SIGCONT");
+  appendFileSync(file, " 1700000002\n");
+  expect(await marksUntil(machine, "half")).toEqual([...all, "half"]);
+  expect(await toldNow()).toEqual([...all, "half"]);
+});
+
 test("a workload that marks without end is heard to a limit, and the next boot begins anew", async () => {
-  const machine = await start({});
+  const machine = await bootedMachine({});
   await marksUntil(machine, "restore");
   const file = join(machine.root, "run/spot/phases");
   writeFileSync(file, `${"x".repeat(100)}\n${Array.from({ length: 500 }, (_, index) => `p${index}\n`).join("")}`, { flag: "a" });

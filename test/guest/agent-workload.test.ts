@@ -1,24 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { bootScript } from "../../src/guest/boot-script.ts";
 import { runAgentVerb } from "../../src/guest/run-verb.ts";
-import { agentSource, eventually, KINDS, type Machine, makeMachine, noSettings } from "./machine.ts";
-
-const open: Machine[] = [];
-afterEach(async () => {
-  for (const machine of open.splice(0)) await machine.close();
-});
-
-async function start(settings: Parameters<Machine["boot"]>[0], options: Parameters<typeof makeMachine>[0] = {}): Promise<Machine> {
-  const machine = await makeMachine(options);
-  open.push(machine);
-  machine.boot(settings);
-  return machine;
-}
+import { agentSource, eventually, KINDS, type Machine, noSettings } from "./machine.ts";
+import { bootedMachine, ownMachine, workloadIsOver } from "./own-machine.ts";
 
 async function ended(machine: Machine): Promise<number | null> {
-  await eventually("the workload's end", async () => ((await machine.verb("status")).stdout.includes('"exited"') ? true : undefined));
+  await workloadIsOver(machine);
   return (await machine.status()).exitCode;
 }
 
@@ -40,8 +29,7 @@ const odd = [
 const report = `require("node:fs").writeFileSync(process.env.OUT, JSON.stringify({ argv: process.argv.slice(1), env: process.env }))`;
 
 test.each(KINDS)("argv and environment arrive unchanged with $name", async ({ options }) => {
-  const machine = await makeMachine(options);
-  open.push(machine);
+  const machine = await ownMachine(options);
   const out = join(machine.root, "out.json");
   const env = Object.fromEntries(odd.map((value, index) => [`ODD_${index}`, value]));
   machine.boot({ command: [process.execPath, "-e", report, "--", ...odd], env: { ...env, OUT: out, HOME: "/own home" } });
@@ -55,20 +43,20 @@ test.each(KINDS)("argv and environment arrive unchanged with $name", async ({ op
 
 test("a flood of output, a child left behind and an odd exit code do not disturb the agent", async () => {
   const flood = 'sleep 600 & head -c 20000000 /dev/zero | tr "\\0" "x"; echo; exit 77';
-  const machine = await start({ command: ["sh", "-c", flood] });
+  const machine = await bootedMachine({ command: ["sh", "-c", flood] });
   expect(await ended(machine)).toBe(77);
   expect((await machine.status()).phase).toBe("exited");
 });
 
 test("a program that is not there ends with 127, one ended by a signal with 128 and its number", async () => {
-  const missing = await start({ command: ["no-such-program-here"] });
+  const missing = await bootedMachine({ command: ["no-such-program-here"] });
   expect(await ended(missing)).toBe(127);
-  const killed = await start({ command: ["sh", "-c", "kill -9 $$"] });
+  const killed = await bootedMachine({ command: ["sh", "-c", "kill -9 $$"] });
   expect(await ended(killed)).toBe(137);
 });
 
 test("stop ends a workload that ignores SIGTERM, with its children", async () => {
-  const machine = await start({ command: ["sh", "-c", 'trap "" TERM; sleep 600 & echo $! > child; while :; do sleep 1; done'] });
+  const machine = await bootedMachine({ command: ["sh", "-c", 'trap "" TERM; sleep 600 & echo $! > child; while :; do sleep 1; done'] });
   const child = await eventually("the child", () => {
     const file = join(machine.root, "child");
     return existsSync(file) ? readFileSync(file, "utf8").trim() || undefined : undefined;
@@ -80,7 +68,7 @@ test("stop ends a workload that ignores SIGTERM, with its children", async () =>
 });
 
 test("verbs refuse what they do not understand with one line of JSON", async () => {
-  const machine = await start({});
+  const machine = await bootedMachine();
   await eventually("a status", async () => ((await machine.verb("status")).code === 0 ? true : undefined));
   const cases: readonly (readonly string[])[] = [
     ["snapshot"],
@@ -98,7 +86,7 @@ test("verbs refuse what they do not understand with one line of JSON", async () 
 });
 
 test("a machine whose disk is gone is said to be gone", async () => {
-  const machine = await start({});
+  const machine = await bootedMachine();
   const reach = { ...machine.reach, cwd: join(machine.root, "nowhere") };
   await expect(runAgentVerb(reach, ["status"], { signal: new AbortController().signal })).rejects.toMatchObject({
     code: "SPOT_E_GUEST_UNREACHABLE",
@@ -119,7 +107,7 @@ test("settings that no shell could carry are refused", () => {
 });
 
 test("the settings are for their owner only", async () => {
-  const machine = await start({
+  const machine = await bootedMachine({
     env: { TOKEN: "secret" },
     command: ["sh", "-c", 'stat -c %a "$SPOT_ROOT/var/lib/spot/settings.env" > mode'],
   });

@@ -6,6 +6,7 @@ import {
   type WakeUnderWay,
   wakeAccepted,
   wakeBegun,
+  wakeMs,
   wakePhases,
   wakePhasesText,
   wakeSeen,
@@ -145,6 +146,13 @@ test.each([
   [Array.from({ length: 20 }, (_, index) => wake(index + 1)), "p50 10s, p95 19s of 20"],
 ])("of how many wakes it is said: %#", (wakes, text) => {
   expect(wakeTimesText(wakeTimes(wakes))).toBe(text);
+});
+
+test("what was never a wake, and one that took no time, are not counted among the wakes that served", () => {
+  const neverSlept = { ...wake(3), phases: [{ phase: "ready", ms: 3 * S }] };
+  const setBack = { ...wake(1), endedAt: 0 };
+  expect([wakeMs(wake(41)), wakeMs(neverSlept), wakeMs(setBack), wakeMs(wake(600, "asleep"))]).toEqual([41 * S, null, null, null]);
+  expect(wakeTimes([wake(41), neverSlept, setBack, wake(600, "asleep")])).toEqual({ served: 1, failed: 1, p50Ms: 41 * S, p95Ms: 41 * S });
 });
 
 test("a wake in words says how it ended and where its time went", () => {

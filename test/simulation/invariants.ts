@@ -46,9 +46,25 @@ export async function brokenWhenQuiet(world: PaperWorld): Promise<readonly strin
   broken.push(
     ...(await brokenLedger(world)),
     ...(await brokenVolumes(world)),
+    ...(await brokenBeginnings(world)),
     ...(await brokenEvents(world)),
     ...(await brokenDecisions(world)),
   );
+  return broken;
+}
+
+/** Nobody's work begins anew where something of it was sealed: a machine that is not held back has a checkpoint of it on its disk. */
+async function brokenBeginnings({ cloud }: PaperWorld): Promise<readonly string[]> {
+  const broken: string[] = [];
+  const order = (id: string) => Number(id.slice("c-".length));
+  for (const { id, name, state, runningSince, awaits, volumeIds } of cloud.living()) {
+    const disk = cloud.volumes.get(volumeIds[0] ?? "");
+    if (state !== "running" || disk === undefined) continue;
+    const isHeld = awaits !== null && !disk.checkpoints.some((one) => order(one.id) >= order(awaits));
+    const before = cloud.sealed.filter(({ at, machine }) => at < (runningSince ?? 0) && cloud.machine(machine)?.name === name);
+    if (!isHeld && disk.checkpoints.length === 0 && before.length > 0)
+      broken.push(`${id} works on ${disk.id}, which holds nothing of ${before.length} checkpoints`);
+  }
   return broken;
 }
 
@@ -83,7 +99,8 @@ async function brokenVolumes({ cloud, state }: PaperWorld): Promise<readonly str
   for (const record of records)
     if (record.providerId === null || !cloud.volumes.has(record.providerId)) broken.push(`the volume record ${record.name} has no volume`);
   for (const volume of cloud.volumes.values())
-    if (!records.some((record) => record.providerId === volume.id)) broken.push(`the volume ${volume.id} has no record`);
+    if (!records.some((record) => record.providerId === volume.id) && !cloud.isPart(volume.id))
+      broken.push(`the volume ${volume.id} has no record`);
   for (const { providerId, token } of cloud.snapshots.values())
     if ((await state.intentByToken(token ?? ""))?.status !== "done") broken.push(`nobody knows of the snapshot ${providerId}`);
   if (new Set(records.map((record) => record.name)).size !== records.length) broken.push("two volumes of one name");

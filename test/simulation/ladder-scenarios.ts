@@ -32,6 +32,15 @@ async function climb(fleet: Fleet, allow: readonly RungName[] = USUAL_RUNGS, cap
   await wakeUp(fleet, await train(fleet), { signal, capMs, sleepLimitMs: 5 * MINUTE_MS, comeback: { allow, ceiling: null } });
 }
 
+/** Asleep as it was: its work is on the volume in north-a, and the other one has nobody. */
+async function sleepsAtHome({ cloud, state }: PaperWorld): Promise<readonly string[]> {
+  const record = await state.instanceByName("train");
+  const [used, ...others] = record?.volumes ?? [];
+  const [home] = await state.volumes({ ids: [used?.id ?? ""] });
+  const is = `${home?.name} in ${home?.zone}, ${others.length} others, ${cloud.living().length} machines`;
+  return is === "train in north-a, 0 others, 0 machines" ? [] : [is];
+}
+
 /** Undisturbed it came back there, that way. */
 const cameBack =
   (zone: string, billing: string) =>
@@ -40,8 +49,11 @@ const cameBack =
     return where.join() === `${zone} ${billing}` ? [] : [`it is in ${where}`];
   };
 
-/** A restore in which every rung above the first has something to do. */
-export const LADDER_SCENARIOS: readonly Scenario[] = [
+/** Nobody but the way back has asked for a snapshot, and it is over. */
+const noSnapshotIsLeft = async ({ cloud }: PaperWorld): Promise<readonly string[]> =>
+  [...cloud.snapshots.keys()].map((id) => `the snapshot ${id} is left, and bills`);
+
+const CLIMBS: readonly Scenario[] = [
   {
     name: "restore where its volume lies",
     cloud: ZONAL,
@@ -73,6 +85,64 @@ export const LADDER_SCENARIOS: readonly Scenario[] = [
     act: (fleet) => climb(fleet),
     ends: ["running", "hibernated"],
     shows: cameBack("south-a", "spot"),
+  },
+  {
+    name: "restore in a sister zone from a bucket",
+    cloud: { ...ZONAL, bucket: true },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"]),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
+  },
+  {
+    name: "restore from a bucket where volumes are attached to running machines",
+    cloud: { ...ZONAL, bucket: true, attaches: true },
+    prepare: asleepWithout("north-a", "north-b"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"]),
+    ends: ["running", "hibernated"],
+    shows: cameBack("south-a", "spot"),
+  },
+  {
+    name: "restore from a bucket whose copy does not arrive before the cap",
+    cloud: { ...ZONAL, bucket: true, bringMs: 1_000 * MINUTE_MS },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"], 25_000),
+    ends: ["hibernated"],
+    shows: sleepsAtHome,
+  },
+  {
+    name: "restore from a bucket past the cap between arrival and seal, and again with that zone sold out",
+    cloud: { ...ZONAL, bucket: true, sealsMs: 60 * MINUTE_MS },
+    prepare: async (world, fleet) => {
+      await asleepWithout("north-a")(world, fleet);
+      void world.clock.sleep(3 * MINUTE_MS).then(() => {
+        Object.assign(world.cloud.settings, { sealsMs: 0 });
+        for (const zone of world.cloud.zones) zone.stock = zone.zone === "north-a" ? 2 : 0;
+      });
+    },
+    act: async (fleet) => {
+      await climb(fleet, ["same-zone", "copy"], 25_000).catch(() => undefined);
+      await fleet.clock.sleep(5 * MINUTE_MS);
+      await climb(fleet);
+    },
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-a", "spot"),
+  },
+  {
+    name: "restore from a bucket where root disks are kept, past the cap",
+    cloud: { ...ZONAL, bucket: true, keepsRoot: true, bringMs: 1_000 * MINUTE_MS },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"], 25_000),
+    ends: ["hibernated"],
+    shows: sleepsAtHome,
+  },
+  {
+    name: "restore from a bucket where root disks are kept",
+    cloud: { ...ZONAL, bucket: true, keepsRoot: true },
+    prepare: asleepWithout("north-a"),
+    act: (fleet) => climb(fleet, ["same-zone", "copy"]),
+    ends: ["running", "hibernated"],
+    shows: cameBack("north-b", "spot"),
   },
   {
     name: "restore on demand",
@@ -127,3 +197,6 @@ export const LADDER_SCENARIOS: readonly Scenario[] = [
     shows: cameBack("north-b", "spot"),
   },
 ];
+
+/** A restore in which every rung above the first has something to do. */
+export const LADDER_SCENARIOS: readonly Scenario[] = CLIMBS.map((scenario) => ({ ...scenario, holds: noSnapshotIsLeft }));

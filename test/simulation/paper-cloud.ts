@@ -20,6 +20,14 @@ export interface PaperSettings {
   readonly zonal: boolean;
   /** What is sealed on the disks can be read through the machines that have them. */
   readonly readable: boolean;
+  /** What is sealed is copied to a bucket, and only machines that are up can be given it. */
+  readonly bucket: boolean;
+  /** How long a checkpoint is on its way. */
+  readonly bringMs: number;
+  /** Of one that goes to a machine: from its arrival until it is sealed there. */
+  readonly sealsMs: number;
+  /** The disks that machines boot from can outlive them, and another machine boots from one where it lies. */
+  readonly keepsRoot: boolean;
   /** How long one call takes. */
   readonly latencyMs: number;
 }
@@ -33,6 +41,10 @@ export const PAPER: PaperSettings = {
   attaches: false,
   zonal: false,
   readable: false,
+  bucket: false,
+  bringMs: 1_000,
+  sealsMs: 0,
+  keepsRoot: false,
   latencyMs: 40,
 };
 
@@ -44,8 +56,12 @@ export interface PaperMachine {
   readonly billing: "spot" | "on-demand";
   readonly createdAt: number;
   volumeIds: readonly string[];
+  /** The disk that it boots from, where such a disk is one of its own. */
+  readonly rootId: string | null;
   /** Its agent waits for a volume before it begins. */
   readonly expectsVolume: boolean;
+  /** It does not begin before its volume holds this checkpoint, or a later one. */
+  readonly awaits: string | null;
   mounted: boolean;
   state: InstanceState;
   /** When it started to run for the last time. */
@@ -100,6 +116,8 @@ export interface PaperCloud {
   /** Volumes that were deleted while no snapshot of them could be restored from. */
   readonly unsnapshotted: string[];
   living(): readonly PaperMachine[];
+  /** Whether a disk is the root disk of a machine that is there. */
+  isPart(volumeId: string): boolean;
   machine(id: string): PaperMachine | undefined;
   reclaim(id: string, noticeMs: number): void;
   withdraw(id: string): void;
@@ -137,6 +155,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
   const priceOf = ({ zone, billing }: Pick<PaperMachine, "zone" | "billing">) => (billing === "spot" ? zone.price : ON_DEMAND);
   const end = (machine: PaperMachine, endedBy: "provider" | "guest" | "user", at: number) => {
     if (machine.state !== "hibernated" && machine.state !== "failed") give(machine, 1);
+    if (endedBy !== "user" && machine.rootId !== null) volumes.delete(machine.rootId);
     Object.assign(machine, { state: "gone", next: null, notice: null, endedBy: machine.endedBy ?? endedBy, endedAt: at });
   };
   const enter = (machine: PaperMachine, next: NonNullable<PaperMachine["next"]>) => {
@@ -178,7 +197,12 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     return machine;
   };
   const holderOf = (volumeId: string) =>
-    [...machines.values()].find((machine) => !OVER.includes(machine.state) && machine.volumeIds.includes(volumeId));
+    [...machines.values()].find(
+      (machine) => !OVER.includes(machine.state) && (machine.volumeIds.includes(volumeId) || machine.rootId === volumeId),
+    );
+  /** The root disk of a machine that is there is no volume of its own yet. */
+  const isPart = (volumeId: string) =>
+    [...machines.values()].some(({ rootId, state }) => rootId === volumeId && !OVER.includes(state) && state !== "terminating");
   const noteUnsealed = (machine: PaperMachine) => {
     const isUp = machine.runningSince !== null && ["running", "reclaiming"].includes(machine.state);
     const hadWork = isUp && clock.now() - (machine.runningSince ?? 0) > 90_000;
@@ -200,8 +224,18 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       if (volume?.spec.region !== zone.region) refuse("invalid-request", "the volume lies in another region");
       if (holderOf(providerVolumeId) !== undefined) refuse("conflict", "the volume is attached elsewhere");
     }
+    if (spec.rootVolumeId !== null) {
+      const root = volumes.get(spec.rootVolumeId);
+      if (root === undefined || root.spec.zone !== zone.zone) refuse("invalid-request", "the root disk is not there");
+      if (holderOf(spec.rootVolumeId) !== undefined) refuse("conflict", "the root disk is attached elsewhere");
+    }
     if (billing === "spot") zone.stock--;
     else zone.onDemandStock--;
+    const rootId = settings.keepsRoot ? (spec.rootVolumeId ?? `r-${++serial}`) : null;
+    if (rootId !== null && !volumes.has(rootId)) {
+      const boots = { name: `${spec.name}-root`, sizeGb: 50, region: zone.region, zone: zone.zone, token: spec.token };
+      volumes.set(rootId, { id: rootId, spec: boots, checkpoints: [] });
+    }
     const isFailing = cloud.failingStarts > 0;
     if (isFailing) cloud.failingStarts--;
     const machine: PaperMachine = {
@@ -212,7 +246,9 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       billing,
       createdAt: clock.now(),
       volumeIds: settings.attaches ? [] : spec.volumes.map((volume) => volume.providerVolumeId),
+      rootId,
       expectsVolume: settings.attaches && spec.bootScript.includes("volume"),
+      awaits: /^# awaits (\S+)$/m.exec(spec.bootScript)?.[1] ?? null,
       mounted: false,
       state: "provisioning",
       runningSince: null,
@@ -249,15 +285,17 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     canHibernate: true,
     dataKeptUntil: null,
     endpoints: [],
-    rootVolumeId: null,
+    // One that is only ordered does not say it yet.
+    rootVolumeId: machine.state === "provisioning" ? null : machine.rootId,
   });
 
-  const destroy = (machineId: string): "accepted" | "gone" => {
+  const destroy = (machineId: string, keepRoot = false): "accepted" | "gone" => {
     const machine = machines.get(machineId);
     if (machine === undefined || machine.state === "gone") return "gone";
     if (machine.state === "terminating") return "accepted";
     noteUnsealed(machine);
     if (machine.state === "hibernated" || machine.state === "failed") give(machine, -1);
+    if (!keepRoot && machine.rootId !== null) volumes.delete(machine.rootId);
     machine.state = "terminating";
     machine.next = { at: clock.now() + settings.changeMs, state: "gone", endedBy: "user" };
     return "accepted";
@@ -340,7 +378,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       listEvery: null,
       machine: { kind: "process", notices: "local", endsItself: true, volumes: settings.attaches ? "device" : "mounted" },
       retainsAddress: false,
-      keepsRoot: false,
+      keepsRoot: settings.keepsRoot,
       stoppedBillsGpu: true,
       pollMs: 150,
       whyNoStop: "on paper nothing stops",
@@ -361,7 +399,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
         const isForgotten = machine === undefined || (machine.endedAt !== null && clock.now() - machine.endedAt > 3_600_000);
         return isForgotten ? undefined : shown(machine);
       }),
-    destroy: (machineId, { signal }) => answer(signal, () => destroy(machineId)),
+    destroy: (machineId, { signal }, options) => answer(signal, () => destroy(machineId, options?.keepRoot)),
     volumes: {
       create: (spec, { signal }) =>
         answer(signal, () => {
@@ -372,7 +410,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
           volumes.set(volume.id, volume);
           return volumeShown(volume);
         }),
-      list: ({ signal }) => answer(signal, () => [...volumes.values()].map(volumeShown)),
+      list: ({ signal }) => answer(signal, () => [...volumes.values()].filter(({ id: disk }) => !isPart(disk)).map(volumeShown)),
       remove: (volumeId, { signal }) =>
         answer(signal, () => {
           if (holderOf(volumeId) !== undefined) refuse("conflict", "the volume is attached");
@@ -428,6 +466,7 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
     outageUntil: 0,
     unsealedEnds: [],
     unsnapshotted,
+    isPart,
     living() {
       settle();
       return [...machines.values()].filter((machine) => machine.state !== "gone");

@@ -14,14 +14,19 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
     return machine?.state === "running" ? machine : undefined;
   };
   const isBooted = (machine: PaperMachine) => clock.now() - (machine.runningSince ?? clock.now()) >= BOOT_MS;
-  const isBegun = (machine: PaperMachine) => isBooted(machine) && (!machine.expectsVolume || machine.mounted);
+  const hasVolume = (machine: PaperMachine) => isBooted(machine) && (!machine.expectsVolume || machine.mounted);
+  const order = (id: string) => Number(id.slice("c-".length));
+  const isHeld = ({ awaits, volumeIds: [volume = ""] }: PaperMachine) =>
+    awaits !== null && !cloud.volumes.get(volume)?.checkpoints.some(({ id }) => order(id) >= order(awaits));
+  const isBegun = (machine: PaperMachine) => hasVolume(machine) && !isHeld(machine);
   return {
     async report(reach) {
       const machine = inside(reach);
       if (machine === undefined) return undefined;
       return {
         phase: isBegun(machine) ? "running" : "preparing",
-        awaitsVolume: isBooted(machine) && !isBegun(machine),
+        awaitsVolume: isBooted(machine) && !hasVolume(machine),
+        awaitsCheckpoint: hasVolume(machine) && isHeld(machine) ? machine.awaits : null,
         exitCode: null,
         step: null,
         restoredFrom: null,
@@ -34,7 +39,7 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
       const machine = inside(reach);
       if (machine === undefined) return { kind: "failed", why: "the machine is not there" };
       const volume = cloud.volumes.get(machine.volumeIds[0] ?? "");
-      if (volume === undefined) return { kind: "nothing-to-seal" };
+      if (volume === undefined || !isBegun(machine)) return { kind: "nothing-to-seal" };
       const made = { id: `c-${cloud.sealed.length + 1}`, machine: machine.id, at: clock.now() };
       volume.checkpoints.push(made);
       cloud.sealed.push(made);
@@ -75,6 +80,7 @@ export function paperGuest(clock: Clock, cloud: PaperCloud): GuestDoor {
       const machine = inside(reach);
       return machine !== undefined && isBegun(machine);
     },
-    bootScript: async (record) => `#!/bin/sh\n${record.volumes.length > 0 ? "# waits for its volume\n" : ""}`,
+    bootScript: async (record, _cloud, _peers, awaits = null) =>
+      `#!/bin/sh\n${record.volumes.length > 0 ? "# waits for its volume\n" : ""}${awaits === null ? "" : `# awaits ${awaits}\n`}`,
   };
 }

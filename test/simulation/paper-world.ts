@@ -105,19 +105,31 @@ export async function untilQuiet(world: PaperWorld): Promise<readonly string[]> 
   return open;
 }
 
-/** Checkpoints travel on paper: from any disk to any disk, a second a piece, and whole or not at all. */
+/**
+ * Checkpoints travel on paper: from any disk to any disk, a second a piece, and whole or not at all. With a bucket all that was
+ * ever sealed lies there as well, and goes to machines that are up and wait for it.
+ */
 export function paperTravel({ cloud, clock }: Pick<PaperWorld, "cloud" | "clock">): CheckpointTravel {
   const at = (volume: VolumeRecord) => cloud.volumes.get(volume.providerId ?? "");
+  const { bucket } = cloud.settings;
   return {
-    async source(home, checkpoint, among) {
-      const isThere = at(home)?.checkpoints.some(({ id }) => id === checkpoint.id) === true;
-      return isThere ? { from: "a bucket", bytes: checkpoint.bytes, to: among } : { why: `${checkpoint.id} is not there` };
+    async source(home, newest, among) {
+      const copy = bucket ? (cloud.sealed.find(({ id }) => id === newest?.id) ?? cloud.sealed.at(-1)) : undefined;
+      if (copy !== undefined) {
+        const behindMs = newest === undefined ? 0 : Math.max(0, newest.createdAt - copy.at);
+        const known = { checkpoint: copy.id, sha256: copy.id, place: "s3://paper", bytes: 1, behindMs, to: among };
+        return { from: "s3://paper", bytes: 1, to: [], bucket: { ...known, sealedAt: copy.at, ageMs: clock.now() - copy.at } };
+      }
+      const isThere = newest !== undefined && at(home)?.checkpoints.some(({ id }) => id === newest.id) === true;
+      return isThere ? { from: "a bucket", bytes: newest.bytes, to: among } : { why: `${newest?.id} is not there` };
     },
-    async bring(checkpoint, from, to, signal) {
-      await clock.sleep(1_000, signal);
-      const found = at(from)?.checkpoints.find(({ id }) => id === checkpoint.id);
+    async bring(checkpoint, from, to, signal, receiver) {
+      await clock.sleep(cloud.settings.bringMs, signal);
+      const found = (bucket ? cloud.sealed : at(from)?.checkpoints)?.find(({ id }) => id === checkpoint.id);
       const target = at(to);
       if (found === undefined || target === undefined) throw new Error("there is no such disk");
+      await receiver?.onArrived();
+      if (receiver !== undefined && cloud.settings.sealsMs > 0) await clock.sleep(cloud.settings.sealsMs, signal);
       if (!target.checkpoints.includes(found)) target.checkpoints.push(found);
     },
   };

@@ -29,6 +29,7 @@ export function virtualClock(start = Date.UTC(2026, 0, 5), busy: () => boolean =
   let now = start;
   let order = 0;
   const sleepers = new Set<Sleeper>();
+  const listeners = new Map<AbortSignal, { readonly all: Set<() => void>; readonly fire: () => void }>();
 
   const earliest = () => {
     let first: Sleeper | undefined;
@@ -37,27 +38,50 @@ export function virtualClock(start = Date.UTC(2026, 0, 5), busy: () => boolean =
     return first;
   };
 
+  /** One listener for all who sleep under a signal: Node takes eleven for a leak, and a leak of ours is to be seen. */
+  const listen = (signal: AbortSignal | undefined, onAbort: () => void): (() => void) => {
+    if (signal === undefined) return () => {};
+    const known = listeners.get(signal);
+    const own = known ?? {
+      all: new Set(),
+      fire() {
+        listeners.delete(signal);
+        for (const act of own.all) act();
+      },
+    };
+    if (known === undefined) {
+      listeners.set(signal, own);
+      signal.addEventListener("abort", own.fire, { once: true });
+    }
+    own.all.add(onAbort);
+    return () => {
+      own.all.delete(onAbort);
+      if (own.all.size > 0) return;
+      signal.removeEventListener("abort", own.fire);
+      listeners.delete(signal);
+    };
+  };
+
   const sleep = (ms: number, signal?: AbortSignal) =>
     new Promise<void>((resolve, reject) => {
       if (signal?.aborted === true) {
         reject(signal.reason);
         return;
       }
-      const onAbort = () => {
+      const stopListening = listen(signal, () => {
         sleepers.delete(sleeper);
         reject(signal?.reason);
-      };
+      });
       const sleeper: Sleeper = {
         at: now + Math.max(0, ms),
         order: order++,
         wake() {
           sleepers.delete(sleeper);
-          signal?.removeEventListener("abort", onAbort);
+          stopListening();
           resolve();
         },
       };
       sleepers.add(sleeper);
-      signal?.addEventListener("abort", onAbort, { once: true });
     });
 
   async function run<Result>(work: Promise<Result>): Promise<Result> {

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { runSsh } from "../../src/platform/ssh.ts";
 import { type SshAccess, sshFolder } from "../../src/platform/ssh-files.ts";
 import { sshServer } from "../clouds/machine-processes.ts";
+import { freePort } from "../free-port.ts";
 import { eventually } from "../guest/machine.ts";
 import { temporaryFolder } from "../world.ts";
 import { access, never, type SshReach } from "./reached-machine.ts";
@@ -18,14 +18,6 @@ const canHide = sshServer() !== undefined && process.getuid?.() === 0 && spawnSy
 interface Server {
   readonly reach: SshReach;
   log(): string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 async function passwordServer(): Promise<Server> {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { packed, restoreAtBoot } from "../checkpoint-faults/boot-scenarios.ts";
 import { copyHere, pruneHere, restoreNew, restoreThere } from "../checkpoint-faults/file-scenarios.ts";
 import { prunedInside } from "../checkpoint-faults/prune-scenario.ts";
+import { receivedInside } from "../checkpoint-faults/receive-scenario.ts";
 import { diskSeal, firstSeal, nextSeal, noticeSeal } from "../checkpoint-faults/seal-scenarios.ts";
 import { type Scenario, walk } from "../checkpoint-faults/walk.ts";
 
@@ -37,6 +38,7 @@ walkThrough(diskSeal);
 walkThrough(restoreAtBoot);
 walkThrough(packed);
 walkThrough(prunedInside);
+for (const part of ["begin", "files", "seal"] as const) walkThrough(receivedInside(part));
 
 test("all of them", () => {
   process.stdout.write(`  ${total.points} fault points, ${total.damaged} damaged\n`);

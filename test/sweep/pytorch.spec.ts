@@ -34,7 +34,7 @@ const PYTHON = await pythonWithTorch();
 const LIFE_STEPS = { least: 20, most: 220 };
 const STEP_MS = 4;
 /** A training that is over before its last reclaim would prove nothing. */
-const STEPS_PER_RECLAIM = 500;
+const STEPS_PER_RECLAIM = 800;
 /** Two seconds before the end the training stops, and the agent seals what it has left. */
 const NOTICE_SECONDS = 4;
 /** For what hangs: on a computer with much else to do PyTorch alone takes half a minute to load, and a step ten times as long. */

@@ -1,23 +1,14 @@
 import { mkdtempSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { freePort } from "../free-port.ts";
 import { clearHome, dataOf, type Ended, runSpot } from "../processes/spot.ts";
 import { PACKAGE_ROOT } from "../world.ts";
 
 const FLEET_FILE = join(PACKAGE_ROOT, "examples", "serve", "spot.yaml");
 const COLD = "24 MB downloaded · compiled graph, code, kernels";
 const WARM = "24 MB found · found graph, code, kernels";
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 /** A command of spot that must succeed; `inside` is what runs on the machine. */
 async function done(home: string, argv: readonly string[], inside: readonly string[] = []): Promise<Ended> {

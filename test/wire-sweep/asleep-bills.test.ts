@@ -178,6 +178,7 @@ test("what the embedded cloud bills asleep is what the preflight says, to the mi
     spec: { name: "job", volume: { name: "disk", sizeGb: 100, mount: "/data" }, providers: ["local"] },
     capabilities: provider.capabilities,
     hasSnapshots: false,
+    hasBucketCopy: false,
     canHibernate: true,
     parked: "native",
     volume: null,

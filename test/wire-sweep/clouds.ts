@@ -16,6 +16,19 @@ import type { CloudOnTheWire } from "./wire-world.ts";
 
 type MakeCloud = (clock: VirtualClock) => Promise<CloudOnTheWire>;
 
+interface Span {
+  readonly from: number;
+  readonly to: number | null;
+}
+
+/** Of the spans of a bill that are machines': how long all of them are by now, in milliseconds. */
+const meter =
+  <Line extends Span>(clock: VirtualClock, lines: () => readonly Line[], isMachine: (line: Line) => boolean) =>
+  () =>
+    lines()
+      .filter(isMachine)
+      .reduce((sum, { from, to }) => sum + (to ?? clock.now()) - from, 0);
+
 function ppioCloud(vendor: "ppio" | "novita", reclaimedAs: "gone" | "terminated" | "exited"): MakeCloud {
   return async (clock) => {
     const fake = await fakePpio({ clock, vendor, reclaimedAs });
@@ -25,6 +38,8 @@ function ppioCloud(vendor: "ppio" | "novita", reclaimedAs: "gone" | "terminated"
       server: fake.server,
       living: fake.living,
       volumes: fake.volumes,
+      // A container that is stopped bills its disk: it is not asleep.
+      charged: meter(clock, fake.everyBill, () => true),
       async giveNotice(seconds) {
         for (const { providerId } of fake.living()) fake.reclaim(providerId, seconds);
         return true;
@@ -58,6 +73,11 @@ function hyperstackCloud(reclaimed: "A" | "B" | "C" | null): MakeCloud {
       server: fake.server,
       living: fake.living,
       volumes: fake.volumes,
+      charged: meter(
+        clock,
+        () => fake.site.ledger.charges,
+        ({ kind }) => kind === "machine",
+      ),
       giveNotice: takeAll(fake, reclaimed !== null),
       close: fake.close,
     };
@@ -72,6 +92,7 @@ function verdaCloud(reclaims: boolean): MakeCloud {
       server: fake.server,
       living: fake.living,
       volumes: fake.volumes,
+      charged: meter(clock, fake.bill, ({ kind }) => kind === "instance"),
       giveNotice: takeAll(fake, reclaims),
       close: fake.close,
     };
@@ -92,6 +113,11 @@ function alibabaCloud(reclaims: boolean): MakeCloud {
       isChange: ({ headers }) => !/^Describe/.test(headers["x-acs-action"] ?? ""),
       living: fake.living,
       volumes: fake.volumes,
+      charged: meter(
+        clock,
+        () => fake.site.ledger.charges,
+        ({ kind }) => kind === "instance",
+      ),
       async giveNotice(seconds) {
         for (const { providerId } of reclaims ? fake.living() : []) await fake.reclaim(providerId, seconds);
         return reclaims;
@@ -121,6 +147,7 @@ function awsCloud(reclaims: boolean): MakeCloud {
       isChange: ({ body }) => !/Action=(?:Describe|Get)/.test(body),
       living: fake.living,
       volumes: fake.volumes,
+      charged: meter(clock, fake.bill, ({ kind }) => kind === "compute"),
       async giveNotice() {
         for (const { providerId, state } of reclaims ? fake.living() : [])
           if (state === "running") await fake.reclaim(providerId, { tell: "status" });
@@ -145,6 +172,11 @@ function gcpCloud(reclaims: boolean, tellsInside = false): MakeCloud {
       server: fake.server,
       living: fake.living,
       volumes: fake.volumes,
+      charged: meter(
+        clock,
+        () => fake.site.ledger.charges,
+        ({ kind }) => kind === "machine",
+      ),
       ...(tellsInside ? toldInside(fake) : { giveNotice: takeAll(fake, reclaims) }),
       close: fake.close,
     };

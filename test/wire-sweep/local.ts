@@ -43,6 +43,10 @@ export async function localCloudOnTheWire(clock: Clock): Promise<CloudOnTheWire>
     server: through.wire.server,
     living: () => machines,
     volumes: () => volumes,
+    async charged() {
+      const items = (await direct.billing?.billed(0, context)) ?? [];
+      return items.filter(({ kind }) => kind === "gpu").reduce((sum, { from, to }) => sum + to - from, 0);
+    },
     refresh,
     async giveNotice(noticeSeconds) {
       await refresh();

@@ -28,6 +28,8 @@ export interface CloudOnTheWire {
   takeBack?(): Promise<void>;
   /** Whether a request changes something, where its method does not say so: some APIs are all POST. */
   isChange?(request: FakeRequest): boolean;
+  /** For how much its own meter has charged machines until now, in a unit of its own: time, or money. */
+  charged?(): number | Promise<number>;
   /** What the books above are as of; asked before they are read. */
   refresh?(): Promise<void>;
   close(): Promise<void>;

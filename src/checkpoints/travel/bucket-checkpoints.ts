@@ -16,9 +16,8 @@ export function manifestKey(id: string): string {
   return `${FOLDER}${id}/MANIFEST`;
 }
 
-/** The manifest of a checkpoint in a bucket, byte by byte; null when it is not there. */
-export async function fetchManifest(bucket: Bucket, id: string, signal: AbortSignal): Promise<Buffer | null> {
-  const key = manifestKey(id);
+/** The manifest of a checkpoint in a bucket, byte by byte; null when it is not there. `key`: where it lies, if not in its place. */
+export async function fetchManifest(bucket: Bucket, id: string, signal: AbortSignal, key = manifestKey(id)): Promise<Buffer | null> {
   const found = await bucket.head(key, signal);
   if (found === null) return null;
   if (found.size > LARGEST_MANIFEST_BYTES)

@@ -8,6 +8,7 @@ import { fetchManifest, manifestKey } from "./bucket-checkpoints.ts";
 import { byteBudget } from "./byte-budget.ts";
 import { ContentDamage, checked, drain } from "./contents.ts";
 import { planTravel, type TravelObject } from "./plan.ts";
+import { type PruningSeen, seePruning } from "./pruned.ts";
 import { PART_BYTES, type Sending, sendObject } from "./send-object.ts";
 import { type CheckpointSource, damagedProblem } from "./source.ts";
 
@@ -187,6 +188,53 @@ async function list(bucket: Bucket, { manifest, manifestBytes }: CheckpointSourc
   throw damagedProblem(`${bucketText(bucket.place)}: the manifest of ${manifest.id} does not read back as it was sent`);
 }
 
+/** @throws Problem (retryable) when something that the checkpoint needs was removed since `before`, or is about to be. */
+async function requireUnpruned(
+  bucket: Bucket,
+  id: string,
+  objects: readonly TravelObject[],
+  before: PruningSeen | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const after = await seePruning(bucket, new Set(objects.map(({ key }) => key)), signal);
+  if (after.last === before?.last) return;
+  const isListed = (await bucket.head(manifestKey(id), signal)) !== null;
+  if (isListed && (await present(bucket, objects, signal)).size === objects.length) return;
+  const where = bucketText(bucket.place);
+  throw new Problem({
+    code: "SPOT_E_IN_USE",
+    message: `${where}: contents of ${id} were removed there while it was copied`,
+    exit: EXIT.failed,
+    hint: "the next copy sends what is missing",
+    next: [`spot checkpoints copy ${id} --to ${where}`],
+    retryable: true,
+  });
+}
+
+/** Lists no more what a pruning has met. @throws Problem (retryable) */
+async function settlePruning(
+  bucket: Bucket,
+  { manifest: { id } }: CheckpointSource,
+  objects: readonly TravelObject[],
+  before: PruningSeen | null,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await requireUnpruned(bucket, id, objects, before, signal);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== "SPOT_E_IN_USE") throw error;
+    try {
+      await bucket.remove(manifestKey(id), signal);
+    } catch (refused) {
+      if (!(refused instanceof Problem)) throw refused;
+      const { code, message, exit } = error;
+      const hint = `its manifest could not be taken back (${refused.message}): until it is copied again it is listed and may not be whole`;
+      throw new Problem({ code, message, exit, hint, next: error.next, retryable: true });
+    }
+    throw error;
+  }
+}
+
 /**
  * Copies a sealed checkpoint into a bucket: what is there already stays, the rest is sent, everything is made sure of, and the
  * manifest comes last. Nothing of the source is changed.
@@ -195,6 +243,8 @@ async function list(bucket: Bucket, { manifest, manifestBytes }: CheckpointSourc
 export async function copyToBucket(source: CheckpointSource, bucket: Bucket, options: ToBucketOptions): Promise<Travelled> {
   const { signal, readBack, dryRun, partBytes = PART_BYTES } = options;
   const { objects, bytes } = planTravel(source.manifest);
+  const needed = new Set(objects.map(({ key }) => key));
+  const before = dryRun ? null : await seePruning(bucket, needed, signal);
   const listed = await isListed(bucket, source, signal);
   const there = await present(bucket, objects, signal);
   const presentBytes = objects.reduce((sum, { key, size }) => sum + (there.has(key) ? size : 0), 0);
@@ -221,8 +271,9 @@ export async function copyToBucket(source: CheckpointSource, bucket: Bucket, opt
     throw error;
   }
   if (!listed) await list(bucket, source, signal);
+  await settlePruning(bucket, source, objects, before, signal);
   const stands: Travelled = { ...travelled, movedBytes, proof: proofs.has("checksum") ? "checksum" : "read" };
   await options.onStanding?.(stands);
-  await abortStale(bucket, new Set(objects.map(({ key }) => key)), options);
+  await abortStale(bucket, needed, options);
   return stands;
 }

@@ -1,5 +1,5 @@
 import { listBucket } from "../../checkpoints/travel/bucket-checkpoints.ts";
-import { checkpointsView } from "../../output/checkpoints-view.ts";
+import { catalogueView } from "../../output/checkpoints-view.ts";
 import { bucketText, parseBucketUrl } from "../../providers/bucket.ts";
 import { openBucket } from "../../providers/open-bucket.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
@@ -21,9 +21,13 @@ export async function listBucketCheckpoints(context: CommandContext, url: string
     const shown = sealed
       .filter((checkpoint) => instance === undefined || checkpoint.instance === instance)
       .map((checkpoint) => ({ ...checkpoint, verifiedAt: verified.get(checkpoint.id) ?? null }));
+    const broken = damaged
+      .map(({ id, what, instance: whose }) => ({ id, instance: whose ?? null, volume: bucketText(place), what }))
+      .filter((row) => instance === undefined || row.instance === null || row.instance === instance);
     return {
-      view: checkpointsView(
+      view: catalogueView(
         shown,
+        broken,
         `No checkpoints in ${bucketText(place)}. Copy one with: spot checkpoints copy NAME --to ${bucketText(place)}`,
       ),
     };

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import { checkpointDoor } from "../../fleet/volumes/checkpoint-door.ts";
+import { brokenOn, newSearch } from "../../fleet/volumes/checkpoint-search.ts";
 import { syncCheckpoints } from "../../fleet/volumes/checkpoint-sync.ts";
-import { checkpointsView } from "../../output/checkpoints-view.ts";
+import { catalogueView, type DamagedRow } from "../../output/checkpoints-view.ts";
 import { isBucketUrl } from "../../providers/bucket.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";
@@ -25,9 +27,26 @@ export const checkpointsLs: CommandModule = {
       ...(instance === undefined ? {} : { instance }),
       ...(typeof volume === "string" ? { volume } : {}),
     });
-    return { view: checkpointsView(checkpoints) };
+    const damaged = (await damagedOn(context, typeof volume === "string" ? volume : undefined)).filter(
+      // It may be anybody's.
+      (row) => instance === undefined || row.instance === null || row.instance === instance,
+    );
+    for (const { id, what } of damaged) context.progress.warn(`${id} is damaged: ${what}`);
+    return { view: catalogueView(checkpoints, damaged) };
   },
 };
+
+/** What lies on the volumes that can be read now under a checkpoint's name, and is none. */
+async function damagedOn(context: CommandContext, only: string | undefined): Promise<readonly DamagedRow[]> {
+  const fleet = await openFleet(context);
+  const search = newSearch(fleet, checkpointDoor(context.world), context.world.signal, (text) => context.progress.warn(text));
+  const rows: DamagedRow[] = [];
+  for (const volume of await fleet.state.volumes()) {
+    if (only !== undefined && volume.name !== only) continue;
+    for (const { id, instance, what } of await brokenOn(search, volume)) rows.push({ id, instance, volume: volume.name, what });
+  }
+  return rows;
+}
 
 /** The volumes are the truth: what they hold is read before it is listed. One that cannot be read now is named. */
 export async function syncAll(context: CommandContext): Promise<void> {

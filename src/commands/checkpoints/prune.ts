@@ -4,18 +4,24 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import { type CheckpointDoor, checkpointDoor } from "../../fleet/volumes/checkpoint-door.ts";
 import { carryOutPrune, type PruneOutcome, type PrunePlan, planPrune } from "../../fleet/volumes/checkpoint-prune.ts";
 import { bytesText } from "../../model/bytes.ts";
-import { EXIT } from "../../model/exit-codes.ts";
-import { notFoundProblem, Problem } from "../../model/problem.ts";
+import { notFoundProblem, Problem, usageProblem } from "../../model/problem.ts";
 import { type PruneRow, pruneView } from "../../output/prune-view.ts";
+import { isBucketUrl } from "../../providers/bucket.ts";
 import type { VolumeRecord } from "../../state/records.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { openFleet } from "../fleet-context.ts";
 import { addRetentionFlags, retentionRules } from "../retention-flags.ts";
+import { pruneBucketCopies } from "./bucket-prune.ts";
 import { syncAll } from "./ls.ts";
+import { agreeToPrune, damagedProblemOf } from "./prune-words.ts";
 
 export const checkpointsPrune: CommandModule = {
   configure(command: Command) {
-    addRetentionFlags(command.argument("[names...]", "volumes, or instances for theirs alone; everything when none is named")).addHelpText(
+    addRetentionFlags(
+      command
+        .argument("[names...]", "volumes, or instances for theirs alone; everything when none is named; or s3://BUCKET/PREFIX")
+        .option("--in <bucket>", "the copies in a bucket: s3://BUCKET/PREFIX; names are then instances"),
+    ).addHelpText(
       "after",
       `
 Each rule counts for itself and each instance for itself, and what any rule keeps is kept. The
@@ -25,11 +31,14 @@ stays as well.
 
 Examples:
   $ spot checkpoints prune --keep-last 3 --keep-daily 7 --dry-run
-  $ spot checkpoints prune trainer --keep-hourly 24 --keep-within 2d --yes`,
+  $ spot checkpoints prune trainer --keep-hourly 24 --keep-within 2d --yes
+  $ spot checkpoints prune s3://backups/spot --keep-daily 30 --dry-run`,
     );
   },
   async run(context: CommandContext): Promise<CommandResult> {
     const rules = retentionRules(context.options);
+    const bucket = bucketMeant(context);
+    if (bucket !== null) return pruneBucketCopies(context, { ...bucket, rules });
     await syncAll(context);
     const fleet = await openFleet(context);
     const door = checkpointDoor(context.world);
@@ -52,6 +61,16 @@ Examples:
     return { view: planView(plans, outcomes), ...problemOf(plans) };
   },
 };
+
+/** The bucket that was named, if one was, and the instances whose copies are meant. @throws Problem (usage) when volumes are named with it */
+function bucketMeant({ args, options }: CommandContext): { readonly url: string; readonly instances: readonly string[] } | null {
+  const { in: inBucket } = options;
+  const urls = [...(typeof inBucket === "string" ? [inBucket] : []), ...args.filter(isBucketUrl)];
+  const [url] = urls;
+  if (url === undefined) return null;
+  if (urls.length > 1) throw usageProblem("one bucket at a time", "spot checkpoints prune s3://BUCKET/PREFIX [INSTANCE…]");
+  return { url, instances: args.filter((arg) => !isBucketUrl(arg)) };
+}
 
 /** A plan for each volume that is meant. Of those that nobody named, one that cannot be read now is passed over with a warning. */
 async function plansOf(context: CommandContext, fleet: Fleet, rules: RetentionRules, door: CheckpointDoor): Promise<readonly PrunePlan[]> {
@@ -103,25 +122,14 @@ async function agree(
   view: ReturnType<typeof planView>,
   going: number,
 ): Promise<void> {
-  const { stderr } = context.world;
-  if (!context.machine && context.options["quiet"] !== true) stderr.write(`${await view.render(context.painter, stderr.columns)}\n`);
   const freed = plans.reduce((sum, plan) => sum + plan.freed, 0);
-  const question = `Remove ${going} checkpoint${going === 1 ? "" : "s"} and free ${bytesText(freed)} of disk?`;
-  if (await context.confirm(question, "--yes")) return;
-  throw new Problem({ code: "SPOT_E_DECLINED", message: "nothing was removed", exit: EXIT.refused });
+  await agreeToPrune(context, view, `Remove ${going} checkpoint${going === 1 ? "" : "s"} and free ${bytesText(freed)} of disk?`);
 }
 
 /** A checkpoint that ought to be the one to come back from and does not verify is no success, whatever else was done. */
 function problemOf(plans: readonly PrunePlan[]): Pick<CommandResult, "problem"> {
-  const damaged = plans.flatMap((plan) => plan.damaged);
-  if (damaged.length === 0) return {};
-  return {
-    problem: new Problem({
-      code: "SPOT_E_CHECKPOINT_DAMAGED",
-      message: damaged.map(({ id, instance }) => `${id} of ${instance} does not verify`).join("; "),
-      exit: EXIT.verification,
-      hint: "the newest older one that does verify stays; where none does, nothing was to go",
-      next: damaged.map(({ id }) => `spot checkpoints verify ${id}`),
-    }),
-  };
+  return damagedProblemOf(
+    plans.flatMap((plan) => plan.damaged),
+    (id) => `spot checkpoints verify ${id}`,
+  );
 }

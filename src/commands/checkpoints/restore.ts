@@ -15,6 +15,7 @@ import {
   insteadOf,
   newSearch,
   placeOf,
+  tellDamaged,
 } from "../../fleet/volumes/checkpoint-search.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { EXIT } from "../../model/exit-codes.ts";
@@ -50,7 +51,9 @@ Examples:
     const target = resolve(context.world.cwd, to);
     await requireRestorable(target);
     await syncAll(context);
-    const search = newSearch(await openFleet(context), checkpointDoor(context.world), context.world.signal);
+    const search = newSearch(await openFleet(context), checkpointDoor(context.world), context.world.signal, (text) =>
+      context.progress.warn(text),
+    );
     const all = await findCheckpoints(search, [wanted]);
     const first = all.find(({ id }) => id === wanted) ?? all.find(({ instance }) => instance === wanted);
     if (first === undefined) throw notFoundProblem("checkpoint or instance", wanted, ["spot checkpoints ls"]);
@@ -145,7 +148,10 @@ async function take(world: World, search: CheckpointSearch, found: FoundCheckpoi
     });
     return undefined;
   } catch (error) {
-    if (error instanceof CheckpointDamaged) return problemsText(error.problems);
+    if (error instanceof CheckpointDamaged) {
+      await tellDamaged(search, found);
+      return problemsText(error.problems);
+    }
     // The agent's own words.
     if (error instanceof Problem && error.exit === EXIT.verification && error.code === "SPOT_E_GUEST") return error.message;
     throw error;

@@ -51,7 +51,7 @@ Examples:
       throw usageProblem("name checkpoints or instances, or --all", "spot checkpoints ls shows them");
     await syncAll(context);
     const fleet = await openFleet(context);
-    const search = newSearch(fleet, checkpointDoor(context.world), context.world.signal);
+    const search = newSearch(fleet, checkpointDoor(context.world), context.world.signal, (text) => context.progress.warn(text));
     const all = await findCheckpoints(search, args);
     const meant = (found: FoundCheckpoint) => args.length === 0 || args.includes(found.id) || args.includes(found.instance ?? "");
     for (const wanted of args)

@@ -5,12 +5,14 @@ import type { Offer } from "../../model/offer.ts";
 import { Problem } from "../../model/problem.ts";
 import { isFault } from "../../providers/errors.ts";
 import type { InstanceRecord, VolumeRecord } from "../../state/records.ts";
-import type { Rung } from "../deciding/ladder.ts";
+import type { BucketSource, Rung } from "../deciding/ladder.ts";
 import { offerKey, type Preferences } from "../deciding/offer-choice.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { BLOCK_MS } from "../steps/no-capacity.ts";
-import { snapshotsOf, snapshotVolume } from "../volumes/volume-snapshots.ts";
+import { syncCheckpoints } from "../volumes/checkpoint-sync.ts";
+import { snapshotsOf } from "../volumes/volume-snapshots.ts";
+import { snapshotForWayBack } from "./own-snapshot.ts";
 import { type Survey, surveyLadder } from "./survey.ts";
 import { dropTwin, isTwinThere, makeTwin } from "./twins.ts";
 
@@ -120,7 +122,7 @@ async function bySnapshot(fleet: Fleet, record: InstanceRecord, survey: Survey, 
   const there = await livingTwin(fleet, survey, offer, signal);
   if (there !== undefined) return { kind: "made", record, twin: there };
   if (survey.snapshot === undefined) fleet.say(`${record.name}: having a snapshot of ${home.name} made`);
-  const snapshot = survey.snapshot ?? (await snapshotVolume(fleet, home, signal));
+  const snapshot = survey.snapshot ?? (await snapshotForWayBack(fleet, record, home, signal));
   if (snapshot.state !== "ready") {
     const awaited = { id: snapshot.providerId, provider: home.provider, since: fleet.clock.now(), isDone: false };
     return { kind: "under-way", record: await noteSnapshot(fleet, record, awaited) };
@@ -132,9 +134,13 @@ async function bySnapshot(fleet: Fleet, record: InstanceRecord, survey: Survey, 
 
 async function byCopy(fleet: Fleet, record: InstanceRecord, survey: Survey, offer: Offer, signal: AbortSignal): Promise<Made> {
   const { home, newest } = survey;
+  const rung = survey.rungs.find(({ rung: name }) => name === "copy");
+  if (home !== undefined && rung?.copy !== undefined) return byBucket(fleet, record, survey, home, rung.copy, offer, signal);
   if (home === undefined || newest === undefined || fleet.travel === undefined) throw new RangeError(`${record.name} has no checkpoint`);
   const copy = { of: home.id, checkpoint: newest.id, snapshot: null };
   const twin = (await livingTwin(fleet, survey, offer, signal)) ?? (await makeTwin(fleet, record, home, offer, copy, signal));
+  // What goes on from it there is to be known here as well.
+  await syncCheckpoints(fleet, home, signal);
   fleet.say(`${record.name}: bringing ${newest.id} to ${offer.provider} ${offer.zone}`);
   // Also where it was begun before: what is whole there is only looked at.
   try {
@@ -147,7 +153,27 @@ async function byCopy(fleet: Fleet, record: InstanceRecord, survey: Survey, offe
   return { kind: "made", record, twin };
 }
 
-async function livingTwin(fleet: Fleet, { twins }: Survey, offer: Offer, signal: AbortSignal): Promise<VolumeRecord | undefined> {
+/** An empty volume, for a machine that gets the copy once it is up: nothing is brought before. */
+async function byBucket(
+  fleet: Fleet,
+  record: InstanceRecord,
+  survey: Survey,
+  home: VolumeRecord,
+  { checkpoint, place, sha256 }: BucketSource,
+  offer: Offer,
+  signal: AbortSignal,
+): Promise<Made> {
+  const copy = { of: home.id, checkpoint, snapshot: null, source: { place, sha256 } };
+  const there = await livingTwin(fleet, { twins: survey.vessels }, offer, signal);
+  return { kind: "made", record, twin: there ?? (await makeTwin(fleet, record, home, offer, copy, signal)) };
+}
+
+async function livingTwin(
+  fleet: Fleet,
+  { twins }: Pick<Survey, "twins">,
+  offer: Offer,
+  signal: AbortSignal,
+): Promise<VolumeRecord | undefined> {
   const { zonalVolumes } = (await fleet.provider(offer.provider)).capabilities;
   const isThere = ({ provider, region, zone }: VolumeRecord) =>
     provider === offer.provider && region === offer.region && (!zonalVolumes || zone === offer.zone);

@@ -25,10 +25,31 @@ export async function twinsOf(
     if (volume.id === home.id || volume.providerId === null) continue;
     const isOrigin = isUntouched && ours !== undefined && ours.of === volume.id && ours.checkpoint === content;
     const copy = isOrigin || volume.createdAt < usedAt ? undefined : await copyOf(fleet, volume);
-    if (!isOrigin && (copy === undefined || copy.of !== home.id || copy.checkpoint !== content)) continue;
+    // One that begins empty may be so still.
+    if (!isOrigin && (copy === undefined || copy.source !== undefined || copy.of !== home.id || copy.checkpoint !== content)) continue;
     if ((await userOf(fleet, volume, [record.id])) === undefined) twins.push(volume);
   }
   return twins;
+}
+
+/**
+ * The volumes to which this checkpoint of the home volume was on its way from a bucket, and may be still: the name of the home
+ * volume, which is given to them when it has arrived, is not theirs.
+ */
+export async function vesselsOf(
+  fleet: Fleet,
+  record: Pick<InstanceRecord, "id">,
+  home: VolumeRecord,
+  checkpoint: string | undefined,
+): Promise<readonly VolumeRecord[]> {
+  const vessels: VolumeRecord[] = [];
+  for (const volume of await fleet.state.volumes()) {
+    if (volume.id === home.id || volume.providerId === null) continue;
+    const copy = await copyOf(fleet, volume);
+    if (copy?.source === undefined || copy.of !== home.id || copy.checkpoint !== checkpoint) continue;
+    if ((await userOf(fleet, volume, [record.id])) === undefined) vessels.push(volume);
+  }
+  return vessels;
 }
 
 /** A place for a copy. */
@@ -52,11 +73,17 @@ export async function makeTwin(
   for (const volume of living) {
     if (volume.providerId !== null || volume.provider !== place.provider || volume.zone !== place.zone) continue;
     const promised = await copyOf(fleet, volume);
-    if (promised?.of === copy.of && promised.checkpoint === copy.checkpoint && promised.snapshot === copy.snapshot) begun.push(volume);
+    if (promised !== undefined && isSameCopy(promised, copy)) begun.push(volume);
   }
   const name = begun[0]?.name ?? freeName(`${home.name}-${place.zone}`, new Set(living.map((volume) => volume.name)));
   const sizeGb = home.sizeGb;
   return ensureVolume(fleet, provider, { name, sizeGb, fleet: record.fleet, copy }, place, signal);
+}
+
+/** One that begins empty for a checkpoint from a bucket is another one than one on which it is put before a machine has it. */
+function isSameCopy(one: VolumeCopy, other: VolumeCopy): boolean {
+  const isAlike = one.of === other.of && one.checkpoint === other.checkpoint && one.snapshot === other.snapshot;
+  return isAlike && one.source?.place === other.source?.place && one.source?.sha256 === other.source?.sha256;
 }
 
 /**
@@ -72,7 +99,8 @@ export async function dropTwin(fleet: Fleet, record: InstanceRecord, twin: Volum
   const [now] = await fleet.state.volumes({ ids: [twin.id] });
   if (home === undefined || now === undefined || home.id === twin.id || copy?.of !== home.id) return false;
   // What a machine was once given may hold what is nowhere else, whatever it is called since.
-  if (record.outlook.given?.includes(twin.id) === true || now.createdAt < record.createdAt) return false;
+  const had = [...(record.outlook.given ?? []), ...(record.outlook.vessels ?? [])];
+  if (had.includes(twin.id) || now.createdAt < record.createdAt) return false;
   if (now.name === name || record.volumes.some(({ id }) => id === twin.id) || !(await isTwinThere(fleet, home, signal))) return false;
   await removeVolume(fleet, now, signal, { for: record.id });
   return true;

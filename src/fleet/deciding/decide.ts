@@ -1,6 +1,7 @@
 import { durationText } from "../../model/duration.ts";
 import { mayMove } from "../../model/instance.ts";
 import type { Notice } from "../../model/notice.ts";
+import { hasFailed } from "../../model/workload-end.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
 import { isAwaited, isTimeAhead } from "./ahead.ts";
@@ -28,6 +29,8 @@ export function decide(record: InstanceRecord, seen: Observation): Decision {
   if (seen.aheadIntent !== null) return decideAheadAnswer(seen.aheadIntent, seen);
   const { cloud } = seen;
   if (cloud.kind === "silent") return wait(LATER_MS, `the provider does not answer: ${cloud.why}`);
+  if (hasArrived(record, seen))
+    return step({ do: "note-arrived" }, "its checkpoint is on the volume of its machine, and its work goes on there");
   if (record.outlook.successor !== null && !isAwaited(record, cloud, seen.now))
     return step({ do: "end-successor" }, "the machine that was to take over is not needed");
   if (record.desired === "running" && record.wakeBy !== null && !isUp(record) && seen.now >= record.wakeBy)
@@ -115,9 +118,23 @@ function neverServed(record: InstanceRecord, isParked: boolean): boolean {
   return record.readyAt === null && (record.state === "provisioning" || (isParked && !holdsWork(record)));
 }
 
-/** Whether it goes to sleep by parking: its cloud has nothing else, or has nothing else for this machine. */
+/**
+ * Whether its machine has a volume that is not known to hold its work yet: until it is, that one and the volume that does are both
+ * written down, under the one name. Pure.
+ */
+export function awaitsItsCopy({ providerId, volumes: [used, home] }: Pick<InstanceRecord, "providerId" | "volumes">): boolean {
+  return providerId !== null && used !== undefined && home !== undefined && used.name === home.name;
+}
+
+/** Whether it goes to sleep by parking: its cloud has nothing else, or has nothing else for this machine, which holds nothing yet. */
 function isParked(record: InstanceRecord, instance: ProviderInstance, hibernates: "native" | "park"): boolean {
-  return hibernates === "park" || record.parkOnly || !instance.canHibernate;
+  return hibernates === "park" || record.parkOnly || !instance.canHibernate || awaitsItsCopy(record);
+}
+
+/** Whether its agent has begun, on a volume for whose checkpoint it held its workload back: it is there. */
+function hasArrived(record: InstanceRecord, { cloud, guest }: Observation): boolean {
+  if (record.desired === "gone" || cloud.kind !== "here" || guest === null || !awaitsItsCopy(record)) return false;
+  return guest.awaitsCheckpoint == null && ["restoring", "running", "exited"].includes(guest.phase);
 }
 
 function isExpired(record: InstanceRecord, seen: Observation): boolean {
@@ -233,7 +250,10 @@ function decideHere(record: InstanceRecord, seen: Observation, instance: Provide
   if (!isUp(record) && seen.attachVolume !== null && !instance.volumeIds.includes(seen.attachVolume))
     return step({ do: "attach-volume", instance, volumeId: seen.attachVolume }, "its volume is not attached");
   if (!isUp(record) && seen.guest?.awaitsVolume === true) return step({ do: "mount-volume", instance }, "its agent waits for the volume");
+  if (!isUp(record) && seen.guest?.awaitsCheckpoint != null)
+    return step({ do: "bring-checkpoint", instance }, `its agent waits for ${seen.guest.awaitsCheckpoint}`);
   if (!isUp(record) && seen.ready && mayMove(record.state, "running")) return step({ do: "note-ready", instance }, "it is ready");
+  if (!isUp(record) && hasFailed(record)) return step({ do: "rest" }, "its command has failed before it was ready: its owner decides");
   if (!isUp(record)) return wait(seen.pollMs, seen.guest === null ? "waiting for the agent" : `the agent is ${seen.guest.phase}`);
   if (isTimeAhead(record, seen.canAttach, seen.now))
     return step(

@@ -85,6 +85,10 @@ export type Action =
   | { readonly do: "tell-notice"; readonly instance: ProviderInstance }
   | { readonly do: "attach-volume"; readonly instance: ProviderInstance; readonly volumeId: string }
   | { readonly do: "mount-volume"; readonly instance: ProviderInstance }
+  /** Its agent holds the workload back until a checkpoint has been copied to its volume. */
+  | { readonly do: "bring-checkpoint"; readonly instance: ProviderInstance }
+  /** That one is there, and the volume that has it gets the name. */
+  | { readonly do: "note-arrived" }
   /** It should serve by now, and does not: said once. */
   | { readonly do: "note-overdue"; readonly why: string }
   /** The provider says a word about it that we do not know. */

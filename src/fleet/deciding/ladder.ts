@@ -1,4 +1,5 @@
 import { RUNGS, type RungName } from "../../model/comeback.ts";
+import { durationText } from "../../model/duration.ts";
 import type { Money } from "../../model/money.ts";
 import type { Offer } from "../../model/offer.ts";
 import { compareMoney, type ExchangeRate } from "../../pricing/currency.ts";
@@ -25,15 +26,44 @@ export interface Twin {
   readonly zone: string;
 }
 
-/** Whether and from where its newest sealed checkpoint can be read while no machine has the volume. */
+/** A sealed checkpoint in a bucket, for a machine that gets it once it is up. Times are in milliseconds. */
+export interface BucketSource {
+  readonly checkpoint: string;
+  /** Of its manifest, in hex. */
+  readonly sha256: string;
+  /** `s3://bucket/prefix` */
+  readonly place: string;
+  readonly bytes: number;
+  /** Epoch. */
+  readonly sealedAt: number;
+  readonly ageMs: number;
+  /** By how much it is older than the newest sealed checkpoint that there is, as far as anybody can say; 0: it is that one. */
+  readonly behindMs: number;
+  /** That newest one is not known: a machine worked for so long after it, and nobody could read what it sealed last. */
+  readonly isUnread?: boolean;
+  /** The providers whose machines can be given it. */
+  readonly to: readonly string[];
+}
+
+/** Whether and from where a sealed checkpoint of it can be read while no machine has the volume. */
 export type Source =
   | {
       readonly from: string;
       readonly bytes: number;
-      /** The providers on whose volumes it can be put. */
+      /** The providers on whose volumes its newest one can be put before a machine has them. */
       readonly to: readonly string[];
+      readonly bucket?: BucketSource;
     }
   | { readonly why: string };
+
+/** Which checkpoint it is, from where, and how old. */
+export function copyText({ checkpoint, place, ageMs, behindMs, isUnread = false }: BucketSource): string {
+  const missing = isUnread
+    ? `its machine worked ${durationText(behindMs)} after it, and what it sealed since is not known: that work is not in it`
+    : `${durationText(behindMs)} older than its newest: the work since then is not in it`;
+  const behind = behindMs === 0 ? "its newest known one" : missing;
+  return `the copy of ${checkpoint} in ${place}, sealed ${durationText(ageMs)} ago (${behind})`;
+}
 
 export interface LadderInput {
   readonly record: Pick<InstanceRecord, "spec" | "state" | "parked" | "parkOnly" | "price" | "provider" | "zone" | "sealedAsleep">;
@@ -51,8 +81,14 @@ export interface LadderInput {
   readonly ceiling: Money | null;
   /** Null where the cloud makes none; else whether there is one that is not older than the newest sealed checkpoint. */
   readonly snapshots: { readonly fresh: boolean; readonly pending: boolean } | null;
+  /** Its volume began empty, for a checkpoint from a bucket, and nothing is known to be sealed on it. */
+  readonly isBare?: boolean;
   readonly twins: readonly Twin[];
+  /** Empty volumes to which a checkpoint from a bucket was on its way, made for an earlier try. */
+  readonly vessels?: readonly Twin[];
   readonly source: Source;
+  /** A copy that is not of the newest checkpoint is agreed to when it was sealed at or after this (epoch ms); absent or null: none. */
+  readonly oldest?: number | null;
   /** How long a wake by each rung took before, in milliseconds. */
   readonly took: Partial<Readonly<Record<RungName, number>>>;
 }
@@ -76,6 +112,8 @@ export interface Rung {
   readonly besides: Money | null;
   /** Until it serves, as last measured, in milliseconds; null before the first time. */
   readonly expectedMs: number | null;
+  /** The copy in a bucket from which its work goes on; absent: from what lies on its volume. */
+  readonly copy?: BucketSource;
 }
 
 type Judged = Pick<Rung, "isOpen" | "why"> & Partial<Rung>;
@@ -166,6 +204,12 @@ function sameZone(input: LadderInput): Judged {
   return { isOpen: true, why: `its volume lies in ${home.provider} ${tie.zone ?? tie.region}`, needs, ...found };
 }
 
+/** Those of a price that was agreed to; all where that is none. */
+function affordable({ ceiling, rate }: LadderInput, offers: readonly Offer[]): readonly Offer[] {
+  const within = offers.filter(({ price }) => ceiling === null || compareMoney(price, ceiling, rate) <= 0);
+  return within.length > 0 ? within : offers;
+}
+
 /** A rung above the first two: what it costs has to be agreed to. */
 function priced(
   { ceiling, rate }: LadderInput,
@@ -179,11 +223,12 @@ function priced(
 }
 
 function sisterZone(input: LadderInput): Judged {
-  const { home, snapshots, twins, record } = input;
+  const { home, snapshots, twins, record, isBare = false } = input;
   if (home === null) return { isOpen: false, why: "it has no volume" };
   if (!home.isZonal) return { isOpen: false, why: `${home.provider} attaches a volume anywhere in its region: there is no sister zone` };
   const lost = losesRoot(input);
   if (lost !== null) return { isOpen: false, why: lost };
+  if (isBare) return { isOpen: false, why: `nothing is known to be sealed on ${home.name}, which began empty: a copy of it may be empty` };
   if (snapshots === null) return { isOpen: false, why: `${home.provider} makes no snapshots of volumes` };
   const region = { provider: home.provider, region: home.region, zone: null };
   const market = input.market.filter(({ zone }) => zone !== home.zone);
@@ -218,23 +263,65 @@ function elsewhere(input: LadderInput): Judged {
   const lost = losesRoot(input);
   if (lost !== null) return { isOpen: false, why: lost };
   if ("why" in source) return { isOpen: false, why: source.why };
-  // Where a snapshot can take its volume along, that is the rung before.
-  const isNear = ({ provider, region }: Offer) => provider === home.provider && region === home.region;
-  const market = input.market.filter((offer) => !isNear(offer) && source.to.includes(offer.provider));
-  const { blocked, rate, prefer } = input;
+  const market = input.market.filter((offer) => takesBefore(offer, home, source) || takesAfter(offer, home, source));
+  const { blocked, rate, prefer, vessels = [] } = input;
   const spec = asSpot(record.spec);
   const calm = { ...prefer, onDemand: false };
-  const offers = chooseOffers(market, spec, null, blocked, rate, calm);
-  const [best] = offers;
+  const found = chooseOffers(market, spec, null, blocked, rate, calm);
+  const offers = [...found.filter((offer) => isAt(offer, ...vessels)), ...found.filter((offer) => !isAt(offer, ...vessels))];
+  const whole = offers.filter((offer) => takesBefore(offer, home, source));
+  // What goes back to older work is a question by itself, and asked only where nothing else is there.
+  const candidates = isOldAgreed(source.bucket, input.oldest) ? offers : whole.length > 0 ? whole : offers;
+  const [best] = candidates;
   if (best === undefined) return { isOpen: false, why: `elsewhere: ${whyNothingFits(market, spec, null, rate, calm, blocked)}` };
-  return priced(input, {
-    isOpen: true,
-    why: `its newest checkpoint is read from ${source.from} and copied to ${best.provider} ${best.zone}`,
-    needs: [`a second volume of ${home.sizeGb} GB there; ${home.name} stays, and both bill`, `${source.bytes} bytes copied and verified`],
-    offers,
-    price: best.price,
-    besides: home.pricePerHour,
-  });
+  const judged = priced(input, copyRung(input, home, source, affordable(input, candidates)));
+  if (judged.copy === undefined || isOldAgreed(judged.copy, input.oldest)) return judged;
+  return { ...judged, isOpen: false, isDear: true, why: `${judged.why}; that it goes back to older work is to be agreed to: --yes` };
+}
+
+/** What it takes to come back at the best of these offers. */
+function copyRung(
+  { vessels = [] }: LadderInput,
+  home: HomeVolume,
+  source: Exclude<Source, { readonly why: string }>,
+  offers: readonly Offer[],
+): Judged & { readonly offers: readonly Offer[]; readonly price: Money | null } {
+  const [best] = offers;
+  const where = best === undefined ? "" : `${best.provider} ${best.zone}`;
+  const rest = { isOpen: true, offers, price: best?.price ?? null };
+  const second = `a second volume of ${home.sizeGb} GB there; ${home.name} stays, and both bill`;
+  if (best === undefined || takesBefore(best, home, source) || source.bucket === undefined) {
+    const needs = [second, `${source.bytes} bytes copied and verified`];
+    return { ...rest, why: `its newest checkpoint is read from ${source.from} and copied to ${where}`, needs, besides: home.pricePerHour };
+  }
+  const { bucket } = source;
+  const isThere = isAt(best, ...vessels);
+  return {
+    ...rest,
+    why: `${copyText(bucket)}, goes to a machine in ${where}`,
+    needs: [
+      isThere ? "the volume there to which it was on its way" : second,
+      `${bucket.bytes} bytes copied to it once it is up, while it bills, and verified there; its workload is held back until then`,
+    ],
+    besides: isThere ? null : home.pricePerHour,
+    copy: bucket,
+  };
+}
+
+/** Whether the checkpoint can be put on a volume there before a machine has it. */
+function takesBefore({ provider, region }: Offer, home: HomeVolume, source: Exclude<Source, { readonly why: string }>): boolean {
+  // Where a snapshot can take its volume along, that is the rung before.
+  return source.to.includes(provider) && (provider !== home.provider || region !== home.region);
+}
+
+/** Whether a machine there can be given the copy: anywhere but where the volume itself can be had. */
+function takesAfter({ provider, region, zone }: Offer, home: HomeVolume, source: Exclude<Source, { readonly why: string }>): boolean {
+  const isNear = provider === home.provider && region === home.region && (!home.isZonal || zone === home.zone);
+  return source.bucket?.to.includes(provider) === true && !isNear;
+}
+
+function isOldAgreed(bucket: BucketSource | undefined, oldest: number | null | undefined): boolean {
+  return bucket === undefined || bucket.behindMs === 0 || (oldest != null && bucket.sealedAt >= oldest);
 }
 
 function onDemand(input: LadderInput): Judged {

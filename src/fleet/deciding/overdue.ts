@@ -15,6 +15,7 @@ export function isOverdue({ desired, readyAt, changedAt, outlook }: InstanceReco
 export function whyNotServing({ state, rawState, reach }: ProviderInstance, { guest, silence }: Observation): string {
   if (state !== "running" && state !== "reclaiming") return `the provider says ${rawState}`;
   if (guest?.awaitsVolume === true) return "its agent waits for its volume";
+  if (guest?.awaitsCheckpoint != null) return `its workload waits for checkpoint ${guest.awaitsCheckpoint}, which is copied to it`;
   if (guest !== null && guest.phase !== "running" && guest.phase !== "exited") return `the agent is ${guest.phase}`;
   if (guest !== null) return "its workload was started, and its readiness check does not hold";
   return silence ?? (reach === null ? "its cloud does not say how it is reached" : "its agent does not answer");

@@ -31,6 +31,7 @@ interface Listener {
 interface Turn {
   machine: Heard;
   word: GuestWord | undefined;
+  phase: GuestLine["phase"] | undefined;
   askedAt: number;
 }
 
@@ -80,7 +81,13 @@ export function openEar(fleet: Fleet, options: EarOptions): OpenEar {
     const key = keyOf({ provider, providerId });
     return listeners.get(key)?.word ?? turns.get(key)?.word;
   };
-  const book: Book = { fleet: { ...fleet, ear: { word } }, pace, signal: over.signal, wake };
+  const phase = (provider: string, providerId: string) => {
+    const key = keyOf({ provider, providerId });
+    const listener = listeners.get(key);
+    // What was heard on a connection that has ended may be over.
+    return listener?.word === undefined ? turns.get(key)?.phase : listener.phase;
+  };
+  const book: Book = { fleet: { ...fleet, ear: { word, phase } }, pace, signal: over.signal, wake };
   const hearing: Hearing = {
     ...book,
     listeners,
@@ -97,6 +104,7 @@ export function openEar(fleet: Fleet, options: EarOptions): OpenEar {
   let asking = false;
   return {
     word,
+    phase,
     follow(records) {
       const machines = heardMachines(records, pace);
       take(hearing, whoIsHeard(machines, new Set(listeners.keys()), hearing.mute, options.streams ?? STREAMS));
@@ -132,7 +140,7 @@ function take(hearing: Hearing, places: Places): void {
   for (const key of turns.keys()) if (!places.turns.has(key)) turns.delete(key);
   for (const [key, machine] of places.turns) {
     const known = turns.get(key);
-    if (known === undefined) turns.set(key, { machine, word: undefined, askedAt: Number.NEGATIVE_INFINITY });
+    if (known === undefined) turns.set(key, { machine, word: undefined, phase: undefined, askedAt: Number.NEGATIVE_INFINITY });
     else known.machine = machine;
   }
   for (const [key, machine] of places.streams) {
@@ -185,7 +193,7 @@ function hear({ fleet, pace, wake, ...hearing }: Hearing, listener: Listener, li
   listener.word = { notice: line.notice };
   listener.phase = line.phase;
   listener.spokeAt = fleet.clock.monotonic();
-  if (isNews(before, listener.word, machine)) hearing.inBackground(hearing.note(machine));
+  if (isNews(before, listener.word, machine) || isTurn(phase, line.phase)) hearing.inBackground(hearing.note(machine));
   // Its time is over and it cannot end itself: whoever acts should not wait for the next list.
   if (line.phase !== "expired" || phase === undefined || phase === "expired") return;
   pace.hasten(machine.provider);
@@ -196,6 +204,11 @@ function hear({ fleet, pace, wake, ...hearing }: Hearing, listener: Listener, li
 function isNews(before: GuestWord | undefined, now: GuestWord, { isUrgent }: Heard): boolean {
   if (before === undefined) return now.notice !== null || isUrgent;
   return JSON.stringify(before.notice) !== JSON.stringify(now.notice);
+}
+
+/** Whether its workload has ended since, or was started again. */
+function isTurn(before: GuestLine["phase"] | undefined, now: GuestLine["phase"]): boolean {
+  return before !== now && (now === "exited" || before === "exited");
 }
 
 /** This agent is older than listening: from now on it is asked. */
@@ -220,11 +233,13 @@ async function askInTurns({ fleet, turns, signal, ...hearing }: Hearing): Promis
   await eachOf(due, ASKED_AT_ONCE, async (turn) => {
     if (signal.aborted) return;
     turn.askedAt = fleet.clock.monotonic();
-    const { machine, word: before } = turn;
+    const { machine, word: before, phase } = turn;
     const report = await fleet.guest.report(machine.reach, signal).catch(() => undefined);
     if (signal.aborted) return;
     turn.word = report?.word;
-    if (turn.word !== undefined && isNews(before, turn.word, machine)) hearing.inBackground(hearing.note(machine));
+    turn.phase = report?.phase;
+    const hasTurned = report !== undefined && isTurn(phase, report.phase);
+    if (hasTurned || (turn.word !== undefined && isNews(before, turn.word, machine))) hearing.inBackground(hearing.note(machine));
     if (report === undefined && before !== undefined) hearing.inBackground(hearing.lose(machine));
   });
 }

@@ -16,12 +16,21 @@ export function mouthsOf({ heard, source, seenAt }: Notice): NonNullable<Notice[
 /** What the agent itself has from its cloud. What we told it is our own word, and proves nothing. */
 function guestNotice(known: Notice | null, word: GuestWord | undefined, now: number): Notice | null {
   if (word !== undefined) {
-    if (word.notice === null || !word.notice.own) return null;
+    if (word.notice === null || !isItsOwn(known, word.notice)) return null;
     const { kind, deadline } = word.notice;
     return { kind, source: "guest", seenAt: now, deadline };
   }
   // Unheard is not withdrawn.
   return known !== null && mouthsOf(known).guest !== undefined && now < known.deadline + UNHEARD_MS ? known : null;
+}
+
+/**
+ * Whether the agent has it from its cloud. One that said so and was told the same since may not know any more from whom it has it:
+ * it goes on saying it, and when its cloud takes it back, it forgets what it was told with it.
+ */
+function isItsOwn(known: Notice | null, { kind, deadline, own }: NonNullable<GuestWord["notice"]>): boolean {
+  if (own || known === null) return own;
+  return mouthsOf(known).guest !== undefined && isSameNotice(known, { kind, deadline, source: "guest", seenAt: known.seenAt });
 }
 
 /**
@@ -61,7 +70,7 @@ export function wantsWord({ notice }: InstanceRecord, cloud: CloudView, machine:
 /** Of a known notice: which mouth has said something new that changes nothing. */
 export function secondMouth(known: Notice | null, api: Notice | null, word: GuestWord | undefined): SecondMouth | null {
   if (known === null) return null;
-  const own = word?.notice?.own === true ? word.notice : null;
+  const own = word?.notice != null && isItsOwn(known, word.notice) ? word.notice : null;
   const saysApi = api !== null && isSameNotice(known, api);
   const saysGuest = own !== null && isSameNotice(known, { ...own, source: "guest", seenAt: known.seenAt });
   const heard = mouthsOf(known);

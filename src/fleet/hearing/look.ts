@@ -11,6 +11,7 @@ import { instanceLease, whileHolding } from "../leases/lease.ts";
 import { followLedger, type Listing, observe } from "../observe.ts";
 import { RecordMoved } from "../record-change.ts";
 import { perform } from "../steps/perform.ts";
+import { followWorkload } from "../workload.ts";
 import { listAll } from "./listings.ts";
 import { noPace } from "./pace.ts";
 import { quietTest } from "./quiet.ts";
@@ -104,7 +105,7 @@ export async function lookAt(
   signal.throwIfAborted();
   return whileHolding(fleet, instanceLease(record.id), signal, async (held) => {
     const seen = await observe(held.fleet, record, held.signal, listing);
-    const current = await followLedger(held.fleet, record, seen);
+    const current = await followWorkload(held.fleet, await followLedger(held.fleet, record, seen), seen.guest, seen.now);
     const { action, why } = decide(current, seen);
     if (isPassive(current, action)) await perform({ ...held.fleet, because: why }, current, action, seen, held.signal);
     return action.do;

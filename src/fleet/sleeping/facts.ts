@@ -2,6 +2,7 @@ import type { Asleep } from "../../model/asleep.ts";
 import type { Offer } from "../../model/offer.ts";
 import type { InstanceRecord, InstanceSpec, VolumeRecord } from "../../state/records.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { copiesInBuckets } from "../volumes/bucket-copies.ts";
 import { volumeNamed } from "../volumes/volumes.ts";
 import { type KnownDisk, preflight } from "./preflight.ts";
 
@@ -47,6 +48,7 @@ export async function preflightOf(
     spec: record.spec,
     capabilities,
     hasSnapshots: volumes?.snapshots !== undefined,
+    hasBucketCopy: (await copiesInBuckets(fleet.state, record)).length > 0,
     canHibernate: asking === undefined ? (record.parkOnly ? false : null) : await canHibernate(asking.fleet, record, asking.signal),
     parked: record.state === "hibernated" ? record.parked : null,
     ...(await disksOf(fleet, record)),
@@ -65,6 +67,7 @@ export async function preflightOfPlan(fleet: Fleet, spec: InstanceSpec, offer: O
     spec,
     capabilities,
     hasSnapshots: volumes?.snapshots !== undefined,
+    hasBucketCopy: false,
     canHibernate: null,
     parked: null,
     volume: there === undefined ? null : diskOf(there),

@@ -20,6 +20,8 @@ export interface SleepFacts {
   readonly capabilities: Pick<Capabilities, "hibernate" | "keepsRoot" | "zonalVolumes" | "machine" | "asleep">;
   /** The cloud's volumes can be made from snapshots. */
   readonly hasSnapshots: boolean;
+  /** A checkpoint of it lies in a bucket. */
+  readonly hasBucketCopy: boolean;
   /** Whether this very machine can be hibernated by its cloud; null when nobody has said. */
   readonly canHibernate: boolean | null;
   /** Asleep already: how; it is not asked then. */
@@ -108,8 +110,8 @@ function rungsOf(facts: SleepFacts, way: Asleep["way"]): readonly RungName[] {
     ...(way === "native" || hasRoot ? (["same-machine"] as const) : []),
     ...(hasVolume ? (["same-zone"] as const) : []),
     ...(hasVolume && hasSnapshots && capabilities.zonalVolumes ? (["snapshot"] as const) : []),
-    // A checkpoint on a rented volume can be read only by a machine that has the volume.
-    ...(hasVolume && capabilities.machine.kind === "process" ? (["copy"] as const) : []),
+    // A checkpoint on a rented volume can be read only by a machine that has the volume; one in a bucket by anybody.
+    ...((hasVolume && capabilities.machine.kind === "process") || (spec.volume !== null && facts.hasBucketCopy) ? (["copy"] as const) : []),
     ...(hasVolume || way === "native" ? (["on-demand"] as const) : []),
   ];
 }
@@ -129,7 +131,19 @@ function billOf(facts: SleepFacts, way: Asleep["way"], item: AsleepItem, terms: 
   const { note = null, source, price, ...billed } = terms.billed[item];
   const disk = diskOf(facts, item);
   if (disk === null || (item === "volume" && facts.volume?.isGone === true))
-    return { item, value: "gone", rate: null, isLive: false, sizeGb: null, note: "it has none", source };
+    return { item, value: "gone", rate: null, list: null, isLive: false, sizeGb: null, note: "it has none", source };
+  // Whoever put it to sleep has decided.
+  if (billed.value === "if-kept" && facts.parked !== null && !facts.retainsAddress)
+    return {
+      item,
+      value: "gone",
+      rate: null,
+      list: null,
+      isLive: false,
+      sizeGb: null,
+      note: "it was given back; another one comes",
+      source,
+    };
   const sizeGb = disk.sizeGb ?? billed.sizeGb ?? null;
   // A parked machine's root disk that was not kept is not there, whatever the cloud could do.
   const isThere = item !== "rootDisk" || way === "native" || facts.parked === null || facts.root !== null;
@@ -140,6 +154,7 @@ function billOf(facts: SleepFacts, way: Asleep["way"], item: AsleepItem, terms: 
       item,
       value,
       rate: { hour: disk.live, month: costOf(disk.live, HOURS_A_MONTH * HOUR_MS) },
+      list: null,
       isLive: true,
       sizeGb,
       note,
@@ -147,5 +162,6 @@ function billOf(facts: SleepFacts, way: Asleep["way"], item: AsleepItem, terms: 
     };
   const size = price?.per === "hour" ? 0 : sizeGb;
   const rate = bills && price !== undefined && size !== null ? asleepRate(price, size) : null;
-  return { item, value, rate, isLive: false, sizeGb, note, source };
+  const list = rate === null && (bills || value === "if-kept") ? (price ?? null) : null;
+  return { item, value, rate, list, isLive: false, sizeGb, note, source };
 }

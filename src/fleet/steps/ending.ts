@@ -2,13 +2,14 @@ import { EXIT } from "../../model/exit-codes.ts";
 import { Problem } from "../../model/problem.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
 import type { InstanceRecord } from "../../state/records.ts";
+import { awaitsCopy } from "../climbing/moved-volume.ts";
 import { holdsWork } from "../deciding/decide.ts";
 import type { Observation } from "../deciding/decision.ts";
 import { offerKey } from "../deciding/offer-choice.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
 import { letGoOfVolume } from "../volumes/attach.ts";
-import { keptRoot } from "../volumes/root-volume.ts";
+import { keptRoot, rootOf } from "../volumes/root-volume.ts";
 import type { LastSeal } from "./last-seal.ts";
 import { afterLoss } from "./loss.ts";
 import { promiseOnce } from "./promise.ts";
@@ -30,7 +31,9 @@ export async function endNow(
 ): Promise<void> {
   const { providerId } = instance;
   const provider = await fleet.provider(record.provider);
-  const root = record.desired === "gone" ? null : await keptRoot(fleet, record, instance, signal);
+  // Of one that has waited for its copy until now nothing is to be kept: it goes back to where its volume is.
+  const keepsNone = record.desired === "gone" || (await awaitsCopy(fleet, record));
+  const root = keepsNone ? null : await keptRoot(fleet, record, instance, signal);
   await changeRecord(
     fleet,
     record,
@@ -38,7 +41,10 @@ export async function endNow(
       // Whoever comes after a crash goes on with this, also where its cloud could hibernate it.
       ...(record.desired === "gone" ? { state: "terminating" as const } : { state: "hibernating" as const, parkOnly: true }),
       ...(root === null ? {} : { rootVolume: root.volume.id }),
-      outlook: beforeEnd(seal.outlook ?? record.outlook, instance, fleet.clock.now()),
+      outlook: {
+        ...beforeEnd(seal.outlook ?? record.outlook, instance, fleet.clock.now()),
+        ...(endsUnsealed(record, seal) && { unsealedUntil: fleet.clock.now() }),
+      },
     },
     {
       openIntents: await promiseOnce(fleet, record, "destroy", providerId),
@@ -50,6 +56,13 @@ export async function endNow(
   if (seal.isOver) await letGoOfVolume(fleet, record, instance, signal);
   fleet.say(`${record.name}: ending the machine`);
   await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: root !== null }));
+}
+
+/** Whether a machine that served ends without a last checkpoint: what its agent sealed by itself may not be known. */
+function endsUnsealed({ readyAt, state }: InstanceRecord, { sealed, isOver }: LastSeal): boolean {
+  if (readyAt === null || isOver) return false;
+  // Asked for once more: nothing was tried, and the first time said it.
+  return sealed === false || (sealed === null && state !== "hibernating" && state !== "terminating");
 }
 
 /** Ends a machine that never came up, and passes its offer over for a while. A root disk that it was given stays. */
@@ -69,7 +82,9 @@ export async function discard(fleet: Fleet, record: InstanceRecord, seen: Observ
     },
   );
   fleet.say(`${record.name}: the machine failed (${why}); trying another offer`);
-  await call(signal, (context) => provider.destroy(providerId, context, { keepRoot: record.rootVolume !== null }));
+  const root = (await awaitsCopy(fleet, record)) ? undefined : await rootOf(fleet, record);
+  const keepRoot = root !== undefined && [null, root.providerId].includes(seen.cloud.instance.rootVolumeId);
+  await call(signal, (context) => provider.destroy(providerId, context, { keepRoot }));
 }
 
 /** Ends what a reclaim left of a machine, so that it stops costing, and then takes the machine as lost. */

@@ -1,4 +1,3 @@
-import type { RungName } from "../../model/comeback.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import type { Offer } from "../../model/offer.ts";
 import { Problem } from "../../model/problem.ts";
@@ -11,7 +10,7 @@ import { accountFor } from "../account.ts";
 import { overrunEvent } from "../budgets/budget-events.ts";
 import { launching, noteNoRoom, requireRoom, withinBudgets } from "../budgets/budget-guard.ts";
 import { comebackOf, isSnapshotDone } from "../climbing/climb.ts";
-import { handOver, volumesAgain } from "../climbing/moved-volume.ts";
+import { awaitsCopy, handOver, NOT_MOVED, volumesAgain } from "../climbing/moved-volume.ts";
 import { dropTwin } from "../climbing/twins.ts";
 import { asOffered, offerKey, TOO_DEAR } from "../deciding/offer-choice.ts";
 import { launchReason } from "../deciding/waiting.ts";
@@ -20,7 +19,7 @@ import type { Fleet } from "../fleet.ts";
 import { newIntent } from "../intent.ts";
 import { leastRate } from "../ledger.ts";
 import { changeRecord, eventOf } from "../record-change.ts";
-import { isRootThere, rootOf } from "../volumes/root-volume.ts";
+import { isRootThere, isWithVolume, leaveRoot, rootOf } from "../volumes/root-volume.ts";
 import { ensureVolume } from "../volumes/volumes.ts";
 import { BLOCK_MS, noteWaiting, passedOverFor, passOver, type Quota } from "./no-capacity.ts";
 import { type NextPlace, nextPlace, type Place, volumesOf } from "./place.ts";
@@ -76,14 +75,18 @@ function becauseOf(fleet: Fleet, record: InstanceRecord, offer: Offer, { prefer 
   return because === null ? fleet : { ...fleet, because: fleet.because === undefined ? because : `${fleet.because}; ${because}` };
 }
 
-/** The record with the root disk that was kept for it, if it is still there. */
+/** The record with the root disk that was kept for it, if it is still there and its volume lies where it does. */
 async function withRoot(
   fleet: Fleet,
   record: InstanceRecord,
   signal: AbortSignal,
 ): Promise<{ readonly current: InstanceRecord; readonly root: VolumeRecord | undefined }> {
   const root = await rootOf(fleet, record);
-  if (root !== undefined && (await isRootThere(fleet, root, signal))) return { current: record, root };
+  if (root !== undefined && (await isRootThere(fleet, root, signal))) {
+    if (await isWithVolume(fleet, record, root)) return { current: record, root };
+    const { set, events } = await leaveRoot(fleet, record);
+    return { current: await changeRecord(fleet, record, set, { events }), root: undefined };
+  }
   if (record.rootVolume === null) return { current: record, root: undefined };
   return { current: await changeRecord(fleet, record, { rootVolume: null }), root: undefined };
 }
@@ -101,7 +104,7 @@ async function launchOffer(
   if (volume === "impossible") return { record, done: false };
   const account = await accountFor(fleet, offer.provider, signal);
   const promised = await withinBudgets(fleet, [launching(record, offer.price, fleet.clock.now())], signal, (held, warned) =>
-    promise(held, record, offer, { volumes: volumesOf(record, volume), warned, account, rung }),
+    promise(held, record, offer, { volumes: volumesOf(record, volume), root, warned, account, rung }),
   ).catch((error) => noteNoRoom(fleet, record, error));
   fleet.say(`asking ${offer.provider} for ${offer.type} in ${offer.zone}`);
   try {
@@ -152,10 +155,11 @@ async function promise(
   offer: Offer,
   {
     volumes,
+    root,
     warned,
     account,
     rung,
-  }: Pick<InstanceRecord, "volumes" | "account"> & { readonly warned: readonly Overrun[]; readonly rung: RungName | null },
+  }: Pick<InstanceRecord, "volumes" | "account"> & Pick<Place, "root" | "rung"> & { readonly warned: readonly Overrun[] },
 ): Promise<{ readonly record: InstanceRecord; readonly intent: IntentRecord }> {
   const now = fleet.clock.now();
   const comeback = comebackOf(record);
@@ -163,7 +167,7 @@ async function promise(
     kind: "launch",
     instanceId: record.id,
     provider: offer.provider,
-    detail: { offer: offerKey(offer), generation: record.generation },
+    detail: { offer: offerKey(offer), generation: record.generation, root: root?.id ?? null },
   });
   const set = {
     state: "requested" as const,
@@ -205,15 +209,20 @@ export async function adoptLaunch(
 ): Promise<InstanceRecord> {
   const at = fleet.clock.now();
   const comeback = comebackOf(record);
-  const { events, ...moved } = await handOver(fleet, record);
+  // A copy whose checkpoint is still to come gets its name when that has arrived: until then the volume holds the work.
+  const isEmpty = await awaitsCopy(fleet, record);
+  const { events, ...moved } = isEmpty ? NOT_MOVED : await handOver(fleet, record);
+  // While a copy is awaited all is as it was, and so is the root disk of the machine before.
+  const root = !isEmpty && intent.detail["root"] === null ? await leaveRoot(fleet, record) : { set: {}, events: [] };
   const { unusedAt: _, ...outlook } = record.outlook;
   // More than one: a copy, and the volume that it stands in for.
-  const given = record.volumes.length > 1 ? record.volumes.map(({ id }) => id) : [];
+  const given = record.volumes.length > 1 && !isEmpty ? record.volumes.map(({ id }) => id) : [];
   return changeRecord(
     fleet,
     record,
     {
-      volumes: record.volumes.slice(0, 1),
+      ...root.set,
+      volumes: isEmpty ? record.volumes : record.volumes.slice(0, 1),
       providerId: instance.providerId,
       rawState: instance.rawState,
       state: "provisioning",
@@ -230,6 +239,7 @@ export async function adoptLaunch(
         spot: null,
         dearSince: null,
         ...(given.length > 0 && { given: [...new Set([...(outlook.given ?? []), ...given])] }),
+        ...(isEmpty && { vessels: [...new Set([...(outlook.vessels ?? []), ...record.volumes.slice(0, 1).map(({ id }) => id)])] }),
         ...(comeback && { comeback: { ...comeback, snapshot: null } }),
       },
       reason: null,
@@ -239,6 +249,7 @@ export async function adoptLaunch(
       closeIntents: [{ id: intent.id, status: "done", at, detail: { providerId: instance.providerId } }],
       events: [
         ...events,
+        ...root.events,
         eventOf(fleet, record, "action", { action: "launch", providerId: instance.providerId, type: instance.type, zone: instance.zone }),
       ],
     },

@@ -1,6 +1,7 @@
 import type { FleetEvent } from "../../model/event.ts";
 import type { Outlook } from "../../model/outlook.ts";
 import type { InstanceRecord } from "../../state/records.ts";
+import { volumesAgain } from "../climbing/moved-volume.ts";
 import type { Observation } from "../deciding/decision.ts";
 import { reclaimOf, withReclaim } from "../deciding/history.ts";
 import { offerKey } from "../deciding/offer-choice.ts";
@@ -72,7 +73,10 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   await syncRecordCheckpoints(fleet, record, signal).catch(() => undefined);
   const taken = isOurs || !wasTaken(record, instance?.endedBy ?? null) ? null : reclaimOf(record, now);
   const used = withUse(record, now);
+  // Its agent may have sealed more than anybody heard.
+  const isUnsealed = !isOurs && record.readyAt !== null;
   const outlook: Outlook = {
+    ...(isUnsealed && { unsealedUntil: now }),
     ...(taken === null ? used : withReclaim(used, taken)),
     needsSince: next === "replace" ? needSince(record, isOurs, now) : null,
     waiting: null,
@@ -109,11 +113,15 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   if (next === "let-go") {
     await removeRoot(fleet, record, signal);
     await changeRecord(fleet, record, { ...lost, state: "gone", desired: "gone" }, rest);
-  } else if (next === "park") {
+    return;
+  }
+  const again = await volumesAgain(fleet, record);
+  if (next === "park") {
     const root = await rootOf(fleet, record);
     // Whoever took the machine may have taken the disk that it booted from.
     const rootVolume = root !== undefined && (await isRootThere(fleet, root, signal)) ? root.id : null;
     const parked = { state: "hibernated", desired: "hibernated", parked: "recreate", rootVolume } as const;
-    await changeRecord(fleet, record, { ...lost, ...parked, providerId: null, generation: record.generation + 1 }, rest);
-  } else await changeRecord(fleet, record, { ...lost, state: "requested", providerId: null, generation: record.generation + 1 }, rest);
+    await changeRecord(fleet, record, { ...lost, ...again, ...parked, providerId: null, generation: record.generation + 1 }, rest);
+  } else
+    await changeRecord(fleet, record, { ...lost, ...again, state: "requested", providerId: null, generation: record.generation + 1 }, rest);
 }

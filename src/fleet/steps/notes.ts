@@ -3,6 +3,7 @@ import { withoutComeback } from "../../model/outlook.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
 import type { Change, InstanceRecord, NewEvent } from "../../state/records.ts";
 import { sayCopiesLeft } from "../climbing/copies-left.ts";
+import { volumesAgain } from "../climbing/moved-volume.ts";
 import type { Observation } from "../deciding/decision.ts";
 import type { Fleet, GuestReport } from "../fleet.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
@@ -93,6 +94,8 @@ export async function noteStopped(fleet: Fleet, record: InstanceRecord, instance
     ssh: null,
     endpoints: [],
     reason: instance.endedBy === "provider" ? "reclaimed; its cloud starts it again when there is room" : "stopped outside of spot",
+    // A machine that starts again starts its workload again.
+    ...(record.outlook.ended == null ? {} : { outlook: { ...record.outlook, ended: null } }),
   });
 }
 
@@ -106,7 +109,8 @@ export async function noteHibernated(
   const at = fleet.clock.now();
   if (parked === "recreate") await refreshRoot(fleet, record, signal);
   const rawState = seen.cloud.kind === "here" ? seen.cloud.instance.rawState : "";
-  const events = record.desired === "running" ? [] : await sayCopiesLeft(fleet, record);
+  const again = parked === "recreate" ? await volumesAgain(fleet, record) : {};
+  const events = record.desired === "running" ? [] : await sayCopiesLeft(fleet, { ...record, ...again });
   const outlook = parked === "recreate" ? withUse(record, at) : record.outlook;
   await changeRecord(
     fleet,
@@ -122,6 +126,8 @@ export async function noteHibernated(
       skipSnapshot: false,
       // One that is wanted back meanwhile keeps its cap, and what it may do on its way.
       ...(record.desired === "running" ? { outlook } : { wakeBy: null, outlook: withoutComeback(outlook) }),
+      // A copy that its checkpoint never reached holds nothing: its work is where it was.
+      ...again,
       ...(parked === "recreate" ? { providerId: null, generation: record.generation + 1, parkOnly: false } : {}),
     },
     { closeIntents: await closings(fleet, record, at), events },

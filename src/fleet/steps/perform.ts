@@ -1,4 +1,6 @@
 import type { InstanceRecord, IntentRecord } from "../../state/records.ts";
+import { noteArrived } from "../climbing/arrived.ts";
+import { bringAwaited } from "../climbing/bring-awaited.ts";
 import type { Action, Observation } from "../deciding/decision.ts";
 import type { Fleet } from "../fleet.ts";
 import { attachVolume, mountVolume } from "../volumes/attach.ts";
@@ -51,6 +53,8 @@ export async function perform(
       return attachVolume(fleet, record, action.instance, action.volumeId, signal);
     case "mount-volume":
       return mountVolume(fleet, record, action.instance, seen.attachVolume, signal);
+    case "bring-checkpoint":
+      return bringAwaited(fleet, record, action.instance, signal);
     case "snapshot-and-hibernate": {
       const askedMs = await untilNextLook(fleet, record, "hibernate");
       const seal = action.snapshot ? await sealLast(fleet, record, action.instance, signal) : NO_SEAL;
@@ -99,6 +103,7 @@ type Noted = Exclude<
       | "discard"
       | "attach-volume"
       | "mount-volume"
+      | "bring-checkpoint"
       | "snapshot-and-hibernate"
       | "restore"
       | "snapshot-and-destroy"
@@ -131,6 +136,8 @@ async function note(fleet: Fleet, record: InstanceRecord, action: Noted, seen: O
       return;
     case "take-over":
       return takeOver(fleet, record);
+    case "note-arrived":
+      return noteArrived(fleet, record, seen.cloud.kind === "here" ? seen.cloud.instance.reach : null, signal);
     case "note-ready":
       return noteReady(fleet, record, action.instance, seen.guest);
     case "note-notice":

@@ -47,7 +47,10 @@ export async function nextPlace(
   if (offer !== undefined)
     return { kind: "place", record, offer, plan, root, twin: null, rung: root === undefined ? "same-zone" : "same-machine" };
   // A volume that was made for this very launch and is still empty must not tie it to a place without capacity.
-  if (plan.tie !== null && root === undefined && (await removeFreshVolume(fleet, record, signal))) return { kind: "again", record };
+  // One that slept has had its machine, and one that is to come back has its own ways from here.
+  const neverServed = comeback === null && record.readyAt === null;
+  if (plan.tie !== null && root === undefined && (await removeFreshVolume(fleet, record, signal, { neverServed })))
+    return { kind: "again", record };
   const { silent } = plan;
   if (comeback === null) return { kind: "none", record, why: plan.why, silent };
   const climbed = await climb(fleet, record, comeback, signal);

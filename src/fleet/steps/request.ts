@@ -8,6 +8,7 @@ import { interruptionsOf } from "../deciding/checkpoint-interval.ts";
 import { priceCap } from "../deciding/offer-choice.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { peerKeys } from "../peers.ts";
+import { copyOf } from "../volumes/volumes.ts";
 
 /**
  * The agent ends the machine at its TTL, after a last seal; the cloud's own limit comes this much later, for the case that
@@ -18,6 +19,16 @@ const TTL_SLACK_SECONDS = CLOUD_SLACK_MS / 1000;
 /** How often such a machine is interrupted, as far as anybody can say now. */
 export async function interruptionsAt(fleet: Fleet, offer: Offer): Promise<Interruptions> {
   return interruptionsOf(offer, fleet.neighbours?.records ?? (await fleet.state.instances()), fleet.clock.now());
+}
+
+/**
+ * The checkpoint without which nothing may start on a volume that began empty for it, or that was made from a snapshot of such a
+ * one; null for any other volume.
+ */
+async function awaitedOn(fleet: Fleet, volume: VolumeRecord | null): Promise<string | null> {
+  let copy = volume === null ? undefined : await copyOf(fleet, volume);
+  while (copy !== undefined && copy.source === undefined && copy.snapshot !== null) copy = await copyOf(fleet, { id: copy.of });
+  return copy?.source === undefined ? null : copy.checkpoint;
 }
 
 /** Asks for one machine. What it is to be is written down already, under this token. @throws ProviderError */
@@ -34,7 +45,7 @@ export async function requestMachine(
   const sshKey = provider.capabilities.machine.kind === "process" ? null : await fleet.guest.publicKey(signal);
   const peers = sshKey === null ? [] : await peerKeys(fleet, sshKey);
   const beside = sshKey === null || peers.length === 0 ? undefined : { ourKey: sshKey, keys: peers };
-  const bootScript = await fleet.guest.bootScript(record, provider.capabilities, beside);
+  const bootScript = await fleet.guest.bootScript(record, provider.capabilities, beside, await awaitedOn(fleet, volume));
   return call(signal, (context) =>
     provider.launch(
       {

@@ -1,7 +1,7 @@
 import { checkpointFolder, readCatalogue } from "../../checkpoints/catalogue.ts";
 import { type CheckpointProblem, verifyCheckpoint } from "../../checkpoints/verify.ts";
 import { guestPack } from "../../guest/pack.ts";
-import { GUEST_DAMAGED, guestDamaged, guestPrune, guestVerify } from "../../guest/run-verb.ts";
+import { GUEST_DAMAGED, guestDamaged, guestPrune, guestTellDamaged, guestVerify } from "../../guest/run-verb.ts";
 import { wayIn } from "../../guest/ssh-access.ts";
 import type { Checkpoint } from "../../model/checkpoint.ts";
 import { Problem } from "../../model/problem.ts";
@@ -20,6 +20,8 @@ export interface BrokenManifest {
 export interface CheckpointDoor {
   /** Reads every byte again. @returns what is not as it was sealed; nothing when all is. */
   verify(place: CheckpointPlace, checkpoint: Checkpoint, signal: AbortSignal): Promise<readonly CheckpointProblem[]>;
+  /** Tells the agent of a machine that a checkpoint on its volume is damaged, where it did not find that itself. @throws Problem */
+  tellDamaged(reach: Reach, id: string, signal: AbortSignal): Promise<void>;
   broken(place: CheckpointPlace, signal: AbortSignal): Promise<readonly BrokenManifest[]>;
   /**
    * Has a machine remove them, or only say what that would free; of several thousand it says at least that, for it counts them in
@@ -53,6 +55,7 @@ export function checkpointDoor(world: World): CheckpointDoor {
         throw error;
       }
     },
+    tellDamaged: (reach, id, signal) => guestTellDamaged(reach, id, { signal, ...way }),
     async broken(place, signal) {
       if (place.kind === "here")
         return (await readCatalogue(place.path)).damaged.map(({ id, instance, what }) => ({ id, instance: instance ?? null, what }));

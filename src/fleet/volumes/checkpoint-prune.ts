@@ -79,6 +79,17 @@ function headsOf(sealed: readonly Checkpoint[]): ReadonlyMap<string, string> {
   return heads;
 }
 
+/** Where a clock went backwards, the one that says to be the newest is another one than the one to begin from. @returns why, by id. */
+export function beginnings(sealed: readonly Checkpoint[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const [instance, id] of headsOf(sealed)) {
+    const own = sealed.filter((checkpoint) => checkpoint.instance === instance);
+    const head = own.find((checkpoint) => checkpoint.id === id);
+    if (own.some(({ createdAt }) => createdAt > (head?.createdAt ?? 0))) found.set(id, `what ${instance} begins from next`);
+  }
+  return found;
+}
+
 /** What must stay whatever the rules say: what is read now, and what a living machine was put back from. */
 async function usedNow(
   fleet: Fleet,
@@ -86,13 +97,7 @@ async function usedNow(
   sealed: readonly Checkpoint[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const used = new Map(await checkpointsRead(fleet));
-  // Where a clock went backwards, the one that says to be the newest is another one.
-  for (const [instance, id] of headsOf(sealed)) {
-    const own = sealed.filter((checkpoint) => checkpoint.instance === instance);
-    const head = own.find((checkpoint) => checkpoint.id === id);
-    if (own.some(({ createdAt }) => createdAt > (head?.createdAt ?? 0))) used.set(id, `what ${instance} begins from next`);
-  }
+  const used = new Map([...(await checkpointsRead(fleet)), ...beginnings(sealed)]);
   const record = await machineOn(fleet, volume);
   if (record === undefined || !isUp(record)) return used;
   const report = await fleet.guest.report(await reachOf(fleet, record, signal), signal);
@@ -105,12 +110,9 @@ async function usedNow(
  * what they would keep may be the damaged one. Where the newest does not verify, the next older one that does stays as well;
  * where none does, all stay.
  */
-async function keepWhole(
-  fleet: Fleet,
-  order: PruneOrder,
-  place: CheckpointPlace,
+export async function keepWhole(
   rows: readonly RetentionRow<PrunableCheckpoint>[],
-  signal: AbortSignal,
+  isWhole: (checkpoint: Checkpoint) => Promise<boolean>,
 ): Promise<Pick<PrunePlan, "rows" | "damaged">> {
   const saved = new Map<string, string>();
   const damaged: Checkpoint[] = [];
@@ -119,8 +121,7 @@ async function keepWhole(
     const bad: Checkpoint[] = [];
     let whole: string | undefined;
     for (const { item } of own) {
-      fleet.say(`reading ${item.id} again, before anything older goes`);
-      if ((await order.door.verify(place, item.checkpoint, signal)).length === 0) {
+      if (await isWhole(item.checkpoint)) {
         whole = item.id;
         break;
       }
@@ -155,7 +156,10 @@ export async function planPrune(fleet: Fleet, volume: VolumeRecord, order: Prune
   const weighed = retain(items, rules, fleet.clock.now(), await usedNow(fleet, volume, sealed, signal)).filter(
     ({ item }) => instances === null || instances.has(item.group),
   );
-  const { rows, damaged } = await keepWhole(fleet, order, place, weighed, signal);
+  const { rows, damaged } = await keepWhole(weighed, async (checkpoint) => {
+    fleet.say(`reading ${checkpoint.id} again, before anything older goes`);
+    return (await order.door.verify(place, checkpoint, signal)).length === 0;
+  });
   const ids = goes(rows);
   if (ids.length === 0) return { volume, rows, damaged, freed: 0 };
   if (place.kind === "here") return { volume, rows, damaged, freed: await prunableBytes(place.path, ids, signal) };

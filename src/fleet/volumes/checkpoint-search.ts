@@ -6,6 +6,7 @@ import type { Fleet } from "../fleet.ts";
 import type { CheckpointDoor } from "./checkpoint-door.ts";
 import { type CheckpointPlace, checkpointPlace } from "./checkpoint-place.ts";
 import { whileReading } from "./checkpoint-reading.ts";
+import { machineWith } from "./checkpoint-sync.ts";
 
 /** A checkpoint on a volume, sealed or with a manifest that no longer holds. */
 export interface FoundCheckpoint {
@@ -23,13 +24,14 @@ export interface CheckpointSearch {
   readonly fleet: Fleet;
   readonly door: CheckpointDoor;
   readonly signal: AbortSignal;
+  readonly warn: (text: string) => void;
   readonly places: Map<string, Promise<CheckpointPlace>>;
   /** What was found of each, by `keyOf`: nothing is read twice. */
   readonly verdicts: Map<string, readonly CheckpointProblem[]>;
 }
 
-export function newSearch(fleet: Fleet, door: CheckpointDoor, signal: AbortSignal): CheckpointSearch {
-  return { fleet, door, signal, places: new Map(), verdicts: new Map() };
+export function newSearch(fleet: Fleet, door: CheckpointDoor, signal: AbortSignal, warn: (text: string) => void): CheckpointSearch {
+  return { fleet, door, signal, warn, places: new Map(), verdicts: new Map() };
 }
 
 const keyOf = ({ id, volume }: FoundCheckpoint) => `${volume.id} ${id}`;
@@ -66,7 +68,8 @@ export async function findCheckpoints(search: CheckpointSearch, wanted: readonly
   return found.toSorted(byId);
 }
 
-async function brokenOn(search: CheckpointSearch, volume: VolumeRecord): Promise<Awaited<ReturnType<CheckpointDoor["broken"]>>> {
+/** What lies on a volume under a checkpoint's name without a manifest that holds; nothing where it cannot be read now. */
+export async function brokenOn(search: CheckpointSearch, volume: VolumeRecord): Promise<Awaited<ReturnType<CheckpointDoor["broken"]>>> {
   try {
     return await search.door.broken(await placeOf(search, volume), search.signal);
   } catch (error) {
@@ -91,7 +94,30 @@ export async function check(search: CheckpointSearch, found: FoundCheckpoint): P
     return wrong;
   });
   verdicts.set(keyOf(found), problems);
+  // An agent that verifies keeps to what it finds.
+  if (problems.length > 0 && place.kind === "here") await tellDamaged(search, found);
   return problems;
+}
+
+/**
+ * Tells the machine that has a volume, if one is up, of damage that was found on it without its agent: its next seal is a whole copy,
+ * and shares nothing with what is damaged. Where it cannot be told, that is a warning.
+ */
+export async function tellDamaged(
+  { fleet, door, signal, warn }: CheckpointSearch,
+  { id, volume }: Pick<FoundCheckpoint, "id" | "volume">,
+): Promise<void> {
+  const reach = await machineWith(fleet, volume, signal);
+  if (reach === null) return;
+  try {
+    await door.tellDamaged(reach, id, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Problem)) throw error;
+    warn(
+      `the machine that has volume ${volume.name} could not be told, and its next checkpoint may share what is damaged: ${error.message}`,
+    );
+  }
 }
 
 /** What could be taken in the place of one that is damaged: the same one on another volume, then the older ones of its instance, newest first. */

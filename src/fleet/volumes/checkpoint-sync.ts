@@ -17,9 +17,12 @@ export async function volumePath(fleet: Fleet, volume: VolumeRecord, signal: Abo
   return listed.find((candidate) => candidate.providerId === volume.providerId)?.localPath ?? null;
 }
 
+/** The first volume is the one that the machine has: another may be named beside it until its work has been copied. */
+const hasIt = ({ volumes: [first] }: InstanceRecord, { id }: VolumeRecord) => first?.id === id;
+
 /** The machine through which a volume can be read: one of ours that is up and has it. */
 export async function machineWith(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal): Promise<Reach | null> {
-  const holders = (await fleet.state.instances()).filter((record) => isUp(record) && record.volumes.some(({ id }) => id === volume.id));
+  const holders = (await fleet.state.instances()).filter((record) => isUp(record) && hasIt(record, volume));
   for (const { provider: id, providerId } of holders) {
     if (providerId === null) continue;
     const provider = await fleet.provider(id);
@@ -29,8 +32,8 @@ export async function machineWith(fleet: Fleet, volume: VolumeRecord, signal: Ab
   return null;
 }
 
-/** What a volume holds, read directly or through a machine that has it; null when neither can be done now. */
-async function readSealed(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal, through: Reach | undefined): Promise<Catalogue | null> {
+/** What a volume holds, read directly or through a machine that has it; null when neither can be done now. Writes nothing. */
+export async function readSealed(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal, through?: Reach): Promise<Catalogue | null> {
   const path = await volumePath(fleet, volume, signal);
   if (path !== null) return readCatalogue(path, volume.name);
   const reach = through ?? (await machineWith(fleet, volume, signal));
@@ -39,8 +42,8 @@ async function readSealed(fleet: Fleet, volume: VolumeRecord, signal: AbortSigna
     signal.throwIfAborted();
     return null;
   });
-  // What another volume's machine says is not about this one.
-  return sealed === null ? null : { sealed: sealed.filter((checkpoint) => checkpoint.volume === volume.name), damaged: [] };
+  // The machine knows its volume by the name that it had at its boot.
+  return sealed === null ? null : { sealed: sealed.map((checkpoint) => ({ ...checkpoint, volume: volume.name })), damaged: [] };
 }
 
 async function knownOf({ state }: Fleet, { name }: VolumeRecord): Promise<ReadonlyMap<string, Checkpoint>> {
@@ -102,7 +105,8 @@ export async function syncCheckpoints(
 export async function syncRecordCheckpoints(fleet: Fleet, record: InstanceRecord, signal: AbortSignal, through?: Reach): Promise<void> {
   const ids = record.volumes.map(({ id }) => id);
   if (ids.length === 0) return;
-  for (const volume of await fleet.state.volumes({ ids })) await syncCheckpoints(fleet, volume, signal, through);
+  for (const volume of await fleet.state.volumes({ ids }))
+    await syncCheckpoints(fleet, volume, signal, hasIt(record, volume) ? through : undefined);
 }
 
 /**
@@ -140,7 +144,8 @@ export async function syncAllDue(fleet: Fleet, listings: ReadonlyMap<string, Lis
     signal.throwIfAborted();
     const ours = holders.get(volume.id) ?? [];
     if (!(await isSyncDue(fleet, volume, ours, listings.has(volume.provider)))) return;
-    const [through] = ours.filter(isUp).flatMap(({ provider, providerId }) => reaches.get(`${provider} ${providerId}`) ?? []);
+    const up = ours.filter((record) => isUp(record) && hasIt(record, volume));
+    const [through] = up.flatMap(({ provider, providerId }) => reaches.get(`${provider} ${providerId}`) ?? []);
     await syncCheckpoints(fleet, volume, signal, through).catch(() => null);
   });
 }

@@ -28,7 +28,8 @@ export type KnownCopy = Pick<BucketCopy, "endpoint" | "sha256">;
 
 /** Where a checkpoint lies, or is to lie. `folder`: any folder of this machine, in which it gets one of its own. */
 export type TravelEnd =
-  | { readonly kind: "volume"; readonly volume: VolumeRecord }
+  /** `through`: the machine that has it, where it is known. */
+  | { readonly kind: "volume"; readonly volume: VolumeRecord; readonly through?: Reach }
   | { readonly kind: "bucket"; readonly place: BucketPlace; readonly known?: KnownCopy }
   | { readonly kind: "folder"; readonly path: string };
 
@@ -43,6 +44,8 @@ export interface TravelOptions extends TravelProgress {
   readonly readBack?: boolean;
   /** Says what would be moved and moves nothing. */
   readonly dryRun?: boolean;
+  /** At a volume: all has arrived there, and is about to be verified and to get its name. */
+  onArrived?(): Promise<void>;
 }
 
 /** A copy that stands and was verified at the far end; `proof` is null after a dry run. */
@@ -138,7 +141,8 @@ async function arrivalAt(
   signal: AbortSignal,
 ): Promise<Arrival> {
   if (to.kind === "folder") return folderArrival(to.path, source, dryRun, signal);
-  const place = await checkpointPlace(means.fleet, to.volume, signal);
+  const place =
+    to.through === undefined ? await checkpointPlace(means.fleet, to.volume, signal) : { kind: "machine" as const, reach: to.through };
   if (place.kind === "machine")
     return dryRun ? lookAt(means, source, place.reach, signal) : machineArrival(place.reach, source, wayIn(means.world), signal);
   const arrival = await folderArrival(dirname(checkpointFolder(place.path, source.manifest.id)), source, dryRun, signal);
@@ -151,11 +155,18 @@ async function carry(
   means: TravelMeans,
   source: CheckpointSource,
   to: TravelEnd,
-  { dryRun = false, readBack = false, ...progress }: TravelOptions,
+  { dryRun = false, readBack = false, onArrived, ...progress }: TravelOptions,
   signal: AbortSignal,
 ): Promise<Travelled> {
-  if (to.kind !== "bucket")
-    return copyToArrival(source, await arrivalAt(means, to, source, dryRun, signal), { ...progress, signal, dryRun });
+  if (to.kind !== "bucket") {
+    const arrival = await arrivalAt(means, to, source, dryRun, signal);
+    if (arrival.isSealed) await onArrived?.();
+    const seal = async () => {
+      await onArrived?.();
+      await arrival.seal();
+    };
+    return copyToArrival(source, { ...arrival, seal }, { ...progress, signal, dryRun });
+  }
   return withBucket(means, to.place, async (bucket) => {
     const now = () => means.fleet.clock.now();
     const onStanding = async ({ proof }: Travelled) => {
@@ -183,7 +194,10 @@ function copyIn(bucket: Bucket, source: CheckpointSource, proof: Proof, at: numb
 /** The catalogue has it, and knows that it was verified. */
 async function record({ fleet }: TravelMeans, report: TravelReport, to: TravelEnd, signal: AbortSignal): Promise<void> {
   const at = fleet.clock.now();
-  const sealed = to.kind === "volume" ? await syncCheckpoints(fleet, to.volume, signal) : null;
+  // It may have got another name when the checkpoint arrived.
+  const [volume] = to.kind === "volume" ? await fleet.state.volumes({ ids: [to.volume.id] }) : [];
+  const through = to.kind === "volume" ? to.through : undefined;
+  const sealed = volume === undefined ? null : await syncCheckpoints(fleet, volume, signal, through);
   const { id: checkpoint, instance, from, bytes, movedBytes, proof } = report;
   await fleet.state.commit({
     checkpoints: (sealed ?? []).filter(({ id }) => id === checkpoint).map((arrived) => ({ ...arrived, verifiedAt: at })),

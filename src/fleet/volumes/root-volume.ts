@@ -1,17 +1,43 @@
 import { newId } from "../../model/ids.ts";
 import type { ProviderInstance } from "../../providers/provider.ts";
-import type { InstanceRecord, LedgerRecord, VolumeRecord } from "../../state/records.ts";
+import type { InstanceRecord, LedgerRecord, NewEvent, VolumeRecord } from "../../state/records.ts";
 import { requireAccount } from "../account.ts";
 import { call, type Fleet } from "../fleet.ts";
+import { eventOf } from "../record-change.ts";
 import { noteGone } from "./open-removal.ts";
 import { removeVolume } from "./volume-removal.ts";
 import { userOf } from "./volume-use.ts";
+import { volumeNamed } from "./volumes.ts";
 
 /** The volume that holds the root disk of a parked machine, if there is one. */
 export async function rootOf(fleet: Fleet, record: Pick<InstanceRecord, "rootVolume">): Promise<VolumeRecord | undefined> {
   if (record.rootVolume === null) return undefined;
   const [root] = await fleet.state.volumes({ ids: [record.rootVolume] });
   return root;
+}
+
+/** What becomes of a record whose machine boots from another disk than the one that was kept for it: that one stays, and is said. */
+export async function leaveRoot(
+  fleet: Fleet,
+  record: InstanceRecord,
+): Promise<{ readonly set: Partial<Pick<InstanceRecord, "rootVolume">>; readonly events: readonly NewEvent[] }> {
+  if (record.rootVolume === null) return { set: {}, events: [] };
+  const root = await rootOf(fleet, record);
+  const set = { rootVolume: null };
+  if (root === undefined) return { set, events: [] };
+  const { name, provider, zone } = root;
+  fleet.say(
+    `${record.name}: it comes back elsewhere; the root disk of its machine before is kept as ${name} in ${provider} ${zone} and goes on billing: spot volumes rm ${name}`,
+  );
+  return { set, events: [eventOf(fleet, record, "action", { action: "root-left", volume: name, zone, providerId: root.providerId })] };
+}
+
+/** Whether a machine that boots from it can have the volume of that record as well: a disk boots where it lies. */
+export async function isWithVolume(fleet: Fleet, { spec }: Pick<InstanceRecord, "spec">, root: VolumeRecord): Promise<boolean> {
+  const home = spec.volume === null ? undefined : await volumeNamed(fleet, spec.volume.name);
+  if (home === undefined || home.providerId === null) return true;
+  const { zonalVolumes } = (await fleet.provider(root.provider)).capabilities;
+  return home.provider === root.provider && home.region === root.region && (!zonalVolumes || home.zone === root.zone);
 }
 
 export interface KeptRoot {

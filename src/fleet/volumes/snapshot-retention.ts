@@ -1,5 +1,6 @@
 import { type Retainable, type RetentionRules, retain } from "../../checkpoints/retention.ts";
 import type { Provider, ProviderSnapshot } from "../../providers/provider.ts";
+import { ownTokens } from "../climbing/own-snapshot.ts";
 import { call, type Fleet } from "../fleet.ts";
 import { endOrder } from "./end-promise.ts";
 import { snapshotsOf } from "./volume-snapshots.ts";
@@ -18,6 +19,8 @@ interface Candidate extends Retainable {
   readonly snapshot: ProviderSnapshot;
 }
 
+const GOES_BY_ITSELF = "made for a way back, and deleted once that is over";
+
 const key = ({ provider, snapshot }: Pick<Candidate, "provider" | "snapshot">) => `${provider} ${snapshot.providerId}`;
 
 /**
@@ -33,11 +36,12 @@ export async function weighSnapshots(
 ): Promise<readonly SnapshotVerdict[]> {
   const candidates: Candidate[] = [];
   const left: SnapshotVerdict[] = [];
+  const own = await ownTokens(fleet);
   for (const provider of providers) {
     if (provider.volumes?.snapshots === undefined) continue;
     for (const snapshot of await call(signal, (context) => snapshotsOf(provider).list(context))) {
       if (name !== null && snapshot.name !== name) continue;
-      const why = (await whyForeign(fleet, snapshot)) ?? whyUnweighed(snapshot);
+      const why = (await whyForeign(fleet, snapshot)) ?? (own.has(snapshot.token ?? "") ? GOES_BY_ITSELF : whyUnweighed(snapshot));
       const one = { provider: provider.id, snapshot };
       if (why !== null) left.push({ ...one, kept: true, because: [why] });
       else candidates.push({ ...one, id: key(one), createdAt: snapshot.createdAt ?? 0, group: await groupOf(fleet, one) });

@@ -142,7 +142,7 @@ async function snapshotFor(
   const promised = await fleet.state.intentByToken(token);
   if (promised === undefined) {
     try {
-      return judge(fleet, intent, order, await snapshotHeld(fleet, volume, signal, token));
+      return judge(fleet, intent, order, await snapshotHeld(fleet, volume, signal, { token }));
     } catch (error) {
       if (isFinal(error)) return giveUp(fleet, intent, order, `no snapshot can be made of it: ${error.message}`);
       if (!(error instanceof ProviderError)) throw error;

@@ -33,8 +33,16 @@ export function snapshotVolume(fleet: Fleet, volume: VolumeRecord, signal: Abort
   return withVolume(fleet, volume.name, signal, (held, until) => snapshotHeld(held, volume, until));
 }
 
-/** The same, under the volume's lease. `token`: what the snapshot is to carry, where that was promised before. */
-export async function snapshotHeld(fleet: Fleet, volume: VolumeRecord, signal: AbortSignal, token?: string): Promise<ProviderSnapshot> {
+/**
+ * The same, under the volume's lease. `token`: what the snapshot is to carry, where that was promised before. `beside`: what is
+ * promised together with it.
+ */
+export async function snapshotHeld(
+  fleet: Fleet,
+  volume: VolumeRecord,
+  signal: AbortSignal,
+  { token, beside }: { readonly token?: string; readonly beside?: readonly IntentRecord[] } = {},
+): Promise<ProviderSnapshot> {
   const provider = await fleet.provider(volume.provider);
   const snapshots = snapshotsOf(provider);
   const volumeId = volume.providerId;
@@ -45,7 +53,7 @@ export async function snapshotHeld(fleet: Fleet, volume: VolumeRecord, signal: A
       exit: EXIT.failed,
       next: ["spot reconcile"],
     });
-  const intent = await promiseOnVolume(fleet, volume, "volume-snapshot", token);
+  const intent = await promiseOnVolume(fleet, volume, "volume-snapshot", token, beside);
   try {
     const spec = { name: volume.name, token: intent.token };
     const { result: made, stillness } = await whileStill(fleet, volume, signal, () =>

@@ -31,6 +31,8 @@ export interface VolumeCopy {
   readonly checkpoint: string | null;
   /** The provider's id of the snapshot that it begins with; null where it begins empty and gets that one checkpoint alone. */
   readonly snapshot: string | null;
+  /** It begins empty, and its machine gets that checkpoint from there. */
+  readonly source?: { readonly place: string; readonly sha256: string };
 }
 
 /** What a volume is a copy of, as its promise says; undefined for one that is none. */

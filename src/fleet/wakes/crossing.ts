@@ -22,7 +22,8 @@ function ended(record: InstanceRecord, wake: WakeUnderWay, outcome: WakeOutcome,
   const { spec, provider, zone, outlook } = record;
   // Nothing ends before it begins, also not by a clock that was set back meanwhile.
   const at = Math.max(wake.startedAt, now);
-  const { phases, during } = wakePhases(wake, at, outcome === "ready", spec.volume !== null);
+  // Beside a copy that still lacks its checkpoint the volume itself is named.
+  const { phases, during } = wakePhases(wake, at, outcome === "ready", spec.volume !== null, record.volumes.length > 1);
   return {
     startedAt: wake.startedAt,
     endedAt: at,

@@ -30,7 +30,10 @@ export async function moneyMeter(fleet: Fleet, id: string, most: Money | null): 
   const intervals = async () => (await fleet.state.ledger({ instanceId: id })).filter(({ kind }) => kind === "gpu");
   const micros = (amount: Money) => worthIn(amount, currency, exchange)?.micros ?? null;
   const before = new Map((await intervals()).map((entry) => [entry.id, { entry, cost: micros(intervalCost(entry, clock.now())) ?? 0n }]));
-  const isOurs = (entry: LedgerRecord) => (before.get(entry.id)?.entry.to ?? null) === null;
+  const began = clock.now();
+  // A machine that was gone before, and of which it is learnt only now what it may have cost, is none of ours.
+  const isLate = ({ id: entry, from, to }: LedgerRecord) => !before.has(entry) && to !== null && from < began;
+  const isOurs = (entry: LedgerRecord) => (before.get(entry.id)?.entry.to ?? null) === null && !isLate(entry);
   let metered = 0n;
   let uncounted = false;
   let lookedAt = clock.monotonic();

@@ -2,16 +2,19 @@
 
 # freeze LIST: hard links to the checkpoint folder as it is now, and their list. Links are made one after the other, so
 # a workload that replaces two files may do it in between: what was frozen is compared with what lies there afterwards.
-# A workload that is never still for so long gets files that are each whole.
+# A workload that is never still for so long gets files that are each whole; not where a name was gone when it was to be linked: the
+# file may have had another one all the time.
 freeze() {
   freeze_try=0
   while :; do
     discard "$LIB/.freeze"
-    cp -pPRl "$CKPT" "$LIB/.freeze" 2>/dev/null || return 1
+    cp -pPRl "$CKPT" "$LIB/.freeze" 2>"$WORK/freeze.err"
+    freeze_code=$?
+    [ "$freeze_code" -eq 0 ] || vanished "$WORK/freeze.err" || return 1
     describe "$LIB/.freeze" "$1" && describe "$CKPT" "$WORK/live" || return 1
-    cmp -s "$1" "$WORK/live" && return 0
+    [ ! -s "$WORK/live.err" ] && cmp -s "$1" "$WORK/live" && return 0
     freeze_try=$((freeze_try + 1))
-    [ "$freeze_try" -ge "$MOST_TRIES" ] && return 0
+    [ "$freeze_try" -ge "$MOST_TRIES" ] && return "$freeze_code"
   done
 }
 
@@ -33,7 +36,7 @@ restamp() {
 # (all of LIST), $seal_needs (what is to be written) and $seal_holes (what sparse files save of that). Empties $seal_from when
 # little would be saved by it.
 sort_out() {
-  for sort_name in carried gone gone.odd fresh fresh.odd unhashed unhashed.odd times times.odd; do : >"$WORK/$sort_name" || return 1; done
+  for sort_name in carried gone gone.odd fresh fresh.odd unhashed unhashed.odd times times.odd; do true >"$WORK/$sort_name" || return 1; done
   sort_from=/dev/null sort_last=/dev/null
   if [ -n "$seal_from" ]; then sort_from=$seal_from/MANIFEST sort_last=$LIB/sealed.list; fi
   awk -F "$TAB" -v at="$WORK/" '
@@ -89,19 +92,17 @@ sort_out() {
   fi
 }
 
-# each LIST SCRIPT WORD: runs a script of shell for the names of LIST, many at once, in several processes; WORD is its $0.
-each() {
-  each_jobs=$(processors)
-  each_batch=$(($(wc -l <"$1") / (each_jobs * 4) + 1))
-  names "$1" >"$1.names" || return 1
-  [ ! -s "$1.names" ] || xargs -0 -n "$each_batch" -P "$each_jobs" sh -c "$2" "$3" <"$1.names"
-}
+# each LIST SCRIPT WORD: `spread` for the names of LIST.
+each() { names "$1" >"$1.names" && spread "$1.names" "$2" "$3"; }
 
 # copy_once LIST: makes $PARTIAL/data of $copy_from. What $seal_from has is linked. Nobody may write into a file that other
 # checkpoints share, so whatever is copied has no name there yet.
 copy_once() {
   if [ -n "$seal_from" ]; then
-    if ! cp -pPRl "$seal_from/data" "$PARTIAL/data" || ! (cd "$PARTIAL/data" && each "$WORK/gone" 'rm -rf "$@"' sh); then
+    # shellcheck disable=SC2016
+    if ! { mkdir "$PARTIAL/data" && (cd "$seal_from/data" && find . ! -name . -prune -print0 >"$WORK/tops" &&
+      spread "$WORK/tops" 'cp -pPRl "$@" "$0"' "$PARTIAL/data") &&
+      (cd "$PARTIAL/data" && each "$WORK/times" 'for name in "$@"; do [ -w "$name" ] || chmod u+w "$name"; done' sh && each "$WORK/gone" 'rm -rf "$@"' sh); }; then
       # No hard links on that disk, or too many of one file.
       discard "$PARTIAL/data"
       seal_from=
@@ -110,11 +111,14 @@ copy_once() {
   fi
   mkdir -p "$PARTIAL/data" || return 1
   # shellcheck disable=SC2016 # the variables are the inner shell's
-  (cd "$copy_from" && each "$WORK/fresh" 'cp -pPR --parents --remove-destination "$@" "$0" 2>/dev/null ||
-      for name in "$@"; do rm -rf "$0/$name" && cp -pPR "$name" "$0/$name" || exit 1; done' "$PARTIAL/data") || return 1
+  (cd "$copy_from" && each "$WORK/fresh" 'cp -pPR --parents --remove-destination "$@" "$0" 2>/dev/null || {
+      code=0
+      for name in "$@"; do rm -rf "$0/$name" && cp -pPR "$name" "$0/$name" || code=1; done
+      exit $code
+    }' "$PARTIAL/data") 2>"$WORK/fresh.err" || vanished "$WORK/fresh.err" || return 1
   copy_root=$(stat -c '%u:%g %a' "$copy_from" 2>/dev/null) && chown "${copy_root% *}" "$PARTIAL/data" && chmod "${copy_root#* }" "$PARTIAL/data"
   # shellcheck disable=SC2016
-  (cd "$PARTIAL/data" && each "$WORK/times" 'for name in "$@"; do touch -r "$0/$name" "$name" || exit 1; done' "$copy_from")
+  (cd "$PARTIAL/data" && each "$WORK/times" 'for name in "$@"; do touch -r "$0/$name" "$name" && { [ -w "$0/$name" ] || chmod u-w "$name"; } || exit 1; done' "$copy_from")
 }
 
 # copy_steadily LIST: copies the checkpoint folder into $PARTIAL/data. Whatever changed meanwhile makes it begin again.
@@ -151,7 +155,7 @@ copy_steadily() {
     else
       copy_from=$CKPT
       nap 0.5
-      describe "$copy_from" "$1" || return 1
+      look "$1" || return 1
     fi
     sort_out "$1" || return 1
   done

@@ -1,7 +1,7 @@
 # The agent: which verb it is.
 
 # What the controller brings. Whoever calls one of these by hand is passed on to what it has brought.
-CARRIED='stop volume release sealed prune verify pack manifest give receive freeze thaw ready-http'
+CARRIED='stop volume release sealed prune verify pack manifest give receive freeze thaw marks ready-http'
 
 verb=${1-}
 [ $# -gt 0 ] && shift

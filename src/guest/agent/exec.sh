@@ -5,7 +5,7 @@ verb_exec() {
   case ${1-} in '' | -*) fail "not a program's name: ${1-}" ;; esac
   load_settings || fail 'the agent has no settings'
   # As long as it runs, somebody is here.
-  { mkdir -p "$RUN/sessions" && : >"$RUN/sessions/$$"; } 2>/dev/null
+  { mkdir -p "$RUN/sessions" && true >"$RUN/sessions/$$"; } 2>/dev/null
   restore_locale
   if [ -r "$RUN/environment" ]; then
     # The terminal is the one of whoever asks.

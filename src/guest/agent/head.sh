@@ -43,6 +43,7 @@
 #   manifest ID                  its manifest on stdout
 #   give ID [FROM]               the contents of files that standard input names, one after the other, on stdout
 #   receive ID begin|files|seal  a checkpoint arrives on the volume: its manifest, its files as tar streams, its name
+#   marks                        what is done by now since it began, as `status` says it, to the last word
 #   ready-http PORT PATH         whether something on this machine answers there
 #   exec [--] ARG...             become a command with the workload's environment and folder
 # Verbs that begin with an underscore are the agent calling itself.

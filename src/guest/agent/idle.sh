@@ -22,8 +22,10 @@ is_idle() {
   [ "$idle_ticks" -ge "${SPOT_SET_IDLE}00" ] && { [ -z "$gpu" ] || [ "$idle_samples" -ge "$IDLE_SAMPLES" ]; }
 }
 
-# A workload that runs is something, unless it was ordered that the GPU alone tells; then it is something wherever no GPU tells.
+# A workload that runs is something, unless it was ordered that the GPU alone tells; then it is something wherever no GPU tells. So is
+# a checkpoint that is on its way here.
 something_goes_on() {
+  if [ -z "$begun" ] && [ -n "$SPOT_SET_AWAITS" ]; then return 0; fi
   if [ -z "$ended_at" ] && { [ -z "$gpu" ] || [ "$SPOT_SET_IDLE_BY" != gpu ]; }; then return 0; fi
   if [ "${gpu:-0}" -ge "$IDLE_PERCENT" ] || [ "$people" -gt 0 ]; then return 0; fi
   for idle_lock in seal hook volume; do

@@ -19,10 +19,25 @@ load_metadata() {
   [ -n "$metadata_url" ]
 }
 
+# What it says is kept for `status` and `listen`, as `_listen` does: what the controller tells as well stays the cloud's own word.
+local_said=''
 read_notice_local() {
   load_metadata || return 1
-  heard=$(http GET "$metadata_url/metadata/v1/notice" "X-Spot-Token: $metadata_token") || return
-  heard=$(printf '%s\n' "$heard" | sed -n 's/.*"kind":"\([a-z-]*\)".*"deadline":\([0-9]*\).*/\1 \2/p')
+  heard=$(http GET "$metadata_url/metadata/v1/notice" "X-Spot-Token: $metadata_token")
+  local_code=$?
+  case $local_code in
+    0)
+      heard=$(printf '%s\n' "$heard" | sed -n 's/.*"kind":"\([a-z-]*\)".*"deadline":\([0-9]*\).*/\1 \2/p')
+      [ -n "$heard" ] || return 1
+      ;;
+    4) heard= ;;
+    *) return "$local_code" ;;
+  esac
+  if [ "$heard" != "$local_said" ]; then
+    local_said=$heard
+    put heard "${heard:-none}"
+  fi
+  return "$local_code"
 }
 
 terminate_local() { load_metadata && http POST "$metadata_url/metadata/v1/terminate" "X-Spot-Token: $metadata_token" >/dev/null; }

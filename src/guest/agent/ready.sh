@@ -20,4 +20,22 @@ answers_http() {
   fi
   http GET "http://127.0.0.1:$1$2" 'Accept: */*' >/dev/null
 }
+
+# verb_marks: as `status` has them, and what the workload has marked since the agent last looked.
+verb_marks() {
+  require_running
+  get marks
+  marks=$value phases=0 phase_rest='' known=0
+  now
+  # shellcheck disable=SC2086 # one word for each mark
+  { IFS='|' && set -- $value && unset IFS; }
+  for marked; do
+    case $marked in '' | *@*) ;; *) known=$((known + 1)) ;; esac
+  done
+  # shellcheck disable=SC2317 # take_phases calls it
+  mark() { [ "$phases" -le "$known" ] || marks="$marks|$now $1"; }
+  take_phases 8<"$RUN/phases"
+  json_text "$marks"
+  printf '{"marks":%s}\n' "$json"
+}
 # [end]

@@ -23,9 +23,9 @@ matches_manifest() {
   return 1
 }
 
-# manifest_json FILE ID: what a manifest says of its checkpoint, as the inside of a JSON object.
+# manifest_json FILE ID [SHA256]: what a manifest says of its checkpoint, as the inside of a JSON object.
 manifest_json() {
-  manifest_hash=$(hash_stdin <"$1") && [ "${#manifest_hash}" -eq 64 ] || return 1
+  manifest_hash=${3:-$(hash_stdin <"$1")} && [ "${#manifest_hash}" -eq 64 ] || return 1
   awk -v id="$2" -v sha256="$manifest_hash" '
     function text(value) { gsub(/[^ -~]|["\\]/, "", value); return value == "-" ? "null" : "\"" value "\"" }
     function number(value) { return value ~ /^[0-9]+$/ ? value : 0 }
@@ -41,7 +41,7 @@ restore_one() {
   manifest_whole "$from/MANIFEST" || { say "checkpoint $1: its manifest is damaged"; return 1; }
   from_instance=$(manifest_field "$from/MANIFEST" instance) || return 1
   [ "$from_instance" = "$SPOT_SET_INSTANCE" ] || return 2
-  mkdir -p "$RUN/reading" && : >"$RUN/reading/$1.$$"
+  mkdir -p "$RUN/reading" && true >"$RUN/reading/$1.$$"
   discard "$LIB/.restoring"
   if ! mkdir "$LIB/.restoring" || ! cp -pPR "$from/data/." "$LIB/.restoring/"; then
     say "checkpoint $1 could not be copied here"

@@ -28,14 +28,14 @@ verb_run() {
   rm -rf "$RUN"
   mkdir -p "$CKPT" "$RUN" "$ROOT/tmp" || return 1
   put phase preparing
-  : >"$RUN/phases"
+  true >"$RUN/phases" || return 1
   exec 8<"$RUN/phases"
   now
   mark @boot
   put agent-pid "$$"
   load_settings || return 1
   if [ "$SPOT_SET_MACHINE" != process ]; then
-    (umask 077 && : >>"$LIB/console.log")
+    (umask 077 && true >>"$LIB/console.log")
     exec >>"$LIB/console.log" 2>&1
   fi
   choose_every
@@ -49,16 +49,18 @@ verb_run() {
   return "$run_code"
 }
 
-# begin: as soon as its volume is there, puts the newest checkpoint back and starts the workload.
+# begin: as soon as its volume is there, and the checkpoint that is copied to it, puts the newest one back and starts the workload.
 begin() {
   now
   # A machine that comes back after its time does not begin again.
   if [ "$SPOT_SET_MACHINE" != process ] && time_is_up; then return 0; fi
   [ "$SPOT_SET_VOLUME_COMES" = device ] && lacks_volume && return 0
+  [ -n "$SPOT_SET_AWAITS" ] && volume_there && lacks_checkpoint && return 0
+  rm -f "$RUN/awaits"
   lock volume "$now" || return 0
   if [ ! -f "$RUN/released" ]; then
     begin_work || return 1
-    mark @mount
+    mark "@${held_for-mount}"
     put_back || return
     now
     mark @restore
@@ -174,6 +176,7 @@ look_after_workload() {
   fi
   get exit-code
   ended_at=$now
+  put ended-at "$now"
   say "the workload ended with exit code $value"
   [ -f "$RUN/released" ] || put phase exited
   # Whoever asked for the end seals by himself; under a notice the answer to it does.

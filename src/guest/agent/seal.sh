@@ -20,23 +20,25 @@ full() { refuse "No space left on device: volume ${SPOT_SET_VOLUME_NAME:-$SPOT_S
 
 # A new id sorts after every one on the volume, even when this machine's clock is behind or two fall in one second.
 new_id() {
-  id_stamp=$(date -u +%Y%m%dT%H%M%SZ) || return 1
+  id_number=$(date -u +%Y%m%d%H%M%S) || return 1
   id_count=0
   for id_other in "$SEALED"/c-*; do :; done
   id_other=${id_other##*/c-}
   case $id_other in
     [0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f])
-      id_other_stamp=${id_other%%-*}
-      id_number=${id_stamp%Z} id_other_number=${id_other_stamp%Z}
-      if [ "${id_other_number%T*}${id_other_number#*T}" -ge "${id_number%T*}${id_number#*T}" ]; then
-        id_stamp=$id_other_stamp
-        id_other=${id_other#*-}
-        id_count=$((0x${id_other%????} + 1))
+      id_rest=${id_other#*-}
+      id_other=${id_other%Z*}
+      id_other=${id_other%T*}${id_other#*T}
+      if [ "$id_other" -ge "$id_number" ]; then
+        id_count=$((0x${id_rest%????} + 1))
+        # The next second, whatever the calendar calls it: 60 comes after 59.
+        id_number=$((id_other + id_count / 65536))
+        id_count=$((id_count % 65536))
       fi
       ;;
   esac
   id_chance=$(od -An -N2 -tx1 /dev/urandom | tr -d ' \n') && [ "${#id_chance}" -eq 4 ] || return 1
-  id=c-$id_stamp-$(printf '%04x' "$id_count")$id_chance
+  id=c-${id_number%??????}T${id_number#????????}Z-$(printf '%04x' "$id_count")$id_chance
 }
 
 # The workload's own word for how far it is: the first line of a file STEP, made harmless.
@@ -67,7 +69,7 @@ seal() {
   [ -n "$VOLUME" ] || refuse 'this instance has no volume to seal a checkpoint on' || return
   [ ! -f "$RUN/released" ] || refuse 'the volume was released' || return
   volume_there || refuse "the volume is not there: $SPOT_SET_VOLUME_MOUNT" || return
-  describe "$CKPT" "$WORK/before" || refuse "$CKPT could not be read" || return
+  look "$WORK/before" || return
   if [ ! -s "$WORK/before" ]; then
     sealed='{"empty":true}'
     return 0
@@ -119,7 +121,7 @@ seal_fill() {
   mkdir "$PARTIAL" 2>"$WORK/copy.err" || refuse "$(head -n 1 "$WORK/copy.err")" || return
   copy_steadily "$WORK/before" || return
   # The disk is busy with the one, the processors with the other.
-  (sync_one "$PARTIAL" all 2>"$WORK/sync.err" && : >"$WORK/synced") &
+  (sync_one "$PARTIAL" all 2>"$WORK/sync.err" && true >"$WORK/synced") &
   seal_sync=$!
   hash_only=$WORK/unhashed
   inventory "$PARTIAL/data" "$WORK/sealed" "$WORK/before"

@@ -90,7 +90,7 @@ receive_begin() {
   sed -e 1,10d -e '$d' "$WORK/MANIFEST" | awk -v OFS="$TAB" '
     { rest = $0; for (i = 0; i < 5; i++) rest = substr(rest, index(rest, " ") + 1)
       if ($1 == "f") print rest, $1, $4, $3, $5, $2 }' | sort >"$WORK/wanted"
-  : >"$WORK/present"
+  true >"$WORK/present" || fail "no space to work in: $RUN"
   if inventory "$arriving/data" "$WORK/found" "$WORK/wanted"; then
     cut -f 1-6 "$WORK/found" | sort >"$WORK/there"
     sort "$WORK/wanted" "$WORK/there" | uniq -d | cut -f 1 >"$WORK/present"
@@ -136,7 +136,7 @@ receive_seal() {
   [ -f "$arriving/MANIFEST.tmp" ] || fail 'nothing has begun to arrive under this name'
   manifest_whole "$arriving/MANIFEST.tmp" || fail "the manifest of $1 is damaged"
   sync_one "$arriving" all || fail 'the volume did not take the checkpoint'
-  : >"$WORK/different"
+  true >"$WORK/different" || fail "no space to work in: $RUN"
   if ! matches_manifest "$arriving/data" "$arriving/MANIFEST.tmp"; then
     receive_different=$(awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $0 }' "$WORK/different")
     discard "$arriving"

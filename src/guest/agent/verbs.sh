@@ -29,7 +29,7 @@ is_checkpoint_name() { case $1 in c-*[!0-9A-Za-z-]*) return 1 ;; c-?*) ;; *) ret
 require_checkpoint() {
   is_checkpoint_name "${1-}" || fail "not a checkpoint: ${1-}"
   require_volume
-  { mkdir -p "$RUN/reading" && : >"$RUN/reading/$1.$$"; } || fail "no space to work in: $RUN"
+  { mkdir -p "$RUN/reading" && true >"$RUN/reading/$1.$$"; } || fail "no space to work in: $RUN"
   [ -d "$SEALED/$1" ] || fail "there is no checkpoint $1 on the volume"
   manifest_whole "$SEALED/$1/MANIFEST" || fail_damaged "checkpoint $1: its manifest is damaged" '"MANIFEST"'
 }
@@ -121,6 +121,7 @@ verb_status() {
   field workloadPid json_number workload-pid
   field exitCode json_number exit-code
   field startedAt json_number started-at
+  field endedAt json_number ended-at
   field restoredFrom json_text restored-from
   field passedOver json_text passed
   read_step "$CKPT"

@@ -103,9 +103,11 @@ verb_release() {
   require_running
   begin_work || fail "no space to work in: $RUN"
   # From now on nothing begins and nothing is sealed.
-  : >"$RUN/released"
+  true >"$RUN/released" || fail "no space to work in: $RUN"
   put stop-asked yes
   rm -f "$RUN/awaits"
+  # A workload that waits to write there does not end.
+  if [ "$SPOT_SET_VOLUME_COMES" = device ] && command -v fsfreeze >/dev/null; then thaw_now; fi
   now
   lock volume $((now + 50)) || fail 'the volume is being mounted or read from; try again'
   put phase stopping

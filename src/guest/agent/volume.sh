@@ -116,8 +116,21 @@ lacks_volume() {
     unlock volume
     volume_there || return 0
   fi
-  rm -f "$RUN/awaits"
   return 1
 }
 
+# [end]
+
+# [only copied]
+# lacks_checkpoint: whether the workload has to wait for the checkpoint that a controller copies to this volume, which began empty.
+# One that was sealed later means that it was here.
+lacks_checkpoint() {
+  # shellcheck disable=SC2012 # the names that count are plain
+  ls "$SEALED" 2>/dev/null | awk -v id="$SPOT_SET_AWAITS" '/^c-/ && $0 >= id { there = 1 } END { exit !there }' && return 1
+  [ -z "${held_for-}" ] || return 0
+  held_for=copy
+  mark @mount
+  put awaits "$SPOT_SET_AWAITS"
+  say "holding the workload back until checkpoint $SPOT_SET_AWAITS has been copied to its volume"
+}
 # [end]

@@ -1,7 +1,7 @@
 import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import { ProviderError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
-import { type AwsWorld, credentialChain, type Identity, SILENT } from "./chain.ts";
+import { type AwsWorld, credentialChain, type Identity, plainClient } from "./chain.ts";
 import { PROVIDER } from "./codes.ts";
 import { awsWire, type Wire } from "./wire.ts";
 
@@ -47,7 +47,7 @@ export function awsApi(world: AwsWorld): Api {
   const wire = awsWire(world, chain);
   const clients = new Map<string, EC2Client>();
   const endpoint = (service: string) => env[`AWS_ENDPOINT_URL_${service}`]?.trim() || env["AWS_ENDPOINT_URL"]?.trim() || undefined;
-  /** The SDK signs nothing and sends nothing again: the wire does both. Nothing is looked up in the person's files per client. */
+  /** The SDK signs nothing and sends nothing again: the wire does both. */
   const clientOf = (service: "ec2" | "sqs", region: string): EC2ClientConfig => {
     const moved = endpoint(service.toUpperCase());
     return {
@@ -61,15 +61,7 @@ export function awsApi(world: AwsWorld): Api {
           signer: { sign: async (request) => request },
         },
       ],
-      logger: SILENT,
-      maxAttempts: 1,
-      retryMode: "standard",
-      defaultsMode: "standard",
-      useDualstackEndpoint: env["AWS_USE_DUALSTACK_ENDPOINT"] === "true",
-      useFipsEndpoint: env["AWS_USE_FIPS_ENDPOINT"] === "true",
-      defaultUserAgentProvider: async () => [["spot-fleet"]],
-      userAgentAppId: async () => undefined,
-      authSchemePreference: [],
+      ...plainClient(env),
       ...(moved === undefined ? {} : { endpoint: moved }),
     };
   };

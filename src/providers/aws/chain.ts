@@ -94,7 +94,25 @@ function exchangeHandler(env: AwsWorld["env"]): SdkHandler {
 }
 
 /** Says nothing: the chain would write its warnings to the terminal. */
-export const SILENT = { debug() {}, info() {}, warn() {}, error() {}, trace() {} };
+const SILENT = { debug() {}, info() {}, warn() {}, error() {}, trace() {} };
+
+/**
+ * Settings of every client of the SDK's by which it sends each request once, says nothing, and looks up nothing in the person's
+ * files: what is not told here or by the environment, it would search there for each client.
+ */
+export function plainClient(env: AwsWorld["env"]) {
+  return {
+    logger: SILENT,
+    maxAttempts: 1,
+    retryMode: "standard",
+    defaultsMode: "standard",
+    useDualstackEndpoint: env["AWS_USE_DUALSTACK_ENDPOINT"] === "true",
+    useFipsEndpoint: env["AWS_USE_FIPS_ENDPOINT"] === "true",
+    defaultUserAgentProvider: async (): Promise<[string][]> => [["spot-fleet"]],
+    userAgentAppId: async () => undefined,
+    authSchemePreference: [] as string[],
+  } as const;
+}
 
 const given = (env: AwsWorld["env"], name: string) => env[name]?.trim() || undefined;
 

@@ -1,6 +1,7 @@
-import type { AsleepBook, Source } from "../../model/asleep.ts";
+import type { AsleepBook } from "../../model/asleep.ts";
+import { endedTerms, ownPage } from "../asleep-terms.ts";
 
-const OWN: Source = { document: "docs/providers/local.md", date: "2026-11", by: "spot" };
+const OWN = ownPage("local");
 const PRICE = { amount: "0.000137", currency: "USD", per: "gb-hour" } as const;
 
 /** What sleeping means on the embedded cloud. */
@@ -16,16 +17,14 @@ export const LOCAL_ASLEEP: AsleepBook = {
     },
     kept: { value: "until-deleted", source: OWN },
   },
-  parked: {
-    back: { value: "if-stock", note: "another machine is rented", source: OWN },
-    memory: { value: "lost", source: OWN },
-    billed: {
-      gpu: { value: "gone", source: OWN },
-      rootDisk: { value: "gone", source: OWN },
-      volume: { value: "billed", price: PRICE, source: OWN },
-      address: { value: "gone", note: "its machines have none", source: OWN },
-    },
-    kept: { value: "until-deleted", source: OWN },
-  },
+  parked: endedTerms({
+    page: OWN,
+    back: "another machine is rented",
+    gpu: { source: OWN },
+    rootDisk: { source: OWN },
+    volume: { price: PRICE, source: OWN },
+    address: { note: "its machines have none", source: OWN },
+    kept: { source: OWN },
+  }),
   unused: [],
 };

@@ -1,6 +1,7 @@
 import type { AsleepBook, Source } from "../../model/asleep.ts";
+import { endedTerms, ownPage, vendor } from "../asleep-terms.ts";
 
-const OURS: Source = { document: "docs/providers/ppio.md", date: "2026-11", by: "spot" };
+const OURS = ownPage("ppio");
 
 interface Words {
   readonly pricing: Source;
@@ -12,36 +13,32 @@ interface Words {
 function bookOf({ pricing, storage, price }: Words): AsleepBook {
   return {
     native: null,
-    parked: {
-      back: { value: "if-stock", note: "another container is rented in the storage's cluster", source: OURS },
-      memory: { value: "lost", source: OURS },
-      billed: {
-        gpu: { value: "gone", source: pricing },
-        rootDisk: { value: "gone", note: "the container disk is deleted with its instance", source: pricing },
-        volume: { value: "billed", note: "the network volume, in use or not", ...(price === null ? {} : { price }), source: storage },
-        address: { value: "gone", source: OURS },
-      },
+    parked: endedTerms({
+      page: OURS,
+      back: "another container is rented in the storage's cluster",
+      gpu: { source: pricing },
+      rootDisk: { note: "the container disk is deleted with its instance", source: pricing },
+      volume: { note: "the network volume, in use or not", ...(price === null ? {} : { price }), source: storage },
+      address: { source: OURS },
       kept: {
-        value: "until-deleted",
         note: "but an account in arrears without a running instance loses its network volumes after 3 days",
         source: storage,
       },
-    },
+    }),
     unused: [
       {
         what: "stop",
-        why: "storage is still charged, the container's data is kept for 7 days at most (keepDataDay), and its node may be taken meanwhile",
+        why: "storage is still charged, the container's data is kept for 7 days at most (keepDataDay; by their skill guides not at all), and its node may be taken meanwhile",
         source: pricing,
       },
     ],
   };
 }
 
-const NOVITA_STORAGE: Source = {
-  document: "novita.ai/docs, guides/gpu-instance-pricing and guides/gpu-instance-quickstart-manage-network-volume",
-  date: "2026-02",
-  by: "vendor",
-};
+const NOVITA_STORAGE = vendor(
+  "novita.ai/docs, guides/gpu-instance-pricing and guides/gpu-instance-quickstart-manage-network-volume",
+  "2026-02",
+);
 
 /** What sleeping means at Novita: the instance is deleted, its network volume stays. */
 export const NOVITA_ASLEEP = bookOf({
@@ -52,7 +49,7 @@ export const NOVITA_ASLEEP = bookOf({
 
 /** The same at PPIO, whose documents name no price for network volumes. */
 export const PPIO_ASLEEP = bookOf({
-  pricing: { document: "ppio.com/docs/gpus (v2 pages)", date: "2026-06", by: "vendor" },
+  pricing: vendor("ppio.com/docs/gpus (v2 pages)", "2026-06"),
   storage: {
     document: "novita.ai/docs, guides/gpu-instance-pricing; PPIO's own pages are its twins field for field, and name no price",
     date: "2026-02",

@@ -3,7 +3,7 @@ import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { usageProblem } from "../../model/problem.ts";
 import { bytesClient } from "../../platform/http-bytes.ts";
 import type { World } from "../../platform/world.ts";
-import { credentialChain, originOf, type SdkRequest, SILENT } from "../aws/chain.ts";
+import { credentialChain, originOf, plainClient, type SdkRequest } from "../aws/chain.ts";
 
 export interface OpenClient {
   readonly s3: S3Client;
@@ -69,18 +69,10 @@ export function openClient(world: Pick<World, "env" | "home" | "clock">): OpenCl
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     expectContinueHeader: false,
-    logger: SILENT,
-    maxAttempts: 1,
-    retryMode: "standard",
-    defaultsMode: "standard",
-    useDualstackEndpoint: env["AWS_USE_DUALSTACK_ENDPOINT"] === "true",
-    useFipsEndpoint: env["AWS_USE_FIPS_ENDPOINT"] === "true",
+    ...plainClient(env),
     useArnRegion: false,
     disableS3ExpressSessionAuth: true,
     sigv4aSigningRegionSet: [],
-    authSchemePreference: [],
-    defaultUserAgentProvider: async () => [["spot-fleet"]],
-    userAgentAppId: async () => undefined,
   } as S3ClientConfig);
   return {
     s3,

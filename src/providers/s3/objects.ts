@@ -1,4 +1,5 @@
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
@@ -38,7 +39,7 @@ async function fetchPiece({ s3, send, at }: Line, key: string, from: number, to:
 }
 
 /** Whole objects. */
-export function objectsOf(line: Line): Pick<Bucket, "head" | "put" | "get" | "list"> {
+export function objectsOf(line: Line): Pick<Bucket, "head" | "put" | "get" | "remove" | "list"> {
   const { place, s3, send, below, at } = line;
   return {
     async head(key, signal) {
@@ -53,6 +54,12 @@ export function objectsOf(line: Line): Pick<Bucket, "head" | "put" | "get" | "li
     async get(key, { from, to }, signal) {
       const first = await orNull(fetchPiece(line, key, from, Math.min(to, from + PIECE_BYTES), undefined, signal), saysMissing);
       return first === null ? null : inPieces({ from, to }, first, (begin, end, etag) => fetchPiece(line, key, begin, end, etag, signal));
+    },
+    async remove(key, signal) {
+      await orNull(
+        send(`DELETE ${key}`, signal, (abortSignal) => s3.send(new DeleteObjectCommand(at(key)), { abortSignal }), saysMissing),
+        saysMissing,
+      );
     },
     async *list(prefix, signal) {
       const page = (token: string | undefined) =>

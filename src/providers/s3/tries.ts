@@ -2,14 +2,13 @@ import type { World } from "../../platform/world.ts";
 import type { BucketPlace } from "../bucket.ts";
 import { asProblem, mayPass } from "./refusals.ts";
 
-/** So often a request is sent in all. The waits between (doubled each time, and shortened by chance) come to about half a minute. */
+/** So often a request is sent in all. The waits between, doubled each time and shortened by up to half by chance, come to 8 to 16 s. */
 const MOST_TRIES = 7;
 const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 10_000;
 
-/** The wait before the try of that number (1 for the second), in milliseconds. */
+/** The wait before the try of that number (0 for the second), in milliseconds. */
 function waitBefore(again: number, chance: number): number {
-  return Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** again) * (0.5 + chance / 2);
+  return FIRST_WAIT_MS * 2 ** again * (0.5 + chance / 2);
 }
 
 /**

@@ -11,6 +11,7 @@ export interface Charge {
 }
 
 export interface Ledger {
+  readonly charges: readonly Charge[];
   /** From this moment on the resource is charged; nothing changes while it is already. */
   begin(resource: string, kind: Charge["kind"], rate: Rate, at: number): void;
   end(resource: string, at: number): void;
@@ -35,6 +36,7 @@ export function ledger(): Ledger {
     return sum;
   };
   return {
+    charges,
     begin(resource, kind, rate, at) {
       if (open(resource) === undefined) charges.push({ resource, kind, rate, from: at, to: null });
     },

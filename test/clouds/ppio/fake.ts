@@ -37,6 +37,8 @@ export interface FakePpio {
   volumes(): readonly { readonly providerId: string; readonly name: string; readonly token: string | null }[];
   /** What was billed for an instance, also after its end. */
   bills(providerId: string): readonly BilledSpan[];
+  /** The same of all that there ever were. */
+  everyBill(): readonly BilledSpan[];
   /** Gives notice once the protection is over, and reclaims so much later. */
   reclaim(providerId: string, noticeSeconds: number): void;
   /** Takes a notice back; no document says that it happens, and none that it does not. */
@@ -96,6 +98,7 @@ export async function fakePpio(options: FakePpioOptions): Promise<FakePpio> {
     volumes: () =>
       storages.all().map(({ storageId, storageName }) => ({ providerId: storageId, name: storageName, token: tokenOf(storageName) })),
     bills: (providerId) => instances.bills(providerId),
+    everyBill: () => instances.everyBill(),
     reclaim: (providerId, noticeSeconds) => instances.reclaim(instances.find(providerId), noticeSeconds * 1000),
     withdraw: (providerId) => instances.withdraw(instances.find(providerId)),
     stop: (providerId) => instances.stop(instances.find(providerId)),

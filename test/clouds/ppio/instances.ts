@@ -66,6 +66,8 @@ export interface Instances {
   all(): readonly Instance[];
   /** Every span that was billed for one that may be gone. */
   bills(id: string): readonly BilledSpan[];
+  /** The same of all that there ever were. */
+  everyBill(): readonly BilledSpan[];
   /** @throws Refusal RESOURCE_NOT_FOUND */
   find(id: string): Instance;
   create(order: Order): Instance;
@@ -207,6 +209,7 @@ export function instances({ clock, market, settings, startMachine }: Wiring): In
   return {
     all: () => [...living.values()],
     bills: (id) => billed.get(id) ?? [],
+    everyBill: () => [...billed.values()].flat(),
     find(id) {
       const found = living.get(id);
       if (found === undefined) throw new Refusal(settings().notFoundStatus, "RESOURCE_NOT_FOUND");
