@@ -26,8 +26,8 @@ function isOver(cloud: CloudView): boolean {
 
 /**
  * The interval of a machine that was asked for, and at which nobody looked until it was over: whether and how long it was paid for
- * nobody saw. It counts from when it was had to when it had ended at the latest: more than it cost, rather than nothing. Null where
- * it was seen, or came to nothing at once. Pure.
+ * nobody saw. It counts from when it was had to when it had ended at the latest: more than it cost, rather than nothing. It is held
+ * against no price on demand: of hours that nobody saw nothing was saved. Null where it was seen, or came to nothing at once. Pure.
  * @param known the intervals of the record so far.
  */
 export function unwatchedLife(
@@ -44,7 +44,7 @@ export function unwatchedLife(
   if (providerId === null || (state !== "provisioning" && state !== "restoring") || !isOver(cloud)) return null;
   if (now - from < UNWATCHED_MS || known.some((entry) => entry.providerId === providerId && entry.from >= from)) return null;
   const opened = openedInterval(record, providerId, from);
-  return opened === null ? null : { ...opened, to: Math.max(from, endedBy(record, capabilities, now)) };
+  return opened === null ? null : { ...opened, onDemandRate: null, to: Math.max(from, endedBy(record, capabilities, now)) };
 }
 
 /** That nobody saw it is said with what was counted. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { closedIntervals, openedInterval } from "../../src/fleet/ledger.ts";
 import { type endedBy, unwatchedLife } from "../../src/fleet/unwatched.ts";
+import { summarize } from "../../src/pricing/summary.ts";
 import type { LedgerRecord } from "../../src/state/records.ts";
 import { NOW, record } from "./samples.ts";
 
@@ -48,6 +49,14 @@ const HOURS = NOW + 300 * MINUTE_MS;
 test("a machine at which nobody looked until it was gone counts from when it was had to when that was seen", () => {
   expect(unwatchedLife(had(), GONE, OWN, [], HOURS)).toMatchObject({ providerId: "m-1", from: NOW, to: HOURS, billed: null });
   expect(unwatchedLife(had({ state: "restoring" }), GONE, OWN, [{ ...interval(NOW - MINUTE_MS), to: NOW - 1 }], HOURS)).not.toBeNull();
+});
+
+test("of hours that nobody saw no saving is claimed, also when their bill turns out to be far smaller", () => {
+  const life = unwatchedLife(had(), GONE, OWN, [], HOURS);
+  if (life === null) throw new Error("no interval");
+  const billed = { ...life, billed: { micros: 1n, currency: life.rate.currency } };
+  for (const entry of [life, billed])
+    expect(summarize([entry], "instance", { since: 0, now: HOURS }).totals).toMatchObject([{ onDemand: null, savings: null }]);
 });
 
 test("its end is known where a notice or its time says so, and not where the deadline is assumed", () => {
