@@ -166,7 +166,7 @@ async function seeded({ state, clock }: Fleet, cloud: PaperCloud, count: number)
       const name = `job-${String(number).padStart(4, "0")}`;
       const sleeps = number % SLEEPERS === 0;
       const launched = await cloud.provider.launch(
-        { name, token: `t-${name}`, offer, volumes: [], bootScript: "", maxPrice: null } as never,
+        { name, token: `t-${name}`, offer, volumes: [], bootScript: "", maxPrice: null, rootVolumeId: null } as never,
         { signal },
       );
       const machine = cloud.machines.get(launched.providerId);

@@ -41,7 +41,15 @@ async function givenUp(world: PaperWorld, fleet: Fleet, kind: "launch" | "volume
 /** A machine whose launch was given up, and which came up all the same. @returns its id. */
 async function late(world: PaperWorld, fleet: Fleet, name: string): Promise<string> {
   const [offer] = await world.clock.run(world.cloud.provider.offers({}, { signal }));
-  const spec = { name, token: await givenUp(world, fleet, "launch"), offer, volumes: [], bootScript: "", maxPrice: null };
+  const spec = {
+    name,
+    token: await givenUp(world, fleet, "launch"),
+    offer,
+    volumes: [],
+    bootScript: "",
+    maxPrice: null,
+    rootVolumeId: null,
+  };
   const { providerId } = await world.clock.run(world.cloud.provider.launch(spec as never, { signal }));
   await world.clock.pass(5_000);
   return providerId;

@@ -17,7 +17,9 @@ async function running(world: PaperWorld, count: number): Promise<readonly strin
   if (offer === undefined) throw new Error("no offer on paper");
   const names = Array.from({ length: count }, (_, index) => `job-${String(index).padStart(3, "0")}`);
   const launch = (name: string) =>
-    cloud.provider.launch({ name, token: `t-${name}`, offer, volumes: [], bootScript: "", maxPrice: null } as never, { signal });
+    cloud.provider.launch({ name, token: `t-${name}`, offer, volumes: [], bootScript: "", maxPrice: null, rootVolumeId: null } as never, {
+      signal,
+    });
   const machines = await clock.run(Promise.all(names.map(launch)));
   await clock.pass(5_000 + cloud.settings.provisionMs);
   const adding = machines.map(({ providerId }, index) => {
