@@ -14,7 +14,7 @@ test.for([
   if (!has) context.skip();
   const folder = sealSample(temporaryFolder(), { id: FAULTY_ID, files: FAULTY_FILES });
   const tally: Tally = { points: 0, again: 0, through: 0, damage: [] };
-  await strikeEach(make, faultProxy, folder, temporaryFolder(), tally, { stride: 3, faults: [fault], readBack: true });
+  await strikeEach(make, faultProxy, folder, temporaryFolder(), tally, { stride: 4, faults: [fault], readBack: true });
   expect(tally.damage).toEqual([]);
   expect(tally.points).toBeGreaterThan(5);
 });
