@@ -25,14 +25,14 @@ export async function exchangeRate(context: CommandContext): Promise<ExchangeRat
   return withRates(base, { ...(await settingRates(context)), ...flagRates(context) });
 }
 
-/** @throws Problem (usage) that names the setting. */
-export function exchangeRateSetting(text: string): ExchangeRate {
-  return read("fxCny", ["spot config show"], () => exchangeRateFrom(text));
+/** `now` while it is being set; see `quotedRate`. @throws Problem (usage) that names the setting. */
+export function exchangeRateSetting(text: string, now?: number): ExchangeRate {
+  return read("fxCny", ["spot config show"], () => exchangeRateFrom(text, now));
 }
 
-/** Reads a setting such as `fx.EUR`. @throws Problem (usage) that names it. */
-export function rateSetting(key: string, text: string): QuotedRate {
-  return read(key, ["spot config show"], () => quotedRate(key.slice("fx.".length), text, key));
+/** Reads a setting such as `fx.EUR`; `now` while it is being set. @throws Problem (usage) that names it. */
+export function rateSetting(key: string, text: string, now?: number): QuotedRate {
+  return read(key, ["spot config show"], () => quotedRate(key.slice("fx.".length), text, key, now));
 }
 
 function read<Value>(what: string, next: readonly string[] | undefined, parse: () => Value): Value {
@@ -63,7 +63,7 @@ async function settingRates(context: CommandContext): Promise<Readonly<Record<st
   return Object.fromEntries(settings.map(({ key, value }) => [key.slice("fx.".length), rateSetting(key, value)]));
 }
 
-function flagRates({ options }: CommandContext): Readonly<Record<string, QuotedRate>> {
+function flagRates({ options, world }: CommandContext): Readonly<Record<string, QuotedRate>> {
   const given: readonly unknown[] = Array.isArray(options["fx"]) ? options["fx"] : [];
   return Object.fromEntries(
     given.map((text) => {
@@ -71,7 +71,7 @@ function flagRates({ options }: CommandContext): Readonly<Record<string, QuotedR
       if (currency === undefined || rate === undefined || currency.toUpperCase() === "USD")
         throw usageProblem(`--fx: ${JSON.stringify(text)} is not a rate (expected how many of a currency one USD is, e.g. CNY=6.77)`);
       const known = currency.toUpperCase();
-      return [known, read("--fx", undefined, () => quotedRate(known, rate, "--fx"))];
+      return [known, read("--fx", undefined, () => quotedRate(known, rate, "--fx", world.clock.now()))];
     }),
   );
 }

@@ -4,7 +4,7 @@ import { type Money, moneyFromDecimal, moneyToDecimal } from "../model/money.ts"
 export interface QuotedRate {
   /** Millionths of the currency for one USD. */
   readonly micros: bigint;
-  /** Where it comes from and of which day, for people: a clause without a full stop. */
+  /** Where it comes from and of which day, or that none was stated; for people: a clause without a full stop. */
   readonly source: string;
 }
 
@@ -32,11 +32,16 @@ function boundsOf(currency: string): readonly [bigint, bigint] {
   return currency === "CNY" ? [MICROS / 10n, 100n * MICROS] : [1n, 1_000_000n * MICROS];
 }
 
+/** A day begins first where clocks are so far ahead of UTC. */
+const FARTHEST_AHEAD_MS = 14 * 3_600_000;
+
 /**
- * Reads how much of `currency` one USD is: `6.77`, or with its day `6.77@2026-06-19`.
+ * Reads how much of `currency` one USD is: `6.77`, or with its day `6.77@2026-06-19`. `now`, in epoch milliseconds, where it is
+ * being stated: a day that has begun nowhere is a slip. What was kept is read without it, so that a clock that is wrong stops
+ * no command.
  * @throws RangeError when it is neither, or out of all bounds.
  */
-export function quotedRate(currency: string, text: string, source: string): QuotedRate {
+export function quotedRate(currency: string, text: string, source: string, now = Number.POSITIVE_INFINITY): QuotedRate {
   const [, decimal, day] = /^(\d{1,7}(?:\.\d{1,6})?)(?:@(\d{4}-\d{2}-\d{2}))?$/.exec(text.trim()) ?? [];
   const micros = decimal === undefined ? 0n : moneyFromDecimal(decimal, currency).micros;
   const [least, most] = boundsOf(currency);
@@ -48,7 +53,9 @@ export function quotedRate(currency: string, text: string, source: string): Quot
       `${JSON.stringify(text)} is not how many ${currency} one USD is (expected a decimal from ${bounds}, e.g. ${example})`,
     );
   }
-  return { micros, source: day === undefined ? source : `${source}, of ${day}` };
+  if (day !== undefined && Date.parse(day) - FARTHEST_AHEAD_MS > now)
+    throw new RangeError(`${JSON.stringify(text)} is the rate of a day that has not come`);
+  return { micros, source: `${source}, of ${day ?? "no stated day"}` };
 }
 
 /** The same rates with some said anew. */
@@ -57,11 +64,11 @@ export function withRates(rate: ExchangeRate, quotes: Readonly<Record<string, Qu
 }
 
 /**
- * Reads the setting `fxCny`.
- * @throws RangeError when it is not a plain decimal from 0.1 to 100.
+ * Reads the setting `fxCny`; `now` as `quotedRate` takes it.
+ * @throws RangeError when it is no rate from 0.1 to 100.
  */
-export function exchangeRateFrom(text: string): ExchangeRate {
-  return withRates(BUNDLED_RATE, { CNY: quotedRate("CNY", text, "fxCny") });
+export function exchangeRateFrom(text: string, now?: number): ExchangeRate {
+  return withRates(BUNDLED_RATE, { CNY: quotedRate("CNY", text, "fxCny", now) });
 }
 
 function plainDecimal(micros: bigint): string {
@@ -74,7 +81,7 @@ export function exchangeRateText(rate: ExchangeRate, currency = "CNY"): string {
   return quoted === undefined ? "?" : plainDecimal(quoted.micros);
 }
 
-/** `1 USD for 6.77 CNY (fxCny)`: the rates of these currencies that are known, for people; empty when they need none. */
+/** `1 USD for 6.77 CNY (--fx, of 2026-06-19)`: the rates of these currencies that are known, for people; empty when they need none. */
 export function ratesText(rate: ExchangeRate, currencies: Iterable<string>): string {
   const known = [...new Set(currencies)].sort().flatMap((currency) => {
     const quoted = rate.perUsd[currency];

@@ -80,6 +80,8 @@ test("rates of other currencies are settings of their own, checked and shown", a
   expect(shown.stdout).toMatch(/^fx\.EUR +0\.92@2026-06-19 +config$/m);
   const bad = await spot(world, "config", "set", "fx.EUR", "cheap");
   expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('fx.EUR: "cheap" is not how many EUR one USD is')]);
+  const future = await spot(world, "config", "set", "fx.EUR", "0.92@2099-01-01");
+  expect([future.code, future.stderr]).toEqual([2, expect.stringContaining("a day that has not come")]);
   expect((await spot(world, "config", "set", "fx.USD", "1")).code).toBe(2);
   const loud = { ...world, env: { ...world.env, SPOT_FX_CHF: "0.8" } };
   expect((await spot(loud, "config", "get", "fx.CHF")).stdout).toBe("0.8\n");

@@ -25,7 +25,7 @@ test("offers in two currencies keep their prices, and the rate of their order is
   const text = await offersText(offers);
   expect(text).toMatch(/PER HOUR/);
   expect(text).toMatch(/¥5\.50[\s\S]*\$1\.00/);
-  expect(text).toContain("The order takes 1 USD for 6.77 CNY (fxCny); no price is converted.");
+  expect(text).toContain("The order takes 1 USD for 6.77 CNY (fxCny, of no stated day); no price is converted.");
   const dollars = await offersText(offers.slice(0, 1));
   expect(dollars).toContain("$/HOUR");
   expect(dollars).not.toContain("CNY");

@@ -72,9 +72,9 @@ test("amounts of two currencies are ordered by what they are worth", () => {
 });
 
 test.each([
-  ["EUR", "0.92", 920_000n, "fx.EUR"],
+  ["EUR", "0.92", 920_000n, "fx.EUR, of no stated day"],
   ["EUR", "0.92@2026-06-19", 920_000n, "fx.EUR, of 2026-06-19"],
-  ["KRW", "1390.5", 1_390_500_000n, "fx.KRW"],
+  ["KRW", "1390.5", 1_390_500_000n, "fx.KRW, of no stated day"],
 ])("one USD is so many %s: %s", (currency, text, micros, source) => {
   expect(quotedRate(currency, text, `fx.${currency}`)).toEqual({ micros, source });
 });
@@ -86,6 +86,15 @@ test.each(["0", "-1", "0.92@yesterday", "0.92@2026-13-01", "0.92@2026-02-30", "1
   },
 );
 
+test("a rate that is being stated is of no day that is still to come, wherever one is", () => {
+  const at = (hour: number) => Date.UTC(2026, 10, 22, hour);
+  expect(quotedRate("EUR", "0.92@2026-11-23", "--fx", at(10)).source).toBe("--fx, of 2026-11-23");
+  expect(() => quotedRate("EUR", "0.92@2026-11-23", "--fx", at(9))).toThrow("is the rate of a day that has not come");
+  expect(() => exchangeRateFrom("6.77@2099-01-01", at(9))).toThrow("has not come");
+  // What was kept is read.
+  expect(quotedRate("EUR", "0.92@2099-01-01", "fx.EUR").source).toBe("fx.EUR, of 2099-01-01");
+});
+
 test("with a rate of its own a third currency is ordered and converted too", () => {
   const eur = (text: string) => moneyFromDecimal(text, "EUR");
   const three = withRates(rate, { EUR: { micros: 500_000n, source: "test" } });
@@ -93,7 +102,7 @@ test("with a rate of its own a third currency is ordered and converted too", () 
   expect(compareMoney(eur("1"), cny("13.54"), three)).toBe(0);
   expect(compareMoney(eur("1"), cny("13.540001"), three)).toBe(-1);
   expect(worthIn(eur("1"), "CNY", three)).toEqual(cny("13.54"));
-  expect(ratesText(three, ["USD", "EUR", "CNY", "CHF"])).toBe("1 USD for 6.77 CNY (fxCny) and 0.5 EUR (test)");
+  expect(ratesText(three, ["USD", "EUR", "CNY", "CHF"])).toBe("1 USD for 6.77 CNY (fxCny, of no stated day) and 0.5 EUR (test)");
   expect(ratesText(three, ["USD"])).toBe("");
 });
 

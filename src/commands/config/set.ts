@@ -17,7 +17,7 @@ export const configSet: CommandModule = {
     const { key } = setting;
     const { home, env, stored } = await settingSources(context.world);
     const where = chosenContext(context, key);
-    await checkValue(setting, value, stored);
+    await checkValue(setting, value, stored, context.world.clock.now());
     const before = where === undefined ? stored.values : (stored.contexts[where] ?? {});
     await keep(home, stored, where, { ...before, [key]: value });
     const variable = settingVariable(key);

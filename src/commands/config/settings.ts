@@ -34,10 +34,10 @@ export function requiredWord(context: CommandContext, index: number, what: strin
 const WORK_SETTINGS: readonly string[] = ["interruptions", "checkpointTime", "restartTime"];
 
 /**
- * Refuses what `up` would refuse, before it is kept.
+ * Refuses what `up` would refuse, before it is kept, and a rate of a day after `now`.
  * @throws Problem (usage) with the value and what was expected.
  */
-export async function checkValue({ key }: SettingKey, value: string, stored: StoredSettings): Promise<void> {
+export async function checkValue({ key }: SettingKey, value: string, stored: StoredSettings, now: number): Promise<void> {
   const fault = (_path: InputPath, what: string): Problem => usageProblem(`${key}: ${what}`);
   if (value.trim() === "") throw usageProblem(`${key}: the value is empty`, undefined, [`spot config unset ${key}`]);
   if (key === "context") {
@@ -50,11 +50,11 @@ export async function checkValue({ key }: SettingKey, value: string, stored: Sto
     return;
   }
   if (key === "fxCny") {
-    exchangeRateSetting(value);
+    exchangeRateSetting(value, now);
     return;
   }
   if (key.startsWith("fx.")) {
-    rateSetting(key, value);
+    rateSetting(key, value, now);
     return;
   }
   if (WORK_SETTINGS.includes(key)) {
