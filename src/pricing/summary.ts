@@ -35,9 +35,16 @@ export interface SummaryRow {
   readonly comparable: { readonly paid: Money; readonly onDemand: Money; readonly onDemandUseful: Money };
   /** Share saved, 0–1; null without a counterfactual. */
   readonly savings: number | null;
-  /** True while something of it is still running. */
+  /** Which of its amounts are not billed all through. */
+  readonly unbilled: ReadonlySet<AmountOf>;
+  /** True while something of it, a volume as well, is paid for without an end; also of a day that is over. */
   readonly open: boolean;
+  /** True when a GPU of it is paid for at this very moment. */
+  readonly gpuRunning: boolean;
 }
+
+/** The amounts of a row that can be part billed, part estimated; `comparable` as in `comparable.paid`. */
+export type AmountOf = "gpu" | StorageUse | LossKind | "comparable";
 
 export interface Summary {
   readonly rows: readonly SummaryRow[];
@@ -165,6 +172,7 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
   const [first] = pieces as readonly [Piece, ...Piece[]];
   const currency = currencyOf(first.record);
   const [all, stored, vain] = [noneOf(SUMS), noneOf(STORAGE_USES), noneOf(LOSS_KINDS)];
+  const unbilled = new Set<AmountOf>();
   let [gpuMs, isCompared, isBilled] = [0, true, false];
   for (const { record, from, to, use, lost } of pieces) {
     const { micros } = paidBetween(record, from, to, now);
@@ -179,11 +187,14 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
       isBilled = true;
       all.difference += micros - ratedBetween(record.rate, record, from, to).micros;
     }
+    if (record.billed === null) unbilled.add(use ?? "gpu");
+    if (record.billed === null && lost !== null) unbilled.add(lost);
     const counterfactual = onDemandOf(record, { micros, currency }, from, to);
     if (counterfactual === null) isCompared = false;
     else {
       all.paid += micros;
       all.onDemand += counterfactual.micros;
+      if (record.billed === null) unbilled.add("comparable");
       if (lost === null) all.onDemandUseful += counterfactual.micros;
     }
   }
@@ -204,7 +215,9 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
     onDemand: isCompared ? sums.onDemand : null,
     comparable: { paid: sums.paid, onDemand: sums.onDemand, onDemandUseful: sums.onDemandUseful },
     savings: isCompared ? savingsShare(paid, sums.onDemand) : null,
+    unbilled,
     open: pieces.some(({ record }) => record.to === null),
+    gpuRunning: pieces.some(({ record, use, to }) => use === null && record.to === null && to === now),
   };
 }
 

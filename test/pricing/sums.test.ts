@@ -92,3 +92,17 @@ test("what was rented on demand is its own counterfactual; of a spot machine wit
     comparable: { paid: usd("4"), onDemand: usd("7") },
   });
 });
+
+test("what is not billed is remembered by what it was paid for, also where it comes to nothing", () => {
+  const gpu = sampleLedger("gpu", { instanceId: "i-a", from: 0, to: 2 * HOUR, rate: usd("1"), onDemandRate: usd("2"), billed: usd("2") });
+  const free = sampleLedger("disk", { kind: "disk", instanceId: null, from: 0, to: null, rate: usd("0"), onDemandRate: usd("0") });
+  const runs = sampleLedger("runs", { ...gpu, id: "runs", from: 2 * HOUR, to: null, billed: null, onDemandRate: null });
+  const losses = lossBook([{ kind: "work", instance: "a", providerId: "local-a", from: HOUR, to: 3 * HOUR }]);
+  const total = (until: number, ...ledger: readonly (typeof gpu)[]) =>
+    summarize(ledger, "provider", { since: 0, until, now: 4 * HOUR }, { losses }).totals[0];
+  expect(total(4 * HOUR, gpu)).toMatchObject({ unbilled: new Set(), open: false, gpuRunning: false });
+  expect(total(4 * HOUR, gpu, free)).toMatchObject({ unbilled: new Set(["kept", "comparable"]), open: true, gpuRunning: false });
+  expect(total(4 * HOUR, gpu, runs)).toMatchObject({ unbilled: new Set(["gpu", "work"]), open: true, gpuRunning: true });
+  // It runs still, and what is looked at is over.
+  expect(total(3 * HOUR, gpu, runs)).toMatchObject({ open: true, gpuRunning: false });
+});
