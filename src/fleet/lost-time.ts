@@ -1,5 +1,4 @@
 import type { FleetEvent } from "../model/event.ts";
-import type { Wake } from "../model/wake.ts";
 import type { Loss } from "../pricing/losses.ts";
 import type { LedgerRecord, State } from "../state/records.ts";
 import { wakesOf } from "./wakes/wake-log.ts";
@@ -23,7 +22,7 @@ function isAction({ type, data }: FleetEvent, action: string): boolean {
 
 /**
  * What interruptions made in vain, by the events that tell of them, oldest first. Which part of it was paid for says the ledger.
- * Of a machine without a volume nothing is known of its work, and nothing of it is counted. Pure.
+ * Where nothing was ever sealed, of a machine without a volume above all, nobody knows whether its work was lost. Pure.
  */
 export function lossesOf(events: readonly FleetEvent[], ledger: readonly LedgerRecord[], now: number): readonly Loss[] {
   const byInstance = new Map<string, FleetEvent[]>();
@@ -36,7 +35,7 @@ export function lossesOf(events: readonly FleetEvent[], ledger: readonly LedgerR
   const gpus = groupedByInstance(ledger);
   return [...byInstance].flatMap(([instance, own]) => [
     ...own.flatMap((event, index) => takenLosses(instance, event, own.slice(index + 1), now)),
-    ...failedWakes(instance, wakesOf(own), gpus.get(instance) ?? []),
+    ...failedWakes(instance, own, gpus.get(instance) ?? []),
   ]);
 }
 
@@ -59,10 +58,12 @@ function takenLosses(instance: string, event: FleetEvent, later: readonly FleetE
   const providerId = typeof data["providerId"] === "string" ? data["providerId"] : null;
   const ranMs = data["ranMs"];
   const { work, ageMs } = data;
-  if (providerId !== null && typeof ranMs === "number" && (work === "sealed" || work === "none")) {
-    // Before it served there was no work; a checkpoint may be older than the machine.
-    const lostMs = work === "sealed" && typeof ageMs === "number" ? Math.min(ageMs, ranMs) : ranMs;
-    losses.push({ kind: "work", instance, providerId, from: at - lostMs, to: at });
+  // Before it served there was no work.
+  if (providerId !== null && typeof ranMs === "number") {
+    const isSealed = work === "sealed" && typeof ageMs === "number";
+    // A checkpoint may be older than the machine.
+    const lostMs = isSealed ? Math.min(ageMs, ranMs) : ranMs;
+    losses.push({ kind: isSealed ? "work" : "unsealed", instance, providerId, from: at - lostMs, to: at });
   }
   if (data["next"] === "replace") losses.push({ kind: "restarts", instance, providerId: null, from: at, to: servesAgain(later) ?? now });
   return losses;
@@ -74,13 +75,18 @@ function servesAgain(later: readonly FleetEvent[]): number | undefined {
   return later.find((event) => (event.type === "state" ? over.includes(String(event.data["to"])) : isAction(event, "lost")))?.at;
 }
 
-/** What was paid for a wake that did not serve: its machines, from the wake on until they were paid for no more. */
-function failedWakes(instance: string, wakes: readonly Wake[], gpus: readonly LedgerRecord[]): readonly Loss[] {
-  return wakes.flatMap(({ outcome, startedAt, endedAt }) => {
+/**
+ * What was paid for a wake that did not serve: its machines, from the wake on until they were paid for no more. Where a start cannot
+ * be broken off that may begin after the wake was given up, but not after the next one, or once the name is another instance's.
+ */
+function failedWakes(instance: string, events: readonly FleetEvent[], gpus: readonly LedgerRecord[]): readonly Loss[] {
+  const wakes = wakesOf(events);
+  const overs = events.flatMap(({ type, at, data }) => (type === "state" && data["to"] === "gone" ? [at] : []));
+  return wakes.flatMap(({ outcome, startedAt }) => {
     if (outcome !== "asleep") return [];
-    const next = wakes.find((wake) => wake.startedAt > startedAt)?.startedAt ?? Number.POSITIVE_INFINITY;
+    const next = Math.min(...[...overs, ...wakes.map((wake) => wake.startedAt)].filter((at) => at > startedAt));
     return gpus
-      .filter(({ from, to }) => from <= endedAt && (to === null || to > startedAt))
+      .filter(({ from, to }) => from < next && (to === null || to > startedAt))
       .map((entry) => ({
         kind: "wakes" as const,
         instance,

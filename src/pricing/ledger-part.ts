@@ -28,6 +28,16 @@ export function paidBetween(record: LedgerRecord, from: number, to: number, now:
   return billedBetween(record.billed, record, endOf(record, now), from, to);
 }
 
+/**
+ * What price × time says of what was billed between two moments of an interval; the pieces add up to the whole here too. Null where
+ * nothing was billed, and for what only its bill tells of: a hibernated machine's own disk.
+ */
+export function estimateOfBilled(record: LedgerRecord, from: number, to: number, now: number): Money | null {
+  if (record.billed === null || !isEstimatedByUs(record)) return null;
+  // The millisecond that a bill without any length is given is none that a price says anything of.
+  return ratedBetween(record.rate, record, from, Math.max(from, Math.min(to, record.to ?? now)));
+}
+
 /** The part of an interval that lies between two moments; null where none does. Nothing is paid for after `now`. */
 export function clipped(
   record: LedgerRecord,

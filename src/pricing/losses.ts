@@ -7,9 +7,13 @@ import type { LedgerRecord } from "../state/records.ts";
 export const LOSS_KINDS = ["work", "wakes", "restarts"] as const;
 export type LossKind = (typeof LOSS_KINDS)[number];
 
+/** `unsealed`: what a machine did that was taken before anything of it was sealed. Whether that was in vain nobody knows. */
+const KINDS = [...LOSS_KINDS, "unsealed"] as const;
+export type LossOrDoubt = (typeof KINDS)[number];
+
 /** A stretch of time in which the machines of an instance were paid for in vain. Epoch milliseconds. */
 export interface Loss {
-  readonly kind: LossKind;
+  readonly kind: LossOrDoubt;
   /** The instance's name. */
   readonly instance: string;
   /** The one machine that it is about; null for all of the instance's. */
@@ -22,8 +26,8 @@ export interface Loss {
 export interface LossBook {
   /** The moments within the interval at which something is lost that was not before, or the other way round. */
   cutsOf(record: LedgerRecord, from: number, to: number): readonly number[];
-  /** Why that moment of the interval was paid for in vain; null where it was not. */
-  at(record: LedgerRecord, moment: number): LossKind | null;
+  /** Why that moment of the interval was, or may have been, paid for in vain; null where it was not. */
+  at(record: LedgerRecord, moment: number): LossOrDoubt | null;
 }
 
 export function lossBook(losses: readonly Loss[]): LossBook {
@@ -43,7 +47,7 @@ export function lossBook(losses: readonly Loss[]): LossBook {
     at(record, moment) {
       const there = about(record).filter((loss) => loss.from <= moment && moment < loss.to);
       // What was computed and lost is lost only once, whatever else was going on.
-      return LOSS_KINDS.find((kind) => there.some((loss) => loss.kind === kind)) ?? null;
+      return KINDS.find((kind) => there.some((loss) => loss.kind === kind)) ?? null;
     },
   };
 }

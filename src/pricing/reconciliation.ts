@@ -1,6 +1,6 @@
 import type { Money } from "../model/money.ts";
 import type { LedgerRecord } from "../state/records.ts";
-import { clipped, endOf, isEstimatedByUs, paidBetween, ratedBetween } from "./ledger-part.ts";
+import { clipped, endOf, estimateOfBilled, paidBetween } from "./ledger-part.ts";
 import type { Period } from "./summary.ts";
 
 /** One interval that a provider has billed, beside what price × time says of it. */
@@ -24,9 +24,7 @@ export function reconciled(
     const { billed } = record;
     if (billed === null) return [];
     const to = record.to ?? now;
-    const estimated = isEstimatedByUs(record)
-      ? ratedBetween(record.rate, record, record.from, endOf({ ...record, billed: null }, now))
-      : null;
+    const estimated = estimateOfBilled(record, record.from, to, now);
     const isComparable = estimated !== null && estimated.currency === billed.currency;
     const difference = isComparable ? { micros: billed.micros - estimated.micros, currency: billed.currency } : null;
     return [{ record, to, estimated, billed: paidBetween(record, record.from, endOf(record, now), now), difference }];

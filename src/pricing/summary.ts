@@ -1,8 +1,8 @@
 import { addMoney, type Money, savingsShare } from "../model/money.ts";
 import type { LedgerRecord } from "../state/records.ts";
 import { type Calendar, calendarOf } from "./calendar.ts";
-import { clipped, currencyOf, isEstimatedByUs, paidBetween, ratedBetween } from "./ledger-part.ts";
-import { LOSS_KINDS, type LossBook, type LossKind, lossBook } from "./losses.ts";
+import { clipped, currencyOf, estimateOfBilled, paidBetween, ratedBetween } from "./ledger-part.ts";
+import { LOSS_KINDS, type LossBook, type LossKind, type LossOrDoubt, lossBook } from "./losses.ts";
 import { type DiskMoment, STORAGE_USES, type StorageBook, type StorageUse, storageBook } from "./storage-use.ts";
 
 export const SUMMARY_KEYS = ["instance", "fleet", "day", "month", "provider"] as const;
@@ -27,6 +27,8 @@ export interface SummaryRow {
   readonly storage: Readonly<Record<StorageUse, Money>>;
   /** Of `gpu`: in vain, by why. */
   readonly lost: Readonly<Record<LossKind, Money>>;
+  /** Of `gpu`, beside `lost`: for machines that were taken before anything of their work was sealed. Nobody knows what it was worth. */
+  readonly mayBeLost: { readonly paid: Money; readonly machines: number };
   /** What was billed, less what price × time had said of the same time; null where nothing was billed. */
   readonly difference: Money | null;
   /** The same hours on demand, disks included; null when an on-demand price is not known. */
@@ -44,7 +46,7 @@ export interface SummaryRow {
 }
 
 /** The amounts of a row that can be part billed, part estimated; `comparable` as in `comparable.paid`. */
-export type AmountOf = "gpu" | StorageUse | LossKind | "comparable";
+export type AmountOf = "gpu" | StorageUse | LossOrDoubt | "comparable";
 
 export interface Summary {
   readonly rows: readonly SummaryRow[];
@@ -78,7 +80,7 @@ interface Piece {
   readonly to: number;
   /** Null for a GPU. */
   readonly use: StorageUse | null;
-  readonly lost: LossKind | null;
+  readonly lost: LossOrDoubt | null;
 }
 
 /** Sums the ledger of a period, intervals that still run included; rows in order of their key. Pure. */
@@ -165,7 +167,7 @@ function moneyOf<Name extends string>(amounts: Readonly<Record<Name, bigint>>, c
   return Object.fromEntries(money) as Record<Name, Money>;
 }
 
-const SUMS = ["billed", "estimated", "gpu", "difference", "paid", "onDemand", "onDemandUseful"] as const;
+const SUMS = ["billed", "estimated", "gpu", "difference", "paid", "onDemand", "onDemandUseful", "mayBeLost"] as const;
 
 /** @param pieces at least one, of one currency. */
 function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
@@ -173,6 +175,7 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
   const currency = currencyOf(first.record);
   const [all, stored, vain] = [noneOf(SUMS), noneOf(STORAGE_USES), noneOf(LOSS_KINDS)];
   const unbilled = new Set<AmountOf>();
+  const unsealed = new Set<string>();
   let [gpuMs, isCompared, isBilled] = [0, true, false];
   for (const { record, from, to, use, lost } of pieces) {
     const { micros } = paidBetween(record, from, to, now);
@@ -181,11 +184,15 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
     else {
       gpuMs += to - from;
       all.gpu += micros;
-      if (lost !== null) vain[lost] += micros;
+      if (lost === "unsealed") {
+        all.mayBeLost += micros;
+        unsealed.add(record.providerId);
+      } else if (lost !== null) vain[lost] += micros;
     }
-    if (record.billed !== null && isEstimatedByUs(record) && record.rate.currency === currency) {
+    const estimate = estimateOfBilled(record, from, to, now);
+    if (estimate?.currency === currency) {
       isBilled = true;
-      all.difference += micros - ratedBetween(record.rate, record, from, to).micros;
+      all.difference += micros - estimate.micros;
     }
     if (record.billed === null) unbilled.add(use ?? "gpu");
     if (record.billed === null && lost !== null) unbilled.add(lost);
@@ -195,7 +202,7 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
       all.paid += micros;
       all.onDemand += counterfactual.micros;
       if (record.billed === null) unbilled.add("comparable");
-      if (lost === null) all.onDemandUseful += counterfactual.micros;
+      if (lost === null || lost === "unsealed") all.onDemandUseful += counterfactual.micros;
     }
   }
   const sums = moneyOf(all, currency);
@@ -211,6 +218,7 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
     gpu: sums.gpu,
     storage: moneyOf(stored, currency),
     lost: moneyOf(vain, currency),
+    mayBeLost: { paid: sums.mayBeLost, machines: unsealed.size },
     difference: isBilled ? sums.difference : null,
     onDemand: isCompared ? sums.onDemand : null,
     comparable: { paid: sums.paid, onDemand: sums.onDemand, onDemandUseful: sums.onDemandUseful },
@@ -223,7 +231,7 @@ function rowOf(pieces: readonly Piece[], now: number): SummaryRow {
 
 /** A disk costs the same on demand, and so does what was rented so; a GPU on spot has its own price there, or none that we know. */
 function onDemandOf(record: LedgerRecord, paid: Money, from: number, to: number): Money | null {
-  if (record.kind === "disk") return paid;
-  const rate = record.onDemandRate ?? (record.billing === "on-demand" ? record.rate : null);
+  if (record.kind === "disk" || record.billing === "on-demand") return paid;
+  const rate = record.onDemandRate;
   return rate?.currency === paid.currency ? ratedBetween(rate, record, from, to) : null;
 }

@@ -32,27 +32,29 @@ test("a machine that is taken loses what was not sealed, and the time until anot
 
 test.each([
   ["a checkpoint of the machine before", { ageMs: 500 * MINUTE }, "work m-1 40 100"],
-  ["no checkpoint at all", { work: "none" }, "work m-1 40 100"],
   ["one that was sealed on the notice", { ageMs: MINUTE }, "work m-1 99 100"],
 ])("%s: what was done in vain since it served", (_, more, lost) => {
   expect(losses(taken(100, { ...more, next: "park" }))).toEqual([lost]);
 });
 
 test.each([
-  ["no volume: nobody knows of its work", { work: undefined, next: "let-go" }],
+  ["no volume", { work: undefined }],
+  ["a volume, and nothing was sealed on it", { work: "none" }],
+])("%s: nobody knows of its work since it served", (_, more) => {
+  expect(losses(taken(100, { ...more, ageMs: undefined, next: "let-go" }))).toEqual(["unsealed m-1 40 100"]);
+});
+
+test.each([
   ["it never served", { ranMs: null, work: "sealed", next: "park" }],
   ["ended by us or by its owner", { taken: false }],
-])("%s, and nothing is counted as lost work", (_, more) => {
+])("%s, and nothing is counted", (_, more) => {
   expect(losses(taken(100, more))).toEqual([]);
 });
 
 test("a restart ends where the next machine is taken, where nobody wants one any more, and else has not ended", () => {
-  expect(losses(taken(100, { work: undefined }), taken(103, { work: undefined, ranMs: null }))).toEqual([
-    "restarts null 100 103",
-    "restarts null 103 1000",
-  ]);
-  expect(losses(taken(100, { work: undefined }), serves(105, "gone"))).toEqual(["restarts null 100 105"]);
-  expect(losses(taken(100, { work: undefined }), { ...serves(105), instance: "b" })).toEqual(["restarts null 100 1000"]);
+  expect(losses(taken(100, { ranMs: null }), taken(103, { ranMs: null }))).toEqual(["restarts null 100 103", "restarts null 103 1000"]);
+  expect(losses(taken(100, { ranMs: null }), serves(105, "gone"))).toEqual(["restarts null 100 105"]);
+  expect(losses(taken(100, { ranMs: null }), { ...serves(105), instance: "b" })).toEqual(["restarts null 100 1000"]);
 });
 
 const wake = (startedAt: number, endedAt: number, outcome: Wake["outcome"]) => {
@@ -71,6 +73,8 @@ test("a restore that did not serve costs its machines until they are paid for no
     gpu("slow", 101, 112),
     gpu("second", 105, 111),
     gpu("same", 109, null),
+    // Its start could not be broken off.
+    gpu("late", 115, 116),
     gpu("after", 300, 400),
     sampleLedger("disk", { kind: "disk", from: 0, to: null }),
     sampleLedger("other", { instance: "b", from: 101 * MINUTE }),
@@ -80,7 +84,14 @@ test("a restore that did not serve costs its machines until they are paid for no
     ["wakes", "slow", 101, 112],
     ["wakes", "second", 105, 111],
     ["wakes", "same", 109, 200],
+    ["wakes", "late", 115, 116],
   ]);
+});
+
+test("a restore that did not serve costs nothing of the next instance of that name", () => {
+  const minutes = (from: number, to: number) => sampleLedger(`${from}`, { from: from * MINUTE, to: to * MINUTE });
+  const found = lossesOf([wake(100, 110, "asleep"), serves(120, "gone")], [minutes(112, 113), minutes(130, 900)], NOW);
+  expect(found.map(({ from, to }) => [from / MINUTE, to / MINUTE])).toEqual([[112, 113]]);
 });
 
 test("of a long log every page is read, and only what tells of losses is kept", async () => {

@@ -68,10 +68,30 @@ test("what was lost is a part of what was paid, at its price, and the hours of i
   });
 });
 
+test("what a machine did of which nothing was sealed may be lost: it is told apart, and counts as useful until somebody knows", () => {
+  const machine = (id: string) =>
+    sampleLedger(id, { providerId: id, from: 0, to: 2 * HOUR, rate: usd("1"), onDemandRate: usd("3"), billed: null });
+  const unsealed = { kind: "unsealed", instance: "a", from: HOUR, to: 2 * HOUR } as const;
+  const losses = lossBook([
+    { ...unsealed, providerId: "m-1" },
+    { ...unsealed, providerId: "m-2" },
+    // What is lost for certain is no doubt any more.
+    { ...unsealed, kind: "restarts", providerId: null, from: 1.5 * HOUR },
+  ]);
+  const { totals } = summarize([machine("m-1"), machine("m-2"), machine("m-3")], "day", { since: 0, now: 20 * HOUR }, { losses });
+  expect(totals[0]).toMatchObject({
+    lost: { work: usd("0"), wakes: usd("0"), restarts: usd("1.5") },
+    mayBeLost: { paid: usd("1"), machines: 2 },
+    comparable: { paid: usd("6"), onDemand: usd("18"), onDemandUseful: usd("13.5") },
+  });
+  expect([...(totals[0]?.unbilled ?? [])]).toContain("unsealed");
+});
+
 test("what was billed is held against price × time, and a bill without any length is in the sum", () => {
   const ledger = [
     sampleLedger("a", { from: 0, to: HOUR, rate: usd("1"), billed: usd("1.05") }),
-    sampleLedger("b", { from: HOUR, to: HOUR, rate: usd("1"), billed: usd("0.01") }),
+    // Its bill is a whole cent more than a price says of no time at all.
+    sampleLedger("b", { from: HOUR, to: HOUR, rate: usd("36"), billed: usd("0.01") }),
     sampleLedger("c", { from: HOUR, to: 2 * HOUR, rate: usd("1") }),
     // A sleeping machine's own disk: its rate was made from its bill.
     sampleLedger("d", { kind: "disk", from: HOUR, to: 2 * HOUR, rate: usd("0.3"), billed: usd("0.5") }),
@@ -84,9 +104,11 @@ test("what was billed is held against price × time, and a bill without any leng
 test("what was rented on demand is its own counterfactual; of a spot machine without one the rest is still compared", () => {
   const spot = sampleLedger("a", { from: 0, to: HOUR, rate: usd("1"), onDemandRate: usd("4") });
   const onDemand = sampleLedger("b", { from: 0, to: HOUR, billing: "on-demand", rate: usd("3"), onDemandRate: null });
+  const billed = { ...onDemand, onDemandRate: usd("3"), billed: usd("3.3") };
   const unknown = sampleLedger("c", { from: 0, to: HOUR, rate: usd("2"), onDemandRate: null });
   const total = (...ledger: readonly (typeof spot)[]) => summarize(ledger, "provider", { since: 0, now: HOUR }).totals[0];
   expect(total(spot, onDemand)).toMatchObject({ onDemand: usd("7"), savings: 0.4285 });
+  expect(total(billed)).toMatchObject({ paid: usd("3.3"), onDemand: usd("3.3"), savings: 0 });
   expect(total(spot, onDemand, unknown)).toMatchObject({
     ...{ paid: usd("6"), onDemand: null, savings: null },
     comparable: { paid: usd("4"), onDemand: usd("7") },

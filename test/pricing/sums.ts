@@ -5,6 +5,7 @@ import { type Calendar, calendarOf } from "../../src/pricing/calendar.ts";
 import { BUNDLED_RATE } from "../../src/pricing/currency.ts";
 import { intervalCost } from "../../src/pricing/instance-cost.ts";
 import { type Loss, lossBook } from "../../src/pricing/losses.ts";
+import { reconciled } from "../../src/pricing/reconciliation.ts";
 import { type DiskUser, storageBook } from "../../src/pricing/storage-use.ts";
 import { type Period, SUMMARY_KEYS, type SummaryBooks, type SummaryKey, type SummaryRow, summarize } from "../../src/pricing/summary.ts";
 import type { LedgerRecord } from "../../src/state/records.ts";
@@ -80,7 +81,7 @@ export function moneyCase(seed: number, size: number): MoneyCase {
     const from = begin + whole(span);
     const name = one(names);
     const providerId = one([null, `machine-${name}-${whole(3)}`]);
-    return { kind: one(["work", "wakes", "restarts"]), instance: name, providerId, from, to: from + whole(span / 4) };
+    return { kind: one(["work", "wakes", "restarts", "unsealed"]), instance: name, providerId, from, to: from + whole(span / 4) };
   });
   const calendar = calendars.get(one(ZONES)) as Calendar;
   return { ledger, now, chance, books: { calendar, storage: storageBook(users, volumes, ledger), losses: lossBook(losses) } };
@@ -89,9 +90,16 @@ export function moneyCase(seed: number, size: number): MoneyCase {
 /** Every amount of a row that parts must add up to, and the hours. */
 function amountsOf(row: SummaryRow): readonly bigint[] {
   return [
-    ...[row.paid, row.billed, row.estimated, row.gpu, row.comparable.paid, row.comparable.onDemand, row.comparable.onDemandUseful].map(
-      ({ micros }) => micros,
-    ),
+    ...[
+      row.paid,
+      row.billed,
+      row.estimated,
+      row.gpu,
+      row.comparable.paid,
+      row.comparable.onDemand,
+      row.comparable.onDemandUseful,
+      row.mayBeLost.paid,
+    ].map(({ micros }) => micros),
     ...[...Object.values(row.storage), ...Object.values(row.lost)].map(({ micros }) => micros),
     row.difference?.micros ?? 0n,
     BigInt(row.gpuMs),
@@ -120,11 +128,14 @@ export function holdSums({ ledger, books, now, chance }: MoneyCase): void {
   const whole = sumsOf(totals);
   expect(sumsOf(rows)).toEqual(whole);
   // Each interval by itself, by no code that cuts anything.
-  for (const { currency, paid, gpu, storage, lost } of totals) {
+  const billed = reconciled(ledger, all).intervals;
+  for (const { currency, paid, gpu, storage, lost, mayBeLost, difference } of totals) {
     const apart = ledger.filter((one) => (one.billed ?? one.rate).currency === currency).map((one) => intervalCost(one, now).micros);
     expect(paid.micros).toBe(apart.reduce((sum, one) => sum + one, 0n));
+    const apartBilled = billed.flatMap((one) => (one.difference?.currency === currency ? [one.difference.micros] : []));
+    expect(difference?.micros ?? 0n, "billed beside estimated").toBe(apartBilled.reduce((sum, one) => sum + one, 0n));
     expect(gpu.micros + storage.inUse.micros + storage.asleep.micros + storage.kept.micros).toBe(paid.micros);
-    expect(lost.work.micros + lost.wakes.micros + lost.restarts.micros <= gpu.micros).toBe(true);
+    expect(lost.work.micros + lost.wakes.micros + lost.restarts.micros + mayBeLost.paid.micros <= gpu.micros).toBe(true);
   }
   for (const by of SUMMARY_KEYS) expect(sumsOf(summarize(ledger, by, all, books).rows), by).toEqual(whole);
   const first = Math.min(now, ...ledger.map(({ from }) => from));
