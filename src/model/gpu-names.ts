@@ -78,12 +78,12 @@ function formIn(word: string): GpuForm | undefined {
 }
 
 /** Words that say how a GPU is linked, or how it is sold, never which one it is. */
-const BESIDE = new Set(["NVLINK", "SPOT", "K8S", "MEGA"]);
+const BESIDE = new Set(["NVLINK", "SPOT", "K8S", "MEGA", "BAREMETAL", "HIGH", "PERF", "LOW", "RAM"]);
 
 /** Words that are said of one kind of GPU only, so that the model is clear without them. */
 const EPITHETS = new Set([
   ...["HBM2", "HBM2E", "HBM3", "HBM3E", "GDDR6", "GDDR6X", "GDDR7"],
-  ...["GENERATION", "BLACKWELL", "SE", "WS", "SERVER", "WORKSTATION", "EDITION"],
+  ...["GENERATION", "BLACKWELL", "SE", "WS", "WK", "SERVER", "WORKSTATION", "EDITION"],
 ]);
 
 /** `80G`, `80GB`, `80GiB` in gigabytes, `24576MiB` too; null for any other word. */
@@ -125,10 +125,12 @@ function formOf(model: string, words: readonly string[], memoryGb: number | null
  */
 function canonical(words: readonly string[]): string {
   const model = words.join("").replaceAll(/[^A-Z0-9.]/g, "");
-  if (/^[2-5]0[5-9]0(TI|SUPER|TISUPER|D)?$/.test(model)) return `RTX${model}`;
+  // Some write SUPER as one letter: `4070S Ti`.
+  const [, card, letter, rest = ""] = /^(GTX16[56]0|(?:RTX)?[2-5]0[5-9]0)(S?)(TI|SUPER|TISUPER|D)?$/.exec(model) ?? [];
+  if (card !== undefined) return `${card.replace(/^(?=\d)/, "RTX")}${rest}${letter === "S" ? "SUPER" : ""}`;
   if (/^(A[2-6][05]00|PRO[2-6][05]00|6000ADA)$/.test(model)) return `RTX${model}`;
   // One cloud's short forms of "server" and "workstation", as of the epithets above.
-  if (/^RTXPRO6000(S|WS)$/.test(model)) return "RTXPRO6000";
+  if (/^RTXPRO6000(S|WS|WK)$/.test(model)) return "RTXPRO6000";
   return model;
 }
 
@@ -147,6 +149,11 @@ export function gpuFromName(text: string): NamedGpu {
   const { kept, memoryGb } = wordsOf(one);
   const model = canonical(modelWords(kept)) || text.replaceAll(/\s+/g, "").toUpperCase();
   return { model, vramGb: memoryGb ?? VRAM_GB[model] ?? null, ...formOf(model, kept, memoryGb) };
+}
+
+/** The memory of one GPU in GB that a name says by itself: `A100-80GB`; null where it does not. */
+export function memoryInName(text: string): number | null {
+  return wordsOf(text).memoryGb;
 }
 
 /**
@@ -195,16 +202,25 @@ export function gpuMatcher(asked: string): (offered: OfferedGpu) => boolean {
 /** Makers' GB and the GiB that drivers report, with or without what error correction takes: 141 and 134, 288 and 262. */
 const REPORTED_SHARE = 0.12;
 
+/** Whether two figures in GB are the same memory, counted as makers or as drivers do. */
+export function isSameMemory(made: number, told: number): boolean {
+  return Math.abs(made - told) <= made * REPORTED_SHARE;
+}
+
+/** The memories in GB that a model is made with; none where nobody has told us. */
+export function memoriesOf(model: string): readonly number[] {
+  const known = VRAM_GB[model];
+  return MEMORIES_GB[model] ?? (known === undefined ? [] : [known]);
+}
+
 /** What stands behind a model's name in a product's: the memory where the model has several, or not the one it is made with. */
 function memoryPart(model: string, vramGb: number): string {
-  const known = VRAM_GB[model];
-  const made = MEMORIES_GB[model] ?? (known === undefined ? [] : [known]);
-  const nearest = made.reduce((best, size) => (Math.abs(size - vramGb) < Math.abs(best - vramGb) ? size : best), Number.POSITIVE_INFINITY);
-  const isMade = Math.abs(nearest - vramGb) <= nearest * REPORTED_SHARE;
-  if (vramGb <= 0 || (isMade && made.length === 1)) return "";
+  const made = memoriesOf(model);
   // Of a model that nobody has told us the memory of, any memory is as usual.
-  if (made.length === 0) return "";
-  return `-${isMade ? nearest : Math.round(vramGb)}GB`;
+  if (vramGb <= 0 || made.length === 0) return "";
+  const nearest = made.reduce((best, size) => (Math.abs(size - vramGb) < Math.abs(best - vramGb) ? size : best));
+  const isMade = isSameMemory(nearest, vramGb);
+  return isMade && made.length === 1 ? "" : `-${isMade ? nearest : Math.round(vramGb)}GB`;
 }
 
 /**

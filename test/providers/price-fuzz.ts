@@ -189,8 +189,11 @@ export const anyGpuInfo = () =>
     fc.oneof(fc.string(), fc.constantFrom(...JUNK, "81920", "655360")),
     fc.integer({ min: 1, max: 1024 }),
     fc.constantFrom("'", '"'),
-    (size, total, count, mark) => {
-      const memory = memoryPerGpu(`{${mark}SizeInMiB${mark}: ${size}, ${mark}TotalGpuMemoryInMiB${mark}: ${total}}`, count);
+    fc.constantFrom("vast", "primeintellect", "lambda"),
+    fc.constantFrom("H100", "A100-80GB", "RTX4090", "NOBODYKNOWS", "X-99999GB"),
+    (size, total, count, mark, cloud, name) => {
+      const text = `{${mark}SizeInMiB${mark}: ${size}, ${mark}TotalGpuMemoryInMiB${mark}: ${total}}`;
+      const memory = memoryPerGpu(cloud, text, { name, model: name, count });
       expect(memory === null || (memory >= 0 && memory <= 1024 && Number.isFinite(memory))).toBe(true);
     },
   );

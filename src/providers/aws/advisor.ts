@@ -23,7 +23,11 @@ const SOURCE = "AWS Spot Instance Advisor";
 const index = v.pipe(v.number(), v.integer());
 const fileSchema = v.object({
   ranges: v.array(v.object({ index, label: v.string() })),
-  spot_advisor: v.record(v.string(), v.object({ Linux: v.fallback(v.record(v.string(), v.object({ r: index })), {}) })),
+  /** A row that cannot be read costs nobody else's. */
+  spot_advisor: v.record(
+    v.string(),
+    v.object({ Linux: v.fallback(v.record(v.string(), v.fallback(v.nullable(v.object({ r: index })), null)), {}) }),
+  ),
 });
 /** The rows of GPU types alone, of the 900 kB that the file has. */
 const keptSchema = v.object({
@@ -43,16 +47,25 @@ export function bandOf(label: string): { readonly atLeast: number; readonly atMo
   return sign === "<" ? { atLeast: 0, atMost: Number(bound) / 100 } : { atLeast: Number(bound) / 100, atMost: null };
 }
 
-/** What is kept of the file. @throws ProviderError when it is none of the advisor's. */
+const OF_GPUS = /^(?:g|p|dl)\d/;
+
+/** What is kept of the file. @throws ProviderError when it is none of the advisor's, or gives no share of any type with a GPU. */
 export function advisorData(answer: CloudAnswer, now: number): v.InferInput<typeof keptSchema> {
   if (answer.status !== 200) throw new ProviderError(PROVIDER, { kind: "unavailable" }, `${answer.asked}: HTTP ${answer.status}`);
   const file = parsed(PROVIDER, fileSchema, answer);
   const changed = Date.parse(answer.headers["last-modified"] ?? "");
-  const ofGpus = (rows: Readonly<Record<string, { readonly r: number }>>) =>
-    Object.fromEntries(Object.entries(rows).flatMap(([type, { r }]) => (/^(?:g|p|dl)\d/.test(type) ? [[type, r]] : [])));
+  const labels = new Map(file.ranges.map((range) => [range.index, range.label]));
+  const hasShare = (r: number) => bandOf(labels.get(r) ?? "") !== null;
+  const ofGpus = (rows: Readonly<Record<string, { readonly r: number } | null>>) =>
+    Object.fromEntries(
+      Object.entries(rows).flatMap(([type, row]) => (row !== null && OF_GPUS.test(type) && hasShare(row.r) ? [[type, row.r]] : [])),
+    );
+  const rows = Object.fromEntries(Object.entries(file.spot_advisor).map(([region, { Linux }]) => [region, ofGpus(Linux)]));
+  if (Object.values(rows).every((types) => Object.keys(types).length === 0))
+    throw new ProviderError(PROVIDER, { kind: "protocol" }, `${answer.asked}: it gives no share of any type with a GPU`);
   return {
-    labels: Object.fromEntries(file.ranges.map((range) => [String(range.index), range.label])),
-    rows: Object.fromEntries(Object.entries(file.spot_advisor).map(([region, { Linux }]) => [region, ofGpus(Linux)])),
+    labels: Object.fromEntries([...labels].map(([index, label]) => [String(index), label])),
+    rows,
     dataAt: Number.isNaN(changed) ? now : changed,
   };
 }

@@ -1,7 +1,7 @@
 import type { ListedPrice } from "../../model/listed-price.ts";
 import { CatalogDamage, columnsOf } from "./columns.ts";
-import { gcpParts } from "./gcp-parts.ts";
-import { type CatalogRow, type Refusal, readRow } from "./row.ts";
+import { gcpParts, type PartRefusal } from "./gcp-parts.ts";
+import { type CatalogHeader, type CatalogRow, type Refusal, readRow } from "./row.ts";
 
 /** What became of the rows of a file. */
 export interface Tally {
@@ -14,7 +14,7 @@ export interface Tally {
 }
 
 /** `unfinished row`: the last one of a file that does not end with a line's end, because its last number may be cut off. */
-type RowRefusal = Refusal | "no instance type" | "unfinished row";
+type RowRefusal = Refusal | PartRefusal | "no instance type" | "unfinished row";
 
 /** Reads the rows of one file as they come. */
 export interface CatalogReader {
@@ -39,17 +39,18 @@ function pricesOf(provider: string, row: CatalogRow): readonly ListedPrice[] {
 
 /** A reader of the file of one cloud, under the name that the cloud has with us. */
 export function catalogReader(cloud: string): CatalogReader {
-  const parts = cloud === "gcp" ? gcpParts() : null;
   const refused: Partial<Record<RowRefusal, number>> = {};
   let read = 0;
   let kept = 0;
-  let header: { readonly columns: ReturnType<typeof columnsOf>; readonly width: number } | undefined;
+  let header: CatalogHeader | undefined;
   const begin = (cells: readonly string[]) => {
     header = { columns: columnsOf(cells.map((cell) => cell.trim())), width: cells.length };
   };
   const refuse = (why: RowRefusal) => {
     refused[why] = (refused[why] ?? 0) + 1;
   };
+  const parts = cloud === "gcp" ? gcpParts(refuse) : null;
+  const isWanted = parts?.isWanted ?? ((_: string, accelerator: string) => accelerator !== "");
   const keep = (row: CatalogRow) => {
     const prices = pricesOf(cloud, row);
     kept += prices.length;
@@ -62,10 +63,10 @@ export function catalogReader(cloud: string): CatalogReader {
         return [];
       }
       read += 1;
-      const found = readRow(cloud, cells, header.columns, header.width);
-      for (const refusal of found.refusals) refuse(refusal);
-      if (!("row" in found) || parts?.take(found.row) === true || found.row.gpu === null) return [];
-      if (found.row.type !== "") return keep(found.row);
+      const { row, refusals } = readRow(cloud, cells, header, isWanted);
+      for (const why of refusals) refuse(why);
+      if (row === null || parts?.take(row) === true) return [];
+      if (row.type !== "") return keep(row);
       refuse("no instance type");
       return [];
     },

@@ -9,6 +9,8 @@ import { memoryPerGpu, nameInInfo } from "./gpu-info.ts";
 export interface CatalogRow {
   /** Empty for a GPU that is sold apart from the machine. */
   readonly type: string;
+  /** The GPU as the file names it; empty for a machine without one. */
+  readonly accelerator: string;
   /** Null for a machine without a GPU. */
   readonly gpu: Gpu | null;
   readonly vcpus: number;
@@ -32,7 +34,11 @@ export type Refusal =
   | "price is not a number"
   | "price out of range";
 
-export type ReadRow = { readonly row: CatalogRow; readonly refusals: readonly Refusal[] } | { readonly refusals: readonly [Refusal] };
+/** `row` is null where nothing of it is taken: it was refused, or nobody asked for it. */
+export interface ReadRow {
+  readonly row: CatalogRow | null;
+  readonly refusals: readonly Refusal[];
+}
 
 const CURRENCY = "USD";
 /** The dearest machine on sale is some hundreds an hour; what is above this is a slip or a placeholder. */
@@ -60,6 +66,14 @@ function amount(text: string | undefined): number {
   return text !== undefined && PLAIN.test(text.trim()) ? Number(text) : 0;
 }
 
+export interface CatalogHeader {
+  readonly columns: CatalogColumns;
+  /** How many cells a row has. */
+  readonly width: number;
+}
+
+const refused = (why: Refusal): ReadRow => ({ row: null, refusals: [why] });
+
 const MOST_GPUS = 1024;
 /** What a decoder writes for bytes that are no text. */
 const UNREADABLE = "\ufffd";
@@ -67,28 +81,36 @@ const UNREADABLE = "\ufffd";
 /**
  * Reads one row. Names are kept as the cloud writes them: regions may hold commas and letters of any language. A GPU's memory is
  * that of the column GpuInfo, because one name stands for several products.
+ * @param isWanted whether a row has to do with a GPU, by the names in it: of others nothing is read and nothing refused
  */
-export function readRow(cloud: string, cells: readonly string[], columns: CatalogColumns, width: number): ReadRow {
-  if (cells.length !== width) return { refusals: ["wrong number of columns"] };
+export function readRow(
+  cloud: string,
+  cells: readonly string[],
+  { columns, width }: CatalogHeader,
+  isWanted: (type: string, accelerator: string) => boolean,
+): ReadRow {
+  if (cells.length !== width) return refused("wrong number of columns");
   // No name here has one: a quote that was not closed made one row of two, with the price of the other.
-  if (cells.some((text) => text.includes("\n"))) return { refusals: ["line break in a cell"] };
+  if (cells.some((text) => /[\r\n]/.test(text))) return refused("line break in a cell");
   const cell = (column: number) => (column === -1 ? "" : (cells[column] ?? "").trim());
+  const type = cell(columns.type);
+  const accelerator = cell(columns.accelerator);
+  if (!isWanted(type, accelerator)) return { row: null, refusals: [] };
   const region = cell(columns.region);
   // A number in its place is a row whose cells have moved.
-  if (region === "" || PLAIN.test(region)) return { refusals: ["no region"] };
+  if (region === "" || PLAIN.test(region)) return refused("no region");
   // Two places could have one name when what cannot be read is left out of it.
   if ([columns.type, columns.accelerator, columns.region, columns.zone].some((column) => cell(column).includes(UNREADABLE)))
-    return { refusals: ["text is not UTF-8"] };
-  const accelerator = cell(columns.accelerator);
+    return refused("text is not UTF-8");
   const count = amount(cell(columns.count));
-  if (accelerator !== "" && (count <= 0 || count > MOST_GPUS)) return { refusals: ["no GPU count"] };
-  if (accelerator !== "" && !Number.isInteger(count)) return { refusals: ["part of a GPU"] };
+  if (accelerator !== "" && (count <= 0 || count > MOST_GPUS)) return refused("no GPU count");
+  if (accelerator !== "" && !Number.isInteger(count)) return refused("part of a GPU");
   const price = readPrice(cell(columns.price));
   const spot = readPrice(cell(columns.spotPrice));
   const refusals = [price.refusal, spot.refusal].filter((refusal) => refusal !== undefined);
-  const type = cell(columns.type);
   const row: CatalogRow = {
     type,
+    accelerator,
     gpu: accelerator === "" ? null : gpuOf(cloud, type, accelerator, count, cell(columns.gpuInfo)),
     vcpus: amount(cell(columns.vcpus)),
     memoryGb: amount(cell(columns.memory)),
@@ -97,7 +119,7 @@ export function readRow(cloud: string, cells: readonly string[], columns: Catalo
     price: price.money,
     spotPrice: spot.money,
   };
-  if (row.price === null && row.spotPrice === null && refusals.length === 0) return { refusals: ["no price"] };
+  if (row.price === null && row.spotPrice === null && refusals.length === 0) return refused("no price");
   return { row, refusals };
 }
 
@@ -117,5 +139,5 @@ function gpuOf(cloud: string, type: string, accelerator: string, count: number, 
   const { vramGb, ...named } = gpuFromName(name);
   // What the type's name says of the form is more than what the column does: `1x-H100_NVL` is an H100 there.
   const form = { ...formInInfo(named.model, gpuInfo), ...named, ...formOfType(cloud, type, named.model) };
-  return { ...form, count, vramGb: memoryPerGpu(gpuInfo, count) ?? vramGb ?? 0 };
+  return { ...form, count, vramGb: memoryPerGpu(cloud, gpuInfo, { name, model: named.model, count }) ?? vramGb ?? 0 };
 }
