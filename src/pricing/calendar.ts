@@ -14,7 +14,7 @@ export interface Calendar {
   dayOf(at: number): LocalDay;
   /** The moments after `from` and before `to` at which days, or months, begin. */
   midnights(from: number, to: number, of?: "day" | "month"): readonly number[];
-  /** When a date begins; of a day that was left out, when the next one does. */
+  /** When a date begins; of a day that was left out, when the next one does. @throws RangeError when no calendar has it. */
   beginOf(date: string): number;
   /** How far the clocks there are ahead of UTC at a moment, in milliseconds. */
   aheadOfUtc(at: number): number;
@@ -52,7 +52,8 @@ export function calendarOf(zone: string): Calendar {
 
   const beginOf = (date: string) => {
     const noon = Date.parse(`${date}T12:00:00Z`);
-    if (Number.isNaN(noon)) throw new RangeError(`not a date: ${JSON.stringify(date)}`);
+    // A 30 February would be taken for a day of March.
+    if (Number.isNaN(noon) || dateInUtc(noon) !== date) throw new RangeError(`not a date: ${JSON.stringify(date)}`);
     const before = new Date(noon - 24 * HOUR_MS).toISOString().slice(0, 10);
     return firstPast(before, noon - FURTHEST_MS, noon + FURTHEST_MS);
   };

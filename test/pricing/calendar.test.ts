@@ -95,3 +95,8 @@ test("midnights of months of days are those of each day", () => {
     expect(Math.max(...lengths)).toBeLessThanOrEqual(DAY + HOUR);
   }
 });
+
+test.each(["2026-02-30", "2026-02-29", "2026-04-31", "2026-13-01", "2026-00-10", "2026-1-1", "today"])("%s is no date", (date) => {
+  for (const zone of ["UTC", "Europe/Berlin"]) expect(() => calendarOf(zone).beginOf(date)).toThrow(RangeError);
+  expect(calendarOf("UTC").beginOf("2028-02-29")).toBe(Date.parse("2028-02-29"));
+});
