@@ -1,10 +1,12 @@
 import { followBilling } from "../fleet/billed.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { lossEvents, lossesOf } from "../fleet/lost-time.ts";
-import { followStorage, unpricedRoots } from "../fleet/storage-cost.ts";
+import { followStorage, listedRootRate, unpricedRoots } from "../fleet/storage-cost.ts";
 import type { Money } from "../model/money.ts";
 import type { CostReport } from "../output/cost-report.ts";
 import type { Calendar } from "../pricing/calendar.ts";
-import { currencyRange, forecastOf } from "../pricing/forecast.ts";
+import { currencyRange, type ForetoldInstance, forecastOf, type PriceRange } from "../pricing/forecast.ts";
+import { USUAL_MAX_GAP_MS } from "../pricing/history.ts";
 import { lossBook } from "../pricing/losses.ts";
 import { reconciled } from "../pricing/reconciliation.ts";
 import { storageBook } from "../pricing/storage-use.ts";
@@ -62,7 +64,7 @@ export async function costReport(context: CommandContext, question: CostQuestion
     losses: lossBook(lossesOf(events, ledger, now)),
   };
   const living = instances.filter(({ state: is }) => is !== "gone");
-  const seenPrices = await pricesSeen(context, living, ledger, now);
+  const [seenPrices, listedRoot] = [await pricesSeen(context, living, ledger, now), await rootRates(fleet, living)];
   return {
     ...question,
     ledger,
@@ -71,7 +73,7 @@ export async function costReport(context: CommandContext, question: CostQuestion
     ...reconciled(ledger, period),
     heard,
     unpriced: [...stored.unpriced, ...(isAsked ? await unpricedRoots(fleet, living, ledger) : [])],
-    forecast: forecastOf({ ledger, instances: living, budgets, calendar, exchange, now, seenPrices }),
+    forecast: forecastOf({ ledger, instances: living, budgets, calendar, exchange, now, seenPrices, listedRoot }),
     budget: await nearestBudget(context),
   };
 }
@@ -82,22 +84,43 @@ async function pricesSeen(
   instances: readonly InstanceRecord[],
   ledger: readonly LedgerRecord[],
   now: number,
-): Promise<(entry: LedgerRecord) => { readonly low: Money; readonly high: Money } | null> {
-  const ranges = new Map<string, { readonly low: Money; readonly high: Money }>();
+): Promise<(entry: LedgerRecord) => PriceRange | null> {
+  const machineName = ({ provider, providerId }: Pick<InstanceRecord, "provider" | "providerId">) => `${provider} ${providerId}`;
+  const machines = new Map(instances.map((instance) => [machineName(instance), instance]));
+  const window = { since: now - SEEN_MS, until: now, maxGapMs: USUAL_MAX_GAP_MS };
+  /** Of many machines of one type in one place the book is asked once. */
+  const known = new Map<string, PriceRange | null>();
+  const ranges = new Map<string, PriceRange | null>();
   const running = ledger.filter(({ to, kind, billing }) => to === null && kind === "gpu" && billing === "spot");
   const book = priceBookAtHand(context);
   try {
     for (const entry of running) {
-      const machine = instances.find(({ provider, providerId }) => provider === entry.provider && providerId === entry.providerId);
+      const machine = machines.get(machineName(entry));
       if (machine === undefined) continue;
       const { provider, type, region, zone } = machine;
       const query = { providers: [provider], type, place: zone === "" ? region : zone, billing: "spot" } as const;
-      const series = await book.read((prices) => prices.history(query, now - SEEN_MS));
-      const range = currencyRange(series ?? [], entry.rate);
-      if (range !== null) ranges.set(entry.id, range);
+      const name = [provider, type, query.place, entry.rate.currency].join("\u0000");
+      if (!known.has(name)) {
+        const series = await book.read((prices) => prices.history(query, window.since));
+        known.set(name, currencyRange(series ?? [], entry.rate.currency, window));
+      }
+      ranges.set(entry.id, known.get(name) ?? null);
     }
   } finally {
     book.close();
   }
   return ({ id }) => ranges.get(id) ?? null;
+}
+
+/** What the own disks of sleeping machines cost by their providers' lists. */
+async function rootRates(
+  fleet: Pick<Fleet, "provider">,
+  instances: readonly ForetoldInstance[],
+): Promise<(instance: ForetoldInstance) => Money | null> {
+  const rates = new Map<string, Money | null>();
+  for (const id of new Set(instances.flatMap(({ provider, parked }) => (parked === "native" ? [provider] : [])))) {
+    const provider = await fleet.provider(id).catch(() => undefined);
+    rates.set(id, provider === undefined ? null : listedRootRate(provider));
+  }
+  return ({ provider }) => rates.get(provider) ?? null;
 }

@@ -22,6 +22,13 @@ export function listedVolumeRate({ capabilities }: Pick<Provider, "capabilities"
   return value !== "billed" || price === undefined ? null : asleepRate(price, price.per === "hour" ? 0 : sizeGb).hour;
 }
 
+/** What a hibernated machine's own disk costs an hour by the provider's list; null where we know no list price, or not its size. */
+export function listedRootRate({ capabilities }: Pick<Provider, "capabilities">): Money | null {
+  const { price, value, sizeGb } = capabilities.asleep.native?.billed.rootDisk ?? {};
+  if (value !== "billed" || price === undefined || (sizeGb === undefined && price.per !== "hour")) return null;
+  return asleepRate(price, sizeGb ?? 0).hour;
+}
+
 /** The interval of a volume from the moment on at which it was made. Its id makes a second opening the same interval. */
 function volumeInterval(volume: VolumeRecord, providerId: string, rate: Money, fleet: string | null): LedgerRecord {
   const { id, name, provider, createdAt: from } = volume;
@@ -100,10 +107,8 @@ export async function unpricedRoots(
   instances: readonly Pick<InstanceRecord, "id" | "name" | "provider" | "state" | "parked">[],
   ledger: readonly LedgerRecord[],
 ): Promise<readonly UnpricedDisk[]> {
-  const asleep = instances.filter(
-    ({ id, state, parked }) =>
-      state === "hibernated" && parked === "native" && !ledger.some((entry) => entry.kind === "disk" && entry.instanceId === id),
-  );
+  const told = new Set(ledger.flatMap(({ kind, instanceId }) => (kind === "disk" ? [instanceId] : [])));
+  const asleep = instances.filter(({ id, state, parked }) => state === "hibernated" && parked === "native" && !told.has(id));
   const found: UnpricedDisk[] = [];
   for (const { name, provider } of asleep) {
     // A provider that cannot be opened (a plug that is gone, say) is no reason to leave out the others.

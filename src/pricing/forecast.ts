@@ -1,11 +1,12 @@
 import type { PriceSeries } from "../model/listed-price.ts";
 import { costOf, type Money } from "../model/money.ts";
 import type { BudgetRecord, InstanceRecord, LedgerRecord } from "../state/records.ts";
-import { counted, dayStart, lastsMs, type Standing, standing } from "./budget.ts";
+import { counted, dayStart, lastsMs, paidIn, type Standing, standing } from "./budget.ts";
 import { isInScope } from "./budget-scope.ts";
 import type { Calendar } from "./calendar.ts";
 import type { ExchangeRate } from "./currency.ts";
-import { clipped, currencyOf, DAY_MS, paidBetween } from "./ledger-part.ts";
+import { priceSteps, type StepWindow } from "./history.ts";
+import { clipped, currencyOf, DAY_MS } from "./ledger-part.ts";
 
 /** What is expected to be paid in a calendar month, in one currency. Epoch milliseconds. */
 export interface Forecast {
@@ -14,14 +15,15 @@ export interface Forecast {
   readonly from: number;
   readonly to: number;
   readonly currency: string;
-  /** In this month until now. */
+  /** In this month until now, and whether all of it is billed. */
   readonly paid: Money;
+  readonly isPaidBilled: boolean;
   /** From now until its end: what runs, and what is stored. */
   readonly gpu: Money;
   readonly storage: Money;
   readonly total: Money;
   /** At the lowest and at the highest price that was seen of what runs on spot; null where no history says. */
-  readonly range: { readonly low: Money; readonly high: Money } | null;
+  readonly range: PriceRange | null;
 }
 
 /** A machine that is expected to end before the month does. */
@@ -39,17 +41,21 @@ export interface MonthForecast {
   readonly waiting: readonly string[];
 }
 
+export type ForetoldInstance = Pick<InstanceRecord, "id" | "name" | "provider" | "desired" | "state" | "parked" | "ttlEndsAt">;
+
 /** What a forecast goes by. */
 export interface ForecastFacts {
   readonly ledger: readonly LedgerRecord[];
   /** The living ones. */
-  readonly instances: readonly Pick<InstanceRecord, "id" | "name" | "desired" | "state" | "parked" | "ttlEndsAt">[];
+  readonly instances: readonly ForetoldInstance[];
   readonly budgets: readonly BudgetRecord[];
   readonly calendar: Calendar;
   readonly exchange: ExchangeRate;
   readonly now: number;
   /** The lowest and the highest hourly price seen lately of what an interval is paid for; null where nobody knows. */
-  readonly seenPrices?: (entry: LedgerRecord) => { readonly low: Money; readonly high: Money } | null;
+  readonly seenPrices?: (entry: LedgerRecord) => PriceRange | null;
+  /** What the own disk of a machine costs an hour while its cloud has it hibernated, by the list; null where nobody knows. */
+  readonly listedRoot?: (instance: ForetoldInstance) => Money | null;
 }
 
 /** Something that is paid for from now on. */
@@ -64,25 +70,27 @@ interface Running {
  * stored goes on at its price. Nothing begins, nothing is reclaimed and nothing is woken. Pure.
  */
 export function forecastOf(facts: ForecastFacts): MonthForecast {
-  const { ledger, instances, calendar, now, seenPrices } = facts;
+  const { calendar, now, seenPrices } = facts;
   const month = calendar.monthOf(now);
   const { gpus, disks } = goingOn(facts, month.to);
   const ended = withBudgets(facts, gpus, disks, month.to);
   const atPrices = (pick: "low" | "high") => {
-    const repriced = gpus.map((one) => ({ ...one, entry: { ...one.entry, rate: seenPrices?.(one.entry)?.[pick] ?? one.entry.rate } }));
+    const repriced = gpus.map((one) => {
+      const { rate } = one.entry;
+      const seen = seenPrices?.(one.entry)?.[pick] ?? rate;
+      return { ...one, entry: { ...one.entry, rate: lesser(seen, rate, pick === "low" ? 1 : -1) } };
+    });
     return withBudgets(facts, repriced, disks, month.to);
   };
   const isKnown = gpus.some(({ entry }) => entry.billing === "spot" && seenPrices?.(entry) != null);
   const [low, high] = isKnown ? [atPrices("low"), atPrices("high")] : [null, null];
-  const soFar = ledger.flatMap((record) => {
-    const part = clipped(record, month.from, now, now);
-    return part === null ? [] : [paidBetween(record, part.from, part.to, now)];
-  });
+  const soFar = facts.ledger.filter((record) => clipped(record, month.from, now, now) !== null);
   const running = [...gpus, ...disks].map(({ entry }) => currencyOf(entry));
-  const currencies = [...new Set([...soFar.map(({ currency }) => currency), ...running])].sort();
+  const currencies = [...new Set([...soFar.map(currencyOf), ...running])].sort();
   return {
     currencies: currencies.map((currency) => {
-      const paid = sumOf(soFar, currency);
+      const own = soFar.filter((record) => currencyOf(record) === currency);
+      const paid = sumOf(paidIn(own, month.from, now), currency);
       const storage = sumOf(costsOf(disks, now), currency);
       const plus = (gpu: Money): Money => ({ micros: paid.micros + storage.micros + gpu.micros, currency });
       const at = (runs: readonly Running[]) => plus(sumOf(costsOf(runs, now), currency));
@@ -90,18 +98,21 @@ export function forecastOf(facts: ForecastFacts): MonthForecast {
       const total = plus(gpu);
       // A budget may stop what is dearer so much sooner that it costs a millionth less.
       const range = low === null || high === null ? null : { low: lesser(at(low), total), high: lesser(at(high), total, -1) };
-      return { ...month, currency, paid, gpu, storage, total, range };
+      return { ...month, currency, paid, isPaidBilled: own.every(({ billed }) => billed !== null), gpu, storage, total, range };
     }),
     ends: ended.flatMap(({ end }) => (end === null ? [] : [end])).sort((a, b) => a.at - b.at || (a.instance < b.instance ? -1 : 1)),
-    waiting: instances
-      .filter(({ id, desired, state }) => desired === "running" && state !== "gone" && gpus.every(({ entry }) => entry.instanceId !== id))
-      .map(({ name }) => name)
-      .sort(),
+    waiting: waitingNames(facts, gpus),
   };
 }
 
+function waitingNames({ instances }: ForecastFacts, gpus: readonly Running[]): readonly string[] {
+  const served = new Set(gpus.map(({ entry }) => entry.instanceId));
+  const waiting = instances.filter(({ id, desired, state }) => desired === "running" && state !== "gone" && !served.has(id));
+  return waiting.map(({ name }) => name).sort();
+}
+
 function goingOn(
-  { ledger, instances, now }: ForecastFacts,
+  { ledger, instances, now, listedRoot }: ForecastFacts,
   monthEnd: number,
 ): { readonly gpus: readonly Running[]; readonly disks: readonly Running[] } {
   const byId = new Map(instances.map((instance) => [instance.id, instance]));
@@ -113,13 +124,34 @@ function goingOn(
     return [{ entry, until: Math.max(now, ttl), end: { instance: entry.instance, at: Math.max(now, ttl), why: "ttl" } }];
   });
   const stored = open.filter(({ kind }) => kind === "disk");
-  // A hibernated machine's own disk is in the ledger as far as its bill has told.
-  const asleep = instances.flatMap(({ id, state, parked }) => {
-    if (state !== "hibernated" || parked !== "native") return [];
-    const last = ledger.findLast((entry) => entry.kind === "disk" && entry.instanceId === id && entry.to !== null);
-    return last === undefined ? [] : [last];
-  });
-  return { gpus, disks: [...stored, ...asleep].map((entry) => ({ entry, until: monthEnd, end: null })) };
+  const asleep = instances.filter(({ state, parked }) => state === "hibernated" && parked === "native");
+  const bills = diskBills(ledger, new Set(asleep.map(({ id }) => id)));
+  const roots = asleep.flatMap((instance) => rootOf(bills.get(instance.id) ?? [], listedRoot?.(instance) ?? null));
+  return { gpus, disks: [...stored, ...roots].map((entry) => ({ entry, until: monthEnd, end: null })) };
+}
+
+/** What bills told of the own disks of these instances' machines while they slept. */
+function diskBills(ledger: readonly LedgerRecord[], ids: ReadonlySet<string | null>): ReadonlyMap<string | null, readonly LedgerRecord[]> {
+  const bills = new Map<string | null, LedgerRecord[]>();
+  for (const entry of ledger) {
+    if (entry.kind !== "disk" || entry.to === null || !ids.has(entry.instanceId)) continue;
+    const own = bills.get(entry.instanceId);
+    if (own === undefined) bills.set(entry.instanceId, [entry]);
+    else own.push(entry);
+  }
+  return bills;
+}
+
+/** A bill is in whole millionths and says little of the rate of what it told for a moment only: from so long on it stands before the list. */
+const TELLING_MS = 3_600_000;
+
+/** A hibernated machine's own disk: none until a bill has told of it, because before that it may not be paid for. */
+function rootOf(bills: readonly LedgerRecord[], listed: Money | null): readonly LedgerRecord[] {
+  const lengthOf = ({ from, to }: LedgerRecord) => (to ?? from) - from;
+  const telling = bills.findLast((entry) => lengthOf(entry) >= TELLING_MS);
+  const [longest] = bills.toSorted((a, b) => lengthOf(b) - lengthOf(a));
+  if (longest === undefined) return [];
+  return [telling ?? (listed === null ? longest : { ...longest, rate: listed, billed: null })];
 }
 
 /** The lesser of two amounts of one currency; with -1 the greater. */
@@ -170,29 +202,42 @@ function reachedAt(
   now: number,
   monthEnd: number,
 ): number | null {
-  const own = gpus.filter(({ entry }) => isInScope(scope, entry.fleet));
-  const stored = disks.filter(({ entry }) => isInScope(scope, entry.fleet)).map(({ entry }) => entry.rate);
-  let [at, sum] = [now, spent.micros];
-  if (sum >= cap.micros) return own.some(({ until }) => until > now) ? now : null;
+  const isOwn = ({ entry }: Running) => isInScope(scope, entry.fleet);
+  const running = gpus.filter((run) => isOwn(run) && run.until > now).sort((a, b) => a.until - b.until);
+  const burn = new Map<string, bigint>();
+  const burnMore = ({ rate }: LedgerRecord, sign: bigint) => burn.set(rate.currency, (burn.get(rate.currency) ?? 0n) + sign * rate.micros);
+  for (const { entry } of [...running, ...disks.filter(isOwn)]) burnMore(entry, 1n);
+  let [at, sum, ended] = [now, spent.micros, 0];
+  if (sum >= cap.micros) return running.length > 0 ? now : null;
   while (at < monthEnd) {
-    const running = own.filter(({ until }) => until > at);
-    if (running.length === 0) return null;
+    for (; ended < running.length && (running[ended]?.until ?? 0) <= at; ended++) burnMore((running[ended] as Running).entry, -1n);
+    const nextEnd = running[ended]?.until;
+    if (nextEnd === undefined) return null;
     const midnight = scope.perDay ? dayStart(at) + DAY_MS : Number.POSITIVE_INFINITY;
-    const next = Math.min(monthEnd, midnight, ...running.map(({ until }) => until));
-    const burn = counted([...running.map(({ entry }) => entry.rate), ...stored], cap.currency, exchange).amount;
-    const restMs = lastsMs(cap.micros - sum, burn.micros);
+    const next = Math.min(monthEnd, midnight, nextEnd);
+    const rates = [...burn].map(([currency, micros]) => ({ micros, currency }));
+    const rate = counted(rates, cap.currency, exchange).amount;
+    const restMs = lastsMs(cap.micros - sum, rate.micros);
     if (restMs !== null && at + restMs <= next) return at + restMs;
-    sum = next === midnight ? 0n : sum + costOf(burn, next - at).micros;
+    sum = next === midnight ? 0n : sum + costOf(rate, next - at).micros;
     at = next;
   }
   return null;
 }
 
-/** The lowest and the highest price of these series in the currency of a rate, that rate among them; null where there is none. */
-export function currencyRange(series: readonly PriceSeries[], rate: Money): { readonly low: Money; readonly high: Money } | null {
-  const seen = series.flatMap(({ currency, runs }) => (currency === rate.currency ? runs.map(({ micros }) => micros) : []));
-  if (seen.length === 0) return null;
-  const inOrder = [...seen, rate.micros].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-  const money = (micros: bigint | undefined) => ({ micros: micros ?? rate.micros, currency: rate.currency });
-  return { low: money(inOrder[0]), high: money(inOrder.at(-1)) };
+export interface PriceRange {
+  readonly low: Money;
+  readonly high: Money;
+}
+
+/**
+ * The lowest and the highest price in a currency that held within a window; null where none is known to have. What was seen last
+ * before the window counts where no gap lies between (as `priceSteps` has it).
+ */
+export function currencyRange(series: readonly PriceSeries[], currency: string, window: StepWindow): PriceRange | null {
+  const own = series.filter((one) => one.currency === currency);
+  const seen = own.flatMap(({ runs }) => priceSteps(runs, window).held.map(({ micros }) => ({ micros, currency })));
+  const [first, ...rest] = seen;
+  if (first === undefined) return null;
+  return { low: rest.reduce((a, b) => lesser(a, b), first), high: rest.reduce((a, b) => lesser(a, b, -1), first) };
 }
