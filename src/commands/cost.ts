@@ -5,6 +5,7 @@ import { usageProblem } from "../model/problem.ts";
 import { type Calendar, calendarOf } from "../pricing/calendar.ts";
 import { SUMMARY_KEYS, type SummaryKey } from "../pricing/summary.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
+import { pagePlace } from "./page-file.ts";
 import { textFlag } from "./price-flags.ts";
 
 export const cost: CommandModule = {
@@ -35,16 +36,18 @@ Examples:
     const calendar = await calendarFlag(context);
     const since = momentFlag(context, "since", calendar, now);
     const until = momentFlag(context, "until", calendar, now);
-    if (until !== null && until <= (since ?? 0)) throw usageProblem("--until: it is not after --since", "spot cost --help");
+    if (until !== null && until <= (since ?? 0)) throw usageProblem("--until: it is not after --since");
     const isCsv = context.options["csv"] === true;
     if (isCsv && context.machine) throw usageProblem("--csv and -o exclude each other", "leave one of them away");
+    const place = await pagePlace(context);
     const { costReport } = await import("./cost-report.ts");
     const report = await costReport(context, { by, calendar, since, until, now });
-    const page = textFlag(context, "html");
-    if (page !== undefined) await import("./cost-page.ts").then(({ writeCostPage }) => writeCostPage(context, report, page));
-    const { costCsv, costView } = await import("../output/cost-view.ts");
+    if (place !== undefined) await import("./cost-page.ts").then(({ writeCostPage }) => writeCostPage(context, report, place));
+    const [{ costCsv, costView }, { omissions }] = await Promise.all([import("../output/cost-view.ts"), import("../output/cost-text.ts")]);
     const view = costView(report);
-    return { view: isCsv ? { schema: view.schema, data: view.data, render: () => costCsv(report) } : view };
+    if (!isCsv) return { view };
+    for (const text of omissions(report)) context.progress.warn(text);
+    return { view: { schema: view.schema, data: view.data, render: () => costCsv(report) } };
   },
 };
 
@@ -73,9 +76,9 @@ function momentFlag(context: CommandContext, flag: "since" | "until", calendar: 
   try {
     if (date === undefined) return now - parseDuration(text);
     if (time === undefined) return calendar.beginOf(date);
+    const begin = calendar.beginOf(date);
     if (offset !== undefined) return checked(Date.parse(`${date}T${time}${offset}`));
     // By the clock on the wall: the hours since midnight, less what the clocks were changed by until then.
-    const begin = calendar.beginOf(date);
     const wall = checked(Date.parse(`${date}T${time}Z`));
     return wall - calendar.aheadOfUtc(wall - calendar.aheadOfUtc(begin));
   } catch {

@@ -16,7 +16,8 @@ export async function pagePlace(context: CommandContext): Promise<string | undef
   const path = resolve(context.world.cwd, file);
   if (await isFolder(path)) throw usageProblem(`--html: ${path} is a folder`, "name the file that is to be written");
   if (!(await isFolder(dirname(path)))) throw usageProblem(`--html: there is no folder ${dirname(path)}`);
-  if ((await isFile(path)) && !(await context.confirm(`${file} exists. Overwrite it?`, "--yes")))
+  const isReplaced = context.options["dryRun"] !== true && (await isFile(path));
+  if (isReplaced && !(await context.confirm(`${file} exists. Overwrite it?`, "--yes")))
     throw new Problem({ code: "SPOT_E_DECLINED", message: `${file} was left as it is`, exit: EXIT.refused });
   return path;
 }

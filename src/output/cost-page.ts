@@ -1,8 +1,8 @@
 import { type Money, moneyText } from "../model/money.ts";
 import type { Summary, SummaryRow } from "../pricing/summary.ts";
-import { basisOf, type CostReport, HOUR_MS, lostOf, storageOf } from "./cost-report.ts";
-import { costParagraphs, signedText } from "./cost-text.ts";
-import { groupText, hoursText, paidText, someText } from "./cost-view.ts";
+import { basisOf, groupText, HOUR_MS, hoursText, lostOf, paidCell, paidText, storageOf } from "./cost-amounts.ts";
+import type { CostReport } from "./cost-report.ts";
+import { costParagraphs, nothingText, signedText } from "./cost-text.ts";
 import { barChart } from "./page/bar-chart.ts";
 import { type Html, html } from "./page/html.ts";
 import { lineChart } from "./page/line-chart.ts";
@@ -27,7 +27,7 @@ export function costPage(report: CostReport, days: Summary): string {
     title: "What the GPUs cost",
     body: [
       html`<p class="lead">From ${from} to ${to}, by ${by}. Days are those of ${calendar.zone}.</p>`,
-      ...costParagraphs(report).map((text) => html`<p>${text}</p>`),
+      ...[...(currencies.length === 0 ? [nothingText(report)] : []), ...costParagraphs(report)].map((text) => html`<p>${text}</p>`),
       ...currencies.flatMap((currency) => [barsOf(report, currency), linesOf(report, days, currency)]),
       html`<h2>By ${by}</h2>`,
       rowsTable(report),
@@ -35,7 +35,7 @@ export function costPage(report: CostReport, days: Summary): string {
       ...(by === "day" ? [] : [html`<h2>By day</h2>`, daysTable(days, calendar.zone), left(days.rows, MOST_ROWS, "days")]),
       ...reconciledTable(report),
     ],
-    footer: `spot cost --html, made ${new Date(now).toISOString()}. Amounts marked ~ are estimated from price and time, the others are as billed.`,
+    footer: `spot cost --html, made ${new Date(now).toISOString()}. ~ marks what is not all billed, but estimated from price and time; on demand and expected are always reckoned.`,
   });
 }
 
@@ -67,7 +67,7 @@ function barsOf({ by, summary }: CostReport, currency: string): Html {
 }
 
 /** What had been paid by the end of each day, beside what on-demand would have cost until then. */
-function linesOf({ calendar, forecast, now }: CostReport, days: Summary, currency: string): Html {
+function linesOf({ calendar, forecast, until, now }: CostReport, days: Summary, currency: string): Html {
   const own = days.rows.filter((row) => row.currency === currency);
   const [first] = own;
   if (first === undefined) return html``;
@@ -86,7 +86,8 @@ function linesOf({ calendar, forecast, now }: CostReport, days: Summary, currenc
   const month = forecast.currencies.find((one) => one.currency === currency);
   const last = paid.at(-1) ?? { x: 0, y: 0 };
   const toCome = month === undefined ? 0 : units(month.gpu) + units(month.storage);
-  const isForetold = month !== undefined && toCome > 0 && now - begin <= 62 * DAY_MS;
+  // From what was paid by a moment that is over nothing leads to what is expected.
+  const isForetold = month !== undefined && toCome > 0 && (until === null || until >= now) && now - begin <= 62 * DAY_MS;
   const end = isForetold ? (month.to - begin) / DAY_MS : last.x;
   const lines = [
     { label: "paid", points: paid, series: 0 },
@@ -108,10 +109,7 @@ function amountCells(row: SummaryRow): readonly string[] {
   return [
     hoursText(row.gpuMs),
     paidText(row),
-    someText(row.gpu),
-    someText(storageOf(row)),
-    someText(row.storage.asleep),
-    someText(lostOf(row)),
+    ...(["gpu", "storage", "asleep", "lost"] as const).map((name) => paidCell(row, name)),
     row.onDemand === null ? "?" : moneyText(row.onDemand),
     row.savings === null ? "?" : `${Math.round(row.savings * 100)}%`,
     basisOf(row),

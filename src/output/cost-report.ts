@@ -6,6 +6,7 @@ import type { MonthForecast } from "../pricing/forecast.ts";
 import type { ReconciledInterval } from "../pricing/reconciliation.ts";
 import type { Summary, SummaryKey, SummaryRow } from "../pricing/summary.ts";
 import type { LedgerRecord } from "../state/records.ts";
+import { basisOf, HOUR_MS, savedOf } from "./cost-amounts.ts";
 
 /** All that `spot cost` found out. Times are epoch milliseconds. */
 export interface CostReport {
@@ -26,32 +27,6 @@ export interface CostReport {
   readonly budget: string | null;
 }
 
-export type Basis = "estimated" | "billed" | "mixed";
-
-export function basisOf({ estimated, billed }: Pick<SummaryRow, "estimated" | "billed">): Basis {
-  if (estimated.micros === 0n) return "billed";
-  return billed.micros === 0n ? "estimated" : "mixed";
-}
-
-/** Adds up amounts of one currency. */
-export function sumOf([first, ...rest]: readonly [Money, ...Money[]]): Money {
-  return { micros: rest.reduce((sum, { micros }) => sum + micros, first.micros), currency: first.currency };
-}
-
-export function lostOf({ lost }: Pick<SummaryRow, "lost">): Money {
-  return sumOf([lost.work, lost.wakes, lost.restarts]);
-}
-
-export function storageOf({ storage }: Pick<SummaryRow, "storage">): Money {
-  return sumOf([storage.inUse, storage.asleep, storage.kept]);
-}
-
-/** What on-demand would have cost more; null when an on-demand price is not known. */
-export function savedOf({ onDemand, paid }: Pick<SummaryRow, "onDemand" | "paid">): Money | null {
-  return onDemand === null ? null : { micros: onDemand.micros - paid.micros, currency: paid.currency };
-}
-
-export const HOUR_MS = 3_600_000;
 const iso = (at: number) => new Date(at).toISOString();
 const json = (amount: Money | null) => (amount === null ? null : moneyJson(amount));
 
@@ -73,6 +48,7 @@ export function rowJson(row: SummaryRow, by: SummaryKey) {
     savings: row.savings,
     gpuHours: Number((row.gpuMs / HOUR_MS).toFixed(6)),
     running: row.open,
+    gpuRunning: row.gpuRunning,
     basis: basisOf(row),
     gpu: moneyJson(row.gpu),
     storage: amountsJson(row.storage),

@@ -2,11 +2,12 @@ import { type Money, moneyText } from "../model/money.ts";
 import { scopeName } from "../pricing/budget-scope.ts";
 import type { Calendar } from "../pricing/calendar.ts";
 import type { ExpectedEnd, Forecast } from "../pricing/forecast.ts";
+import { LOSS_KINDS } from "../pricing/losses.ts";
 import type { SummaryRow } from "../pricing/summary.ts";
-import { type CostReport, lostOf, storageOf } from "./cost-report.ts";
+import { basisOf, isSome, lostOf, markedText, paidText, storageOf } from "./cost-amounts.ts";
+import type { CostReport } from "./cost-report.ts";
 
 const percent = (share: number) => `${Math.round(share * 100)}%`;
-const isSome = ({ micros }: Money) => micros !== 0n;
 
 /** `+$0.0021`, `-$1.20` */
 export function signedText(amount: Money): string {
@@ -23,28 +24,26 @@ function shareOf(part: bigint, whole: bigint): number {
 }
 
 /** One sentence for each currency: sums of different currencies are never added. */
-function totalText({ paid, onDemand, savings, comparable }: SummaryRow): string {
-  if (onDemand !== null)
-    return `Together ${moneyText(paid)}, against ${moneyText(onDemand)} on demand${savings === null ? "" : ` (${percent(savings)} saved)`}.`;
-  const { paid: known, onDemand: against } = comparable;
-  if (!isSome(against)) return `Together ${moneyText(paid)}.`;
+function totalText(row: SummaryRow): string {
+  const { onDemand: against, paid: known } = row.comparable;
+  const together = `Together ${paidText(row)}`;
+  // Disks cost the same on demand: without a GPU beside them there is nothing to compare.
+  if (against.micros <= storageOf(row).micros) return `${together}.`;
+  if (row.onDemand !== null)
+    return `${together}, against ${moneyText(row.onDemand)} on demand${row.savings === null ? "" : ` (${percent(row.savings)} saved)`}.`;
   const share = shareOf(against.micros - known.micros, against.micros);
-  return `Together ${moneyText(paid)}. Of ${moneyText(known)} of it the on-demand price is known: ${moneyText(against)} (${percent(share)} saved).`;
+  return `${together}. Of ${paidText(row, "comparable")} of it the on-demand price is known: ${moneyText(against)} (${percent(share)} saved).`;
 }
 
 const LOST = {
-  work: "for work that was done again",
+  work: "for work that was not saved",
   wakes: "for restores that did not serve",
   restarts: "until another machine served",
 } as const;
 
 function lostText(row: SummaryRow): string {
-  const lost = lostOf(row);
-  if (!isSome(lost)) return "";
-  const parts = Object.entries(LOST).flatMap(([kind, words]) => {
-    const amount = row.lost[kind as keyof typeof LOST];
-    return isSome(amount) ? [`${moneyText(amount)} ${words}`] : [];
-  });
+  if (!isSome(lostOf(row))) return "";
+  const parts = LOSS_KINDS.flatMap((kind) => (isSome(row.lost[kind]) ? [`${paidText(row, kind)} ${LOST[kind]}`] : []));
   const { onDemandUseful, paid } = row.comparable;
   const useful = isSome(onDemandUseful)
     ? ` Against on demand without those hours, ${percent(shareOf(onDemandUseful.micros - paid.micros, onDemandUseful.micros))} is saved.`
@@ -56,14 +55,14 @@ function storageText(row: SummaryRow): string {
   if (!isSome(storageOf(row))) return "";
   const { asleep, kept } = row.storage;
   const parts = [
-    ...(isSome(asleep) ? [`${moneyText(asleep)} while its instance slept or waited`] : []),
-    ...(isSome(kept) ? [`${moneyText(kept)} while no instance had it`] : []),
+    ...(isSome(asleep) ? [`${paidText(row, "asleep")} while its instance slept or waited`] : []),
+    ...(isSome(kept) ? [`${paidText(row, "kept")} while no instance had it`] : []),
   ];
-  return `Storage: ${moneyText(storageOf(row))}${parts.length === 0 ? "" : `, of it ${parts.join(" and ")}`}.`;
+  return `Storage: ${paidText(row, "storage")}${parts.length === 0 ? "" : `, of it ${parts.join(" and ")}`}.`;
 }
 
 function reconciledText(report: CostReport): string {
-  const sentences = report.summary.totals.flatMap(({ difference, currency }) => {
+  const differences = report.summary.totals.flatMap(({ difference, currency }) => {
     if (difference === null) return [];
     const count = report.intervals.filter((one) => one.difference?.currency === currency).length;
     const of = `${count} billed ${count === 1 ? "interval" : "intervals"} cost`;
@@ -71,16 +70,20 @@ function reconciledText(report: CostReport): string {
     const by = { micros: difference.micros < 0n ? -difference.micros : difference.micros, currency };
     return [`${of} ${moneyText(by)} ${difference.micros < 0n ? "less" : "more"} than price × time says.`];
   });
-  const { unmatched = [], silent = [] } = report.heard ?? {};
-  for (const provider of new Set(unmatched.map((item) => item.provider))) {
-    const own = unmatched.filter((item) => item.provider === provider);
+  const silent = (report.heard?.silent ?? []).map(({ provider }) => `${provider} did not say what it billed.`);
+  return [...differences, ...unmatchedTexts(report), ...silent].join(" ");
+}
+
+/** What is in a bill and in no row. */
+function unmatchedTexts({ heard }: CostReport): readonly string[] {
+  const unmatched = heard?.unmatched ?? [];
+  return [...new Set(unmatched.map(({ provider }) => provider))].map((provider) => {
     const sums = new Map<string, bigint>();
-    for (const { amount } of own) sums.set(amount.currency, (sums.get(amount.currency) ?? 0n) + amount.micros);
+    for (const { amount } of unmatched.filter((item) => item.provider === provider))
+      sums.set(amount.currency, (sums.get(amount.currency) ?? 0n) + amount.micros);
     const amounts = [...sums].map(([currency, micros]) => moneyText({ micros, currency })).join(" and ");
-    sentences.push(`${amounts} of ${provider}'s bill is nothing that spot knows of (spot orphans).`);
-  }
-  for (const { provider } of silent) sentences.push(`${provider} did not say what it billed.`);
-  return sentences.join(" ");
+    return `${amounts} of ${provider}'s bill is nothing that spot knows of (spot orphans).`;
+  });
 }
 
 function unpricedText({ unpriced }: CostReport): string {
@@ -89,7 +92,7 @@ function unpricedText({ unpriced }: CostReport): string {
     const size = sizeGb === null ? "" : `, ${sizeGb} GB`;
     return kind === "volume" ? `volume ${name} (${provider}${size})` : `the disk of ${name}, which sleeps (${provider}${size})`;
   });
-  return `Not in it, because nobody says the price: ${disks.join("; ")}.`;
+  return `Not counted, because nobody says the price: ${disks.join("; ")}.`;
 }
 
 function endText({ instance, at, why }: ExpectedEnd, calendar: Calendar): string {
@@ -97,14 +100,16 @@ function endText({ instance, at, why }: ExpectedEnd, calendar: Calendar): string
   return why === "ttl" ? `${instance} ends by its TTL on ${when}` : `${instance} is put to sleep by ${scopeName(why.budget)} on ${when}`;
 }
 
-function monthText({ paid, gpu, storage, total, range, month }: Forecast, zone: string): string {
-  const amounts = range === null ? "" : `, ${moneyText(range.low)} to ${moneyText(range.high)} at the spot prices seen in 30 days`;
+/** To come is always reckoned. */
+function monthText({ paid, isPaidBilled, gpu, storage, total, range, month }: Forecast, zone: string): string {
+  const amounts = range === null ? "" : ` (~${moneyText(range.low)} to ~${moneyText(range.high)} at the spot prices seen in 30 days)`;
   const rest = [
-    ...(isSome(gpu) ? [`${moneyText(gpu)} for what runs`] : []),
-    ...(isSome(storage) ? [`${moneyText(storage)} for storage`] : []),
+    ...(isSome(gpu) ? [`~${moneyText(gpu)} for what runs`] : []),
+    ...(isSome(storage) ? [`~${moneyText(storage)} for storage`] : []),
   ];
-  const more = rest.length === 0 ? "nothing runs and nothing is stored" : `${rest.join(" and ")} to come${amounts}`;
-  return `Expected for ${month} (${zone}): ~${moneyText(total)}; ${moneyText(paid)} until now, ${more}.`;
+  const more = rest.length === 0 ? "nothing runs and nothing is stored" : `${rest.join(" and ")} to come`;
+  const sum = markedText(total, isPaidBilled && rest.length === 0);
+  return `Expected for ${month} (${zone}): ${sum}${amounts}; ${markedText(paid, isPaidBilled)} until now, ${more}.`;
 }
 
 /** At most so many instances are named. */
@@ -115,9 +120,8 @@ function named(texts: readonly string[], separator: string): string {
   return `${texts.slice(0, MOST_NAMES).join(separator)}${rest > 0 ? `${separator}${rest} more` : ""}`;
 }
 
-export function forecastText({ forecast, calendar }: CostReport): string {
+function forecastText({ forecast, calendar }: CostReport): string {
   const { currencies, ends, waiting } = forecast;
-  if (currencies.length === 0) return "";
   const sentences = currencies.map((one) => monthText(one, calendar.zone));
   if (ends.length > 0)
     sentences.push(
@@ -130,15 +134,29 @@ export function forecastText({ forecast, calendar }: CostReport): string {
   return sentences.join(" ");
 }
 
+/** Instead of a table without rows. */
+export function nothingText({ since, until }: CostReport): string {
+  return since === null && until === null ? "Nothing was paid for yet." : "Nothing was paid for in this time.";
+}
+
+/** What rows alone do not say, for who sees nothing but them: one sentence each. */
+export function omissions(report: CostReport): readonly string[] {
+  const { rows } = report.summary;
+  const unknown = rows.filter(({ onDemand }) => onDemand === null).length;
+  const compared = unknown === 0 ? "" : `The on-demand price is not known in ${unknown} of ${rows.length} rows: they say nothing of it.`;
+  return [...unmatchedTexts(report), unpricedText(report), compared].filter((text) => text !== "");
+}
+
 /** What there is to say below the table, one paragraph each. */
 export function costParagraphs(report: CostReport): readonly string[] {
   const { summary, calendar, by, budget } = report;
   const { totals } = summary;
-  const isEstimated = totals.some((row) => isSome(row.estimated));
+  const isEstimated = totals.some((row) => basisOf(row) !== "billed");
+  const isInTime = totals.length > 0 && (by === "day" || by === "month");
   const together = [
     ...totals.map(totalText),
     ...(isEstimated ? ["~ is estimated from price and time, not billed yet."] : []),
-    ...(by === "day" || by === "month" ? [`Days are those of ${calendar.zone}.`] : []),
+    ...(isInTime ? [`Days are those of ${calendar.zone}.`] : []),
     ...(budget === null ? [] : [budget]),
   ].join(" ");
   const paragraphs = [

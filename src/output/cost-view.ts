@@ -1,43 +1,23 @@
 import { type Money, moneyText, moneyToDecimal } from "../model/money.ts";
 import type { SummaryKey, SummaryRow } from "../pricing/summary.ts";
-import { basisOf, besideJson, type CostReport, HOUR_MS, lostOf, rowJson, savedOf, storageOf } from "./cost-report.ts";
-import { costParagraphs } from "./cost-text.ts";
+import { basisOf, groupText, HOUR_MS, hoursText, paidCell, paidText, savedOf } from "./cost-amounts.ts";
+import { besideJson, type CostReport, rowJson } from "./cost-report.ts";
+import { costParagraphs, nothingText } from "./cost-text.ts";
 import { csvText } from "./csv-text.ts";
 import { wrap } from "./detail-view.ts";
 import { listView } from "./list-view.ts";
 import type { Column, View } from "./view.ts";
 
-/** For people: a volume is told apart from an instance of that name. */
-export function groupText({ key, of }: Pick<SummaryRow, "key" | "of">): string {
-  if (key === "") return "(none)";
-  return of === "volume" ? `${key} (volume)` : key;
-}
-
-/** `~` marks what is not all billed. */
-export function paidText(row: SummaryRow): string {
-  return `${basisOf(row) === "billed" ? "" : "~"}${moneyText(row.paid)}`;
-}
-
-export function someText(amount: Money): string {
-  return amount.micros === 0n ? "-" : moneyText(amount);
-}
-
-export function hoursText(ms: number): string {
-  if (ms === 0) return "-";
-  const hours = ms / HOUR_MS;
-  return hours.toFixed(hours < 1 ? 3 : 1);
-}
-
 function columnsOf(by: SummaryKey): readonly Column<SummaryRow>[] {
   return [
     { key: "group", header: by.toUpperCase(), value: groupText, paint: (text, _, painter) => painter.bold(text) },
     { key: "hours", header: "GPU HOURS", align: "right", value: (row) => hoursText(row.gpuMs), drop: 2 },
-    { key: "paid", header: "PAID", align: "right", value: paidText },
+    { key: "paid", header: "PAID", align: "right", value: (row) => paidText(row) },
     { key: "billed", header: "BILLED", align: "right", value: (row) => moneyText(row.billed), drop: 5 },
     { key: "estimated", header: "ESTIMATED", align: "right", value: (row) => moneyText(row.estimated), drop: 5 },
-    { key: "storage", header: "STORAGE", align: "right", value: (row) => someText(storageOf(row)), drop: 4 },
-    { key: "asleep", header: "ASLEEP", align: "right", value: (row) => someText(row.storage.asleep), hidden: true },
-    { key: "lost", header: "LOST", align: "right", value: (row) => someText(lostOf(row)), drop: 3 },
+    { key: "storage", header: "STORAGE", align: "right", value: (row) => paidCell(row, "storage"), drop: 4 },
+    { key: "asleep", header: "ASLEEP", align: "right", value: (row) => paidCell(row, "asleep"), hidden: true },
+    { key: "lost", header: "LOST", align: "right", value: (row) => paidCell(row, "lost"), drop: 3 },
     {
       key: "onDemand",
       header: "ON-DEMAND",
@@ -63,7 +43,7 @@ export function costView(report: CostReport): View {
     items: summary.rows,
     toJson: (row) => rowJson(row, by),
     columns: columnsOf(by),
-    empty: "Nothing was paid for yet.",
+    empty: nothingText(report),
   });
   return {
     schema: list.schema,
@@ -72,7 +52,6 @@ export function costView(report: CostReport): View {
     ...(list.list === undefined ? {} : { list: list.list }),
     async render(painter, width, options) {
       const table = await list.render(painter, width, options);
-      if (summary.rows.length === 0) return table;
       const below = costParagraphs(report).map((text) =>
         wrap(text, width)
           .map((line) => painter.dim(line))
@@ -101,7 +80,18 @@ const AMOUNTS: readonly (readonly [string, (row: SummaryRow) => Money | null])[]
 
 /** The rows as comma-separated values, amounts with all their six places; sums are left to whoever reads them. */
 export function costCsv({ summary, by, calendar }: CostReport): string {
-  const header = [by, "of", "currency", "basis", "gpu_hours", ...AMOUNTS.map(([name]) => name), "savings", "running", "time_zone"];
+  const header = [
+    by,
+    "of",
+    "currency",
+    "basis",
+    "gpu_hours",
+    ...AMOUNTS.map(([name]) => name),
+    "savings",
+    "running",
+    "time_zone",
+    "gpu_running",
+  ];
   const rows = summary.rows.map((row) => [
     row.key,
     row.of,
@@ -115,6 +105,7 @@ export function costCsv({ summary, by, calendar }: CostReport): string {
     row.savings,
     String(row.open),
     calendar.zone,
+    String(row.gpuRunning),
   ]);
   return csvText(header, rows);
 }

@@ -1,6 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { basisOf } from "../../src/output/cost-amounts.ts";
+import type { CostReport } from "../../src/output/cost-report.ts";
+import { costParagraphs, omissions } from "../../src/output/cost-text.ts";
+import { calendarOf } from "../../src/pricing/calendar.ts";
 import { openState } from "../../src/state/open.ts";
 import { openPriceBook } from "../../src/state/price-book/open.ts";
 import { sampleEvent, sampleInstance, sampleLedger, sampleVolume, usd } from "../state/sample-records.ts";
@@ -62,7 +66,7 @@ test("cost says what was paid, saved, lost and stored, what bills say, and what 
   expect(data.map((row: { group: string }) => row.group)).toEqual(["a", "b"]);
   // 48.12 were billed; 9 days less 2 days and an hour are 167 hours.
   expect(data[0]).toMatchObject({
-    ...{ group: "a", by: "instance", of: "instance", running: true, basis: "mixed", gpuHours: 215 },
+    ...{ group: "a", by: "instance", of: "instance", running: true, gpuRunning: true, basis: "mixed", gpuHours: 215 },
     ...{ paid: amount("217.280000"), billed: amount("48.120000"), estimated: amount("169.160000") },
     ...{ gpu: amount("215.120000"), storage: { inUse: amount("2.150000"), asleep: amount("0.010000"), kept: amount("0.000000") } },
     // Half an hour of what was billed at 1.0025 an hour; an hour until the next one served.
@@ -87,21 +91,32 @@ test("cost says what was paid, saved, lost and stored, what bills say, and what 
   expect(ends).toEqual([{ instance: "a", at: "2026-11-07T17:30:00.000Z", why: "ttl" }]);
   expect(waiting).toEqual(["b"]);
   expect(await run(world)).toMatchInlineSnapshot(`
-    "INSTANCE  GPU HOURS      PAID  BILLED  ESTIMATED  STORAGE   LOST  ON-DEMAND  SAVED  BASIS
-    a             215.0  ~$217.28  $48.12    $169.16    $2.16  $1.50    $647.16    66%  mixed
-    b               2.0    ~¥4.00   ¥0.00      ¥4.00        -      -          ?      ?  estimated
+    "INSTANCE  GPU HOURS      PAID  BILLED  ESTIMATED  STORAGE    LOST  ON-DEMAND  SAVED  BASIS
+    a             215.0  ~$217.28  $48.12    $169.16   ~$2.16  ~$1.50    $647.16    66%  mixed
+    b               2.0    ~¥4.00   ¥0.00      ¥4.00        -       -          ?      ?  estimated
 
-    Together ¥4.00. Together $217.28, against $647.16 on demand (66% saved). ~ is estimated from price and time, not billed yet.
+    Together ~¥4.00. Together ~$217.28, against $647.16 on demand (66% saved). ~ is estimated from price and time, not billed yet.
 
-    Lost to interruptions: $0.50 for work that was done again, $1.00 until another machine served. Against on demand without those hours, 66% is saved.
+    Lost to interruptions: $0.50 for work that was not saved, ~$1.00 until another machine served. Against on demand without those hours, 66% is saved.
 
-    Storage: $2.16, of it $0.010 while its instance slept or waited.
+    Storage: ~$2.16, of it ~$0.010 while its instance slept or waited.
 
     1 billed interval cost $0.12 more than price × time says.
 
-    Expected for 2026-11 (Europe/Berlin): ~¥4.00; ¥4.00 until now, nothing runs and nothing is stored. Expected for 2026-11 (Europe/Berlin): ~$169.70; $42.93 until now, $120.00 for what runs and $6.78 for storage to come. a ends by its TTL on 2026-11-07 18:30. Nothing is reckoned for what waits for a machine: b.
+    Expected for 2026-11 (Europe/Berlin): ~¥4.00; ~¥4.00 until now, nothing runs and nothing is stored. Expected for 2026-11 (Europe/Berlin): ~$169.70; ~$42.93 until now, ~$120.00 for what runs and ~$6.78 for storage to come. a ends by its TTL on 2026-11-07 18:30. Nothing is reckoned for what waits for a machine: b.
     "
   `);
+});
+
+test("every amount that is not billed is marked, in the sentences as well", async () => {
+  const world = await costWorld();
+  const sentences = (await run(world, "--since", "2026-11-01")).split("\n\n").slice(1);
+  expect(sentences.length).toBeGreaterThan(2);
+  const unmarked = sentences.join("\n").match(/(?<!~)[$¥]\d[\d.]*/g);
+  // On demand.
+  expect(unmarked).toEqual(["$127.93"]);
+  expect(basisOf({ unbilled: new Set(["kept"]), billed: usd(5) })).toBe("mixed");
+  expect(basisOf({ unbilled: new Set(["kept"]), billed: usd(0) })).toBe("estimated");
 });
 
 test("days are those of the zone, with their hours, and months likewise", async () => {
@@ -126,10 +141,12 @@ test("days are those of the zone, with their hours, and months likewise", async 
 
 test("comma-separated values have every amount whole", async () => {
   const world = await costWorld();
-  const [header, ...rows] = (await run(world, "--csv")).split("\r\n");
+  const { stdout, stderr } = await spot(world, "cost", "--no-refresh", "--tz", "Europe/Berlin", "--csv");
+  expect(stderr).toMatch(/^.*The on-demand price is not known in 1 of 2 rows: they say nothing of it\.\n$/);
+  const [header, ...rows] = stdout.split("\r\n");
   expect(header).toMatch(/^instance,of,currency,basis,gpu_hours,paid,billed,/);
-  expect(rows[0]).toMatch(/^a,instance,USD,mixed,215\.000000,217\.280000,48\.120000,169\.160000,/);
-  expect(rows[1]).toMatch(/^b,instance,CNY,estimated,2\.000000,4\.000000,.*,,,,,false,Europe\/Berlin$/);
+  expect(rows[0]).toMatch(/^a,instance,USD,mixed,215\.000000,217\.280000,48\.120000,169\.160000,.*,true,Europe\/Berlin,true$/);
+  expect(rows[1]).toMatch(/^b,instance,CNY,estimated,2\.000000,4\.000000,.*,,,,,false,Europe\/Berlin,false$/);
   expect(rows.slice(2)).toEqual([""]);
 });
 
@@ -137,11 +154,78 @@ test("the page holds the same sums, and loads nothing", async () => {
   const world = await costWorld();
   const { stderr } = await spot(world, "cost", "--no-refresh", "--tz", "Europe/Berlin", "--html", "cost.html");
   const file = join(world.home, "cost.html");
-  expect(stderr).toContain(`written: ${file}`);
+  expect(stderr).toContain(`the page was written to ${file}`);
   const page = readFileSync(file, "utf8");
-  for (const text of ["~$217.28", "~¥4.00", "2026-10-25", "+$0.12", "Lost to interruptions: $0.50 for work", "What the GPUs cost"])
+  for (const text of [
+    "~$217.28",
+    "~¥4.00",
+    "2026-10-25",
+    "+$0.12",
+    "Lost to interruptions: $0.50 for work",
+    "expected</li>",
+    "What the GPUs cost",
+  ])
     expect(page).toContain(text);
   expect(page).not.toMatch(/(?:src|href)=|url\(|<script/);
+});
+
+test("a page of a time that is over foretells nothing", async () => {
+  const world = await costWorld();
+  await spot(world, "cost", "--no-refresh", "--until", "2026-11-01", "--html", "cost.html");
+  const page = readFileSync(join(world.home, "cost.html"), "utf8");
+  expect(page).toContain("on demand</li>");
+  expect(page).not.toContain("expected</li>");
+});
+
+test("what the page is written to is asked about before anything else", async () => {
+  const world = await costWorld();
+  const file = join(world.home, "keep.html");
+  writeFileSync(file, "mine");
+  const html = (value: string, ...more: readonly string[]) => spot(world, "cost", "--no-refresh", `--html=${value}`, ...more);
+  expect(await html("keep.html")).toMatchObject({
+    code: 2,
+    stdout: "",
+    stderr: expect.stringContaining("keep.html exists. Overwrite it?"),
+  });
+  expect(await html("", "--yes")).toMatchObject({ code: 2, stderr: expect.stringContaining("there is no name of a file") });
+  expect(await html(".", "--yes")).toMatchObject({ code: 2, stderr: expect.stringContaining("is a folder") });
+  expect(await html("none/x.html")).toMatchObject({ code: 2, stderr: expect.stringContaining("there is no folder") });
+  expect(await html("keep.html", "--dry-run")).toMatchObject({ code: 0, stderr: expect.stringContaining("keep.html would be written") });
+  expect(readFileSync(file, "utf8")).toBe("mine");
+  expect(await html("keep.html", "--yes")).toMatchObject({ code: 0 });
+  expect(readFileSync(file, "utf8")).toContain("What the GPUs cost");
+});
+
+test("where nothing was paid for, what else there is to say is said all the same", async () => {
+  const world = await costWorld();
+  const state = await openState(join(world.home, "state.db"));
+  await state.commit({ budgets: [{ scope: "total", cap: usd(900_000_000), atCap: "warn", createdAt: 0, said: { percent: 0, at: 0 } }] });
+  await state.close();
+  const said = await run(world, "--until", "2026-01-01");
+  expect(said).toMatch(/^Nothing was paid for in this time\.\n\nThe total budget: .*\n\nExpected for 2026-11/);
+  expect(said).toContain("for what waits for a machine: b.");
+  const file = join(world.home, "cost.html");
+  await spot(world, "cost", "--no-refresh", "--until", "2026-01-01", "--html", file);
+  expect(readFileSync(file, "utf8")).toContain("<p>Nothing was paid for in this time.</p>");
+  expect(await run(testWorld())).toBe("Nothing was paid for yet.\n");
+});
+
+test("what is in a bill or on a disk and in no row is said where there are no rows, and beside comma-separated values", async () => {
+  const nothing = { rows: [], totals: [] };
+  const amount = usd(2_000_000);
+  const item = { provider: "aws", resourceId: "x", kind: "disk", from: 0, to: 1, amount } as const;
+  const report: CostReport = {
+    ...{ by: "instance", summary: nothing, calendar: calendarOf("UTC"), since: null, until: null, now: NOW, intervals: [], unbilled: [] },
+    ...{ heard: { silent: [], answered: ["aws"], unmatched: [item, item] }, budget: null },
+    unpriced: [{ name: "data", provider: "aws", sizeGb: 100, kind: "volume" }],
+    forecast: { currencies: [], ends: [], waiting: [] },
+  };
+  const said = [
+    "$4.00 of aws's bill is nothing that spot knows of (spot orphans).",
+    "Not counted, because nobody says the price: volume data (aws, 100 GB).",
+  ];
+  expect(omissions(report)).toEqual(said);
+  expect(costParagraphs(report)).toEqual(said);
 });
 
 test("where spot prices were observed, the month is told with its range", async () => {
@@ -152,7 +236,7 @@ test("where spot prices were observed, the month is told with its range", async 
   const seen = (days: number, micros: number) => ({ price: { ...common, price: usd(micros) }, at: NOW - days * DAY });
   await book.observe({ name: "live:local", kind: "live" }, [
     seen(60, 9_000_000),
-    seen(35, 1_000_000),
+    seen(35, 7_000_000),
     seen(20, 800_000),
     seen(2, 1_250_000),
   ]);
@@ -167,6 +251,8 @@ test.each([
   [["--tz", "Berlin"], '--tz: there is no time zone "Berlin"'],
   [["--since", "yesterday"], "is neither a duration nor a date"],
   [["--since", "2026-13-01"], "is neither a duration nor a date"],
+  [["--since", "2026-02-30"], "is neither a duration nor a date"],
+  [["--until", "2026-02-30T10:00Z"], "is neither a duration nor a date"],
   [["--since", "2d", "--until", "3d"], "--until: it is not after --since"],
   [["--csv", "--json"], "--csv and -o exclude each other"],
 ])("%j is refused as it is typed", async (argv, said) => {
