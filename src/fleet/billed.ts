@@ -37,7 +37,10 @@ export async function followBilling(fleet: Fleet, since: number, signal: AbortSi
       const { billing } = await fleet.provider(id);
       if (billing === undefined) continue;
       const own = entries.filter((entry) => entry.provider === id);
-      const earliest = Math.min(...asked.filter((entry) => entry.provider === id).map((entry) => entry.from));
+      const earliest = asked.reduce(
+        (first, entry) => (entry.provider === id ? Math.min(first, entry.from) : first),
+        Number.POSITIVE_INFINITY,
+      );
       const items = await call(signal, (context) => billing.billed(Math.max(0, earliest - EARLIER_MS), context));
       // Of an older interval only a part may have been told.
       const billed = billedIntervals(own, items).filter(({ from }) => from >= earliest);
@@ -53,11 +56,23 @@ export async function followBilling(fleet: Fleet, since: number, signal: AbortSi
   return { silent, answered, unmatched };
 }
 
+/** The intervals of each resource, by its id. */
+type ByResource = ReadonlyMap<string, readonly LedgerRecord[]>;
+
+function byResource(entries: readonly LedgerRecord[]): ByResource {
+  const found = new Map<string, LedgerRecord[]>();
+  for (const entry of entries) {
+    const own = found.get(entry.providerId);
+    if (own === undefined) found.set(entry.providerId, [entry]);
+    else own.push(entry);
+  }
+  return found;
+}
+
 /** The interval of its resource that an item shares most time with; undefined when it lies near none of them. */
-function intervalOf(entries: readonly LedgerRecord[], item: BilledItem): LedgerRecord | undefined {
-  const candidates = entries.filter(
-    (entry) =>
-      entry.providerId === item.resourceId && entry.kind === item.kind && isEstimatedByUs(entry) && sharedMs(item, entry) > -EARLIER_MS,
+function intervalOf(entries: ByResource, item: BilledItem): LedgerRecord | undefined {
+  const candidates = (entries.get(item.resourceId) ?? []).filter(
+    (entry) => entry.kind === item.kind && isEstimatedByUs(entry) && sharedMs(item, entry) > -EARLIER_MS,
   );
   return candidates.reduce<LedgerRecord | undefined>(
     (winner, entry) => (winner === undefined || sharedMs(item, entry) > sharedMs(item, winner) ? entry : winner),
@@ -71,8 +86,9 @@ function intervalOf(entries: readonly LedgerRecord[], item: BilledItem): LedgerR
  */
 export function billedIntervals(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly LedgerRecord[] {
   const sums = new Map<string, Money>();
+  const resources = byResource(entries);
   for (const item of items) {
-    const best = intervalOf(entries, item);
+    const best = intervalOf(resources, item);
     if (best === undefined) continue;
     const sum = sums.get(best.id);
     if (sum !== undefined && sum.currency !== item.amount.currency) continue;
@@ -87,9 +103,9 @@ export function billedIntervals(entries: readonly LedgerRecord[], items: readonl
 }
 
 /** The machine whose own disk an item is about: of kind disk, and named like a machine. */
-function sleeperOf(entries: readonly LedgerRecord[], item: BilledItem): LedgerRecord | undefined {
+function sleeperOf(entries: ByResource, item: BilledItem): LedgerRecord | undefined {
   if (item.kind !== "disk" || item.to <= item.from) return undefined;
-  return entries.find((entry) => entry.kind === "gpu" && entry.providerId === item.resourceId);
+  return entries.get(item.resourceId)?.find(({ kind }) => kind === "gpu");
 }
 
 /**
@@ -97,8 +113,9 @@ function sleeperOf(entries: readonly LedgerRecord[], item: BilledItem): LedgerRe
  * ours for them, so each becomes one; asked again, it replaces itself. Pure.
  */
 export function sleepingDisks(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly LedgerRecord[] {
+  const resources = byResource(entries);
   return items.flatMap((item) => {
-    const machine = sleeperOf(entries, item);
+    const machine = sleeperOf(resources, item);
     if (machine === undefined) return [];
     const rate = { micros: (item.amount.micros * MS_PER_HOUR) / BigInt(Math.round(item.to - item.from)), currency: item.amount.currency };
     return [
@@ -118,7 +135,8 @@ export function sleepingDisks(entries: readonly LedgerRecord[], items: readonly 
 
 /** What a bill says that no interval of ours explains: a machine that was not rented by us, or longer than we know. Pure. */
 export function unmatchedItems(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly BilledItem[] {
-  return items.filter((item) => intervalOf(entries, item) === undefined && sleeperOf(entries, item) === undefined);
+  const resources = byResource(entries);
+  return items.filter((item) => intervalOf(resources, item) === undefined && sleeperOf(resources, item) === undefined);
 }
 
 /** Milliseconds in common; negative is how far they are apart. */

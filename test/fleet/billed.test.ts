@@ -83,3 +83,19 @@ test("the disk of a sleeping machine is never taken for one of its other disks, 
   const strange = item(0, 1000, 3n, { resourceId: "volume", kind: "disk" });
   expect(unmatchedItems(entries, [...items, strange])).toEqual([strange]);
 });
+
+test("each interval is looked at for its own resource only, however long the bill is", () => {
+  const ids = Array.from({ length: 1000 }, (_, index) => `m-${index}`);
+  let looks = 0;
+  const counting: ProxyHandler<LedgerRecord> = {
+    get(target, key) {
+      looks += 1;
+      return Reflect.get(target, key);
+    },
+  };
+  const entries = ids.map((id) => new Proxy(interval(id, 1000, 5000, { providerId: id }), counting));
+  const items = ids.map((id) => item(1000, 5000, 7n, { resourceId: id }));
+  expect(billedIntervals(entries, items).length).toBe(1000);
+  expect(unmatchedItems(entries, items)).toEqual([]);
+  expect(looks).toBeLessThan(1000 * 100);
+});
