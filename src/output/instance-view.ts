@@ -180,7 +180,7 @@ export function instanceView(
               {
                 label: "protected",
                 value:
-                  record.protectedUntil === null || record.protectedUntil <= now
+                  record.protectedUntil === null || record.protectedUntil <= now || RESTS.has(record.state)
                     ? null
                     : `from reclaim for ${durationText(record.protectedUntil - now)}`,
               },
