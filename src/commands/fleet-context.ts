@@ -28,6 +28,7 @@ export async function openFleet(context: CommandContext): Promise<Fleet> {
     clock: world.clock,
     rng: world.rng,
     ...leasesOf(world),
+    looks: new Map(),
     exchange: await exchangeRate(context),
     travel: {
       source: async (...asked) => (await travel()).source(...asked),

@@ -10,6 +10,7 @@ import type { InstanceRecord, InstanceSpec, State } from "../state/records.ts";
 import type { CheckpointTravel } from "./climbing/travel.ts";
 import type { Neighbourhood } from "./deciding/history.ts";
 import type { HeldLeases } from "./leases/held-leases.ts";
+import type { Looks } from "./looks.ts";
 import type { Told } from "./steps/told.ts";
 
 /** What the workload and the agent say of themselves. Times are epoch seconds, as the machine's clock has them. */
@@ -145,6 +146,8 @@ export interface Fleet {
   readonly neighbours?: Neighbourhood;
   /** Which agents have heard of their notices, as far as this process knows; they are asked where it is left out. */
   readonly told?: Told;
+  /** When this process last looked at machines that did not serve yet; absent: nobody measures how long that takes. */
+  readonly looks?: Looks;
   /** Takes checkpoints to other volumes; absent: nobody can. */
   readonly travel?: CheckpointTravel;
   /** A line of progress for people. */

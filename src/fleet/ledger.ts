@@ -29,6 +29,15 @@ export function openedInterval(record: InstanceRecord, providerId: string, from:
   };
 }
 
+/** Once in so long it is written down that the machine of an interval was found, in milliseconds. */
+export const SEEN_EVERY_MS = 1_800_000;
+
+/** The ids of the intervals of machines that were found, of which that is to be written down. Pure. */
+export function dueToBeSeen(found: readonly LedgerRecord[], now: number): readonly string[] {
+  // A clock that was set back makes nobody wait.
+  return found.filter(({ seenAt }) => seenAt === undefined || Math.abs(now - seenAt) >= SEEN_EVERY_MS).map(({ id }) => id);
+}
+
 /** The same intervals, ended. An end before the beginning (a clock that jumped) is an interval of no length. */
 export function closedIntervals(open: readonly LedgerRecord[], at: number): readonly LedgerRecord[] {
   return open.filter((entry) => entry.to === null).map((entry) => ({ ...entry, to: Math.max(entry.from, at) }));

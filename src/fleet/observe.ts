@@ -16,7 +16,8 @@ import { problemOf } from "./faults.ts";
 import { call, type Fleet, type GuestReport, type GuestWord } from "./fleet.ts";
 import { secondMouth, viewAsHeard, wantsWord } from "./hearing/hearing.ts";
 import { livingController } from "./leases/controller.ts";
-import { closedIntervals, openedInterval } from "./ledger.ts";
+import { closedIntervals, dueToBeSeen, openedInterval } from "./ledger.ts";
+import { noteNotServing } from "./looks.ts";
 import { changeRecord } from "./record-change.ts";
 import { noteWord, wordOf } from "./steps/told.ts";
 import { endedBy, unwatchedEvent, unwatchedLife } from "./unwatched.ts";
@@ -67,7 +68,10 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const reach = asksGuest && answer.kind === "here" ? answer.instance.reach : null;
   const mouthOf = (word: GuestWord | undefined) =>
     answer.kind === "here" ? secondMouth(record.notice, answer.instance.notice, word) : null;
-  if (reach === null) return { ...base, guest: null, ready: false, mouth: mouthOf(heard) };
+  if (reach === null) {
+    noteNotServing(fleet.looks, record, base.cloud, now);
+    return { ...base, guest: null, ready: false, mouth: mouthOf(heard) };
+  }
   const guest = (await fleet.guest.report(reach, signal).catch(() => undefined)) ?? null;
   learn(fleet, record, guest, now);
   const cloud = viewAsHeard(record, answer, heard ?? guest?.word, now);
@@ -81,6 +85,7 @@ export async function observe(fleet: Fleet, record: InstanceRecord, signal: Abor
   const last = isWaking ? await lastReport(fleet, reach, signal) : undefined;
   const ready = answers && (!isWaking || last !== undefined);
   const silence = asksWhy ? ((await fleet.guest.silence?.(reach, signal).catch(() => undefined)) ?? null) : null;
+  if (!ready) noteNotServing(fleet.looks, record, cloud, now);
   return {
     ...base,
     cloud,
@@ -230,7 +235,8 @@ export function isBilled({ state }: ProviderInstance, { stoppedBillsGpu }: Pick<
 }
 
 /**
- * Keeps the ledger true to what the provider says: an interval is open exactly while a GPU is billed. A price that nobody told
+ * Keeps the ledger true to what the provider says: an interval is open exactly while a GPU is billed, and says when its machine was
+ * last found. A price that nobody told
  * when its machine was taken over is written down when it is told.
  * @returns the record as it is now.
  * @throws RecordMoved when somebody else changed it meanwhile.
@@ -253,14 +259,17 @@ export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: O
   const price = record.price ?? (seen.cloud.kind === "here" ? seen.cloud.instance.price : null);
   const begins = billed && providerId !== null && open.length === ended.length;
   const opened = begins ? openedInterval({ ...record, price }, providerId, seen.now) : null;
+  const found = [...open, ...(opened === null ? [] : [opened])].filter((entry) => billed && entry.providerId === providerId);
+  const intervals = dueToBeSeen(found, seen.now);
   const mayBeUnseen = record.state === "provisioning" || record.state === "restoring";
   const known = mayBeUnseen ? await fleet.state.ledger({ instanceId: record.id }) : [];
   const unwatched = unwatchedLife({ ...record, price }, seen.cloud, capabilities, known, seen.now);
   const endedAt = seen.cloud.kind === "gone" ? endedBy(record, capabilities, seen.now) : seen.now;
   const ledger = [...closedIntervals(ended, endedAt), ...[opened, unwatched].filter((entry) => entry !== null)];
   const events = unwatched === null ? [] : [unwatchedEvent(record, unwatched, seen.now)];
-  if (price !== record.price) return changeRecord(fleet, record, { price }, { ledger, events });
-  if (ledger.length > 0) await fleet.state.commit({ ledger, events });
+  const rest = { ledger, events, seen: { intervals, at: seen.now } };
+  if (price !== record.price) return changeRecord(fleet, record, { price }, rest);
+  if (ledger.length + intervals.length > 0) await fleet.state.commit(rest);
   return record;
 }
 
@@ -271,5 +280,6 @@ async function followHeir(fleet: Fleet, record: InstanceRecord, { heir, now }: O
   const billed = isBilled(heir, (await fleet.provider(record.provider)).capabilities);
   if (billed === open.length > 0) return;
   const opened = billed ? openedInterval(heirOf(record, successor), heir.providerId, now) : null;
-  await fleet.state.commit({ ledger: [...closedIntervals(billed ? [] : open, now), ...(opened === null ? [] : [opened])] });
+  const ledger = [...closedIntervals(billed ? [] : open, now), ...(opened === null ? [] : [opened])];
+  await fleet.state.commit({ ledger, seen: { intervals: opened === null ? [] : [opened.id], at: now } });
 }

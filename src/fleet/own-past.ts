@@ -1,6 +1,7 @@
 import { type Experience, medianOf } from "../pricing/interruption-rate.ts";
 import type { InstanceRecord, LedgerRecord } from "../state/records.ts";
 import { offerKey } from "./deciding/offer-choice.ts";
+import { SEEN_EVERY_MS } from "./ledger.ts";
 
 /** What is older says little of the market now. */
 export const REMEMBERED_MS = 30 * 86_400_000;
@@ -10,14 +11,14 @@ const RECLAIMS_OF_A_RECORD = 16;
 const ENOUGH = 3;
 
 type PastRecord = Pick<InstanceRecord, "id" | "provider" | "providerId" | "region" | "zone" | "type" | "billing" | "outlook">;
-type PastInterval = Pick<LedgerRecord, "instanceId" | "provider" | "providerId" | "kind" | "billing" | "from" | "to">;
+type PastInterval = Pick<LedgerRecord, "instanceId" | "provider" | "providerId" | "kind" | "billing" | "from" | "to" | "seenAt">;
 
 /** What our own machines tell of interruptions and of the time they take. */
 export interface OwnPast {
   readonly history: readonly Experience[];
   /** The median time from the answer to a launch until it served, by provider, in seconds. */
   readonly restarts: readonly { readonly provider: string; readonly seconds: number }[];
-  /** The median of what a checkpoint took when there was a notice, in seconds; null while too few were measured. */
+  /** The median of what a checkpoint of a rented machine took when there was a notice, in seconds; null while too few were measured. */
   readonly checkpointSeconds: number | null;
 }
 
@@ -28,9 +29,18 @@ function kindOf(pool: string): Pick<Experience, "provider" | "region" | "type"> 
 }
 
 /**
- * How spot machines of ours fared in the last thirty days: their hours by the ledger, whoever ended them, and the reclaims that
- * the records of their instances remember, gone ones included. Of a machine that was taken back its pool is known; any other one
- * is taken to have been of the kind that its instance has now, or had last. Pure.
+ * Until when the machine of an interval is known to have lived: until it was last found; and until its end, where that was learnt so
+ * soon after that somebody was looking. Null where nobody ever found it.
+ */
+function knownUntil({ to, seenAt }: Pick<PastInterval, "to" | "seenAt">): number | null {
+  if (seenAt === undefined) return null;
+  return to !== null && to - seenAt <= 2 * SEEN_EVERY_MS ? to : seenAt;
+}
+
+/**
+ * How spot machines of ours fared in the last thirty days: their hours by the ledger up to when they were last found, whoever ended
+ * them, and the reclaims that the records of their instances remember, gone ones included. Of a machine that was taken back its pool
+ * is known; any other one is taken to have been of the kind that its instance has now, or had last. Pure.
  */
 function experienceOf(records: readonly PastRecord[], ledger: readonly PastInterval[], now: number): readonly Experience[] {
   const since = now - REMEMBERED_MS;
@@ -56,10 +66,12 @@ function experienceOf(records: readonly PastRecord[], ledger: readonly PastInter
       if (pool.endsWith("/spot") && at > oldest && at <= now) kind(pool).reclaims += 1;
     }
   }
-  for (const { instanceId, provider, providerId, kind: what, billing, from, to } of ledger) {
+  for (const interval of ledger) {
+    const { instanceId, provider, providerId, kind: what, billing, from } = interval;
     const known = instanceId === null ? undefined : byId.get(instanceId);
-    if (known === undefined || what !== "gpu" || billing !== "spot") continue;
-    const ranMs = Math.min(now, to ?? now) - Math.max(known.since, from);
+    const until = knownUntil(interval);
+    if (known === undefined || until === null || what !== "gpu" || billing !== "spot") continue;
+    const ranMs = Math.min(now, until) - Math.max(known.since, from);
     const pool = pools.get(providerId) ?? (known.record.provider === provider ? offerKey(known.record) : undefined);
     if (ranMs <= 0 || pool === undefined) continue;
     const { machines } = kind(pool);
@@ -72,10 +84,13 @@ function experienceOf(records: readonly PastRecord[], ledger: readonly PastInter
 export function ownPastOf(records: readonly PastRecord[], ledger: readonly PastInterval[], now: number): OwnPast {
   const starts = new Map<string, number[]>();
   const seals: number[] = [];
+  const isRecent = (at: number) => at > now - REMEMBERED_MS;
   for (const { provider, outlook } of records) {
-    const { changeoverMs, early } = outlook;
-    if (changeoverMs !== null && changeoverMs > 0) starts.set(provider, [...(starts.get(provider) ?? []), changeoverMs / 1000]);
-    if (early?.tookMs != null && early.tookMs > 0) seals.push(early.tookMs / 1000);
+    const { changeoverMs, changeoverOf: of, early } = outlook;
+    if (changeoverMs !== null && changeoverMs > 0 && of !== undefined && isRecent(of.at))
+      starts.set(of.provider, [...(starts.get(of.provider) ?? []), changeoverMs / 1000]);
+    // A rehearsal on this computer says nothing of the time that a rented machine takes.
+    if (early?.tookMs != null && early.tookMs > 0 && isRecent(early.at) && provider !== "local") seals.push(early.tookMs / 1000);
   }
   const restarts = [...starts].flatMap(([provider, all]) => {
     const seconds = medianOf(all, ENOUGH);

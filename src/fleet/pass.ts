@@ -13,7 +13,7 @@ import { lookAtGuards } from "./guards.ts";
 import { listAll } from "./hearing/listings.ts";
 import { type Silent, silentOf } from "./hearing/look.ts";
 import { noPace, type Pace } from "./hearing/pace.ts";
-import { quietTest } from "./hearing/quiet.ts";
+import { noteListed, quietTest, readBooks } from "./hearing/quiet.ts";
 import { LATE_MS } from "./intent.ts";
 import { instanceLease, whileHolding } from "./leases/lease.ts";
 import type { Turns } from "./leases/turns.ts";
@@ -54,7 +54,9 @@ export async function reconcile(
   forgetOthers(pace.told, records);
   const among: Fleet = { ...fleet, neighbours: neighbourhoodOf(records, fleet.clock.now()), told: pace.told };
   // What is under way is looked at in every pass; what rests, or could not go on, when its provider's account is listed.
-  const isQuiet = await quietTest(among, listings);
+  const books = await readBooks(among, listings);
+  await noteListed(among, books);
+  const isQuiet = quietTest(among, books);
   const inOrder = ranked(records, listings, pace, fleet.clock.now());
   const items = await Promise.all(
     inOrder.map(async (record): Promise<readonly PassItem[]> => {

@@ -71,6 +71,8 @@ export interface Outlook {
   readonly needsSince: number | null;
   /** From the answer to a launch until it served, as last measured; null before the first time. */
   readonly changeoverMs: number | null;
+  /** Where and when that was seen; absent from a record that was written before it was kept: it may then be until somebody looked. */
+  readonly changeoverOf?: { readonly provider: string; readonly at: number };
   /** The newest last, the last sixteen. */
   readonly reclaims: readonly Reclaim[];
   readonly waiting: Waiting | null;

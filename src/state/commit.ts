@@ -10,7 +10,7 @@ import { putGuards } from "./guards.ts";
 import { addInstance, changeInstance } from "./instances.ts";
 import { closeIntents, openIntents } from "./intents.ts";
 import { holdsLeases } from "./leases.ts";
-import { putLedger } from "./ledger.ts";
+import { noteIntervalsSeen, putLedger } from "./ledger.ts";
 import type { Change, CommitResult } from "./records.ts";
 import type { Executor } from "./tables.ts";
 import { putVolumes } from "./volumes.ts";
@@ -37,6 +37,7 @@ async function apply(database: Executor, differs: Differences, change: Change): 
   await putBucketCopies(database, change.bucketCopies ?? []);
   await removeBucketCopies(database, change.removeBucketCopies ?? []);
   await putLedger(database, change.ledger ?? []);
+  if (change.seen !== undefined) await noteIntervalsSeen(database, change.seen);
   await blockOffers(database, change.blockOffers ?? []);
   await putBudgets(database, change.budgets ?? []);
   await noteSaid(database, change.saidBudgets ?? []);

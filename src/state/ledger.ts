@@ -1,7 +1,7 @@
 import type { Billing } from "../model/instance.ts";
 import { microsColumn, moneyFromColumns, moneyOrNull } from "./columns.ts";
 import type { Differences } from "./differences.ts";
-import type { LedgerRecord, State } from "./records.ts";
+import type { Change, LedgerRecord, State } from "./records.ts";
 import type { Executor, Tables } from "./tables.ts";
 
 function toRow(entry: LedgerRecord): Tables["ledger"] {
@@ -22,6 +22,7 @@ function toRow(entry: LedgerRecord): Tables["ledger"] {
     on_demand_currency: entry.onDemandRate?.currency ?? null,
     billed_micros: entry.billed && microsColumn(entry.billed),
     billed_currency: entry.billed?.currency ?? null,
+    seen_at: entry.seenAt ?? null,
   };
 }
 
@@ -41,6 +42,7 @@ function fromLedgerRow(row: Tables["ledger"]): LedgerRecord {
     rate: moneyFromColumns(row.rate_micros, row.rate_currency),
     onDemandRate: moneyOrNull(row.on_demand_micros, row.on_demand_currency),
     billed: moneyOrNull(row.billed_micros, row.billed_currency),
+    ...(row.seen_at === null ? {} : { seenAt: row.seen_at }),
   };
 }
 
@@ -61,6 +63,7 @@ const LEDGER_COLUMNS = [
   "on_demand_currency",
   "billed_micros",
   "billed_currency",
+  "seen_at",
 ] as const satisfies readonly (keyof Tables["ledger"])[];
 
 function oldestFirst(a: Tables["ledger"], b: Tables["ledger"]): number {
@@ -76,6 +79,19 @@ export async function putLedger(database: Executor, entries: readonly LedgerReco
       .onConflict((conflict) => conflict.column("id").doUpdateSet(rest))
       .execute();
   }
+}
+
+/** A database takes some ten thousand values in one statement. */
+const NOTED_AT_ONCE = 10_000;
+
+/** Changes nothing else of the intervals: somebody may end one of them meanwhile. */
+export async function noteIntervalsSeen(database: Executor, { intervals, at }: NonNullable<Change["seen"]>): Promise<void> {
+  for (let begin = 0; begin < intervals.length; begin += NOTED_AT_ONCE)
+    await database
+      .updateTable("ledger")
+      .set({ seen_at: at })
+      .where("id", "in", intervals.slice(begin, begin + NOTED_AT_ONCE))
+      .execute();
 }
 
 export function ledgerQueries(database: Executor, differs: Differences): Pick<State, "ledger"> {

@@ -201,6 +201,8 @@ export interface LedgerRecord {
   readonly onDemandRate: Money | null;
   /** Null while only estimated. */
   readonly billed: Money | null;
+  /** When a look last found its machine, written down once in half an hour; absent: none did. Disks are not looked at. */
+  readonly seenAt?: number;
 }
 
 /** A cap on spending. */
@@ -269,6 +271,8 @@ export interface Change {
   readonly removeBucketCopies?: readonly Pick<BucketCopy, "checkpoint" | "place" | "endpoint">[];
   /** Inserted or replaced by id. */
   readonly ledger?: readonly LedgerRecord[];
+  /** The machines of these intervals, by id, were found at that moment. */
+  readonly seen?: { readonly intervals: readonly string[]; readonly at: number };
   /** Key (provider/region/zone/type/billing) → epoch ms until which the offer is passed over. */
   readonly blockOffers?: readonly { readonly key: string; readonly until: number; readonly why: string }[];
   /** Set or replaced by scope. */

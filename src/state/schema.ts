@@ -76,6 +76,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       PRIMARY KEY (checkpoint, place, endpoint))`,
     "CREATE INDEX bucket_copies_instance ON bucket_copies (instance, sealed_at)",
   ],
+  // When a look last found the machine of an interval; NULL when none did, or an older program wrote it.
+  ["ALTER TABLE ledger ADD COLUMN seen_at BIGINT"],
 ];
 
 /** What this program reads and writes. */

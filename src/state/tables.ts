@@ -97,6 +97,7 @@ export interface Tables {
     on_demand_currency: string | null;
     billed_micros: number | bigint | null;
     billed_currency: string | null;
+    seen_at: number | null;
   };
   leases: { name: string; owner: string; expires_at: number; since: number };
   blocked_offers: { offer_key: string; until_at: number; why: string };

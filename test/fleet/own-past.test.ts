@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ownPastOf } from "../../src/fleet/own-past.ts";
 import { FRESH_OUTLOOK, type Outlook } from "../../src/model/outlook.ts";
+import { rateByHistory } from "../../src/pricing/interruption-rate.ts";
 
 const HOUR = 3_600_000;
 const NOW = 10_000 * HOUR;
@@ -33,6 +34,7 @@ const paid = (instanceId: string, providerId: string, fromAgo: number, toAgo: nu
   billing: "spot" as const,
   from: NOW - fromAgo * HOUR,
   to: toAgo === null ? null : NOW - toAgo * HOUR,
+  seenAt: NOW - (toAgo ?? 0) * HOUR,
   ...set,
 });
 
@@ -68,10 +70,42 @@ test("of an instance that was taken back so often that the oldest are forgotten,
   expect(own).toMatchObject({ reclaims: 15, runs: [10] });
 });
 
+test.each([
+  ["it runs, and nobody has looked for twenty days", paid("i-1", "m-1", 480, null, { seenAt: NOW - 480 * HOUR }), []],
+  ["it runs, and was found two days after it began", paid("i-1", "m-1", 480, null, { seenAt: NOW - 432 * HOUR }), [48]],
+  ["it had ended when nobody had looked for ten days", paid("i-1", "m-1", 240, 0, { seenAt: NOW - 239 * HOUR }), [1]],
+  ["its end was learnt within an hour", paid("i-1", "m-1", 10, 1, { seenAt: NOW - 1.9 * HOUR }), [9]],
+  ["nobody ever looked, and it counts as paid for until its end", paid("i-1", "m-1", 26, 1, { seenAt: undefined }), []],
+])("only time in which somebody found it counts: %s", (_, { seenAt, ...interval }, runs) => {
+  const ledger = [{ ...interval, ...(seenAt === undefined ? {} : { seenAt }) }];
+  const own = ownPastOf([record("i-1", {})], ledger, NOW).history;
+  expect(own.flatMap(({ runs: counted }) => counted.map((hours) => Math.round(hours * 1e6) / 1e6))).toEqual(runs);
+  expect(own.every(({ reclaims }) => reclaims === 0)).toBe(true);
+});
+
+test("one that was taken after an hour, which was learnt ten days later, is a reclaim and an hour", () => {
+  const taken = record("i-1", {}, { reclaims: [reclaim("m-1", 0)] });
+  const [own] = ownPastOf([taken], [paid("i-1", "m-1", 240, 0, { seenAt: NOW - 239 * HOUR })], NOW).history;
+  expect(own).toMatchObject({ reclaims: 1, runs: [1] });
+  expect(own && rateByHistory(own, 0.05)).toBeCloseTo(2 / 21, 10);
+});
+
 test("starts and checkpoints are believed from three measurements on, each provider for itself", () => {
-  const early = (tookMs: number | null) => ({ machine: "m", at: 0, tookMs, worksUntil: null });
-  const of = (id: string, changeoverMs: number | null, tookMs: number | null) => record(id, {}, { changeoverMs, early: early(tookMs) });
-  const three = [of("a", 30_000, 4_000), of("b", 50_000, 9_000), of("c", 40_000, null), { ...of("d", 1_000, null), provider: "y" }];
+  const of = (id: string, changeoverMs: number | null, tookMs: number | null, { provider = "x", daysAgo = 1 } = {}) => {
+    const at = NOW - daysAgo * 24 * HOUR;
+    const seen = { changeoverMs, ...(changeoverMs === null ? {} : { changeoverOf: { provider, at } }) };
+    return record(id, {}, { ...seen, early: { machine: "m", at, tookMs, worksUntil: null } });
+  };
+  // What was measured of a machine of another provider stays that one's, wherever its instance is now.
+  const three = [of("a", 30_000, 4_000), of("b", 50_000, 9_000), of("c", 40_000, null), of("d", 1_000, null, { provider: "y" })];
   expect(ownPastOf(three, [], NOW)).toEqual({ history: [], restarts: [{ provider: "x", seconds: 40 }], checkpointSeconds: null });
   expect(ownPastOf([...three, of("e", null, 5_000)], [], NOW).checkpointSeconds).toBe(5);
+  expect(ownPastOf([...three, of("e", null, 5_000, { daysAgo: 31 })], [], NOW).checkpointSeconds).toBeNull();
+  expect(ownPastOf([...three.slice(1), of("e", 30_000, null, { daysAgo: 31 })], [], NOW).restarts).toEqual([]);
+});
+
+test("a rehearsal on this computer says nothing of the checkpoints of rented machines, nor does a start of which nobody knows when it was seen", () => {
+  const early = { machine: "m", at: NOW, tookMs: 200, worksUntil: null };
+  const records = ["a", "b", "c"].map((id) => ({ ...record(id, {}, { early, changeoverMs: 28_800_000 }), provider: "local" }));
+  expect(ownPastOf(records, [], NOW)).toMatchObject({ checkpointSeconds: null, restarts: [] });
 });

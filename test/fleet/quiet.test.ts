@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Fleet } from "../../src/fleet/fleet.ts";
 import { look } from "../../src/fleet/hearing/look.ts";
-import { quietTest } from "../../src/fleet/hearing/quiet.ts";
+import { noteListed, quietTest, readBooks } from "../../src/fleet/hearing/quiet.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
 import type { ProviderInstance } from "../../src/providers/provider.ts";
 import type { InstanceRecord } from "../../src/state/records.ts";
@@ -78,27 +78,62 @@ test.each<[string, (record: InstanceRecord, machine: ProviderInstance) => readon
   atRest(async (world, fleet, record) => {
     const [machine] = await listed(world);
     if (machine === undefined) throw new Error("no machine");
-    expect((await quietTest(fleet, new Map([["paper", [machine]]])))(record)).toBe(true);
+    expect(quietTest(fleet, await readBooks(fleet, new Map([["paper", [machine]]])))(record)).toBe(true);
     const [ours, theirs] = change(record, machine);
-    expect((await quietTest(fleet, new Map([["paper", [{ ...machine, ...theirs }]]])))({ ...record, ...ours })).toBe(false);
+    expect(quietTest(fleet, await readBooks(fleet, new Map([["paper", [{ ...machine, ...theirs }]]])))({ ...record, ...ours })).toBe(false);
   }),
 );
 
 test("so is one whose provider is silent, whose interval in the ledger is not open, or that was promised something", () =>
   atRest(async (world, fleet, record) => {
     const listings = new Map([["paper", await listed(world)]]);
-    expect((await quietTest(fleet, new Map([["paper", "no answer"]])))(record)).toBe(false);
-    expect((await quietTest(fleet, new Map()))(record)).toBe(false);
+    expect(quietTest(fleet, await readBooks(fleet, new Map([["paper", "no answer"]])))(record)).toBe(false);
+    expect(quietTest(fleet, await readBooks(fleet, new Map()))(record)).toBe(false);
     const [entry] = await world.state.ledger({ openOnly: true });
     if (entry === undefined) throw new Error("no interval");
     await world.state.commit({ ledger: [{ ...entry, to: world.clock.now() }] });
-    expect((await quietTest(fleet, listings))(record)).toBe(false);
+    expect(quietTest(fleet, await readBooks(fleet, listings))(record)).toBe(false);
     await world.state.commit({ ledger: [entry] });
-    expect((await quietTest(fleet, listings))(record)).toBe(true);
+    expect(quietTest(fleet, await readBooks(fleet, listings))(record)).toBe(true);
     const promise = { id: "n-9", kind: "destroy", instanceId: record.id, provider: "paper", token: "t-9" } as const;
     await world.state.commit({
       openIntents: [{ ...promise, createdAt: world.clock.now(), status: "pending", closedAt: null, detail: {} }],
       events: [],
     });
-    expect((await quietTest(fleet, listings))(record)).toBe(false);
+    expect(quietTest(fleet, await readBooks(fleet, listings))(record)).toBe(false);
+  }));
+
+test("that a machine at rest was found is written down once in half an hour, in one change for all, and costs no lease", () =>
+  atRest(async (world, fleet) => {
+    const { leases, fleet: watched } = counted(fleet);
+    const changes: unknown[] = [];
+    const commit: typeof fleet.state.commit = (change) => {
+      changes.push(change);
+      return fleet.state.commit(change);
+    };
+    const pass = async (what: "look" | "reconcile") => {
+      changes.length = 0;
+      const busy: Fleet = { ...watched, state: { ...watched.state, commit } };
+      await world.clock.run<unknown>(what === "look" ? look(busy, signal) : reconcile(busy, { signal, limitMs: 1_000 }));
+      return changes.length;
+    };
+    const [opened] = await world.state.ledger();
+    expect(opened?.seenAt).toBe(opened?.from);
+    expect(await pass("look")).toBe(0);
+    for (const what of ["look", "reconcile"] as const) {
+      await world.clock.pass(1_800_000);
+      const begun = world.clock.now();
+      expect(await pass(what)).toBe(1);
+      const [entry] = await world.state.ledger();
+      expect(entry).toEqual({ ...opened, seenAt: expect.any(Number) });
+      expect(entry?.seenAt).toBeGreaterThanOrEqual(begun);
+      expect(await pass(what)).toBe(0);
+    }
+    expect(leases).toEqual([]);
+    // Nobody is told anything of one that is not there.
+    const before = await world.state.ledger();
+    await world.clock.pass(1_800_000);
+    await noteListed(fleet, await readBooks(fleet, new Map([["paper", []]])));
+    await noteListed(fleet, await readBooks(fleet, new Map([["paper", "no answer"]])));
+    expect(await world.state.ledger()).toEqual(before);
   }));

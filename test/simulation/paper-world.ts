@@ -60,6 +60,7 @@ export async function paperWorld(
         rng,
         owner: `process-${processes.length + 1}`,
         leases: noLeases(),
+        looks: new Map(),
         ownerIsDead: (owner) => buried.has(owner) || processes.some((other) => other.fleet.owner === owner && other.isDead()),
         ...(cloud.settings.readable ? { travel: paperTravel({ cloud, clock }) } : {}),
         say: () => undefined,

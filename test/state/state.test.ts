@@ -223,6 +223,24 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect(await state.ledger({ instanceId: "i-a" })).toEqual([closed]);
   });
 
+  test("that machines were found is noted of their intervals, and of nothing else of them", async () => {
+    const state = await emptyState(kind);
+    const ids = Array.from({ length: 10_003 }, (_, index) => `l${index}`);
+    await state.commit({
+      ledger: [sampleLedger("l1", { from: 0 }), sampleLedger("l2", { from: 1, seenAt: 7 }), sampleLedger("l3", { from: 2 })],
+    });
+    const ended = sampleLedger("l1", { from: 0, to: 90, billed: usd(5) });
+    await state.commit({ ledger: [ended] });
+    await state.commit({ seen: { intervals: ids.filter((id) => id !== "l3"), at: 100 } });
+    expect(await state.ledger()).toEqual([
+      { ...ended, seenAt: 100 },
+      sampleLedger("l2", { from: 1, seenAt: 100 }),
+      sampleLedger("l3", { from: 2 }),
+    ]);
+    await state.commit({ seen: { intervals: [], at: 200 } });
+    expect((await state.ledger())[1]?.seenAt).toBe(100);
+  });
+
   test("an offer is passed over until its time", async () => {
     const state = await emptyState(kind);
     await state.commit({ blockOffers: [{ key: "x", until: 10, why: "sold out" }] });

@@ -6,9 +6,9 @@ import { CHURN, SHAKEN_MS, USUAL_RUN_MS } from "./policy.ts";
 /** So many reclaims are remembered of an instance. */
 const REMEMBERED = 16;
 
-/** The outlook with a reclaim in it; a notice and the loss that follows it are one. */
-export function withReclaim(outlook: Outlook, reclaim: Reclaim): Outlook {
-  if (outlook.reclaims.some(({ machine }) => machine === reclaim.machine)) return outlook;
+/** The outlook with a reclaim in it, where it was one; a notice and the loss that follows it are one. */
+export function withReclaim(outlook: Outlook, reclaim: Reclaim | null): Outlook {
+  if (reclaim === null || outlook.reclaims.some(({ machine }) => machine === reclaim.machine)) return outlook;
   return { ...outlook, reclaims: [...outlook.reclaims, reclaim].slice(-REMEMBERED) };
 }
 

@@ -14,7 +14,7 @@ import { perform } from "../steps/perform.ts";
 import { followWorkload } from "../workload.ts";
 import { listAll } from "./listings.ts";
 import { noPace } from "./pace.ts";
-import { quietTest } from "./quiet.ts";
+import { noteListed, quietTest, readBooks } from "./quiet.ts";
 
 /** Steps that only write down what was seen; everything else spends, ends or changes something. */
 const PASSIVE: ReadonlySet<Action["do"]> = new Set<Action["do"]>([
@@ -59,7 +59,9 @@ export async function look(fleet: Fleet, signal: AbortSignal, names?: readonly s
   const providers = records.map((record) => record.provider);
   const listings = await listAll(providers, fleet, pace, signal);
   const knowing: Fleet = { ...fleet, told: pace.told };
-  const isQuiet = await quietTest(knowing, listings);
+  const books = await readBooks(knowing, listings);
+  await noteListed(knowing, books);
+  const isQuiet = quietTest(knowing, books);
   const loud = records.filter((record) => listings.has(record.provider) && !isQuiet(record));
   const failures: unknown[] = [];
   await eachOf(mostUrgentFirst(loud, listings), AT_ONCE, (record) =>

@@ -3,27 +3,50 @@ import type { InstanceRecord, LedgerRecord, State } from "../../state/records.ts
 import { decide, isUp } from "../deciding/decide.ts";
 import type { Near } from "../deciding/stay.ts";
 import type { Fleet } from "../fleet.ts";
+import { dueToBeSeen } from "../ledger.ts";
 import { isBilled, type Listing, nearFromAfar, needsAgent } from "../observe.ts";
 import { asHeard, secondMouth, wantsWord } from "./hearing.ts";
 
 /** Tells of each record whether a pass has nothing to do with it. */
 export type QuietTest = (record: InstanceRecord) => boolean;
 
-/**
- * Most machines of a large fleet run as they should, and a pass need not take a lease for each of them, nor ask the database
- * for each. Whatever is not plainly quiet by the list and by our books, read once, is looked at the usual way. Pure but for
- * that reading.
- */
-export async function quietTest(fleet: Fleet, listings: ReadonlyMap<string, Listing>): Promise<QuietTest> {
+/** Our books and the lists, as they are read once for a whole pass. */
+export interface Books {
+  readonly promised: ReadonlySet<string | null>;
+  readonly billed: ReadonlyMap<string, readonly LedgerRecord[]>;
+  /** By provider; undefined where none answered. */
+  readonly clouds: ReadonlyMap<string, CloudBook | undefined>;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+export async function readBooks(fleet: Fleet, listings: ReadonlyMap<string, Listing>): Promise<Books> {
   const [promised, billed, clouds] = await Promise.all([
     withIntents(fleet.state),
     openIntervals(fleet.state),
     Promise.all([...listings].map(async ([id, listing]) => [id, await cloudOf(fleet, id, listing)] as const)),
   ]);
-  const known = new Map(clouds);
-  const now = fleet.clock.now();
+  return { promised, billed, clouds: new Map(clouds), now: fleet.clock.now() };
+}
+
+/** Writes down which machines the lists had, in one statement for all of which that is due. */
+export async function noteListed({ state }: Pick<Fleet, "state">, { billed, clouds, now }: Books): Promise<void> {
+  const found = [...billed.values()].flat().filter(({ provider, providerId }) => {
+    const cloud = clouds.get(provider);
+    const instance = cloud?.machines.get(providerId);
+    return cloud !== undefined && instance !== undefined && isBilled(instance, cloud.capabilities);
+  });
+  const intervals = dueToBeSeen(found, now);
+  if (intervals.length > 0) await state.commit({ seen: { intervals, at: now } });
+}
+
+/**
+ * Most machines of a large fleet run as they should, and a pass need not take a lease for each of them, nor ask the database
+ * for each. Whatever is not plainly quiet by the list and by our books is looked at the usual way. Pure.
+ */
+export function quietTest(fleet: Fleet, { promised, billed, clouds, now }: Books): QuietTest {
   return (record) => {
-    const cloud = known.get(record.provider);
+    const cloud = clouds.get(record.provider);
     const instance = cloud?.machines.get(record.providerId ?? "");
     if (cloud === undefined || instance === undefined || !isUp(record) || promised.has(record.id)) return false;
     // A machine that is to take over is watched.
@@ -42,7 +65,8 @@ export async function quietTest(fleet: Fleet, listings: ReadonlyMap<string, List
   };
 }
 
-interface CloudBook {
+/** What one provider's list says. */
+export interface CloudBook {
   readonly canAttach: boolean;
   readonly capabilities: Capabilities;
   readonly machines: ReadonlyMap<string, ProviderInstance>;

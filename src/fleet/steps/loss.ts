@@ -1,5 +1,6 @@
 import type { FleetEvent } from "../../model/event.ts";
 import type { Outlook } from "../../model/outlook.ts";
+import type { Capabilities, MachineKind } from "../../providers/provider.ts";
 import type { InstanceRecord } from "../../state/records.ts";
 import { volumesAgain } from "../climbing/moved-volume.ts";
 import type { Observation } from "../deciding/decision.ts";
@@ -33,9 +34,32 @@ export function consequence(
   return record.spec.onReclaim === "let-go" ? "let-go" : "replace";
 }
 
-/** Whether its provider took it, as far as anybody knows: a machine that never served was not taken, it failed. */
-function wasTaken(record: InstanceRecord, endedBy: "provider" | "guest" | "user" | null): boolean {
-  return (endedBy === "provider" || endedBy === null) && (record.readyAt !== null || record.notice?.kind === "reclaim");
+type EndsItself = Pick<Capabilities, "endsAtTtl"> & { readonly machine: Pick<MachineKind, "endsItself"> };
+
+/**
+ * Whether its provider took it, as far as anybody knows: a machine that never served was not taken, it failed; and one that nobody saw
+ * end has ended at its time, where that is over and it needed nobody for it. Pure.
+ */
+export function wasTaken(
+  { readyAt, notice, ttlEndsAt }: Pick<InstanceRecord, "readyAt" | "notice" | "ttlEndsAt">,
+  endedBy: "provider" | "guest" | "user" | null,
+  { machine, endsAtTtl }: EndsItself,
+  now: number,
+): boolean {
+  const isNoticed = notice?.kind === "reclaim";
+  if (endedBy === "guest" || endedBy === "user" || (readyAt === null && !isNoticed)) return false;
+  const endedInTime = ttlEndsAt !== null && now >= ttlEndsAt && (machine.endsItself || endsAtTtl);
+  return endedBy === "provider" || isNoticed || !endedInTime;
+}
+
+/** How the machine of a record came to its end: as its provider tells it, by a promise of ours that is open, or by a reclaim. */
+export async function endOf(fleet: Fleet, record: InstanceRecord, { cloud }: Pick<Observation, "cloud">) {
+  const instance = cloud.kind === "gone" || cloud.kind === "here" ? cloud.instance : null;
+  const isOurs = (await fleet.state.pendingIntents({ instanceId: record.id })).some((intent) => intent.kind === "destroy");
+  const now = fleet.clock.now();
+  const { capabilities } = await fleet.provider(record.provider);
+  const taken = !isOurs && wasTaken(record, instance?.endedBy ?? null, capabilities, now) ? reclaimOf(record, now) : null;
+  return { instance, isOurs, taken };
 }
 
 /**
@@ -60,8 +84,7 @@ async function workLeft(fleet: Fleet, record: InstanceRecord, now: number): Prom
 /** Records the loss and what is to follow: another machine, a rest on the volume, or the end. */
 export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
   const now = fleet.clock.now();
-  const instance = seen.cloud.kind === "gone" || seen.cloud.kind === "here" ? seen.cloud.instance : null;
-  const isOurs = (await fleet.state.pendingIntents({ instanceId: record.id })).some((intent) => intent.kind === "destroy");
+  const { instance, isOurs, taken } = await endOf(fleet, record, seen);
   const next = consequence(record, isOurs ? "us" : (instance?.endedBy ?? null), now);
   // It would be nobody's: it goes first, and then this is looked at once more.
   if (next !== "replace" && record.outlook.successor !== null) {
@@ -71,13 +94,12 @@ export async function afterLoss(fleet: Fleet, record: InstanceRecord, seen: Obse
   const why = instance?.reason ?? (record.notice === null ? "the provider no longer has it" : "reclaimed");
   // What the agent sealed before the end is the truth to go on from.
   await syncRecordCheckpoints(fleet, record, signal).catch(() => undefined);
-  const taken = isOurs || !wasTaken(record, instance?.endedBy ?? null) ? null : reclaimOf(record, now);
   const used = withUse(record, now);
   // Its agent may have sealed more than anybody heard.
   const isUnsealed = !isOurs && record.readyAt !== null;
   const outlook: Outlook = {
     ...(isUnsealed && { unsealedUntil: now }),
-    ...(taken === null ? used : withReclaim(used, taken)),
+    ...withReclaim(used, taken),
     needsSince: next === "replace" ? needSince(record, isOurs, now) : null,
     waiting: null,
     spot: null,

@@ -5,9 +5,12 @@ import type { Change, InstanceRecord, NewEvent } from "../../state/records.ts";
 import { sayCopiesLeft } from "../climbing/copies-left.ts";
 import { volumesAgain } from "../climbing/moved-volume.ts";
 import type { Observation } from "../deciding/decision.ts";
+import { withReclaim } from "../deciding/history.ts";
 import type { Fleet, GuestReport } from "../fleet.ts";
+import { changeover, type Looks } from "../looks.ts";
 import { changeRecord, closings, eventOf } from "../record-change.ts";
 import { refreshRoot, removeRoot } from "../volumes/root-volume.ts";
+import { endOf } from "./loss.ts";
 import { withUse } from "./used.ts";
 
 /** It serves: whatever was begun before (a restore, or a hibernation that was taken back) is over. */
@@ -36,7 +39,7 @@ export async function noteReady(
       sealedAsleep: false,
       retainAddress: false,
       wakeBy: null,
-      outlook: servesNow(record, at),
+      outlook: servesNow(record, fleet.looks, at),
       reason: null,
     },
     {
@@ -57,10 +60,11 @@ function beganFrom(fleet: Fleet, record: InstanceRecord, guest: GuestReport | nu
   return [eventOf(fleet, record, "warning", { checkpoint, passedOver, message })];
 }
 
-/** It needs nothing any more, and how long the change took is known. */
-function servesNow({ outlook, state, changedAt }: InstanceRecord, at: number): InstanceRecord["outlook"] {
-  const changeoverMs = state === "provisioning" ? Math.max(0, at - changedAt) : outlook.changeoverMs;
-  return { ...withoutComeback(outlook), needsSince: null, waiting: null, endsUnsealedAt: null, changeoverMs };
+/** It needs nothing any more, and where somebody saw it begin to serve, how long the change took is known. */
+function servesNow(record: InstanceRecord, looks: Looks | undefined, at: number): InstanceRecord["outlook"] {
+  const changeoverMs = changeover(record, looks, at);
+  const measured = changeoverMs === null ? {} : { changeoverMs, changeoverOf: { provider: record.provider, at } };
+  return { ...withoutComeback(record.outlook), needsSince: null, waiting: null, endsUnsealedAt: null, ...measured };
 }
 
 /** The state stays what it was; the provider's own word is there for whoever looks. */
@@ -111,7 +115,9 @@ export async function noteHibernated(
   const rawState = seen.cloud.kind === "here" ? seen.cloud.instance.rawState : "";
   const again = parked === "recreate" ? await volumesAgain(fleet, record) : {};
   const events = record.desired === "running" ? [] : await sayCopiesLeft(fleet, { ...record, ...again });
-  const outlook = parked === "recreate" ? withUse(record, at) : record.outlook;
+  // It may have been taken before anybody asked for its end.
+  const taken = parked === "recreate" ? (await endOf(fleet, record, seen)).taken : null;
+  const outlook = withReclaim(parked === "recreate" ? withUse(record, at) : record.outlook, taken);
   await changeRecord(
     fleet,
     record,
@@ -137,11 +143,13 @@ export async function noteHibernated(
 /** The provider says that there is no machine any more, and none is wanted; a root disk that was kept goes with it. */
 export async function noteGone(fleet: Fleet, record: InstanceRecord, seen: Observation, signal: AbortSignal): Promise<void> {
   const rawState = seen.cloud.kind === "gone" ? (seen.cloud.instance?.rawState ?? "") : "";
+  // It may have been taken before anybody asked for its end.
+  const { taken } = await endOf(fleet, record, seen);
   await removeRoot(fleet, record, signal);
   await changeRecord(
     fleet,
     record,
-    { state: "gone", rawState, notice: null, ssh: null, endpoints: [] },
+    { state: "gone", rawState, notice: null, ssh: null, endpoints: [], outlook: withReclaim(record.outlook, taken) },
     { closeIntents: await closings(fleet, record, fleet.clock.now()) },
   );
 }
