@@ -49,7 +49,10 @@ test("what is asleep or gone has no rate, and what is gone does not end any more
 
 test("what is asleep is not called protected: there is nothing that could be taken", async () => {
   const text = (state: "running" | "hibernated") =>
-    instanceView({ record: record({ state, protectedUntil: NOW + 3_600_000 }), cost: undefined, now: NOW }, [], []).render(plainPainter, 120);
+    instanceView({ record: record({ state, protectedUntil: NOW + 3_600_000 }), cost: undefined, now: NOW }, [], []).render(
+      plainPainter,
+      120,
+    );
   expect(await text("running")).toMatch(/protected +from reclaim for 1h/);
   expect(await text("hibernated")).not.toContain("protected");
 });
