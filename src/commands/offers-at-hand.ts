@@ -37,6 +37,8 @@ export interface MarketAtHand extends Omit<ListedMarket, "sources"> {
   readonly sources: readonly ListedSource[];
   /** Goes into the document beside its data; empty when everybody answered. */
   readonly beside: { readonly missing?: readonly { readonly provider: string; readonly why: string }[] };
+  /** The command that reads catalogues which may have more: none of those that are wanted was ever read. */
+  missingSync(): Promise<string | undefined>;
   /** What is wrong although there are offers: nobody answered of those that should have. */
   readonly problem?: Problem;
 }
@@ -65,18 +67,20 @@ export async function offersAtHand(context: CommandContext, wish: MarketWish): P
       ...(asked?.count === undefined ? {} : { gpuCount: asked.count }),
       isWanted: (cloud) => scope.isWanted(cloud) && !heard.includes(cloud),
     });
+    const missingSync = () => syncOf(scope, heard, listed.sources);
     const problem = await failureOf(context, scope, found.failures, listed.offers.length > 0);
     tellFailures(context, found.failures, listed.sources);
     const offers = [...found.offers, ...listed.offers];
     if (asked !== undefined && !offers.some(({ gpu }) => isAskedGpu(asked.model, gpu))) {
       const whole = found.offers.length > 0 ? found : await askAll(context, { live: heard }, {});
-      requireKnownGpu(asked.model, [...whole.offers, ...(await listedGpus(book, scope))]);
+      requireKnownGpu(asked.model, [...whole.offers, ...(await listedGpus(book, scope))], await missingSync());
     }
     const observed = observationsOf(found.offers);
     if (observed.size > 0) await book.write((open) => observeLive(open, observed));
     context.progress.stop();
     const missing = found.failures.map(({ provider, why }) => ({ provider, why }));
-    return { ...listed, offers, beside: missing.length === 0 ? {} : { missing }, ...(problem === undefined ? {} : { problem }) };
+    const beside = missing.length === 0 ? {} : { missing };
+    return { ...listed, offers, beside, missingSync, ...(problem === undefined ? {} : { problem }) };
   } finally {
     book.close();
   }
@@ -86,6 +90,8 @@ export async function offersAtHand(context: CommandContext, wish: MarketWish): P
 interface Scope {
   /** Ours, to be asked for live offers. */
   readonly live: readonly string[];
+  /** By `--provider`; none when it was not given. */
+  readonly named: readonly string[];
   readonly isWanted: (cloud: string) => boolean;
   readonly source?: (typeof OFFER_SOURCES)[number];
 }
@@ -106,8 +112,18 @@ async function scopeOf(context: CommandContext, book: BookAtHand): Promise<Scope
       `spot offers --provider ${others.join(",")}`,
     ]);
   const isWanted = (cloud: string) => named.length === 0 || named.includes(cloud);
-  if (source === undefined) return { live, isWanted };
-  return { live: source === "live" ? live : [], isWanted, source };
+  if (source === undefined) return { live, named, isWanted };
+  return { live: source === "live" ? live : [], named, isWanted, source };
+}
+
+/** What reads the catalogues of those that were named and did not answer, or all where none was ever read; undefined for nothing. */
+async function syncOf({ named, source }: Scope, heard: readonly string[], sources: readonly ListedSource[]): Promise<string | undefined> {
+  if (source === "live" || source === "bundled") return undefined;
+  const read = sources.filter((one) => one.source === "catalog").map(({ provider }) => provider);
+  if (named.length === 0) return read.length === 0 ? "spot price sync" : undefined;
+  const { CATALOG_CLOUDS } = await import("../providers/public-catalog.ts");
+  const missing = named.filter((cloud) => CATALOG_CLOUDS.includes(cloud) && !heard.includes(cloud) && !read.includes(cloud));
+  return missing.length === 0 ? undefined : `spot price sync ${missing.join(" ")}`;
 }
 
 /** @throws Problem (usage, with the nearest known cloud). */
@@ -188,12 +204,17 @@ async function listedGpus(book: BookAtHand, { source, isWanted }: Scope): Promis
   return [...bundled, ...observed].filter(({ provider }) => isWanted(provider)).map((gpu) => ({ gpu }));
 }
 
-/** @throws Problem (usage, with the nearest model) when nobody has such a GPU, sold out or not. */
-function requireKnownGpu(model: string, offers: readonly { readonly gpu: Pick<Gpu, "model" | "vramGb" | "form"> }[]): void {
+/** @throws Problem (usage, with the nearest model, and what may know more) when nobody has such a GPU, sold out or not. */
+function requireKnownGpu(
+  model: string,
+  offers: readonly { readonly gpu: Pick<Gpu, "model" | "vramGb" | "form"> }[],
+  sync: string | undefined,
+): void {
   const isAsked = gpuMatcher(model);
   if (offers.length === 0 || offers.some(({ gpu }) => isAsked(gpu))) return;
   const models = [...new Set(offers.map(({ gpu }) => gpu.model))];
   throw usageProblem(`no provider offers a GPU ${JSON.stringify(model)}`, suggestion(gpuFromName(model).model, models), [
+    ...(sync === undefined ? [] : [sync]),
     "spot offers --group-by gpu",
   ]);
 }

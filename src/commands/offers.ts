@@ -2,12 +2,23 @@ import type { Command } from "commander";
 import type { Money } from "../model/money.ts";
 import { usageProblem } from "../model/problem.ts";
 import { explainedView } from "../output/effective-view.ts";
-import { type OfferRow, offersView } from "../output/offers-view.ts";
+import type { OfferRow } from "../output/offers-json.ts";
+import { offersView } from "../output/offers-view.ts";
 import { capIn, type ExchangeRate, parsePrice } from "../pricing/currency.ts";
-import { bestOfEach, OFFER_GROUPS, OFFER_SORTS, type OfferGroup, type OfferSort, type RankQuery, rankOffers } from "../pricing/rank.ts";
+import { oldPricesLast } from "../pricing/price-age.ts";
+import {
+  bestOfEach,
+  comparedCurrencies,
+  OFFER_GROUPS,
+  OFFER_SORTS,
+  type OfferGroup,
+  type OfferSort,
+  type RankQuery,
+  rankOffers,
+} from "../pricing/rank.ts";
 import type { CommandContext, CommandModule, CommandResult } from "./command.ts";
 import { addRateFlag, exchangeRate } from "./exchange-rate.ts";
-import { type MarketWish, OFFER_SOURCES, offersAtHand } from "./offers-at-hand.ts";
+import { type MarketAtHand, type MarketWish, OFFER_SOURCES, offersAtHand } from "./offers-at-hand.ts";
 import { choiceFlag, countFlag, gpuFlag, parsedFlag, textFlag } from "./price-flags.ts";
 import { addWorkFlags, EFFECTIVE_PRICE_HELP, workFlags } from "./work-flags.ts";
 
@@ -44,7 +55,7 @@ small table that comes with spot. SOURCE says which, and how old; spot up rents 
 ${EFFECTIVE_PRICE_HELP}
 
 Offers in several currencies stand in one order, by a rate that is shown; every price is shown in
-its own currency.
+its own currency. What is older than 90 days stands last.
 
 Examples:
   $ spot offers --gpu H100 --billing any
@@ -74,7 +85,8 @@ Examples:
       ...(query.maxPrice === undefined ? {} : { maxPrices: caps(query.maxPrice, rate) }),
       read: readingOf(sort, group, explained === undefined ? limit : Math.max(explained, limit ?? 0, ROWS_OF_A_TABLE)),
     });
-    const ranked = rankOffers(market.offers, query, sort, work, rate);
+    const now = context.world.clock.now();
+    const ranked = oldPricesLast(rankOffers(market.offers, query, sort, work, rate), now);
     const rows: readonly OfferRow[] =
       group === undefined
         ? ranked.map((one) => ({ ranked: one }))
@@ -85,8 +97,10 @@ Examples:
     const shown = limit !== undefined ? rows.slice(0, limit) : chosen === undefined ? rows : [chosen];
     const view = offersView(shown, {
       rate,
-      empty: "No offer fits. spot offers --billing any shows all of them.",
-      now: context.world.clock.now(),
+      currencies: comparedCurrencies(market.offers, query),
+      ...(work.given === undefined ? {} : { given: work.given }),
+      empty: rows.length > 0 ? "" : await emptyText(query, market),
+      now,
       sources: market.sources,
       more: rows.length - shown.length + market.unread,
     });
@@ -98,9 +112,26 @@ Examples:
   },
 };
 
-/** The row whose price is to be explained, from 1; undefined without `--explain`. */
+/** The row whose price is to be explained, from 1; undefined without `--explain`. @throws Problem (usage) where rows are all there is. */
 function explainedRow(context: CommandContext): number | undefined {
-  return context.options["explain"] === true ? 1 : countFlag(context, "explain", "--explain", MOST_ROWS);
+  const row = context.options["explain"] === true ? 1 : countFlag(context, "explain", "--explain", MOST_ROWS);
+  const output = textFlag(context, "output") ?? "table";
+  if (row !== undefined && /^(?:ndjson|columns)/.test(output))
+    throw usageProblem(`--explain: -o ${output} has rows only`, "use a table, --json or -o yaml");
+  return row;
+}
+
+/** What people read when nothing fits: what may be in its way. */
+async function emptyText({ billing, gpuCount, maxPrice }: RankQuery, market: MarketAtHand): Promise<string> {
+  const sync = await market.missingSync();
+  const none = `No offer fits.${sync === undefined ? "" : ` Catalogues that may have one were never read (${sync}).`}`;
+  if (market.offers.length === 0 && market.sources.length === 0) return none;
+  return [
+    none,
+    ...(maxPrice === undefined ? [] : ["--max-price leaves out what costs more."]),
+    ...(billing === undefined ? [] : [`--billing any shows more than ${billing}.`]),
+    ...(gpuCount === undefined ? [] : ["--gpu without a count finds machines with any number of them."]),
+  ].join(" ");
 }
 
 /** How many rows are wanted; undefined for all, and for the one that is explained. */

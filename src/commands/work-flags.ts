@@ -13,7 +13,7 @@ import { parsedFlag, textFlag } from "./price-flags.ts";
 /** The flags of the effective price; `workFlags` reads them. */
 export function addWorkFlags(command: Command): void {
   command
-    .option("--checkpoint-every <duration>", "how often the workload saves its work, or auto: as often as pays at each rate", "10m")
+    .option("--checkpoint-every <duration>", "how often the workload saves its work, or auto: as often as pays at each rate; else 10m")
     .option("--checkpoint-time <duration>", "how long the work waits for one checkpoint; as measured, else 5s")
     .option("--restart-time <duration>", "what is paid of a replacement until it computes; as measured, else 5m")
     .option("--interruptions <rate>", "so many an hour for every offer: 0.05, or 1/20h")
@@ -111,7 +111,7 @@ export async function workFlags(context: CommandContext): Promise<WorkModel> {
     ...(past.history.length === 0 ? {} : { history: past.history }),
     ...(past.restarts.length === 0 ? {} : { restarts: past.restarts }),
     basis: {
-      checkpointInterval: typeof every === "number" && textFlag(context, "checkpointEvery") !== "10m" ? "given" : "assumed",
+      checkpointInterval: typeof every === "number" ? "given" : "assumed",
       checkpoint: from(checkpoint, past.checkpointSeconds),
       restart: from(restart, null),
     },

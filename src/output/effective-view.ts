@@ -1,5 +1,6 @@
 import { durationText } from "../model/duration.ts";
 import { type Money, moneyJson, moneyText, moneyToDecimal } from "../model/money.ts";
+import { safeLine } from "../platform/terminal.ts";
 import { type EffectivePrice, timesShare, type WorkModel, type WorkSources, workOn } from "../pricing/effective.ts";
 import { MOST_PAID_HOURS, noticeSavesWork } from "../pricing/interrupted-work.ts";
 import type { RankedOffer } from "../pricing/rank.ts";
@@ -11,9 +12,14 @@ export function effectiveJson({ interruptionsPerHour, lostShare, basis, terms, f
   return { interruptionsPerHour, lostShare, basis, terms, finishes };
 }
 
-/** "1.0234"; `never` where so little gets done that it is no price. */
-export function effectiveText({ price, finishes }: EffectivePrice): string {
-  return finishes ? moneyText(price) : "never";
+/** "$1.0234"; `never` where so little gets done that it is no price; `~` where the interruptions are assumed. */
+export function effectiveText({ price, finishes, basis }: EffectivePrice): string {
+  return `${basis === "assumed" ? "~" : ""}${finishes ? moneyText(price) : "never"}`;
+}
+
+/** A price of an hour, for a document. */
+export function hourlyJson(money: Money, of: "instance" | "gpu") {
+  return { ...moneyJson(money), per: "hour", of };
 }
 
 /** The terms as money per useful hour; together with the price they are the effective price to the micro-unit. */
@@ -43,11 +49,11 @@ export function explainedJson(ranked: RankedOffer, model: WorkModel) {
     zone,
     type,
     billing,
-    price: moneyJson(offer.price),
-    lostWork: { share: effective.terms.lostWork, ...moneyJson(parts.lostWork) },
-    checkpoints: { share: effective.terms.checkpoints, ...moneyJson(parts.checkpoints) },
-    restarts: { share: effective.terms.restarts, ...moneyJson(parts.restarts) },
-    effectivePrice: moneyJson(effective.price),
+    price: hourlyJson(offer.price, "instance"),
+    lostWork: { share: effective.terms.lostWork, ...hourlyJson(parts.lostWork, "instance") },
+    checkpoints: { share: effective.terms.checkpoints, ...hourlyJson(parts.checkpoints, "instance") },
+    restarts: { share: effective.terms.restarts, ...hourlyJson(parts.restarts, "instance") },
+    effectivePrice: hourlyJson(effective.price, "instance"),
     finishes: effective.finishes,
     inputs: billing === "spot" ? { ...work, noticeSavesWork: noticeSavesWork(work.noticeSeconds, work), from } : null,
   };
@@ -63,6 +69,7 @@ const FROM: Readonly<Record<WorkSources[keyof WorkSources], string>> = {
   history: "by our own machines",
   assumed: "assumed",
   daly: "Daly's for this rate",
+  unknown: "not known, none taken",
   uninterrupted: "",
 };
 
@@ -85,7 +92,9 @@ function inputLines(ranked: RankedOffer, model: WorkModel): readonly (readonly [
 export function explainedText(ranked: RankedOffer, model: WorkModel, painter: Painter): string {
   const { offer, effective } = ranked;
   const { currency } = offer.price;
-  const head = `A useful hour on ${offer.provider} ${offer.zone === "" ? offer.region : offer.zone} ${offer.type} (${offer.billing}):`;
+  const head = safeLine(
+    `A useful hour on ${offer.provider} ${offer.zone === "" ? offer.region : offer.zone} ${offer.type} (${offer.billing}):`,
+  );
   if (offer.billing !== "spot") return `${head} ${moneyText(offer.price)} ${currency}, as priced: nobody takes such a machine back.`;
   const parts = amounts(ranked);
   const share = (value: number) => `${(100 * value).toFixed(2)}%`;

@@ -1,5 +1,5 @@
-import type { PriceSource } from "../model/listed-price.ts";
-import type { Offer } from "../model/offer.ts";
+import { isStillToCome, type PriceSource } from "../model/listed-price.ts";
+import { type Dated, isStale } from "../pricing/price-age.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -14,29 +14,19 @@ export interface SourceOfPrices {
   readonly offers: number;
 }
 
-/** How old something is, in one word: `40m`, `5h`, `12d`, `9mo`, `2y`. What is in the future is `0m` old. */
+/** How old something is, in one word: `40m`, `5h`, `12d`, `9mo`, `2y`. Of what is dated later than now nobody knows: `?`. */
 export function ageText(ms: number): string {
+  if (isStillToCome(0, ms)) return "?";
   if (ms < HOUR_MS) return `${Math.max(0, Math.floor(ms / 60_000))}m`;
   if (ms < 2 * DAY_MS) return `${Math.floor(ms / HOUR_MS)}h`;
   if (ms < 2 * MONTH_MS) return `${Math.floor(ms / DAY_MS)}d`;
   return ms < 24 * MONTH_MS ? `${Math.floor(ms / MONTH_MS)}mo` : `${Math.floor(ms / (12 * MONTH_MS))}y`;
 }
 
-/** A catalogue is asked for again in a moment; one of last week is not what prices are chosen by. */
-const STALE_MS = 7 * DAY_MS;
-
-/** Whether a newer version of a catalogue is due. What is live or bundled is as old as it says. */
-export function isStale(
-  { source, observedAt }: Pick<SourceOfPrices, "observedAt"> & { readonly source: PriceSource },
-  now: number,
-): boolean {
-  return source === "catalog" && now - observedAt > STALE_MS;
-}
-
-/** "live", "catalog 3d", "catalog 9d stale", "bundled 9mo". */
-export function sourceText(offer: Pick<Offer, "source" | "observedAt">, now: number): string {
-  if (offer.source === "live") return "live";
-  return `${offer.source} ${ageText(now - offer.observedAt)}${isStale(offer, now) ? " stale" : ""}`;
+/** "live", "catalog 3d", "catalog 9d stale", "bundled 9mo stale". */
+export function sourceText(price: Dated, now: number): string {
+  if (price.source === "live") return "live";
+  return `${price.source} ${ageText(now - price.observedAt)}${isStale(price, now) ? " stale" : ""}`;
 }
 
 /** Each list that was read, for a document: JSON-safe. */
@@ -63,6 +53,6 @@ export function sourcesText(sources: readonly SourceOfPrices[], now: number): st
     ...(bundled.length === 0 ? [] : [`the table that comes with spot for ${clouds(bundled.length)} (${ages(bundled)} old)`]),
   ];
   if (parts.length === 0) return "";
-  const isDue = bundled.length > 0 || catalogs.some((one) => isStale(one, now));
+  const isDue = used.some((one) => isStale(one, now));
   return `Not live: ${parts.join(" and ")}; nobody was asked whether there is stock.${isDue ? " spot price sync fetches newer catalogues, spot provider login a cloud's own prices." : ""}`;
 }

@@ -83,11 +83,16 @@ export function exchangeRateText(rate: ExchangeRate, currency = "CNY"): string {
 
 /** `1 USD for 6.77 CNY (--fx, of 2026-06-19)`: the rates of these currencies that are known, for people; empty when they need none. */
 export function ratesText(rate: ExchangeRate, currencies: Iterable<string>): string {
-  const known = [...new Set(currencies)].sort().flatMap((currency) => {
-    const quoted = rate.perUsd[currency];
-    return quoted === undefined ? [] : [`${plainDecimal(quoted.micros)} ${currency} (${quoted.source})`];
-  });
+  const known = ratesJson(rate, currencies).map(({ currency, perUsd, source }) => `${perUsd} ${currency} (${source})`);
   return known.length === 0 ? "" : `1 USD for ${known.join(" and ")}`;
+}
+
+/** The same for a document. */
+export function ratesJson(rate: ExchangeRate, currencies: Iterable<string>) {
+  return [...new Set(currencies)].sort().flatMap((currency) => {
+    const quoted = rate.perUsd[currency];
+    return quoted === undefined ? [] : [{ currency, perUsd: plainDecimal(quoted.micros), source: quoted.source }];
+  });
 }
 
 /** How much of it one USD is, in millionths; undefined where the rate does not say. */

@@ -3,6 +3,7 @@ import type { Money } from "../model/money.ts";
 import type { Offer } from "../model/offer.ts";
 import { type InterruptedWork, type LostTerms, lostTerms } from "./interrupted-work.ts";
 import { type Experience, rateByHistory } from "./interruption-rate.ts";
+import { isRentable } from "./spot-terms.ts";
 import { MOST_PER_HOUR } from "./work-text.ts";
 
 /** Where a figure comes from: whoever asks said it, our own machines were measured, or nobody knows. */
@@ -51,22 +52,23 @@ export interface EffectivePrice {
   readonly finishes: boolean;
   readonly interruptionsPerHour: number;
   /**
-   * Where the interruptions come from: the provider's word, our own machines, an assumption (ours, or of whoever asks), or a
-   * billing mode that has none.
+   * Where the interruptions come from: whoever asks said it, the provider's word, our own machines, an assumption of ours, or
+   * a billing mode that has none.
    */
-  readonly basis: "provider" | "history" | "assumed" | "uninterrupted";
+  readonly basis: "given" | "provider" | "history" | "assumed" | "uninterrupted";
 }
 
 const NOTHING_LOST: LostTerms = { lostWork: 0, checkpoints: 0, restarts: 0 };
 
 type PricedOffer = Pick<Offer, "price" | "billing" | "interruptionsPerHour" | "noticeSeconds"> &
-  Partial<Pick<Offer, "provider" | "region" | "type" | "protectionSeconds">>;
+  Partial<Pick<Offer, "provider" | "region" | "type" | "protectionSeconds" | "source">>;
 
 /** Where each figure comes from that an effective price is reckoned from. */
 export interface WorkSources {
-  readonly interruptions: EffectivePrice["basis"] | "given";
-  readonly protection: "given" | "provider";
-  readonly notice: "given" | "provider";
+  readonly interruptions: EffectivePrice["basis"];
+  /** Unknown: nobody has told us that cloud's terms, and none are taken. */
+  readonly protection: "given" | "provider" | "unknown";
+  readonly notice: "given" | "provider" | "unknown";
   readonly checkpointInterval: WorkBasis | "daly";
   readonly checkpoint: WorkBasis;
   readonly restart: WorkBasis;
@@ -83,6 +85,11 @@ function rateOf(offer: PricedOffer, work: WorkModel, protectionSeconds: number):
   return ours === null ? [work.assumedInterruptionsPerHour, "assumed"] : [ours, "history"];
 }
 
+/** Whether somebody has said how a machine ends there: its cloud itself, or its documents. */
+export function areTermsKnown({ source = "live", provider = "" }: Partial<Pick<Offer, "source" | "provider">>): boolean {
+  return source === "live" || isRentable(provider);
+}
+
 /** What the effective price of an offer on spot is reckoned from, and where each figure comes from. */
 export function workOn(offer: PricedOffer, work: WorkModel): { readonly work: InterruptedWork; readonly from: WorkSources } {
   const { checkpointSeconds, given, basis } = work;
@@ -90,6 +97,7 @@ export function workOn(offer: PricedOffer, work: WorkModel): { readonly work: In
   const [rate, interruptions] = rateOf(offer, work, protectionSeconds);
   const interruptionsPerHour = Math.min(MOST_PER_HOUR, rate);
   const measured = basis?.restart === "given" ? undefined : work.restarts?.find(({ provider }) => provider === offer.provider);
+  const terms = areTermsKnown(offer) ? "provider" : "unknown";
   // Whatever is rarer than once in a hundred thousand years is the same to it.
   const between = 3600 / Math.max(interruptionsPerHour, 1e-9);
   return {
@@ -103,8 +111,8 @@ export function workOn(offer: PricedOffer, work: WorkModel): { readonly work: In
     },
     from: {
       interruptions,
-      protection: given?.protectionSeconds === undefined ? "provider" : "given",
-      notice: given?.noticeSeconds === undefined ? "provider" : "given",
+      protection: given?.protectionSeconds === undefined ? terms : "given",
+      notice: given?.noticeSeconds === undefined ? terms : "given",
       checkpointInterval: work.isDaly ? "daly" : (basis?.checkpointInterval ?? "assumed"),
       checkpoint: basis?.checkpoint ?? "assumed",
       restart: measured === undefined ? (basis?.restart ?? "assumed") : "history",
@@ -121,10 +129,9 @@ export function effectivePrice(offer: PricedOffer, work: WorkModel): EffectivePr
     return { price: offer.price, lostShare: 0, terms: NOTHING_LOST, finishes: true, interruptionsPerHour: 0, basis: "uninterrupted" };
   const { work: interrupted, from } = workOn(offer, work);
   const { terms, finishes } = lostTerms(interrupted);
-  const basis = from.interruptions === "given" ? "assumed" : from.interruptions;
   const lostShare = terms.lostWork + terms.checkpoints + terms.restarts;
   const { interruptionsPerHour } = interrupted;
-  return { price: timesShare(offer.price, 1 + lostShare), lostShare, terms, finishes, interruptionsPerHour, basis };
+  return { price: timesShare(offer.price, 1 + lostShare), lostShare, terms, finishes, interruptionsPerHour, basis: from.interruptions };
 }
 
 const PARTS = 1_000_000n;

@@ -35,12 +35,25 @@ export function perGpu(money: Money, count: number): Money {
   return { micros: (money.micros + gpus / 2n) / gpus, currency: money.currency };
 }
 
-function wanted(offer: Offer, query: RankQuery, isGpu: (gpu: Offer["gpu"]) => boolean, rate: ExchangeRate): boolean {
-  const { gpuCount, billing, providers, maxPrice } = query;
-  if (!isGpu(offer.gpu)) return false;
-  if (gpuCount !== undefined && offer.gpu.count !== gpuCount) return false;
-  if (billing !== undefined && offer.billing !== billing) return false;
-  if (providers !== undefined && !providers.includes(offer.provider)) return false;
+/** What was asked for, whatever it costs. */
+function wanted(offers: readonly Offer[], { gpuModel, gpuCount, billing, providers }: RankQuery): readonly Offer[] {
+  const isGpu = gpuModel === undefined ? () => true : gpuMatcher(gpuModel);
+  return offers.filter(
+    (offer) =>
+      isGpu(offer.gpu) &&
+      (gpuCount === undefined || offer.gpu.count === gpuCount) &&
+      (billing === undefined || offer.billing === billing) &&
+      (providers === undefined || providers.includes(offer.provider)),
+  );
+}
+
+/** The currencies that are held against each other: of what was asked for, and of the cap. Of more than one, rates decide. */
+export function comparedCurrencies(offers: readonly Offer[], query: RankQuery): ReadonlySet<string> {
+  const prices = wanted(offers, query).map(({ price }) => price);
+  return new Set([...prices, ...(query.maxPrice === undefined ? [] : [query.maxPrice])].map(({ currency }) => currency));
+}
+
+function isAffordable(offer: Offer, { maxPrice }: RankQuery, rate: ExchangeRate): boolean {
   const cap = maxPrice === undefined ? undefined : capIn(maxPrice, offer.price.currency, rate);
   if (cap === null || (cap !== undefined && offer.price.micros > cap.micros)) return false;
   // Some catalogues write zero where there is no offer; it is no price.
@@ -97,9 +110,8 @@ export function rankOffers(
   work: WorkModel,
   rate: ExchangeRate,
 ): readonly RankedOffer[] {
-  const isGpu = query.gpuModel === undefined ? () => true : gpuMatcher(query.gpuModel);
-  return offers
-    .filter((offer) => wanted(offer, query, isGpu, rate))
+  return wanted(offers, query)
+    .filter((offer) => isAffordable(offer, query, rate))
     .map((offer) => ({
       offer,
       gpuPrice: perGpu(offer.price, offer.gpu.count),

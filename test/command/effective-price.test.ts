@@ -23,9 +23,10 @@ test("--explain shows the sum for one row: the terms are the price of a useful h
   const micros = (part: { readonly amount: string }) => Math.round(Number(part.amount) * 1e6);
   const { price, lostWork, checkpoints, restarts, effectivePrice } = explained;
   expect(micros(price) + micros(lostWork) + micros(checkpoints) + micros(restarts)).toBe(micros(effectivePrice));
-  expect(effectivePrice.amount).toBe(data[0].effectivePrice.amount);
+  expect(effectivePrice).toEqual(data[0].effectivePrice);
+  expect(lostWork).toMatchObject({ currency: "USD", per: "hour", of: "instance" });
   // e^(0.1 × 300 / 3600) × (e^(0.1 × 605 / 3600) − 1) / (0.1 × 600 / 3600) − 1
-  expect(data[0].effective).toMatchObject({ interruptionsPerHour: 0.1, basis: "assumed", finishes: true });
+  expect(data[0].effective).toMatchObject({ interruptionsPerHour: 0.1, basis: "given", finishes: true });
   expect(data[0].effective.lostShare).toBeCloseTo(0.025363, 6);
   expect(explained.inputs).toMatchObject({
     checkpointIntervalSeconds: 600,
@@ -92,6 +93,16 @@ test.each([
 ])("%s %s is refused, and named", async (flag, text) => {
   const { code, stderr } = await spot(await cloudWorld(), ...OFFERS, `${flag}=${text}`, "--quiet");
   expect([code, stderr]).toEqual([2, expect.stringContaining(flag)]);
+});
+
+test("what is typed is given, also where it is what would be assumed; rows alone cannot hold the sum", async () => {
+  const world = await cloudWorld();
+  const { explained } = await json(world, ...OFFERS, "--explain", "--checkpoint-every", "10m");
+  expect(explained.inputs).toMatchObject({ checkpointIntervalSeconds: 600, from: { checkpointInterval: "given" } });
+  for (const output of ["ndjson", "columns=zone"]) {
+    const { code, stderr } = await spot(world, ...OFFERS, "--explain", "-o", output);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`--explain: -o ${output} has rows only`)]);
+  }
 });
 
 test("settings say it once for all; a flag still wins, and a setting that is wrong is named", async () => {

@@ -63,12 +63,16 @@ test("with nothing configured: the embedded cloud live, catalogues, and for the 
     { provider: "aws", rentable: true, stock: "unknown", noticeSeconds: 120, price: { amount: "0.400000" } },
     { provider: "vast", rentable: false, stock: "unknown", noticeSeconds: 0 },
   ]);
-  const inStock = answer.data.filter(({ stock }: { stock: unknown }) => stock !== 0);
-  const effective = inStock.map((row: { effectivePrice: { amount: string; currency: string }; gpu: { count: number } }) => {
-    const { amount, currency } = row.effectivePrice;
-    return Number(amount) / row.gpu.count / (currency === "CNY" ? 6.77 : 1);
-  });
-  expect(effective).toEqual(effective.toSorted((a: number, b: number) => a - b));
+  type Figures = { effectivePrice: { amount: string; currency: string }; gpu: { count: number }; observedAt: string; stock: unknown };
+  const inStock: readonly Figures[] = answer.data.filter(({ stock }: Figures) => stock !== 0);
+  const figures = inStock.map(({ effectivePrice: { amount, currency }, gpu, observedAt }) => ({
+    effective: Number(amount) / gpu.count / (currency === "CNY" ? 6.77 : 1),
+    isOld: Date.now() - Date.parse(observedAt) > 90 * DAY_MS,
+  }));
+  // PPIO's is of an article that is years old: the cheapest, and no row to begin with.
+  expect(figures.toSorted((a, b) => Number(a.isOld) - Number(b.isOld) || a.effective - b.effective)).toEqual(figures);
+  expect(inStock.at(-1)).toMatchObject({ provider: "ppio" });
+  expect(answer.rates).toEqual([{ currency: "CNY", perUsd: "6.77", source: expect.stringContaining("2026-06-19") }]);
   expect(answer.sources).toContainEqual(expect.objectContaining({ provider: "vast", source: "catalog", offers: 1, stale: false }));
   const table = await spot(world, "offers", "--gpu", "H100");
   expect(table.stdout).toMatch(/^PROVIDER .* SOURCE$/m);
@@ -96,9 +100,13 @@ test("--provider local is the embedded cloud and nothing else, to the letter", a
   expect(kinds(JSON.parse(stdout).data)).toEqual(["local live"]);
   expect((await must(world, "offers", "--provider", "local")).stdout).not.toMatch(/SOURCE|Not live|more:/);
   // The bundled table has an H20, of another cloud.
+  const capped = await must(world, "offers", "--provider", "local", "--max-price", "12CNY", "--fx", "CNY=7", "--json");
+  expect(JSON.parse(capped.stdout).rates).toEqual([{ currency: "CNY", perUsd: "7", source: "--fx, of no stated day" }]);
   const slip = await spot(world, "offers", "--provider", "local", "--gpu", "H20");
   expect([slip.code, slip.stderr]).toEqual([2, expect.stringContaining('no provider offers a GPU "H20"')]);
   expect((await spot(world, "offers", "--gpu", "H20")).code).toBe(0);
+  const unread = await spot(world, "offers", "--provider", "local,vast,azure", "--gpu", "MI300X");
+  expect([unread.code, unread.stderr]).toEqual([2, expect.stringContaining("next: spot price sync azure\n")]);
 });
 
 test("--provider names any cloud, --source one kind of price; nobody is asked for what is listed", async () => {
@@ -118,6 +126,24 @@ test("--provider names any cloud, --source one kind of price; nobody is asked fo
   expect([slip.code, slip.stderr]).toEqual([2, expect.stringContaining('did you mean "runpod"?')]);
   const nobody = await spot(world, "offers", "--provider", "azure", "--source", "live");
   expect([nobody.code, nobody.stderr]).toEqual([2, expect.stringContaining("no cloud that spot can rent from")]);
+});
+
+test("what finds nothing says what may be in its way: a sync that never was, or the flag", async () => {
+  const world = deafWorld();
+  const said = async (...argv: readonly string[]) => (await must(world, "offers", ...argv)).stdout.trim();
+  const unread = (command: string) => `No offer fits. Catalogues that may have one were never read (${command}).`;
+  expect(await said("--provider", "azure")).toBe(unread("spot price sync azure"));
+  expect(await said("--source", "catalog")).toBe(unread("spot price sync"));
+  const unknown = await spot(world, "offers", "--gpu", "MI300X", "--source", "bundled");
+  expect([unknown.code, unknown.stderr.includes("price sync")]).toEqual([2, false]);
+  await catalogue(world.home, "azure", [listed("azure")]);
+  const azure = ["--provider", "azure", "--gpu", "H100"] as const;
+  expect(await said(...azure, "--billing", "monthly")).toBe("No offer fits. --billing any shows more than monthly.");
+  expect(await said(...azure, "--billing", "any", "--max-price", "0.1")).toBe("No offer fits. --max-price leaves out what costs more.");
+  // A list that has nothing at or under the cap has nothing that fits.
+  const capped = await must(world, "offers", "--source", "bundled", "--gpu", "H100", "--max-price", "0.1", "--json");
+  const { data: none, sources } = JSON.parse(capped.stdout);
+  expect([none, new Set(sources.map(({ offers }: { offers: number }) => offers))]).toEqual([[], new Set([0])]);
 });
 
 test("where nobody answers, lists are shown, and the exit code is that of the failure", async () => {

@@ -144,7 +144,7 @@ test("offers of a yuan cloud and a dollar cloud stand in one order, which the ra
   const [yuan, dollars] = [await ppio(), await ppio("novita")];
   const world = worldOf({ ...yuan.env, ...dollars.env });
   const firstAt = async (fx: string) => {
-    const rows = await data({ ...world, env: { ...world.env, SPOT_FX_CNY: fx } }, "offers", "--sort", "price");
+    const rows = await data({ ...world, env: { ...world.env, SPOT_FX_CNY: fx } }, "offers", "--sort", "price", "--source", "live");
     const currencies = rows.map(({ price }: { price: { currency: string } }) => price.currency);
     expect(new Set(currencies)).toEqual(new Set(["CNY", "USD"]));
     for (const row of rows) expect(row.effectivePrice.currency).toBe(row.price.currency);
@@ -160,7 +160,7 @@ test("offers of a yuan cloud and a dollar cloud stand in one order, which the ra
   expect(await firstAt("100")).toBe("CNY");
   expect(await firstAt("0.1")).toBe("USD");
   const { stdout } = await spot(world, "offers");
-  expect(stdout).toContain("The order takes 1 USD for 6.77 CNY");
+  expect(stdout).toContain("Currencies are compared at 1 USD for 6.77 CNY");
   const bad = await spot({ ...world, env: { ...world.env, SPOT_FX_CNY: "six" } }, "offers");
   expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('fxCny: "six" is not how many CNY one USD is')]);
 });

@@ -7,7 +7,7 @@ import { plainPainter } from "../../src/output/painter.ts";
 import { planView } from "../../src/output/plan-view.ts";
 import { exchangeRateFrom } from "../../src/pricing/currency.ts";
 import { USUAL_WORK } from "../../src/pricing/effective.ts";
-import { rankOffers } from "../../src/pricing/rank.ts";
+import { comparedCurrencies, rankOffers } from "../../src/pricing/rank.ts";
 import { offer, record } from "../fleet/samples.ts";
 import { paperSpec } from "../simulation/paper-world.ts";
 
@@ -18,14 +18,15 @@ const offers = [offer({ type: "dollars", price: usd("1") }), offer({ type: "yuan
 
 async function offersText(list: typeof offers): Promise<string> {
   const rows = rankOffers(list, {}, "price", USUAL_WORK, rate).map((ranked) => ({ ranked }));
-  return offersView(rows, { rate, empty: "none", now: 0, sources: [], more: 0 }).render(plainPainter, 200);
+  const currencies = comparedCurrencies(list, {});
+  return offersView(rows, { rate, currencies, empty: "none", now: 0, sources: [], more: 0 }).render(plainPainter, 400);
 }
 
 test("offers in two currencies keep their prices, and the rate of their order is said", async () => {
   const text = await offersText(offers);
   expect(text).toMatch(/PER HOUR/);
   expect(text).toMatch(/¥5\.50[\s\S]*\$1\.00/);
-  expect(text).toContain("The order takes 1 USD for 6.77 CNY (fxCny, of no stated day); no price is converted.");
+  expect(text).toContain("Currencies are compared at 1 USD for 6.77 CNY (fxCny, of no stated day); no price is converted.");
   const dollars = await offersText(offers.slice(0, 1));
   expect(dollars).toContain("$/HOUR");
   expect(dollars).not.toContain("CNY");

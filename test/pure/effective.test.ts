@@ -177,7 +177,7 @@ test("a rate is taken from whoever asks, else the provider, else our own machine
   expect(rate(offer({ region: "elsewhere" }), work)).toEqual([0.05, "assumed"]);
   expect(rate(offer({ interruptionsPerHour: Number.NaN }), USUAL_WORK)).toEqual([0.05, "assumed"]);
   expect(rate(offer({ interruptionsPerHour: -1 }), USUAL_WORK)).toEqual([0.05, "assumed"]);
-  expect(rate(offer({ interruptionsPerHour: 0.2 }), { ...work, given: { interruptionsPerHour: 1 } })).toEqual([1, "assumed"]);
+  expect(rate(offer({ interruptionsPerHour: 0.2 }), { ...work, given: { interruptionsPerHour: 1 } })).toEqual([1, "given"]);
   expect(rate(offer({ billing: "on-demand" }), { ...work, given: { interruptionsPerHour: 1 } })).toEqual([0, "uninterrupted"]);
 });
 

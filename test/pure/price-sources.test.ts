@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ageText, isStale, type SourceOfPrices, sourcesText, sourceText } from "../../src/output/price-sources.ts";
+import { ageText, type SourceOfPrices, sourcesText, sourceText } from "../../src/output/price-sources.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -7,6 +7,7 @@ const NOW = Date.UTC(2026, 10, 22);
 
 test.each([
   [-5_000, "0m"],
+  [-301_000, "?"],
   [59_999, "0m"],
   [40 * 60_000, "40m"],
   [HOUR_MS, "1h"],
@@ -20,13 +21,14 @@ test.each([
   expect(ageText(ms)).toBe(text);
 });
 
-test("only a catalogue gets stale, and only after a week", () => {
+test("every list gets stale after a week; what is live is not", () => {
   const of = (source: "live" | "catalog" | "bundled", days: number) => sourceText({ source, observedAt: NOW - days * DAY_MS }, NOW);
   expect(of("live", 30)).toBe("live");
   expect(of("catalog", 7)).toBe("catalog 7d");
   expect(of("catalog", 7.01)).toBe("catalog 7d stale");
-  expect(of("bundled", 400)).toBe("bundled 13mo");
-  expect(isStale({ source: "bundled", observedAt: 0 }, NOW)).toBe(false);
+  expect(of("catalog", -1)).toBe("catalog ? stale");
+  expect(of("bundled", 6)).toBe("bundled 6d");
+  expect(of("bundled", 400)).toBe("bundled 13mo stale");
 });
 
 test("what is said of lists: how many clouds, how old, and what brings newer prices", () => {

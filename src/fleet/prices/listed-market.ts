@@ -72,22 +72,26 @@ export async function listedMarket(
     .map((price) => listedOffer(price, price.observedAt, query.reclaimedOf?.(price)));
   return {
     ...catalogued,
+    // What is above a cap stays: by which rate it is so has to be said.
     offers: [...catalogued.offers, ...offers],
-    sources: [...catalogued.sources, ...sourcesOf(offers)],
+    sources: [...catalogued.sources, ...sourcesOf(offers, query)],
   };
 }
 
+/** Whether it is what was asked for, whatever it costs. */
 function fits({ gpu, billing }: ObservedPrice, query: ListedQuery): boolean {
   if (query.billing !== undefined && billing !== query.billing) return false;
   if (query.gpuCount !== undefined && gpu.count !== query.gpuCount) return false;
   return query.gpuModel === undefined || gpuMatcher(query.gpuModel)(gpu);
 }
 
-function sourcesOf(offers: readonly Offer[]): readonly ListedSource[] {
+function sourcesOf(offers: readonly Offer[], { maxPrices }: ListedQuery): readonly ListedSource[] {
   const found = new Map<string, ListedSource>();
-  for (const { provider, observedAt } of offers) {
+  for (const { provider, observedAt, price } of offers) {
     const known = found.get(provider) ?? { provider, source: "bundled", observedAt, offers: 0 };
-    found.set(provider, { ...known, observedAt: Math.min(known.observedAt, observedAt), offers: known.offers + 1 });
+    const cap = maxPrices?.find(({ currency }) => currency === price.currency);
+    const fitting = known.offers + Number(maxPrices === undefined || (cap !== undefined && price.micros <= cap.micros));
+    found.set(provider, { ...known, observedAt: Math.min(known.observedAt, observedAt), offers: fitting });
   }
   return [...found.values()];
 }
