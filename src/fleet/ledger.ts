@@ -1,4 +1,5 @@
 import type { Money } from "../model/money.ts";
+import type { Capabilities, ProviderInstance } from "../providers/provider.ts";
 import type { InstanceRecord, LedgerRecord } from "../state/records.ts";
 
 /**
@@ -41,4 +42,41 @@ export function dueToBeSeen(found: readonly LedgerRecord[], now: number): readon
 /** The same intervals, ended. An end before the beginning (a clock that jumped) is an interval of no length. */
 export function closedIntervals(open: readonly LedgerRecord[], at: number): readonly LedgerRecord[] {
   return open.filter((entry) => entry.to === null).map((entry) => ({ ...entry, to: Math.max(entry.from, at) }));
+}
+
+/**
+ * What a machine costs an hour from now on: what is known, or first told; where its cloud bills a market that moves, what the cloud
+ * says now, once it may move for this machine. The very amount of the record where nothing has changed. Pure.
+ */
+export function priceNow(
+  { price }: Pick<InstanceRecord, "price">,
+  { price: told, billing, protectedUntil }: Pick<ProviderInstance, "price" | "billing" | "protectedUntil">,
+  { billsMarketPrice }: Pick<Capabilities, "billsMarketPrice">,
+  now: number,
+): Money | null {
+  if (price === null || told === null) return price ?? told;
+  const moves = billsMarketPrice && billing === "spot" && now >= (protectedUntil ?? 0);
+  return moves && (told.micros !== price.micros || told.currency !== price.currency) ? told : price;
+}
+
+/**
+ * A machine's intervals at no price, where its cloud took it so early that it charges nothing; none where it charges, or does not
+ * say who ended it. A machine that was started again is as old as its first interval. Pure.
+ * @param known the intervals of its instance so far; @param changed those that are about to be written down.
+ */
+export function freeOfCharge(
+  known: readonly LedgerRecord[],
+  changed: readonly LedgerRecord[],
+  { providerId, billing, endedBy, createdAt }: Pick<ProviderInstance, "providerId" | "billing" | "endedBy" | "createdAt">,
+  { freeIfReclaimedWithinMs }: Pick<Capabilities, "freeIfReclaimedWithinMs">,
+): readonly LedgerRecord[] {
+  if (endedBy !== "provider" || billing !== "spot") return [];
+  const all = new Map([...known, ...changed].map((entry) => [entry.id, entry]));
+  const own = [...all.values()].filter((entry) => entry.kind === "gpu" && entry.providerId === providerId);
+  const began = Math.min(...own.map(({ from }) => from), createdAt ?? Number.POSITIVE_INFINITY);
+  const ended = Math.max(...own.map(({ to }) => to ?? Number.POSITIVE_INFINITY));
+  if (ended - began >= freeIfReclaimedWithinMs) return [];
+  return own
+    .filter(({ rate, billed }) => rate.micros > 0n && billed === null)
+    .map((entry) => ({ ...entry, rate: { ...entry.rate, micros: 0n } }));
 }

@@ -16,7 +16,7 @@ import { problemOf } from "./faults.ts";
 import { call, type Fleet, type GuestReport, type GuestWord } from "./fleet.ts";
 import { secondMouth, viewAsHeard, wantsWord } from "./hearing/hearing.ts";
 import { livingController } from "./leases/controller.ts";
-import { closedIntervals, dueToBeSeen, openedInterval } from "./ledger.ts";
+import { closedIntervals, dueToBeSeen, freeOfCharge, openedInterval, priceNow } from "./ledger.ts";
 import { noteNotServing } from "./looks.ts";
 import { changeRecord } from "./record-change.ts";
 import { noteWord, wordOf } from "./steps/told.ts";
@@ -235,8 +235,8 @@ export function isBilled({ state }: ProviderInstance, { stoppedBillsGpu }: Pick<
 }
 
 /**
- * Keeps the ledger true to what the provider says: an interval is open exactly while a GPU is billed, and says when its machine was
- * last found. A price that nobody told
+ * Keeps the ledger true to what the provider says: an interval is open exactly while a GPU is billed, at the price that is billed,
+ * and says when its machine was last found. What was taken so early that it is not charged costs nothing. A price that nobody told
  * when its machine was taken over is written down when it is told.
  * @returns the record as it is now.
  * @throws RecordMoved when somebody else changed it meanwhile.
@@ -255,17 +255,20 @@ export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: O
   const { capabilities } = await fleet.provider(record.provider);
   const billed = seen.cloud.kind === "here" && isBilled(seen.cloud.instance, capabilities);
   const providerId = seen.cloud.kind === "here" ? seen.cloud.instance.providerId : null;
-  const ended = open.filter((entry) => !billed || entry.providerId !== providerId);
-  const price = record.price ?? (seen.cloud.kind === "here" ? seen.cloud.instance.price : null);
+  const price = seen.cloud.kind === "here" ? priceNow(record, seen.cloud.instance, capabilities, seen.now) : record.price;
+  const ended = open.filter((entry) => !billed || entry.providerId !== providerId || price !== record.price);
   const begins = billed && providerId !== null && open.length === ended.length;
   const opened = begins ? openedInterval({ ...record, price }, providerId, seen.now) : null;
   const found = [...open, ...(opened === null ? [] : [opened])].filter((entry) => billed && entry.providerId === providerId);
   const intervals = dueToBeSeen(found, seen.now);
+  const instance = seen.cloud.kind === "none" ? null : seen.cloud.instance;
+  const mayBeFree = instance?.endedBy === "provider" && capabilities.freeIfReclaimedWithinMs > 0;
   const mayBeUnseen = record.state === "provisioning" || record.state === "restoring";
-  const known = mayBeUnseen ? await fleet.state.ledger({ instanceId: record.id }) : [];
+  const known = mayBeFree || mayBeUnseen ? await fleet.state.ledger({ instanceId: record.id }) : [];
   const unwatched = unwatchedLife({ ...record, price }, seen.cloud, capabilities, known, seen.now);
   const endedAt = seen.cloud.kind === "gone" ? endedBy(record, capabilities, seen.now) : seen.now;
-  const ledger = [...closedIntervals(ended, endedAt), ...[opened, unwatched].filter((entry) => entry !== null)];
+  const changed = [...closedIntervals(ended, endedAt), ...[opened, unwatched].filter((entry) => entry !== null)];
+  const ledger = instance !== null && mayBeFree ? [...changed, ...freeOfCharge(known, changed, instance, capabilities)] : changed;
   const events = unwatched === null ? [] : [unwatchedEvent(record, unwatched, seen.now)];
   const rest = { ledger, events, seen: { intervals, at: seen.now } };
   if (price !== record.price) return changeRecord(fleet, record, { price }, rest);

@@ -165,6 +165,13 @@ export interface Capabilities {
   readonly retainsAddress: boolean;
   /** Parking keeps the root disk as a volume, and a launch can boot from it. */
   readonly keepsRoot: boolean;
+  /**
+   * A spot machine is billed at the market's price of each moment, which moves, and not at that of its launch; one that is
+   * protected, at that of its launch until its protection is over. `ProviderInstance.price` is then the price of now.
+   */
+  readonly billsMarketPrice: boolean;
+  /** A spot machine that the cloud itself ends or stops before it is so old is not charged for, in milliseconds; 0: it is, at once. */
+  readonly freeIfReclaimedWithinMs: number;
   /** A machine that is merely stopped goes on paying for its GPU. */
   readonly stoppedBillsGpu: boolean;
   /** Why `spot stop` is refused there: what a merely stopped machine costs. A sentence without its full stop. */

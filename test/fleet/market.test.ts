@@ -22,6 +22,8 @@ function provider(id: string, offers: Provider["offers"]): Provider {
     machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
     retainsAddress: false,
     keepsRoot: false,
+    billsMarketPrice: false,
+    freeIfReclaimedWithinMs: 0,
     stoppedBillsGpu: true,
     pollMs: 150,
     whyNoStop: "it never answers",

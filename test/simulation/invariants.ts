@@ -77,6 +77,12 @@ async function brokenLedger({ cloud, state }: PaperWorld): Promise<readonly stri
     if (machine === undefined || machine.state !== "running")
       broken.push(`the ledger runs for ${entry.providerId}, which is ${machine?.state}`);
   }
+  for (const { providerId } of await state.instances()) {
+    const machine = cloud.machine(providerId ?? "");
+    const entry = open.find((one) => one.providerId === providerId);
+    if (machine?.billing === "spot" && entry !== undefined && entry.rate.micros !== machine.zone.price.micros)
+      broken.push(`the ledger runs for ${providerId} at ${entry.rate.micros}, and the market is at ${machine.zone.price.micros}`);
+  }
   if (new Set(open.map((entry) => entry.providerId)).size !== open.length) broken.push("two open intervals for one machine");
   for (const machine of cloud.living())
     if (machine.state === "running" && !open.some((entry) => entry.providerId === machine.id))

@@ -30,6 +30,8 @@ export interface PaperSettings {
   readonly keepsRoot: boolean;
   /** How long one call takes. */
   readonly latencyMs: number;
+  /** As `Capabilities` has it. */
+  readonly freeIfReclaimedWithinMs: number;
 }
 
 export const PAPER: PaperSettings = {
@@ -46,6 +48,7 @@ export const PAPER: PaperSettings = {
   sealsMs: 0,
   keepsRoot: false,
   latencyMs: 40,
+  freeIfReclaimedWithinMs: 0,
 };
 
 export interface PaperMachine {
@@ -379,6 +382,8 @@ export function paperCloud(clock: Clock, set: Partial<PaperSettings> = {}, id = 
       machine: { kind: "process", notices: "local", endsItself: true, volumes: settings.attaches ? "device" : "mounted" },
       retainsAddress: false,
       keepsRoot: settings.keepsRoot,
+      billsMarketPrice: true,
+      freeIfReclaimedWithinMs: settings.freeIfReclaimedWithinMs,
       stoppedBillsGpu: true,
       pollMs: 150,
       whyNoStop: "on paper nothing stops",

@@ -3,7 +3,7 @@ import type { InstanceRecord, LedgerRecord, State } from "../../state/records.ts
 import { decide, isUp } from "../deciding/decide.ts";
 import type { Near } from "../deciding/stay.ts";
 import type { Fleet } from "../fleet.ts";
-import { dueToBeSeen } from "../ledger.ts";
+import { dueToBeSeen, priceNow } from "../ledger.ts";
 import { isBilled, type Listing, nearFromAfar, needsAgent } from "../observe.ts";
 import { asHeard, secondMouth, wantsWord } from "./hearing.ts";
 
@@ -60,6 +60,7 @@ export function quietTest(fleet: Fleet, { promised, billed, clouds, now }: Books
     if (secondMouth(record.notice, instance.notice, word) !== null) return false;
     const [open, ...more] = billed.get(record.id) ?? [];
     if (more.length > 0 || open?.providerId !== instance.providerId || !isBilled(instance, capabilities)) return false;
+    if (priceNow(record, instance, capabilities, now) !== record.price) return false;
     const heard = asHeard(record, instance, word, now);
     return decide(record, seenFromAfar(now, heard, cloud, nearFromAfar(fleet, record, heard))).action.do === "rest";
   };

@@ -44,6 +44,9 @@ const CAPABILITIES: Omit<Capabilities, "protectionSeconds"> = {
   machine: { kind: "vm", notices: "alibaba", endsItself: false, volumes: "device" },
   retainsAddress: false,
   keepsRoot: false,
+  // What protection there is belongs to the machine: with SpotDuration 1 its first hour.
+  billsMarketPrice: true,
+  freeIfReclaimedWithinMs: 0,
   stoppedBillsGpu: true,
   whyNoStop:
     "a machine that is stopped at Alibaba Cloud may be billed in full (KeepCharging), without a word, where its type cannot stop economically",

@@ -49,6 +49,8 @@ const CAPABILITIES: Capabilities = {
   machine: { kind: "vm", notices: "aws", endsItself: true, volumes: "device" },
   retainsAddress: false,
   keepsRoot: false,
+  billsMarketPrice: true,
+  freeIfReclaimedWithinMs: 3_600_000,
   stoppedBillsGpu: false,
   whyNoStop: "a spot machine that is stopped at AWS can be taken away with its root disk, and one that EC2 stopped only EC2 starts again",
   asleep: AWS_ASLEEP,

@@ -35,6 +35,9 @@ const CAPABILITIES: Omit<Capabilities, "noticeSeconds"> = {
   machine: { kind: "vm", notices: "gcp", endsItself: true, volumes: "device" },
   retainsAddress: false,
   keepsRoot: false,
+  // Google sets the price, changes it now and then, and bills use by its list of that time.
+  billsMarketPrice: true,
+  freeIfReclaimedWithinMs: 60_000,
   stoppedBillsGpu: false,
   whyNoStop: "a stopped machine at Google goes on paying for its disks, and has to find capacity again to start",
   asleep: GCP_ASLEEP,

@@ -33,6 +33,9 @@ const CAPABILITIES: Capabilities = {
   machine: { kind: "vm", notices: "controller", endsItself: false, volumes: "device" },
   retainsAddress: true,
   keepsRoot: false,
+  // A fixed discount; nothing says that a machine that runs is priced anew.
+  billsMarketPrice: false,
+  freeIfReclaimedWithinMs: 0,
   stoppedBillsGpu: true,
   whyNoStop: "a machine that is only shut off is billed in full on Hyperstack, its GPU included",
   asleep: HYPERSTACK_ASLEEP,

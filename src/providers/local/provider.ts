@@ -151,6 +151,8 @@ const CAPABILITIES: Capabilities = {
   machine: { kind: "process", notices: "local", endsItself: true, volumes: "mounted" },
   retainsAddress: false,
   keepsRoot: false,
+  billsMarketPrice: false,
+  freeIfReclaimedWithinMs: 0,
   stoppedBillsGpu: true,
   pollMs: 150,
   whyNoStop: "here a machine either runs, hibernates or is gone",

@@ -29,6 +29,9 @@ const CAPABILITIES: Omit<Capabilities, "asleep"> = {
   machine: { kind: "container", notices: "controller", endsItself: false, volumes: "mounted" },
   retainsAddress: false,
   keepsRoot: false,
+  // Whether the price of a machine that runs ever changes is not documented, and no answer tells one.
+  billsMarketPrice: false,
+  freeIfReclaimedWithinMs: 0,
   stoppedBillsGpu: false,
   whyNoStop: "stopped, it still costs storage, its disk is deleted after at most 7 days, and its node may be taken",
 };

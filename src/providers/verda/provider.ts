@@ -30,6 +30,9 @@ const CAPABILITIES: Capabilities = {
   machine: { kind: "vm", notices: "controller", endsItself: false, volumes: "device" },
   retainsAddress: false,
   keepsRoot: true,
+  // FIXED_PRICE is ordered.
+  billsMarketPrice: false,
+  freeIfReclaimedWithinMs: 0,
   stoppedBillsGpu: true,
   whyNoStop: "a machine that is shut down at Verda is billed like one that runs",
   asleep: VERDA_ASLEEP,
