@@ -26,7 +26,7 @@ export function costPage(report: CostReport, days: Summary): string {
   return pageText({
     title: "What the GPUs cost",
     body: [
-      html`<p class="lead">From ${from} to ${to}, by ${by}. Days are those of ${calendar.zone}.</p>`,
+      html`<p class="lead">From ${from} to ${to} (${calendar.zone}), by ${by}.</p>`,
       ...[...(currencies.length === 0 ? [nothingText(report)] : []), ...costParagraphs(report)].map((text) => html`<p>${text}</p>`),
       ...currencies.flatMap((currency) => [barsOf(report, currency), linesOf(report, days, currency)]),
       html`<h2>By ${by}</h2>`,
@@ -58,7 +58,7 @@ function barsOf({ by, summary }: CostReport, currency: string): Html {
     const saved = row.savings === null || row.gpuMs === 0 ? "" : `, ${Math.round(row.savings * 100)}% saved`;
     return { label: groupText(row), text: `${paidText(row)}${saved}`, value: units(row.paid), parts };
   });
-  const what = isInTime && own.length > MOST_BARS ? `, the last ${MOST_BARS}` : "";
+  const what = own.length > MOST_BARS ? `, the ${isInTime ? "last" : "dearest"} ${MOST_BARS} of ${own.length}` : "";
   return html`${barChart(`Paid in ${currency} by ${by}${what}: GPU time, then what was lost to interruptions, then storage`, bars)}
 <ul class="legend">${["GPU time", "lost to interruptions", "storage"].map(
     (label, series) =>
@@ -72,7 +72,7 @@ function linesOf({ calendar, forecast, until, now }: CostReport, days: Summary, 
   const [first] = own;
   if (first === undefined) return html``;
   const begin = calendar.beginOf(first.key);
-  const at = (row: SummaryRow) => (Math.min(calendar.dayOf(calendar.beginOf(row.key)).to, now) - begin) / DAY_MS;
+  const at = (row: SummaryRow) => (Math.min(calendar.dayOf(calendar.beginOf(row.key)).to, until ?? now, now) - begin) / DAY_MS;
   const running = (amountOf: (row: SummaryRow) => Money) => {
     let sum = 0n;
     const points = own.map((row) => {
@@ -85,14 +85,15 @@ function linesOf({ calendar, forecast, until, now }: CostReport, days: Summary, 
   const isCompared = own.every(({ onDemand }) => onDemand !== null);
   const month = forecast.currencies.find((one) => one.currency === currency);
   const last = paid.at(-1) ?? { x: 0, y: 0 };
-  const toCome = month === undefined ? 0 : units(month.gpu) + units(month.storage);
   // From what was paid by a moment that is over nothing leads to what is expected.
-  const isForetold = month !== undefined && toCome > 0 && (until === null || until >= now) && now - begin <= 62 * DAY_MS;
+  const isForetold =
+    month !== undefined && month.total.micros > month.paid.micros && (until === null || until >= now) && now - begin <= 62 * DAY_MS;
   const end = isForetold ? (month.to - begin) / DAY_MS : last.x;
+  const coming = (month?.course ?? []).map((one) => ({ x: (one.at - begin) / DAY_MS, y: last.y + units(one.amount) }));
   const lines = [
     { label: "paid", points: paid, series: 0 },
     ...(isCompared ? [{ label: "on demand", points: running((row) => row.onDemand ?? row.paid), series: 1 }] : []),
-    ...(isForetold ? [{ label: "expected", points: [last, { x: end, y: last.y + toCome }], series: 8 }] : []),
+    ...(isForetold ? [{ label: "expected", points: [last, ...coming], series: 8 }] : []),
   ];
   // Of few days the axis has steps of hours.
   const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: calendar.zone, dateStyle: "short", timeStyle: "short" });
@@ -142,7 +143,7 @@ function reconciledTable(report: CostReport): readonly Html[] {
   if (own.length === 0) return [];
   const figure = (header: string) => ({ header, align: "right" as const });
   const columns = [
-    { header: "Billed" },
+    { header: "instance" },
     { header: "provider" },
     // As figures: in one line.
     figure("from"),

@@ -22,6 +22,8 @@ export interface Forecast {
   readonly gpu: Money;
   readonly storage: Money;
   readonly total: Money;
+  /** How `gpu` and `storage` come about: both together from now until each of these moments, the last of which is the month's end. */
+  readonly course: readonly { readonly at: number; readonly amount: Money }[];
   /** At the lowest and at the highest price that was seen of what runs on spot; null where no history says. */
   readonly range: PriceRange | null;
 }
@@ -86,6 +88,7 @@ export function forecastOf(facts: ForecastFacts): MonthForecast {
   const [low, high] = isKnown ? [atPrices("low"), atPrices("high")] : [null, null];
   const soFar = facts.ledger.filter((record) => clipped(record, month.from, now, now) !== null);
   const running = [...gpus, ...disks].map(({ entry }) => currencyOf(entry));
+  const bends = bendsOf(ended, month.to);
   const currencies = [...new Set([...soFar.map(currencyOf), ...running])].sort();
   return {
     currencies: currencies.map((currency) => {
@@ -98,7 +101,9 @@ export function forecastOf(facts: ForecastFacts): MonthForecast {
       const total = plus(gpu);
       // A budget may stop what is dearer so much sooner that it costs a millionth less.
       const range = low === null || high === null ? null : { low: lesser(at(low), total), high: lesser(at(high), total, -1) };
-      return { ...month, currency, paid, isPaidBilled: own.every(({ billed }) => billed !== null), gpu, storage, total, range };
+      const course = bends.map((moment) => ({ at: moment, amount: sumOf(costsOf([...ended, ...disks], now, moment), currency) }));
+      const isPaidBilled = own.every(({ billed }) => billed !== null);
+      return { ...month, currency, paid, isPaidBilled, gpu, storage, total, course, range };
     }),
     ends: ended.flatMap(({ end }) => (end === null ? [] : [end])).sort((a, b) => a.at - b.at || (a.instance < b.instance ? -1 : 1)),
     waiting: waitingNames(facts, gpus),
@@ -159,8 +164,17 @@ function lesser(a: Money, b: Money, sign: 1 | -1 = 1): Money {
   return a.micros <= b.micros === (sign === 1) ? a : b;
 }
 
-function costsOf(runs: readonly Running[], now: number): readonly Money[] {
-  return runs.map(({ entry, until }) => costOf(entry.rate, until - now));
+function costsOf(runs: readonly Running[], now: number, at = Number.POSITIVE_INFINITY): readonly Money[] {
+  return runs.map(({ entry, until }) => costOf(entry.rate, Math.min(until, at) - now));
+}
+
+/** When machines end, at most so many moments of it, and the month's end. */
+const MOST_BENDS = 24;
+
+function bendsOf(runs: readonly Running[], monthEnd: number): readonly number[] {
+  const ends = [...new Set(runs.map(({ until }) => until))].filter((at) => at < monthEnd).sort((a, b) => a - b);
+  const step = Math.ceil(ends.length / MOST_BENDS);
+  return [...ends.filter((_, index) => index % step === step - 1), monthEnd];
 }
 
 function sumOf(amounts: readonly Money[], currency: string): Money {

@@ -171,9 +171,10 @@ test("the page holds the same sums, and loads nothing", async () => {
 
 test("a page of a time that is over foretells nothing", async () => {
   const world = await costWorld();
-  await spot(world, "cost", "--no-refresh", "--until", "2026-11-01", "--html", "cost.html");
+  await spot(world, "cost", "--no-refresh", "--tz", "Europe/Berlin", "--until", "2026-11-01", "--html", "cost.html");
   const page = readFileSync(join(world.home, "cost.html"), "utf8");
   expect(page).toContain("on demand</li>");
+  expect(page).toContain("to 2026-11-01 00:00 (Europe/Berlin)");
   expect(page).not.toContain("expected</li>");
 });
 

@@ -38,6 +38,7 @@ test("what runs goes on until the month ends there, and what is stored as well",
       ...{ month: "2026-11", from: Date.parse("2026-10-31T23:00:00Z"), to: END, currency: "USD", range: null, isPaidBilled: false },
       // A day of the machine, and 20 days of the disk: it began before the month did.
       ...{ paid: usd("28.8"), gpu: usd("240"), storage: usd("2.4"), total: usd("271.2") },
+      course: [{ at: END, amount: usd("242.4") }],
     },
   ]);
   expect(ends).toEqual([]);
@@ -52,6 +53,20 @@ test("a TTL ends a machine, also one that is over already", () => {
     { instance: "b", at: NOW, why: "ttl" },
     { instance: "a", at: NOW + 5 * HOUR, why: "ttl" },
   ]);
+});
+
+test("the course of what is to come bends where machines end, and ends at the sum", () => {
+  const ends = [5, 20].map((hours, index) => sampleInstance(index === 0 ? "a" : "b", { ttlEndsAt: NOW + hours * HOUR }));
+  const { currencies } = forecast({ ledger: [gpu("a", "1"), gpu("b", "7"), disk], instances: ends });
+  expect(currencies[0]?.course).toEqual([
+    { at: NOW + 5 * HOUR, amount: usd("40.05") },
+    { at: NOW + 20 * HOUR, amount: usd("145.2") },
+    { at: END, amount: usd("147.4") },
+  ]);
+  const many = Array.from({ length: 99 }, (_, index) => sampleInstance(`n${index}`, { ttlEndsAt: NOW + (index + 1) * HOUR }));
+  const [one] = forecast({ ledger: many.map(({ name }) => gpu(name, "1")), instances: many }).currencies;
+  expect(one?.course.length).toBeLessThan(30);
+  expect(one?.course.at(-1)).toEqual({ at: END, amount: one?.gpu });
 });
 
 test("a budget that hibernates puts its machines to sleep when it is reached, and their disks go on", () => {
