@@ -1,4 +1,3 @@
-import { type ExchangeRate, ratesText } from "../pricing/currency.ts";
 import { isOld } from "../pricing/price-age.ts";
 import { isRentable } from "../pricing/spot-terms.ts";
 import type { OfferRow } from "./offers-json.ts";
@@ -6,12 +5,6 @@ import { type SourceOfPrices, sourcesText } from "./price-sources.ts";
 
 /** In the column of the stock: spot cannot rent there. */
 export const ELSEWHERE = "elsewhere";
-
-/** By which rate prices in different currencies were held against each other; empty where there is one currency. */
-export function rateNote(rate: ExchangeRate, currencies: ReadonlySet<string>): string {
-  const rates = currencies.size > 1 ? ratesText(rate, currencies) : "";
-  return rates === "" ? "" : ` Currencies are compared at ${rates}; no price is converted.`;
-}
 
 /** What people have to know of prices that are not live, and of the embedded cloud's among those of others. */
 export function listNotes(rows: readonly OfferRow[], sources: readonly SourceOfPrices[], now: number): readonly string[] {

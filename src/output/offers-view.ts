@@ -11,9 +11,10 @@ import { isRentable } from "../pricing/spot-terms.ts";
 import { effectiveText } from "./effective-view.ts";
 import { listView } from "./list-view.ts";
 import { type OfferRow, offerJson } from "./offers-json.ts";
-import { ELSEWHERE, listNotes, rateNote } from "./offers-notes.ts";
+import { ELSEWHERE, listNotes } from "./offers-notes.ts";
 import { priceHeader } from "./price-header.ts";
 import { type SourceOfPrices, sourcesJson, sourceText } from "./price-sources.ts";
+import { rateNote } from "./rate-note.ts";
 import type { Column, View } from "./view.ts";
 
 /** What is said of all offers together. */

@@ -264,7 +264,11 @@ test("two currencies stand in one order, and none is converted", async () => {
     .map((line) => /us-east-1\w|eastus|cn-hangzhou-h/.exec(line)?.[0]);
   expect(zones).toEqual(["eastus", "cn-hangzhou-h", "us-east-1b", "us-east-1a"]);
   expect(stdout).toContain("¥10.00");
-  expect(stdout.replaceAll(/\s+/g, " ")).toContain("The order takes 1 USD for 6.77 CNY");
+  expect(stdout.replaceAll(/\s+/g, " ")).toContain("Currencies are compared at 1 USD for 6.77 CNY");
+  // A share under a price in another currency rests on the rate as well.
+  const under = async (price: string) =>
+    (await spot(world, "price", "stats", "--provider", "aws", "--under", price)).stdout.includes("Currencies are compared at");
+  expect([await under("18CNY"), await under("2.5")]).toEqual([true, false]);
 });
 
 test("with nothing observed it says what to run, and a slip is found", async () => {

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import type { PriceSeries } from "../../model/listed-price.ts";
 import { isUnicode } from "../../output/charset.ts";
 import { type DrawnSeries, historyCsv, priceHistoryView } from "../../output/price-history-view.ts";
-import { compareMoney, type ExchangeRate, ratesText } from "../../pricing/currency.ts";
+import { rateNote } from "../../output/rate-note.ts";
+import { compareMoney, type ExchangeRate } from "../../pricing/currency.ts";
 import { priceFigures } from "../../pricing/history.ts";
 import { mergedSeries, onDemandOf, stepsOf } from "../../pricing/history-groups.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
@@ -47,20 +48,11 @@ Examples:
       ...{ of, since: window.since, until: window.until, plot, empty, beside },
       unicode: isUnicode(context.world.env),
       limit: countFlag(context, "limit", "--limit", MOST) ?? (plot ? MOST_PLOTS : MOST_LINES),
-      order: orderText(
-        rate,
-        rows.map(({ series }) => series.currency),
-      ),
+      order: rateNote(rate, new Set(rows.map(({ series }) => series.currency))),
     };
     return { view: priceHistoryView(rows, scene) };
   },
 };
-
-/** By which rate prices in different currencies came into one order; empty where there is one currency. */
-export function orderText(rate: ExchangeRate, currencies: readonly string[]): string {
-  const rates = new Set(currencies).size > 1 ? ratesText(rate, currencies) : "";
-  return rates === "" ? "" : ` The order takes ${rates}; no price is converted.`;
-}
 
 function drawnOf(series: PriceSeries, { window, of }: Observed): DrawnSeries | null {
   const steps = stepsOf(series, of, window);

@@ -3,12 +3,12 @@ import { durationText } from "../../model/duration.ts";
 import type { Money } from "../../model/money.ts";
 import { usageProblem } from "../../model/problem.ts";
 import { priceStatsView, statsCsv } from "../../output/price-stats-view.ts";
+import { rateNote } from "../../output/rate-note.ts";
 import { capIn, compareMoney, parsePrice } from "../../pricing/currency.ts";
 import { HISTORY_GROUPS, historyRows } from "../../pricing/history-groups.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { addRateFlag, exchangeRate } from "../exchange-rate.ts";
 import { choiceFlag, countFlag, parsedFlag, textFlag } from "../price-flags.ts";
-import { orderText } from "./history.ts";
 import { observedOptions, observedPrices } from "./observed.ts";
 
 const MOST_LINES = 40;
@@ -49,10 +49,8 @@ Examples:
     });
     const price = ({ figures: { p50 }, currency }: (typeof rows)[number]): Money => ({ micros: p50, currency });
     const sorted = rows.toSorted((a, b) => compareMoney(price(a), price(b), rate) || (a.zone ?? "").localeCompare(b.zone ?? ""));
-    const footer = `Weighed by time since ${new Date(window.since).toISOString().slice(0, 16)} UTC, ${of === "gpu" ? "per GPU-hour" : "per instance-hour"}; a pause of more than ${durationText(window.maxGapMs)} is a gap, of which nothing is said.${orderText(
-      rate,
-      rows.map(({ currency }) => currency),
-    )}`;
+    const compared = new Set([...rows.map(({ currency }) => currency), ...(limit === null ? [] : [limit.currency])]);
+    const footer = `Weighed by time since ${new Date(window.since).toISOString().slice(0, 16)} UTC, ${of === "gpu" ? "per GPU-hour" : "per instance-hour"}; a pause of more than ${durationText(window.maxGapMs)} is a gap, of which nothing is said.${rateNote(rate, compared)}`;
     const scene = { of, limit, most, footer, empty, beside: { ...beside, groupBy: by } };
     if (context.options["csv"] === true)
       return { view: { schema: "spot.price-stats/1", data: null, render: () => statsCsv(sorted, scene) } };
