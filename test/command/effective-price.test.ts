@@ -147,7 +147,7 @@ test("our own machines of that type and region count where the provider says not
   const trainer = sampleInstance("trainer", { ...kind, billing: "spot", state: "gone", outlook: { ...FRESH_OUTLOOK, reclaims } });
   // Ten hours at risk, whatever time before them is safe.
   const to = now - hours(20);
-  const paid = { instanceId: trainer.id, provider, providerId: "m-1", billing: "spot", kind: "gpu", to } as const;
+  const paid = { instanceId: trainer.id, provider, providerId: "m-1", billing: "spot", kind: "gpu", to, seenAt: to } as const;
   await state.commit({ addInstance: trainer, ledger: [sampleLedger("l-1", { ...paid, from: to - hours(10) - protectionSeconds * 1000 })] });
   await state.close();
   const after = await json(world, ...LISTED, "--provider", provider);
