@@ -34,7 +34,7 @@ export function priceBookAtHand({ world, progress }: Pick<CommandContext, "world
       } catch (error) {
         isBroken = true;
         const why = error instanceof Error ? error.message : String(error);
-        progress.warn(`the prices of catalogues are left out: ${why.replace("the state database", "the price book")}`);
+        progress.warn(`the prices of catalogues are left out: ${why}`);
         return undefined;
       }
     },

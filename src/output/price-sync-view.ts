@@ -1,5 +1,6 @@
 import type { SyncOutcome } from "../fleet/prices/sync.ts";
 import { durationText } from "../model/duration.ts";
+import { isStillToCome } from "../model/listed-price.ts";
 import { isoTime } from "./json.ts";
 import { listView } from "./list-view.ts";
 import type { View } from "./view.ts";
@@ -24,6 +25,12 @@ interface SyncRow {
   /** Since when what is known is as it is, and when it was last asked for: epoch milliseconds. */
   readonly changedAt: number | null;
   readonly checkedAt: number | null;
+  /** For people: what else is to be said of it. */
+  readonly note: string | null;
+}
+
+function minuteText(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 }
 
 function catalogRow(outcome: SyncOutcome): SyncRow {
@@ -32,18 +39,22 @@ function catalogRow(outcome: SyncOutcome): SyncRow {
     cloud: outcome.cloud,
     of: "prices",
     outcome: outcome.outcome,
-    why: outcome.outcome === "failed" ? outcome.why : null,
+    why: "why" in outcome ? outcome.why : null,
     url: record?.url ?? null,
     read: record?.read ?? null,
     kept: record?.kept ?? null,
     refused: record?.refused ?? {},
     changedAt: record?.changedAt ?? null,
     checkedAt: record?.checkedAt ?? null,
+    note:
+      outcome.datedAhead === undefined
+        ? null
+        : `the last look was dated ${minuteText(outcome.datedAhead)} UTC by a clock that was ahead; what was dated later than now is dated now.`,
   };
 }
 
 function advisorRow(outcome: AdvisorOutcome, now: number): SyncRow {
-  const row = { cloud: "aws", of: "interruptions", refused: {} } as const;
+  const row = { cloud: "aws", of: "interruptions", refused: {}, note: null } as const;
   if (outcome.outcome === "failed")
     return { ...row, outcome: "failed", why: outcome.why, url: null, read: null, kept: null, changedAt: null, checkedAt: null };
   const { url, bands, dataAt } = outcome;
@@ -56,16 +67,17 @@ const countText = (count: number | null) => (count === null ? "-" : count.toLoca
 /** Below the table: why something was not read, each reason once, and what was refused of the rest. */
 function footerOf(rows: readonly SyncRow[]): string | undefined {
   const failures = new Map<string, string[]>();
-  for (const { cloud, of, why, kept } of rows) {
+  for (const { cloud, of, outcome, why, kept } of rows) {
     if (why === null) continue;
-    const text = `${why}; ${kept === null ? "nothing is known of it" : "what is known of it stands"}.`;
+    const text = outcome === "absent" ? `${why}.` : `${why}; ${kept === null ? "nothing is known of it" : "what is known of it stands"}.`;
     failures.set(text, [...(failures.get(text) ?? []), of === "prices" ? cloud : `${cloud} ${of}`]);
   }
   const refusals = rows.flatMap(({ cloud, refused }) => {
     const reasons = Object.entries(refused).map(([why, count]) => `${countText(count)} ${why}`);
     return reasons.length === 0 ? [] : [`${cloud}: refused ${reasons.join(", ")}.`];
   });
-  const lines = [...[...failures].map(([text, names]) => `${names.join(", ")}: ${text}`), ...refusals];
+  const notes = rows.flatMap(({ cloud, note }) => (note === null ? [] : [`${cloud}: ${note}`]));
+  const lines = [...[...failures].map(([text, names]) => `${names.join(", ")}: ${text}`), ...notes, ...refusals];
   return lines.length === 0 ? undefined : lines.join("\n");
 }
 
@@ -76,7 +88,7 @@ export function priceSyncView(outcomes: readonly SyncOutcome[], advisor: Advisor
   return listView<SyncRow>({
     schema: "spot.price-sync/1",
     items: rows,
-    toJson: ({ changedAt, checkedAt, ...row }) => ({ ...row, changedAt: isoTime(changedAt), checkedAt: isoTime(checkedAt) }),
+    toJson: ({ note: _, changedAt, checkedAt, ...row }) => ({ ...row, changedAt: isoTime(changedAt), checkedAt: isoTime(checkedAt) }),
     columns: [
       { key: "cloud", header: "CLOUD", value: ({ cloud }) => cloud, paint: (text, _, painter) => painter.bold(text) },
       { key: "of", header: "OF", value: ({ of }) => of, drop: 2 },
@@ -94,12 +106,12 @@ export function priceSyncView(outcomes: readonly SyncOutcome[], advisor: Advisor
         value: ({ kept, refused }) => (kept === null ? "-" : countText(sum(refused))),
         drop: 1,
       },
-      { key: "since", header: "SINCE", value: ({ changedAt }) => isoTime(changedAt)?.slice(0, 16).replace("T", " ") ?? "-", drop: 3 },
+      { key: "since", header: "SINCE", value: ({ changedAt }) => (changedAt === null ? "-" : minuteText(changedAt)), drop: 3 },
       {
         key: "age",
         header: "AGE",
         align: "right",
-        value: ({ checkedAt }) => (checkedAt === null ? "-" : durationText(now - checkedAt)),
+        value: ({ checkedAt }) => (checkedAt === null ? "-" : isStillToCome(checkedAt, now) ? "?" : durationText(now - checkedAt)),
       },
       { key: "read", header: "ROWS", align: "right", value: ({ read }) => countText(read), hidden: true },
       { key: "url", header: "URL", value: ({ url }) => url ?? "-", hidden: true },

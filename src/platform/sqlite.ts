@@ -48,6 +48,8 @@ export function openSqliteReadOnly(url: string): SqliteDatabase {
 export async function beginWriting(database: SqliteDatabase, busyTimeoutMs: number | undefined): Promise<void> {
   const giveUpAt = performance.now() + (busyTimeoutMs ?? TURN_MS);
   for (;;) {
+    // The binding ends the whole process when it is asked anything of a file that was closed meanwhile.
+    if (!database.open) throw new Error("the database was closed while somebody waited to write into it");
     try {
       database.exec("PRAGMA busy_timeout = 0");
       // Never as a prepared statement: one that fails as busy stays "in progress" until it is collected, and no later commit works.

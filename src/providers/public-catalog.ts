@@ -18,9 +18,15 @@ export function catalogAddress(base: string, cloud: string): string {
   return new URL(`v8/${encodeURIComponent(cloud)}/vms.csv`, base.endsWith("/") ? base : `${base}/`).href;
 }
 
-/** What became of asking for a file. */
+/**
+ * The number of this reader. A reader that makes other prices of the same file needs another one: then files are read again
+ * though they are as they were.
+ */
+const READER = "2;";
+
+/** What became of asking for a file. `version`: what this reader calls what it read, null where the server has no name for it. */
 export type CatalogAnswer =
-  | { readonly outcome: "read"; readonly etag: string | null; readonly tally: Tally }
+  | { readonly outcome: "read"; readonly version: string | null; readonly tally: Tally }
   | { readonly outcome: "unchanged" }
   | { readonly outcome: "absent" }
   | { readonly outcome: "failed"; readonly why: string };
@@ -28,8 +34,8 @@ export type CatalogAnswer =
 export interface CatalogQuestion {
   readonly cloud: string;
   readonly url: string;
-  /** Of the version that is known. */
-  readonly etag: string | null;
+  /** The one that is known, as an answer named it. */
+  readonly version: string | null;
   /** Gets the prices as they come, a few thousand at a time; what it throws ends the reading and is thrown. */
   readonly take: (prices: readonly ListedPrice[]) => Promise<void>;
 }
@@ -52,10 +58,11 @@ export async function fetchCatalog(
     }
   };
   try {
-    const headers: Record<string, string> = question.etag === null ? {} : { "if-none-match": question.etag };
-    const answer = await download(question.url, { headers, env, signal });
+    const etag = question.version?.startsWith(READER) === true ? question.version.slice(READER.length) : null;
+    const answer = await download(question.url, { headers: etag === null ? {} : { "if-none-match": etag }, env, signal });
     try {
-      return await read(answer, { ...question, take });
+      if (answer.status === 304 && etag !== null) return { outcome: "unchanged" };
+      return await read(answer, question.cloud, take);
     } finally {
       await answer.close();
     }
@@ -66,11 +73,12 @@ export async function fetchCatalog(
   }
 }
 
-async function read({ status, headers, body }: Download, { cloud, etag, take }: CatalogQuestion): Promise<CatalogAnswer> {
-  if (status === 304 && etag !== null) return { outcome: "unchanged" };
+async function read({ status, headers, body }: Download, cloud: string, take: CatalogQuestion["take"]): Promise<CatalogAnswer> {
   if (status === 404) return { outcome: "absent" };
   if (status !== 200) return { outcome: "failed", why: `HTTP ${status}` };
-  return { outcome: "read", tally: await parseCatalog(cloud, body, BATCH, take), etag: headers["etag"] ?? null };
+  const tally = await parseCatalog(cloud, body, BATCH, take);
+  const etag = headers["etag"];
+  return { outcome: "read", tally, version: etag === undefined ? null : `${READER}${etag}` };
 }
 
 function wordsOf(error: unknown): string {

@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -108,6 +108,53 @@ test("of what failed the name is said, the exit is 1, and everything else stands
   expect(rowOf(stdout, "vast")).toMatchObject({ outcome: "failed", why: "HTTP 503", kept: 1 });
   expect(jsonOf(stderr).error).toMatchObject({ code: "SPOT_E_PRICE_SYNC", message: "not read: vast", next: ["spot price sync vast"] });
   expect(await onOffer(world)).toEqual(["aws a on-demand 1250000", "vast c on-demand 2500000"]);
+});
+
+test("a file that is gone is a failure where it was there, and none where it never was", async () => {
+  const files = { [at("aws")]: file(HEADER + row("a", "1.5")), [at("vast")]: file(HEADER + row("c", "2.5")) };
+  const { world } = await mirror(files);
+  await spot(world, "price", "sync");
+  delete files[at("vast")];
+  const gone = await spot(world, "price", "sync", "aws", "vast", "azure", "--json");
+  expect([gone.code, jsonOf(gone.stderr).error.message]).toEqual([1, "not read: vast"]);
+  const why = expect.stringMatching(/^the file is gone; what was read on \d{4}-\d\d-\d\d stands$/);
+  expect(rowOf(gone.stdout, "vast")).toMatchObject({ outcome: "absent", why, kept: 1 });
+  expect(rowOf(gone.stdout, "azure")).toMatchObject({ outcome: "absent", why: null });
+  expect((await spot(world, "price", "sync", "vast")).stdout).toMatch(/^vast: the file is gone; what was read on [0-9-]+ stands\.$/m);
+  expect(await onOffer(world)).toHaveLength(2);
+});
+
+test("a look that is dated later than now is said, and its age is not known until it is mended", async () => {
+  const { world } = await mirror({ [at("vast")]: file(HEADER + row("c", "2.5")), [at("aws")]: (r) => r.writeHead(500).end() });
+  const book = await openPriceBook(world.home);
+  const ahead = Date.parse("2199-01-01T00:00Z");
+  for (const cloud of ["vast", "aws"]) {
+    const record = { name: `catalog:${cloud}`, kind: "catalog", url: "", etag: null, read: 1, kept: 1, refused: {} } as const;
+    await book.recordSource({ ...record, changedAt: ahead, checkedAt: ahead });
+  }
+  book.close();
+  const { stdout } = await spot(world, "price", "sync", "vast", "aws");
+  expect(stdout).toContain("vast: the last look was dated 2199-01-01 00:00 UTC by a clock that was ahead");
+  expect(stdout).toMatch(/^vast .* \d\.\ds *$/m);
+  expect(stdout).toMatch(/^aws .* 2199-01-01 00:00 +\? *$/m);
+});
+
+test("a price book that is damaged may be deleted, and nothing else is advised", async () => {
+  const { world } = await mirror({ [at("vast")]: file(HEADER + row("c", "2.5")) });
+  await writeFile(join(world.home, "prices.db"), "not a database, ".repeat(500));
+  for (const command of [["sync", "vast"], ["history"], ["stats"]]) {
+    const { code, stderr } = await spot(world, "price", ...command, "--json");
+    const path = join(world.home, "prices.db");
+    expect([code, jsonOf(stderr).error]).toMatchObject([
+      1,
+      {
+        code: "SPOT_E_STATE_CORRUPT",
+        message: `the price book ${path} is damaged or is not a database of spot`,
+        hint: expect.stringContaining("may be deleted"),
+        next: [`rm ${path}`, "spot price sync"],
+      },
+    ]);
+  }
 });
 
 test("a place that cannot be reached is said once, not for every cloud", async () => {

@@ -11,6 +11,8 @@ import type { PriceBook } from "../../src/state/price-book/types.ts";
 
 const HEADER = "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region\n";
 const row = (type: string, price: string, spot = "") => `${type},T4,1,4,16,,${price},${spot},here\n`;
+const whole = HEADER + row("a", "1.5") + row("b", "1.5") + row("c", "1.5");
+const HOUR_MS = 3_600_000;
 
 let home: string;
 let book: PriceBook;
@@ -54,7 +56,7 @@ const onOffer = async () => (await book.current({})).prices.map(({ type, billing
 
 test("a file is read, and read again only when it is another one", async () => {
   serve(HEADER + row("a", "1.5", "0.5"));
-  expect(await sync()).toMatchObject({ outcome: "read", record: { read: 1, kept: 2, etag: '"1"', changedAt: 1_000_000 } });
+  expect(await sync()).toMatchObject({ outcome: "read", record: { read: 1, kept: 2, changedAt: 1_000_000 } });
   expect(asked[0]?.url).toBe("/catalogs/v8/runpod/vms.csv");
   expect(await onOffer()).toEqual(["a on-demand 1500000", "a spot 500000"]);
   now = 2_000_000;
@@ -87,8 +89,8 @@ test.each<[string, () => void, object]>([
     "it breaks off",
     () =>
       (answer = (_, response) => {
-        response.writeHead(200, { "content-length": "100000" });
-        response.write(HEADER + row("a", "1.5"), () => response.destroy());
+        response.writeHead(200, { "content-length": "1000000" });
+        response.write(HEADER + row("a", "0.5").repeat(5_000), () => response.destroy());
       }),
     { outcome: "failed" },
   ],
@@ -98,13 +100,153 @@ test.each<[string, () => void, object]>([
     { outcome: "failed", why: expect.stringContaining("without end") },
   ],
 ])("when %s, what is on offer stays", async (_, harm, outcome) => {
-  serve(HEADER + row("a", "1.5") + row("b", "1.5") + row("c", "1.5"));
+  serve(whole);
   await sync();
   harm();
   now += 1000;
   const before = await onOffer();
   expect(await sync()).toMatchObject(outcome);
-  expect((await onOffer()).map((line) => line.split(" ")[0])).toEqual(before.map((line) => line.split(" ")[0]));
+  expect(await onOffer()).toEqual(before);
+  // Nor does the version of before say any of it when it is back.
+  serve(whole);
+  expect(await sync()).toMatchObject({ outcome: "unchanged" });
+  expect(await onOffer()).toEqual(before);
+});
+
+test("a version that a reader of another number has read is read again", async () => {
+  serve(HEADER + row("a", "1.5"));
+  const first = await sync();
+  expect(await sync()).toMatchObject({ outcome: "unchanged" });
+  await book.recordSource({ ...("record" in first ? first.record : expect.fail()), etag: '1;"1"', checkedAt: now + 5 });
+  expect(await sync()).toMatchObject({ outcome: "read" });
+  expect(asked.at(-1)?.headers["if-none-match"]).toBeUndefined();
+});
+
+test("a file that has become much smaller is believed when it is still so an hour later", async () => {
+  serve(whole);
+  await sync();
+  const before = await onOffer();
+  serve(HEADER + row("a", "9"), { etag: '"2"' });
+  const first = now;
+  for (const minutes of [0, 59]) {
+    now = first + minutes * 60_000;
+    const why =
+      "it has 1 prices where it had 3: taken for a file that was cut off, and believed if it is still so after 1970-01-01 01:16 UTC";
+    expect(await sync()).toMatchObject({ outcome: "failed", why });
+    expect(await onOffer()).toEqual(before);
+  }
+  // Whole again in between: the next hour begins anew.
+  serve(whole);
+  expect(await sync()).toMatchObject({ outcome: "unchanged" });
+  serve(HEADER + row("a", "9"), { etag: '"3"' });
+  now = first + HOUR_MS + 5;
+  expect(await sync()).toMatchObject({ outcome: "failed" });
+  now += HOUR_MS;
+  expect(await sync()).toMatchObject({ outcome: "read", record: { kept: 1 } });
+  expect(await onOffer()).toEqual(["a on-demand 9000000"]);
+});
+
+test("another mirror may have less", async () => {
+  serve(whole);
+  await sync();
+  base = `${base}/other`;
+  serve(HEADER + row("a", "9"));
+  expect(await sync()).toMatchObject({ outcome: "read", record: { kept: 1 } });
+});
+
+test("a file that ends within a row and has become shorter was cut off; one that never ends with a line's end was not", async () => {
+  const text = HEADER + row("a", "1") + row("b", "1") + row("c", "1") + row("d", "1");
+  serve(text.trimEnd());
+  expect(await sync()).toMatchObject({ outcome: "read", record: { kept: 3, refused: { "unfinished row": 1 } } });
+  serve(text.replace("d,", "e,").trimEnd(), { etag: '"2"' });
+  expect(await sync()).toMatchObject({ outcome: "read" });
+  const before = await onOffer();
+  serve(text.slice(0, text.indexOf("c,") + 12), { etag: '"3"' });
+  now += 1;
+  expect(await sync()).toMatchObject({
+    outcome: "failed",
+    why: expect.stringMatching(/^it ends within a row, and has 3 rows where it had 4: /),
+  });
+  expect(await onOffer()).toEqual(before);
+});
+
+test("a machine that is named twice has the lower price, and keeps it", async () => {
+  for (const etag of ["1", "2", "3"]) {
+    serve(HEADER + row("a", "1", "0.5") + row("a", "2", "0.5") + row("b", "1"), { etag });
+    expect(await sync()).toMatchObject({ record: { read: 3, kept: 3, refused: { "named twice": 2 } } });
+    now += 1_000;
+  }
+  expect(await onOffer()).toEqual(["a on-demand 1000000", "a spot 500000", "b on-demand 1000000"]);
+  const runs = (await book.history({ type: "a", billing: "on-demand" }, 0)).map((series) => series.runs);
+  expect(runs).toEqual([[{ from: 1_000_000, to: 1_002_000, micros: 1_000_000n }]]);
+  // All that was stated counts, not all that was kept.
+  serve(HEADER + row("a", "1", "0.5"), { etag: "4" });
+  expect(await sync()).toMatchObject({ outcome: "failed", why: expect.stringContaining("it has 2 prices where it had 5") });
+});
+
+test("what is gone stays on offer for thirty days, and is said", async () => {
+  serve(whole);
+  await sync();
+  answer = (_, response) => response.writeHead(404).end();
+  const offered = await onOffer();
+  now += 30 * 24 * HOUR_MS;
+  expect(await sync()).toMatchObject({
+    outcome: "absent",
+    why: "the file is gone; what was read on 1970-01-01 stands",
+    stands: { kept: 3 },
+  });
+  expect(await onOffer()).toEqual(offered);
+  now += 1;
+  const why = "the file is gone; what was read on 1970-01-01 is too old, and is not on offer any more";
+  expect(await sync()).toMatchObject({ outcome: "absent", why, stands: { kept: 0 } });
+  expect(await onOffer()).toEqual([]);
+  expect(await sync()).toMatchObject({ outcome: "absent", why: null });
+  serve(whole);
+  expect(await sync()).toMatchObject({ outcome: "read" });
+  expect(await onOffer()).toEqual(offered);
+});
+
+test("what another mirror does not have is not gone", async () => {
+  serve(whole);
+  await sync();
+  base = `${base}/other`;
+  answer = (_, response) => response.writeHead(404).end();
+  now += 365 * 24 * HOUR_MS;
+  expect(await sync()).toMatchObject({ outcome: "absent", why: null });
+  expect(await onOffer()).toHaveLength(3);
+});
+
+test("when the clock was ahead, what is read now is the newest all the same, and nothing is dated later", async () => {
+  const mended = now;
+  const dates = async () => (await book.history({}, 0)).flatMap(({ runs }) => runs.flatMap(({ from, to }) => [from, to]));
+  const ahead = mended + 365 * 24 * HOUR_MS;
+  for (const [after, type] of [
+    [0, "gone"],
+    [1000, "a"],
+    [2000, "a"],
+  ] as const) {
+    now = ahead + after;
+    serve(HEADER + row(type, `${after + 1}`), { etag: `"${after}"` });
+    await sync();
+  }
+  now = mended;
+  // Though the file is as it was then: what had gone off offer must not be back.
+  expect(await sync()).toMatchObject({ outcome: "read", datedAhead: ahead + 2000, record: { changedAt: mended, checkedAt: mended } });
+  expect((await book.current({})).prices).toMatchObject([{ type: "a", observedAt: mended }]);
+  expect(Math.max(...(await dates()))).toBe(mended);
+  expect(await sync()).not.toHaveProperty("datedAhead");
+});
+
+test("a file that is gone is counted from now when the clock was ahead", async () => {
+  now += 365 * 24 * HOUR_MS;
+  serve(whole);
+  await sync();
+  now -= 365 * 24 * HOUR_MS;
+  answer = (_, response) => response.writeHead(404).end();
+  expect(await sync()).toMatchObject({ outcome: "absent", why: "the file is gone; what was read on 1970-01-01 stands" });
+  now += 31 * 24 * HOUR_MS;
+  await sync();
+  expect(await onOffer()).toEqual([]);
 });
 
 test("a clock that was set back does not make what is read now older than what is known", async () => {
@@ -144,15 +286,21 @@ test("when one file ends everything, nobody still writes into the book afterward
   });
   const broken: PriceBook = {
     ...book,
-    async observe(source, observations) {
-      if (source.name === "catalog:aws") {
-        await expect.poll(() => isWriting).toBe(true);
-        throw new Error("the disk is full");
-      }
-      isWriting = true;
-      await slow;
-      await book.observe(source, observations);
-      isWriting = false;
+    reading(source) {
+      const reading = book.reading(source);
+      return {
+        ...reading,
+        async add(prices) {
+          if (source.name === "catalog:aws") {
+            await expect.poll(() => isWriting).toBe(true);
+            throw new Error("the disk is full");
+          }
+          isWriting = true;
+          await slow;
+          await reading.add(prices);
+          isWriting = false;
+        },
+      };
     },
   };
   const world = { book: broken, clock: { now: () => now } as never, env: {}, signal: new AbortController().signal };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ListedPrice } from "../../src/model/listed-price.ts";
+import { openSqlite } from "../../src/platform/sqlite.ts";
 import { openPriceBook } from "../../src/state/price-book/open.ts";
 import type { PriceBook, SourceRecord } from "../../src/state/price-book/types.ts";
 
@@ -312,4 +313,72 @@ test("every GPU that was observed is known, on offer or not", async () => {
   await book.observe(LIVE, [{ price: listed(5), at: 10 }]);
   await book.observe(CATALOG, [{ price: listed(5, { zone: "b" }), at: 10 }]);
   expect(await book.gpus()).toEqual([{ provider: "aws", model: "H100", vramGb: 80, form: "SXM" }]);
+});
+
+test("a document counts when it is published, whole, and not before", async () => {
+  const reading = book.reading(CATALOG);
+  await reading.add([listed(5), listed(6, { zone: "b" })]);
+  // As a process that is killed leaves it.
+  const other = await openPriceBook(home);
+  expect([await other.history({}, 0), await other.gpus(), await other.sources()]).toEqual([[], [], []]);
+  expect(await reading.publish(read(10))).toMatchObject({ kept: 2, refused: {} });
+  reading.drop();
+  expect((await other.current({})).count).toBe(2);
+  other.close();
+});
+
+test("what was read of an older version is not published after a newer one", async () => {
+  const [older, newer] = [book.reading(CATALOG), book.reading(CATALOG)];
+  await older.add([listed(5)]);
+  await newer.add([listed(6)]);
+  await newer.publish(read(20));
+  expect(await older.publish(read(10))).toEqual(read(20));
+  for (const reading of [older, newer]) reading.drop();
+  expect((await book.current({})).prices).toMatchObject([{ price: { micros: 6n }, observedAt: 20 }]);
+});
+
+test("of two prices of one moment the lower one counts, and stays in the history", async () => {
+  for (const [type, first, second] of [
+    ["up", 4, 6],
+    ["down", 6, 4],
+  ] as const) {
+    await book.observe(
+      LIVE,
+      [first, second].map((micros) => ({ price: listed(micros, { type }), at: 10 })),
+    );
+    const runs = async () => (await book.history({ type }, 0))[0]?.runs;
+    expect(await runs()).toEqual([{ from: 10, to: 10, micros: 4n }]);
+    await book.observe(LIVE, [{ price: listed(9, { type }), at: 30 }]);
+    expect(await runs()).toEqual([
+      { from: 10, to: 10, micros: 4n },
+      { from: 30, to: 30, micros: 9n },
+    ]);
+  }
+});
+
+test("what goes off offer had been stated until its document was last found unchanged", async () => {
+  const publish = async (prices: readonly ListedPrice[], at: number) => {
+    const reading = book.reading(CATALOG);
+    await reading.add(prices);
+    await reading.publish(read(at));
+    reading.drop();
+  };
+  await publish([listed(5), listed(6, { zone: "b" })], 10);
+  await book.recordSource(read(10, { checkedAt: 50 }));
+  await publish([listed(5)], 60);
+  await publish([listed(5)], 70);
+  expect(await microsOf()).toEqual([[[10, 70, 5]], [[10, 50, 6]]]);
+});
+
+test("whoever waits to write when the book is closed hears of it, and the process goes on", async () => {
+  const writer = openSqlite(join(home, "prices.db"));
+  writer.exec("begin immediate");
+  const closed = await openPriceBook(home);
+  const waiting = closed.recordSource(read(10));
+  const heard = expect(waiting).rejects.toThrow("closed");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  closed.close();
+  await heard;
+  writer.exec("rollback");
+  writer.close();
 });

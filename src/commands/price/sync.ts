@@ -79,7 +79,7 @@ async function advisorOutcome({ world }: CommandContext, { isMirror }: CatalogBa
 
 /** Whoever runs this by a timer must hear of what failed, though all the rest was read. */
 function problemOf(outcomes: readonly SyncOutcome[], advisor: AdvisorOutcome | null, base: CatalogBase): Problem | null {
-  const failed = outcomes.filter(({ outcome }) => outcome === "failed").map(({ cloud }) => cloud);
+  const failed = outcomes.filter((one) => "why" in one && one.why !== null).map(({ cloud }) => cloud);
   const names = [...failed, ...(advisor?.outcome === "failed" ? ["the AWS Spot Advisor"] : [])];
   if (names.length > 0) {
     const isAll = failed.length === outcomes.length;

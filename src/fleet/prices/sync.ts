@@ -1,12 +1,16 @@
-import type { ListedPrice } from "../../model/listed-price.ts";
+import { isStillToCome } from "../../model/listed-price.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { catalogAddress, fetchCatalog } from "../../providers/public-catalog.ts";
-import type { PriceBook, SourceRecord } from "../../state/price-book/types.ts";
+import { type CatalogAnswer, catalogAddress, fetchCatalog } from "../../providers/public-catalog.ts";
+import { NAMED_TWICE, type PriceBook, type SourceRecord } from "../../state/price-book/types.ts";
 
-/** What became of one cloud's file. `stands`: what is known of it from before. */
-export type SyncOutcome = { readonly cloud: string } & (
+/**
+ * What became of one cloud's file. `stands`: what is known of it from before. `datedAhead`: when it was last read, by a clock
+ * that was ahead; epoch milliseconds.
+ */
+export type SyncOutcome = { readonly cloud: string; readonly datedAhead?: number } & (
   | { readonly outcome: "read" | "unchanged"; readonly record: SourceRecord }
-  | { readonly outcome: "absent"; readonly stands: SourceRecord | null }
+  /** `why` of a file that was there, null of one that never was. */
+  | { readonly outcome: "absent"; readonly why: string | null; readonly stands: SourceRecord | null }
   | { readonly outcome: "failed"; readonly why: string; readonly stands: SourceRecord | null }
 );
 
@@ -19,45 +23,93 @@ export interface SyncWorld {
 
 /** A version with less than this share of the prices of the one before is taken for one that was cut off. */
 const LEAST_SHARE = 0.5;
+/** It is believed when it is still so after this: whoever writes a file anew is done by then. */
+const DOUBTED_FOR_MS = 3_600_000;
+/** So long the prices of a file that is gone stay on offer. */
+const GONE_FOR_MS = 30 * 86_400_000;
+
+/** A file that is looked for now. */
+interface Look {
+  readonly book: PriceBook;
+  /** What is known of the same address: other mirrors have other files. */
+  readonly before: SourceRecord | undefined;
+  /** When what is read now is said to be read. */
+  readonly at: number;
+  /** When the clock was ahead: dates back what it dated, so that it is older than what is read now. */
+  settle(): Promise<void>;
+}
 
 /**
- * Brings the prices of one cloud up to date from the catalogue below `base`. A file that fails, or that lacks half of what it
- * had, leaves what is on offer as it is; what was read of it stands as observed.
+ * Brings the prices of one cloud up to date from the catalogue below `base`: all of them at once when the file was read to its
+ * end, and else none. A file that fails, or that seems to be cut off, changes nothing.
  * @throws the signal's reason, a Problem of the price book, or a TypeError when `base` is no address.
  */
 export async function syncCatalog(cloud: string, base: string, { book, clock, env, signal }: SyncWorld): Promise<SyncOutcome> {
   const source = { name: `catalog:${cloud}`, kind: "catalog" } as const;
   const url = catalogAddress(base, cloud);
   const known = (await book.sources()).find(({ name }) => name === source.name);
-  // A clock that was set back must not make what is read now older than what is known.
-  const at = Math.max(clock.now(), (known?.checkedAt ?? 0) + 1);
-  const take = (prices: readonly ListedPrice[]) =>
-    book.observe(
-      source,
-      prices.map((price) => ({ price, at })),
-    );
-  // A version is one of its address: another mirror's says nothing of this one's.
-  const etag = known?.url === url ? known.etag : null;
-  const answer = await fetchCatalog({ cloud, url, etag, take }, { env, signal });
-  if (answer.outcome === "unchanged" && known !== undefined) {
-    const record = { ...known, checkedAt: at };
-    await book.recordSource(record);
-    return { cloud, outcome: "unchanged", record };
-  }
+  const now = clock.now();
+  const wasAhead = known !== undefined && isStillToCome(known.checkedAt, now);
+  const look: Look = {
+    book,
+    before: known?.url === url ? known : undefined,
+    // A clock that was set back a little must not make what is read now older than what is known.
+    at: wasAhead ? now : Math.max(now, (known?.checkedAt ?? 0) + 1),
+    settle: async () => (wasAhead ? await book.setBack(source.name, now - 1) : undefined),
+  };
+  const said = { cloud, ...(wasAhead ? { datedAhead: known.checkedAt } : {}) };
   const stands = known ?? null;
-  if (answer.outcome === "failed") return { cloud, ...answer, stands };
-  if (answer.outcome !== "read") return { cloud, outcome: "absent", stands };
-  const { tally } = answer;
-  if (known !== undefined && tally.kept < known.kept * LEAST_SHARE)
-    return {
-      cloud,
-      outcome: "failed",
-      why: `it has ${tally.kept} prices where it had ${known.kept}: taken for a file that was cut off`,
-      stands,
-    };
-  const record = { ...source, ...tally, url, etag: answer.etag, changedAt: at, checkedAt: at };
-  await book.recordSource(record);
-  return { cloud, outcome: "read", record };
+  const reading = book.reading(source);
+  try {
+    const version = wasAhead ? null : (look.before?.etag ?? null);
+    const answer = await fetchCatalog({ cloud, url, version, take: reading.add }, { env, signal });
+    if (answer.outcome === "failed") return { ...said, ...answer, stands };
+    if (answer.outcome === "absent") return { ...said, outcome: "absent", ...((await goneSince(look)) ?? { why: null, stands }) };
+    if (answer.outcome === "unchanged") {
+      // Only of what is known is a version asked for.
+      const record = { ...(known as SourceRecord), checkedAt: look.at, doubtedAt: undefined };
+      await book.recordSource(record);
+      return { ...said, outcome: "unchanged", record };
+    }
+    const doubt = await doubtOf(answer, look);
+    if (doubt !== null) return { ...said, outcome: "failed", why: doubt, stands };
+    await look.settle();
+    const { tally, version: etag } = answer;
+    const record = await reading.publish({ ...source, ...tally, url, etag, changedAt: look.at, checkedAt: look.at });
+    return { ...said, outcome: "read", record };
+  } finally {
+    reading.drop();
+  }
+}
+
+/** Why this version is not believed, which is remembered; null when it is. */
+async function doubtOf({ tally }: CatalogAnswer & { readonly outcome: "read" }, { book, before, at }: Look): Promise<string | null> {
+  if (before === undefined) return null;
+  const stated = before.kept + (before.refused[NAMED_TWICE] ?? 0);
+  const isLess = tally.kept < stated * LEAST_SHARE;
+  // Some files never end with a line's end; one that has become shorter as well was cut within its last row.
+  const isCut = tally.refused["unfinished row"] !== undefined && tally.read < before.read;
+  if (!isLess && !isCut) return null;
+  const doubtedAt = Math.min(before.doubtedAt ?? at, at);
+  if (at - doubtedAt >= DOUBTED_FOR_MS) return null;
+  await book.recordSource({ ...before, doubtedAt });
+  const what = isLess
+    ? `has ${tally.kept} prices where it had ${stated}`
+    : `ends within a row, and has ${tally.read} rows where it had ${before.read}`;
+  const until = new Date(doubtedAt + DOUBTED_FOR_MS).toISOString().slice(0, 16).replace("T", " ");
+  return `it ${what}: taken for a file that was cut off, and believed if it is still so after ${until} UTC`;
+}
+
+/** What becomes of the prices of a file that was there; null where there was none at this address. */
+async function goneSince({ book, before, at, settle }: Look): Promise<{ readonly why: string; readonly stands: SourceRecord } | null> {
+  if (before === undefined || before.kept === 0) return null;
+  await settle();
+  const stands = { ...before, changedAt: Math.min(before.changedAt, at), checkedAt: Math.min(before.checkedAt, at) };
+  const read = new Date(stands.checkedAt).toISOString().slice(0, 10);
+  if (at - stands.checkedAt <= GONE_FOR_MS) return { why: `the file is gone; what was read on ${read} stands`, stands };
+  const nothing = { ...stands, etag: null, changedAt: at, checkedAt: at, read: 0, kept: 0, refused: {}, doubtedAt: undefined };
+  await book.recordSource(nothing);
+  return { why: `the file is gone; what was read on ${read} is too old, and is not on offer any more`, stands: nothing };
 }
 
 /** So many files are read at once: they come from one server, and are written to one book. */

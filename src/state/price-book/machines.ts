@@ -57,8 +57,12 @@ export function machinesOf(database: BookConnection["database"], query: PriceQue
   return new Map(rows.map((row) => [row.id, bookMachine(row)] as const).filter(([, machine]) => isWanted(machine)));
 }
 
+/** A document that was not read to its end leaves machines behind of which nothing is said. */
+const KNOWN_GPUS = `SELECT DISTINCT provider, model, form, vram_gb FROM machines m
+  WHERE EXISTS (SELECT 1 FROM series WHERE machine = m.id)`;
+
 export function knownGpus(database: BookConnection["database"]): readonly KnownGpu[] {
-  const rows = database.prepare("SELECT DISTINCT provider, model, form, vram_gb FROM machines").all([]) as MachineRow[];
+  const rows = database.prepare(KNOWN_GPUS).all([]) as MachineRow[];
   return rows.map(({ provider, model, form, vram_gb }) => ({ provider, model, vramGb: vram_gb, ...(form === "" ? {} : { form }) }));
 }
 

@@ -1,10 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { beginWriting, openSqlite, type SqliteDatabase } from "../../platform/sqlite.ts";
-import { databaseProblem, newerProblem } from "../problems.ts";
+import { newerProblem } from "../problems.ts";
 import { compacting } from "./compact.ts";
 import { currentPrices } from "./current.ts";
 import { priceHistory } from "./history.ts";
+import { seriesKeys } from "./keys.ts";
+import { bookProblem } from "./problems.ts";
+import { readings } from "./readings.ts";
 import { PRICE_BOOK_MIGRATIONS } from "./schema.ts";
 import { sourceQueries } from "./sources.ts";
 import type { PriceBook } from "./types.ts";
@@ -23,7 +26,7 @@ export async function openPriceBook(home: string, turnMs?: number): Promise<Pric
     try {
       return work();
     } catch (error) {
-      throw databaseProblem(error, path);
+      throw bookProblem(error, path);
     }
   };
   const database = guarded(() => {
@@ -36,7 +39,7 @@ export async function openPriceBook(home: string, turnMs?: number): Promise<Pric
     await migrate(database, path, turnMs);
   } catch (error) {
     database.close();
-    throw databaseProblem(error, path);
+    throw bookProblem(error, path);
   }
   const once = async <Result>(work: () => Result): Promise<Result> => {
     try {
@@ -45,8 +48,9 @@ export async function openPriceBook(home: string, turnMs?: number): Promise<Pric
       database.exec("commit");
       return result;
     } catch (error) {
-      if (database.inTransaction) database.exec("rollback");
-      throw databaseProblem(error, path);
+      // Asked of a database that was closed meanwhile, that would end the process.
+      if (database.open && database.inTransaction) database.exec("rollback");
+      throw bookProblem(error, path);
     }
   };
   // One connection: a transaction begins when the one before it is over.
@@ -57,9 +61,11 @@ export async function openPriceBook(home: string, turnMs?: number): Promise<Pric
     return own;
   };
   const connection = { database, transaction, guarded };
+  const keys = seriesKeys(connection);
   return {
     ...sourceQueries(connection),
-    ...writing(connection),
+    ...writing(connection, keys),
+    ...readings(connection, keys),
     ...currentPrices(connection),
     ...priceHistory(connection),
     ...compacting(connection),

@@ -6,6 +6,10 @@ export function knownTo(name: string): string {
   return `CASE WHEN c.kind <> 'live' AND ${name}.seen_at >= c.changed_at THEN max(${name}.seen_at, c.checked_at) ELSE ${name}.seen_at END`;
 }
 
+const LEAVE_A_RUN = `DELETE FROM runs WHERE series = old.id AND from_at = old.since_at;
+      INSERT INTO runs (series, from_at, to_at, micros) SELECT old.id, old.since_at, ${knownTo("old")}, old.micros
+        FROM sources c WHERE c.id = old.source;`;
+
 /**
  * The price book's tables, by migration. What is said of a machine and of a place stands once, so that a catalogue of millions
  * of rows is some forty bytes a row. A series is all that one source says of one machine in one place.
@@ -31,9 +35,16 @@ export const PRICE_BOOK_MIGRATIONS: readonly (readonly string[])[] = [
     // A price that changes leaves a run behind, in the same statement that changes it.
     // (Not INSERT OR REPLACE: in a trigger the conflict clause of the statement outside is the one that counts.)
     `CREATE TRIGGER price_changed BEFORE UPDATE OF micros ON series WHEN old.micros <> new.micros BEGIN
-      DELETE FROM runs WHERE series = old.id AND from_at = old.since_at;
-      INSERT INTO runs (series, from_at, to_at, micros) SELECT old.id, old.since_at, ${knownTo("old")}, old.micros
-        FROM sources c WHERE c.id = old.source;
+      ${LEAVE_A_RUN}
+    END`,
+  ],
+  [
+    "ALTER TABLE sources ADD COLUMN doubted_at INTEGER",
+    "DROP TRIGGER price_changed",
+    // Of two prices of one moment the second one takes the place of the first: neither was before the other.
+    `CREATE TRIGGER price_changed BEFORE UPDATE OF micros ON series
+      WHEN old.micros <> new.micros AND (old.since_at <> new.since_at OR old.seen_at <> new.seen_at) BEGIN
+      ${LEAVE_A_RUN}
     END`,
   ],
 ];

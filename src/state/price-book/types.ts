@@ -10,17 +10,34 @@ export interface SourceRecord {
   readonly kind: PriceSource;
   /** Where it was read; empty for what is no document. */
   readonly url: string;
-  /** What the server calls the version that was read; null where it does not say. */
+  /** What whoever reads it calls the version that was read; null where it has no name. */
   readonly etag: string | null;
   /** When the newest version was read: what was not seen since then is not on offer any more. */
   readonly changedAt: number;
-  /** When it was last asked, changed or not. */
+  /** When it last said so, changed or not. */
   readonly checkedAt: number;
+  /** Since when it has said something else that is not believed. */
+  readonly doubtedAt?: number | undefined;
   /** Rows of the newest version, and how many of them are kept; the others have no GPU, or were refused. */
   readonly read: number;
   readonly kept: number;
   /** How many rows were refused, by why. */
   readonly refused: Readonly<Record<string, number>>;
+}
+
+/** Of so many prices of a document, by `SourceRecord.refused`, the same machine had a lower one in the same place. */
+export const NAMED_TWICE = "named twice";
+
+/** A document on its way into the price book, of which nothing counts until it is published. Whoever has it drops it at the end. */
+export interface Reading {
+  /** In one transaction: a few thousand at a time let others have their turn. */
+  add(prices: readonly ListedPrice[]): Promise<void>;
+  /**
+   * From now on it is what is on offer, all at once; of a machine that is named twice the lower price.
+   * @returns the record with what is kept; that of a newer version where one was published meanwhile, and then this one is not.
+   */
+  publish(record: SourceRecord): Promise<SourceRecord>;
+  drop(): void;
 }
 
 /** A price at a moment. */
@@ -77,8 +94,11 @@ export interface KnownGpu extends Pick<Gpu, "model" | "vramGb" | "form"> {
 /** What was observed of prices. Every call may throw a `Problem` of the database. */
 export interface PriceBook {
   sources(): Promise<readonly SourceRecord[]>;
-  /** A document was read to its end (or was found unchanged): from now on its newest version is what is on offer. */
+  reading(source: Pick<SourceRecord, "name" | "kind">): Reading;
+  /** What is known of a source apart from its prices: that it was found unchanged, for example. Nothing older counts. */
   recordSource(record: SourceRecord): Promise<void>;
+  /** Nothing of a source is dated later than `until` any more: the clock was ahead when it was read. */
+  setBack(name: string, until: number): Promise<void>;
   /** Keeps observations of one source, in one transaction: a few thousand at a time let others have their turn. */
   observe(source: Pick<SourceRecord, "name" | "kind">, observations: readonly Observation[]): Promise<void>;
   /** Keeps what a provider itself remembers, in one transaction; saying it again changes nothing. */
