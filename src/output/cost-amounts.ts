@@ -51,6 +51,7 @@ const PAID = {
   work: { of: (row) => row.lost.work, parts: ["work"] },
   wakes: { of: (row) => row.lost.wakes, parts: ["wakes"] },
   restarts: { of: (row) => row.lost.restarts, parts: ["restarts"] },
+  mayBeLost: { of: (row) => row.mayBeLost.paid, parts: ["unsealed"] },
   comparable: { of: (row) => row.comparable.paid, parts: ["comparable"] },
 } as const satisfies Readonly<Record<string, PaidAmount>>;
 

@@ -53,6 +53,7 @@ export function rowJson(row: SummaryRow, by: SummaryKey) {
     gpu: moneyJson(row.gpu),
     storage: amountsJson(row.storage),
     lost: amountsJson(row.lost),
+    mayBeLost: { ...moneyJson(row.mayBeLost.paid), machines: row.mayBeLost.machines },
     difference: json(row.difference),
     comparable: amountsJson(row.comparable),
   };

@@ -51,6 +51,14 @@ function lostText(row: SummaryRow): string {
   return `Lost to interruptions: ${parts.join(", ")}.${useful}`;
 }
 
+/** At most: what the machines did may be in files of their own, or may have been worth nothing. */
+function mayBeLostText(row: SummaryRow): string {
+  const { paid, machines } = row.mayBeLost;
+  if (!isSome(paid)) return "";
+  const of = `${machines} ${machines === 1 ? "machine that was" : "machines that were"} taken`;
+  return `${isSome(lostOf(row)) ? "Perhaps more" : "Perhaps lost to interruptions"}, at most ${paidText(row, "mayBeLost")}: nothing was sealed of ${of}.`;
+}
+
 function storageText(row: SummaryRow): string {
   if (!isSome(storageOf(row))) return "";
   const { asleep, kept } = row.storage;
@@ -162,7 +170,10 @@ export function costParagraphs(report: CostReport): readonly string[] {
   ].join(" ");
   const paragraphs = [
     together,
-    totals.map(lostText).filter(Boolean).join(" "),
+    totals
+      .flatMap((row) => [lostText(row), mayBeLostText(row)])
+      .filter(Boolean)
+      .join(" "),
     totals.map(storageText).filter(Boolean).join(" "),
     reconciledText(report),
     unpricedText(report),

@@ -91,6 +91,7 @@ export function costCsv({ summary, by, calendar }: CostReport): string {
     "running",
     "time_zone",
     "gpu_running",
+    "may_be_lost",
   ];
   const rows = summary.rows.map((row) => [
     row.key,
@@ -106,6 +107,7 @@ export function costCsv({ summary, by, calendar }: CostReport): string {
     String(row.open),
     calendar.zone,
     String(row.gpuRunning),
+    moneyToDecimal(row.mayBeLost.paid),
   ]);
   return csvText(header, rows);
 }

@@ -2,9 +2,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { basisOf } from "../../src/output/cost-amounts.ts";
-import type { CostReport } from "../../src/output/cost-report.ts";
+import { type CostReport, rowJson } from "../../src/output/cost-report.ts";
 import { costParagraphs, omissions } from "../../src/output/cost-text.ts";
 import { calendarOf } from "../../src/pricing/calendar.ts";
+import { type Loss, lossBook } from "../../src/pricing/losses.ts";
+import { summarize } from "../../src/pricing/summary.ts";
 import { openState } from "../../src/state/open.ts";
 import { openPriceBook } from "../../src/state/price-book/open.ts";
 import { sampleEvent, sampleInstance, sampleLedger, sampleVolume, usd } from "../state/sample-records.ts";
@@ -145,8 +147,8 @@ test("comma-separated values have every amount whole", async () => {
   expect(stderr).toMatch(/^.*The on-demand price is not known in 1 of 2 rows: they say nothing of it\.\n$/);
   const [header, ...rows] = stdout.split("\r\n");
   expect(header).toMatch(/^instance,of,currency,basis,gpu_hours,paid,billed,/);
-  expect(rows[0]).toMatch(/^a,instance,USD,mixed,215\.000000,217\.280000,48\.120000,169\.160000,.*,true,Europe\/Berlin,true$/);
-  expect(rows[1]).toMatch(/^b,instance,CNY,estimated,2\.000000,4\.000000,.*,,,,,false,Europe\/Berlin,false$/);
+  expect(rows[0]).toMatch(/^a,instance,USD,mixed,215\.000000,217\.280000,48\.120000,169\.160000,.*,true,Europe\/Berlin,true,0\.000000$/);
+  expect(rows[1]).toMatch(/^b,instance,CNY,estimated,2\.000000,4\.000000,.*,,,,,false,Europe\/Berlin,false,0\.000000$/);
   expect(rows.slice(2)).toEqual([""]);
 });
 
@@ -227,6 +229,29 @@ test("what is in a bill or on a disk and in no row is said where there are no ro
   ];
   expect(omissions(report)).toEqual(said);
   expect(costParagraphs(report)).toEqual(said);
+});
+
+test("what may be lost is told beside what is, and never as a part of it", () => {
+  const machine = (id: string) =>
+    sampleLedger(id, { providerId: id, from: 0, to: HOUR, rate: usd(1_000_000), onDemandRate: null, billed: null });
+  const unsealed = (providerId: string) => ({ kind: "unsealed", instance: "a", providerId, from: HOUR / 2, to: HOUR }) as const;
+  const said = (...losses: readonly Loss[]) => {
+    const period = { since: 0, now: HOUR };
+    const summary = summarize([machine("m-1"), machine("m-2")], "instance", period, { losses: lossBook(losses) });
+    const report: CostReport = {
+      ...{ by: "instance", summary, calendar: calendarOf("UTC"), since: null, until: null, now: HOUR, intervals: [], unbilled: [] },
+      ...{ heard: null, budget: null, unpriced: [], forecast: { currencies: [], ends: [], waiting: [] } },
+    };
+    return [costParagraphs(report)[1], summary.rows.map((row) => rowJson(row, "instance").mayBeLost)];
+  };
+  expect(said()).toEqual([undefined, [{ amount: "0.000000", currency: "USD", machines: 0 }]]);
+  expect(said(unsealed("m-1"))).toEqual([
+    "Perhaps lost to interruptions, at most ~$0.50: nothing was sealed of 1 machine that was taken.",
+    [{ amount: "0.500000", currency: "USD", machines: 1 }],
+  ]);
+  expect(said(unsealed("m-1"), unsealed("m-2"), { ...unsealed("m-2"), kind: "work", to: 0.6 * HOUR })[0]).toBe(
+    "Lost to interruptions: ~$0.10 for work that was not saved. Perhaps more, at most ~$0.90: nothing was sealed of 2 machines that were taken.",
+  );
 });
 
 test("where spot prices were observed, the month is told with its range", async () => {
