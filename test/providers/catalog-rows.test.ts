@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ListedPrice } from "../../src/model/listed-price.ts";
 import { moneyToDecimal } from "../../src/model/money.ts";
-import { anyAdvisor, anyBytes, anyGpuInfo, parsed, statedOnly } from "./price-fuzz.ts";
+import { marketOfTypes, sumsOfParts } from "./parts-fuzz.ts";
+import { anyBytes, anyGpuInfo, parsed, statedOnly } from "./price-fuzz.ts";
 
 const brief = ({ type, gpu, billing, price, onDemandPrice, zone }: ListedPrice) => [
   type,
@@ -295,5 +296,6 @@ describe("whatever happens to a file", () => {
   test("no price is taken that its row did not state", () => fc.assert(statedOnly(), RUNS));
   test("bytes of any kind end in prices or in a refusal, never in anything else", () => fc.assert(anyBytes(), RUNS));
   test("a GPU has a memory that one can have, or none is said", () => fc.assert(anyGpuInfo(), RUNS));
-  test("the advisor's file gives shares that it states, or is none of its files", () => fc.assert(anyAdvisor(), RUNS));
+  test("what Google sells costs the sum of its parts", () => fc.assert(sumsOfParts(), RUNS));
+  test("a market's types name their GPUs", () => fc.assert(marketOfTypes(), RUNS));
 });

@@ -2,13 +2,11 @@ import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { ListedPrice } from "../../src/model/listed-price.ts";
-import { moneyToDecimal } from "../../src/model/money.ts";
-import { advisorData, sharesOf } from "../../src/providers/aws/advisor.ts";
+import type { Money } from "../../src/model/money.ts";
 import { CatalogDamage } from "../../src/providers/catalog/columns.ts";
 import { memoryPerGpu } from "../../src/providers/catalog/gpu-info.ts";
 import { parseCatalog } from "../../src/providers/catalog/parse.ts";
 import type { Tally } from "../../src/providers/catalog/reader.ts";
-import { ProviderError } from "../../src/providers/errors.ts";
 
 /** The prices of a file, which comes in pieces of `piece` bytes. */
 export async function parsed(
@@ -25,19 +23,34 @@ export async function parsed(
   return { prices, tally };
 }
 
+/** GPUs as the catalogues name them, and what they are. */
+const GPUS = [
+  { name: "T4", mib: 16384, model: "T4", gb: 16 },
+  { name: "A100-80GB", mib: 81920, model: "A100", gb: 80 },
+  { name: "V100", mib: 32768, model: "V100", gb: 32 },
+  { name: "RTX4090", mib: 49152, model: "RTX4090", gb: 48 },
+];
+
 /** A file as it should be. */
 const rows = fc.array(
   fc.record({
     type: fc.stringMatching(/^[a-z][a-z0-9.-]{0,11}$/),
+    /** Whether it is another row of the machine above, at another price. */
+    isAgain: fc.nat({ max: 4 }).map((one) => one === 0),
     region: fc.constantFrom("us-east-1", ", US, NA", "Bács-Kiskun, HU, EU", 'quo"ted', "", "two\nlines", "冬"),
+    zone: fc.constantFrom("", "a", "us-east-1b"),
+    gpu: fc.constantFrom(...GPUS),
     count: fc.integer({ min: 1, max: 16 }),
+    vcpus: fc.integer({ min: 1, max: 255 }),
+    memory: fc.integer({ min: 1, max: 4000 }),
     price: fc.integer({ min: 1, max: 99_999_999 }),
     spot: fc.option(fc.integer({ min: 1, max: 99_999_999 })),
   }),
   { minLength: 1, maxLength: 12 },
 );
+type Machine = typeof rows extends fc.Arbitrary<readonly (infer One)[]> ? One : never;
 
-const JUNK = [
+export const JUNK = [
   ...["", "NaN", "-3", "0", "0.00", "-0", "1e308", "1e-3", "inf", "-Infinity", "abc", "1.2.3", "0x10", "١٢", " ", "9".repeat(40), "null"],
   ...[
     "\u0000",
@@ -52,28 +65,34 @@ const JUNK = [
     "None",
     "nan",
     "’",
-    "2.5100000000000002",
-    "2.0699999999999998",
-    "0.30000000000000004",
     "\ufeff1",
     "1\u00a0000",
     "#REF!",
   ],
+  ...["2.5100000000000002", "2.0699999999999998", "0.30000000000000004"],
 ];
 /** Written as it is, whatever it does to the row. */
 const RAW = ['"', 'a"b', '"x', 'x"', ",", ",,", '""', "\r", "\n", '"\n"', "1,5"];
-const NAMES = ["InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "SpotPrice", "Region", "vCPUs", "MemoryGiB", "GpuInfo"];
-const PRICES = { Price: "on-demand", SpotPrice: "spot" } as const;
+/** In any order: type, price and place are needed. */
+const NAMES = [
+  ...["InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "SpotPrice", "Region"],
+  ...["AvailabilityZone", "vCPUs", "MemoryGiB", "GpuInfo"],
+];
+const PRICES = { "on-demand": "Price", spot: "SpotPrice" } as const;
 
-const place = fc.record({ row: fc.nat({ max: 11 }), name: fc.constantFrom(...NAMES) });
+const place = fc.record({ row: fc.nat({ max: 11 }), name: fc.constantFrom(...NAMES.slice(1)) });
 const harm = fc.record({
   bom: fc.boolean(),
-  end: fc.constantFrom("\n", "\r\n"),
-  order: fc.shuffledSubarray([...NAMES, "AvailabilityZone", "New", "Other"], { minLength: 12 }),
+  end: fc.constantFrom("\n", "\r\n", "\r"),
+  order: fc.shuffledSubarray([...NAMES, "New", "Other"], { minLength: 12 }),
   lost: fc.option(fc.constantFrom(...NAMES), { freq: 10 }),
   cut: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
   junk: fc.array(fc.tuple(place, fc.constantFrom(...JUNK)), { maxLength: 4 }),
   raw: fc.array(fc.tuple(place, fc.constantFrom(...RAW)), { maxLength: 2 }),
+  /** A quote that is opened in one row and closed in the same column of the next one. */
+  swallowed: fc.option(place),
+  /** Without a comma GpuInfo is not quoted. */
+  separator: fc.constantFrom(", ", "; "),
   encoding: fc.oneof(
     { weight: 4, arbitrary: fc.constant("utf8") },
     { weight: 1, arbitrary: fc.constantFrom("latin1", "utf16le", "utf16be") },
@@ -88,59 +107,97 @@ function encoded(text: string, encoding: string): Buffer {
 
 /** In a row that something was put into as it is, any cell may have become any other: it states whatever stands there. */
 const wordsIn = (line: string) => line.split(/[",\r\n]/).map((word) => word.trim());
+const millionths = (text: string) => Math.round(Number(text) * 1e6);
+const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+function cellsOf(
+  { region, zone, gpu, count, vcpus, memory, price, spot }: Machine,
+  type: string,
+  separator: string,
+): Record<string, string> {
+  return {
+    InstanceType: type,
+    AcceleratorName: gpu.name,
+    AcceleratorCount: String(count),
+    Price: (price / 10_000).toFixed(4),
+    SpotPrice: spot === null ? "" : (spot / 10_000).toFixed(4),
+    Region: region,
+    AvailabilityZone: zone,
+    vCPUs: String(vcpus),
+    MemoryGiB: String(memory),
+    GpuInfo: `{'Gpus': [{'MemoryInfo': {'SizeInMiB': ${gpu.mib}}}]${separator}'TotalGpuMemoryInMiB': ${gpu.mib * count}}`,
+  };
+}
+
+interface WrittenRow {
+  readonly machine: Machine;
+  readonly cells: Readonly<Record<string, string>>;
+  readonly line: string;
+  readonly junk: ReadonlySet<string>;
+  readonly hasRaw: boolean;
+}
+
+/** Whether a row states all that was taken for one of its prices. `known`: columns of the file, in our own encoding. */
+function isStatedBy(taken: ListedPrice, { machine, cells, line, junk, hasRaw }: WrittenRow, known: ReadonlySet<string> | null): boolean {
+  const states = (amount: Money, column: string) =>
+    (hasRaw ? wordsIn(line) : [cells[column] ?? ""]).some((text) => millionths(text) === Number(amount.micros));
+  const { price, onDemandPrice, billing, region, zone, gpu, vcpus, memoryGb } = taken;
+  if (!states(price, PRICES[billing as "spot"])) return false;
+  if (onDemandPrice !== null && !states(onDemandPrice, "Price")) return false;
+  if (hasRaw || known === null) return true;
+  const cell = (column: string) => (known.has(column) ? (cells[column] ?? "").trim() : "");
+  const number = (column: string, read: number) => read === Number(cell(column)) || (junk.has(column) && read === 0);
+  const isWholeGpu = ["AcceleratorName", "AcceleratorCount", "GpuInfo"].every((column) => !junk.has(column) && known.has(column));
+  return (
+    region === cell("Region") &&
+    zone === (cell("AvailabilityZone") || region) &&
+    number("vCPUs", vcpus) &&
+    number("MemoryGiB", memoryGb) &&
+    gpu.count === Number(cell("AcceleratorCount")) &&
+    (!isWholeGpu || (gpu.model === machine.gpu.model && gpu.vramGb === machine.gpu.gb))
+  );
+}
 
 /**
  * Columns in any order, new ones, lost ones, marks and ends of line of all kinds, cells of nonsense, quotes that are not closed,
- * other encodings, an end anywhere: every price that is taken is that of its own row and column, exactly.
+ * other encodings, a machine twice, an end anywhere: everything that is taken is what one row states, exactly.
  */
 export const statedOnly = () =>
-  fc.asyncProperty(rows, harm, async (machines, { bom, end, order, lost, cut, junk, raw, encoding, piece }) => {
-    const stated = new Map<string, Set<string>>();
-    const state = (key: string, amount: string) =>
-      stated.set(key, (stated.get(key) ?? new Set()).add(String(Math.round(Number(amount) * 1e6) / 1e6)));
-    const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  fc.asyncProperty(rows, harm, async (machines, { bom, end, order, lost, cut, junk, raw: odd, swallowed, separator, encoding, piece }) => {
+    const opened =
+      swallowed === null ? [] : ([[swallowed, '"x'] as const, [{ ...swallowed, row: swallowed.row + 1 }, 'x"'] as const] as const);
+    const raw = [...odd, ...opened];
     const columns = order.filter((name) => name !== lost);
-    const hasRaw = raw.some(([{ row }]) => row < machines.length);
-    const lines = machines.map(({ type, region, count, price, spot }, index) => {
-      const own = `${index}-${type}`;
-      const cells: Record<string, string> = {
-        InstanceType: own,
-        AcceleratorName: "T4",
-        AcceleratorCount: String(count),
-        Price: (price / 10_000).toFixed(4),
-        SpotPrice: spot === null ? "" : (spot / 10_000).toFixed(4),
-        Region: region,
-        vCPUs: "4",
-        MemoryGiB: "16",
-        GpuInfo: "{'Gpus': [{'MemoryInfo': {'SizeInMiB': 16384}}], 'TotalGpuMemoryInMiB': 16384}",
-      };
-      for (const [{ row, name }, text] of junk) if (row === index && name !== "InstanceType") cells[name] = text;
-      const written = Object.fromEntries(order.map((name) => [name, quote(cells[name] ?? "x")]));
-      for (const [{ row, name }, text] of raw) if (row === index && name !== "InstanceType") written[name] = text;
-      const line = columns.map((name) => written[name]).join(",");
-      for (const [name, billing] of Object.entries(PRICES)) {
-        state(`${own} ${billing}`, cells[name] ?? "");
-        if (raw.some(([at]) => at.row === index)) for (const word of wordsIn(line)) state(`${own} ${billing}`, word);
-      }
-      return `${line}${end}`;
+    let above = "";
+    const written = machines.map((machine, index): WrittenRow => {
+      above = machine.isAgain && above !== "" ? above : `${index}-${machine.type}`;
+      const cells = cellsOf(machine, above, separator);
+      const ofRow = junk.filter(([at]) => at.row === index);
+      for (const [{ name }, text] of ofRow) cells[name] = text;
+      const texts = Object.fromEntries(order.map((name) => [name, quote(cells[name] ?? "x")]));
+      for (const [{ row, name }, text] of raw) if (row === index) texts[name] = text;
+      const line = columns.map((name) => texts[name]).join(",");
+      return { machine, cells, line, junk: new Set(ofRow.map(([{ name }]) => name)), hasRaw: raw.some(([at]) => at.row === index) };
     });
+    const hasRaw = written.some((row) => row.hasRaw);
+    const lines = written.map(({ line }) => `${line}${end}`);
     const whole = encoded(`${bom ? "\ufeff" : ""}${columns.map(quote).join(",")}${end}${lines.join("")}`, encoding);
     const bytes = cut === null ? whole : whole.subarray(0, Math.floor(whole.length * cut));
     try {
       const { prices, tally } = await parsed("runpod", bytes, piece);
-      for (const { type, billing, price, onDemandPrice, gpu } of prices) {
-        expect(price.micros > 0n && price.micros <= 10_000_000_000n).toBe(true);
-        expect([...(stated.get(`${type} ${billing}`) ?? [])]).toContain(String(Number(moneyToDecimal(price))));
-        if (onDemandPrice !== null)
-          expect([...(stated.get(`${type} on-demand`) ?? [])]).toContain(String(Number(moneyToDecimal(onDemandPrice))));
-        expect(Number.isInteger(gpu.count) && gpu.count > 0).toBe(true);
+      const known = encoding === "utf8" ? new Set(columns) : null;
+      for (const taken of prices) {
+        expect(taken.price.micros > 0n && taken.price.micros <= 10_000_000_000n).toBe(true);
+        expect(Number.isInteger(taken.gpu.count) && taken.gpu.count > 0).toBe(true);
+        const own = written.filter(({ cells }) => cells["InstanceType"] === taken.type);
+        if (!own.some((row) => isStatedBy(taken, row, known))) expect(taken).toEqual(own);
       }
       expect(tally.kept).toBe(prices.length);
       expect(tally.read).toBeGreaterThanOrEqual(new Set(prices.map(({ type }) => type)).size);
       // Nothing is dropped in silence: of a file that nobody harmed, every row is read, and those without a place are refused.
       if (encoding === "utf8" && cut === null && !hasRaw) {
         expect(tally.read).toBe(machines.length);
-        const lasting = machines.filter((_, index) => junk.every(([at]) => at.row !== index));
+        const lasting = written.filter((row) => row.junk.size === 0).map(({ machine }) => machine);
         const sane = lasting.filter(({ region }) => region !== "" && !region.includes("\n"));
         const kept = sane.reduce((sum, { spot }) => sum + (spot === null ? 1 : 2), 0);
         expect(tally.kept).toBeGreaterThanOrEqual(kept);
@@ -195,60 +252,5 @@ export const anyGpuInfo = () =>
       const text = `{${mark}SizeInMiB${mark}: ${size}, ${mark}TotalGpuMemoryInMiB${mark}: ${total}}`;
       const memory = memoryPerGpu(cloud, text, { name, model: name, count });
       expect(memory === null || (memory >= 0 && memory <= 1024 && Number.isFinite(memory))).toBe(true);
-    },
-  );
-
-const key = fc.constantFrom("us-east-1", "eu-west-1", "g4dn.xlarge", "p5.48xlarge", "m5.large", "__proto__", "constructor", "toString", "");
-const band = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom<unknown>(0, 1, 2, 3, 4) },
-  { weight: 1, arbitrary: fc.constantFrom<unknown>(-1, 5, 1.5, 1e308, null, "0", Number.NaN, {}) },
-);
-const label = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom<unknown>("<5%", "5-10%", "10-15%", "15-20%", ">20%") },
-  { weight: 1, arbitrary: fc.constantFrom<unknown>("90-5%", ">500%", "<0%", "5-10", "-5%", "", 5, null, "NaN%", "5–10%", "100-999%") },
-);
-
-/** The file of the AWS Spot Advisor: parts of other kinds, names that objects have anyway, an end anywhere, other encodings. */
-export const anyAdvisor = () =>
-  fc.property(
-    fc.array(fc.record({ index: band, label }), { maxLength: 6 }),
-    fc
-      .tuple(
-        fc.dictionary(
-          key,
-          fc.oneof(fc.record({ Linux: fc.dictionary(key, fc.record({ r: band, s: band })) }), fc.constantFrom<unknown>(null, {}, [])),
-        ),
-        fc.record({ r: band, s: band }),
-        fc.boolean(),
-      )
-      // Mostly one that is asked for below.
-      .map(([others, one, isOdd]) => (isOdd ? others : { "us-east-1": { Linux: { "g4dn.xlarge": one } } })),
-    fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
-    fc.constantFrom("", "\ufeff", "\u0000"),
-    fc.constantFrom("", "not a date", "Wed, 21 Oct 2026 07:28:00 GMT"),
-    (ranges, regions, cut, before, lastModified) => {
-      const whole = `${before}${JSON.stringify({ ranges, spot_advisor: regions, instance_types: {} })}`;
-      const text = cut === null ? whole : whole.slice(0, Math.floor(whole.length * cut));
-      try {
-        const data = advisorData(
-          { status: 200, headers: { "last-modified": lastModified }, text, asked: "GET /x", effect: "read" },
-          1_700_000_000_000,
-        );
-        expect(Number.isFinite(data.dataAt)).toBe(true);
-        const share = sharesOf(data);
-        for (const region of [...Object.keys(regions), "nowhere", "constructor"])
-          for (const type of ["g4dn.xlarge", "p5.48xlarge", "__proto__", "constructor", "toString"]) {
-            const found = share(region, type);
-            if (found === undefined) continue;
-            expect(ranges.map((range) => range.label)).toContain(found.label);
-            expect(
-              found.atLeast >= 0 && found.atLeast <= 1 && (found.atMost === null || (found.atMost >= found.atLeast && found.atMost <= 1)),
-            ).toBe(true);
-          }
-        // What was cut off is no JSON: nothing of it is taken.
-        expect(text.length).toBe(whole.length);
-      } catch (error) {
-        if (!(error instanceof ProviderError)) throw error;
-      }
     },
   );

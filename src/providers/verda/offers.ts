@@ -6,9 +6,9 @@ import type { CallContext, OfferQuery } from "../provider.ts";
 import type { VerdaClient } from "./client.ts";
 import { availabilityList, locationList, typeList, type WireAvailability, type WireType } from "./wire.ts";
 
-/** An amount of the wire; null when it is none, or nothing. */
+/** An amount of the wire; null when it is none, or nothing, or nobody knows of what. */
 export function priceOf(text: string | null, currency: string): Money | null {
-  if (text === null) return null;
+  if (text === null || !/^[A-Za-z]{3}$/.test(currency)) return null;
   try {
     const money = moneyFromDecimal(text.replace(/(\.\d{12})\d+$/, "$1"), currency.toUpperCase());
     return money.micros > 0n ? money : null;
@@ -100,7 +100,7 @@ export async function listOffers(client: VerdaClient, query: OfferQuery, context
   const stock = { spot: availabilityOf(spot), "on-demand": availabilityOf(onDemand) };
   const now = client.now();
   return types
-    .filter((row) => row.instance_type !== "" && row.gpu.number_of_gpus > 0)
+    .filter((row) => row.instance_type !== "" && Number.isInteger(row.gpu.number_of_gpus) && row.gpu.number_of_gpus > 0)
     .flatMap((row) => locations.flatMap(({ code }) => offersOf(row, code, stock, now)))
     .filter((offer) => matches(offer, query));
 }
