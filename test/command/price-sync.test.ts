@@ -116,12 +116,26 @@ test("a file that is gone is a failure where it was there, and none where it nev
   await spot(world, "price", "sync");
   delete files[at("vast")];
   const gone = await spot(world, "price", "sync", "aws", "vast", "azure", "--json");
-  expect([gone.code, jsonOf(gone.stderr).error.message]).toEqual([1, "not read: vast"]);
+  expect([gone.code, jsonOf(gone.stderr).error.message]).toEqual([1, "not read: vast (gone)"]);
+  expect(jsonOf(gone.stderr).error).toMatchObject({
+    hint: "what was known before stands, with its age; everything else was read",
+    next: ["spot price sync vast"],
+  });
   const why = expect.stringMatching(/^the file is gone; what was read on \d{4}-\d\d-\d\d stands$/);
   expect(rowOf(gone.stdout, "vast")).toMatchObject({ outcome: "absent", why, kept: 1 });
   expect(rowOf(gone.stdout, "azure")).toMatchObject({ outcome: "absent", why: null });
   expect((await spot(world, "price", "sync", "vast")).stdout).toMatch(/^vast: the file is gone; what was read on [0-9-]+ stands\.$/m);
   expect(await onOffer(world)).toHaveLength(2);
+  const book = await openPriceBook(world.home);
+  const [, vast = expect.fail()] = await book.sources();
+  await book.setBack(vast.name, Date.now() - 31 * 86_400_000);
+  book.close();
+  const over = await spot(world, "price", "sync", "vast", "--json");
+  expect(jsonOf(over.stderr).error).toMatchObject({
+    message: "not read: vast (gone)",
+    hint: "what was known before stands, with its age, but for what is gone and too old",
+  });
+  expect(await onOffer(world)).toHaveLength(1);
 });
 
 test("a look that is dated later than now is said, and its age is not known until it is mended", async () => {
@@ -135,6 +149,7 @@ test("a look that is dated later than now is said, and its age is not known unti
   book.close();
   const { stdout } = await spot(world, "price", "sync", "vast", "aws");
   expect(stdout).toContain("vast: the last look was dated 2199-01-01 00:00 UTC by a clock that was ahead");
+  expect(stdout.match(/the clock|a clock/g)).toHaveLength(1);
   expect(stdout).toMatch(/^vast .* \d\.\ds *$/m);
   expect(stdout).toMatch(/^aws .* 2199-01-01 00:00 +\? *$/m);
 });

@@ -79,8 +79,11 @@ async function advisorOutcome({ world }: CommandContext, { isMirror }: CatalogBa
 
 /** Whoever runs this by a timer must hear of what failed, though all the rest was read. */
 function problemOf(outcomes: readonly SyncOutcome[], advisor: AdvisorOutcome | null, base: CatalogBase): Problem | null {
-  const failed = outcomes.filter((one) => "why" in one && one.why !== null).map(({ cloud }) => cloud);
-  const names = [...failed, ...(advisor?.outcome === "failed" ? ["the AWS Spot Advisor"] : [])];
+  const missed = outcomes.flatMap((one) => ("why" in one && one.why !== null ? [one] : []));
+  const failed = missed.map(({ cloud }) => cloud);
+  const isOver = missed.some(({ outcome, stands }) => outcome === "absent" && stands?.kept === 0);
+  const said = missed.map(({ cloud, outcome }) => (outcome === "absent" ? `${cloud} (gone)` : cloud));
+  const names = [...said, ...(advisor?.outcome === "failed" ? ["the AWS Spot Advisor"] : [])];
   if (names.length > 0) {
     const isAll = failed.length === outcomes.length;
     const shown = names.length <= MOST_NAMES ? names : [...names.slice(0, MOST_NAMES), `and ${names.length - MOST_NAMES} more`];
@@ -88,7 +91,7 @@ function problemOf(outcomes: readonly SyncOutcome[], advisor: AdvisorOutcome | n
       code: "SPOT_E_PRICE_SYNC",
       message: `not read: ${shown.join(", ")}`,
       exit: EXIT.failed,
-      hint: `what was known before stands, with its age${isAll ? "" : "; everything else was read"}`,
+      hint: `what was known before stands, with its age${isOver ? ", but for what is gone and too old" : ""}${isAll ? "" : "; everything else was read"}`,
       retryable: true,
       next: [["spot price sync", ...(failed.length === CATALOG_CLOUDS.length ? [] : failed.length === 0 ? ["aws"] : failed)].join(" ")],
     });

@@ -4,8 +4,8 @@ import { type CatalogAnswer, catalogAddress, fetchCatalog } from "../../provider
 import { NAMED_TWICE, type PriceBook, type SourceRecord } from "../../state/price-book/types.ts";
 
 /**
- * What became of one cloud's file. `stands`: what is known of it from before. `datedAhead`: when it was last read, by a clock
- * that was ahead; epoch milliseconds.
+ * What became of one cloud's file. `stands`: what is known of it from before. `datedAhead`: when it was read before, by a clock
+ * that was ahead, and what that dated is dated back; epoch milliseconds.
  */
 export type SyncOutcome = { readonly cloud: string; readonly datedAhead?: number } & (
   | { readonly outcome: "read" | "unchanged"; readonly record: SourceRecord }
@@ -57,26 +57,29 @@ export async function syncCatalog(cloud: string, base: string, { book, clock, en
     at: wasAhead ? now : Math.max(now, (known?.checkedAt ?? 0) + 1),
     settle: async () => (wasAhead ? await book.setBack(source.name, now - 1) : undefined),
   };
-  const said = { cloud, ...(wasAhead ? { datedAhead: known.checkedAt } : {}) };
+  const settled = { cloud, ...(wasAhead ? { datedAhead: known.checkedAt } : {}) };
   const stands = known ?? null;
   const reading = book.reading(source);
   try {
     const version = wasAhead ? null : (look.before?.etag ?? null);
     const answer = await fetchCatalog({ cloud, url, version, take: reading.add }, { env, signal });
-    if (answer.outcome === "failed") return { ...said, ...answer, stands };
-    if (answer.outcome === "absent") return { ...said, outcome: "absent", ...((await goneSince(look)) ?? { why: null, stands }) };
+    if (answer.outcome === "failed") return { cloud, ...answer, stands };
+    if (answer.outcome === "absent") {
+      const gone = await goneSince(look);
+      return gone === null ? { cloud, outcome: "absent", why: null, stands } : { ...settled, outcome: "absent", ...gone };
+    }
     if (answer.outcome === "unchanged") {
       // Only of what is known is a version asked for.
       const record = { ...(known as SourceRecord), checkedAt: look.at, doubtedAt: undefined };
       await book.recordSource(record);
-      return { ...said, outcome: "unchanged", record };
+      return { cloud, outcome: "unchanged", record };
     }
     const doubt = await doubtOf(answer, look);
-    if (doubt !== null) return { ...said, outcome: "failed", why: doubt, stands };
+    if (doubt !== null) return { cloud, outcome: "failed", why: doubt, stands };
     await look.settle();
     const { tally, version: etag } = answer;
     const record = await reading.publish({ ...source, ...tally, url, etag, changedAt: look.at, checkedAt: look.at });
-    return { ...said, outcome: "read", record };
+    return { ...settled, outcome: "read", record };
   } finally {
     reading.drop();
   }
