@@ -82,6 +82,8 @@ export function workloadAsked(context: CommandContext): AskedWork {
   const throughput =
     throughputText === undefined ? null : parsedFlag("--throughput", () => millionths(throughputText, "how many tokens a second"));
   const useText = flag("utilisation");
+  if (useText !== undefined && throughputText === undefined)
+    throw usageProblem("--utilisation: it goes with --throughput, the tokens a second at full use");
   const utilisation = useText === undefined ? MILLION : utilisationOf(useText);
   const common = { tokensPerDay: tokens === undefined ? null : tokensOf(tokens), throughput, utilisation };
   if (hours !== undefined) {

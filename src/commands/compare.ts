@@ -17,17 +17,18 @@ const takeAll = (value: string, before: readonly string[] | undefined) => [...(b
 const HELP = `
 For each GPU: the cheapest offer in stock of each billing mode, what --own describes, and an API by
 the token. Spot is reckoned with its lost work (see spot offers --help), and shown at its sticker
-price as well; a monthly commitment is paid for all 720 hours of 30 days. The cheapest mix of a long
-rental, machines by the hour and tokens is found by trying all of them. docs/prices.md says how all of
-it is reckoned.
+price as well; a monthly commitment is paid for all 720 hours of 30 days, in a job for whole months. The cheapest mix of a long
+rental, machines by the hour and tokens is found by trying them; docs/prices.md says which are tried,
+and how all of it is reckoned.
 
 A row of your own is KEY=VALUE, by comma, or @FILE with one row a line:
   name          what it is called
   price         1.98CNY/hour, 30000CNY/month, 240000CNY/3years, 120.30USD/730h; USD when no currency is said
   plus          running costs beside, for example 2000CNY/month
   term          how long it is bound for at least, for example 12months
-  billing       spot, on-demand, monthly or owned; by the hour it is on-demand, by the month monthly
-  gpu, gpus     what it is compared with (MODEL or MODEL:COUNT), and how many GPUs it has
+  billing       spot, on-demand, monthly or owned; up to a day it is on-demand, for longer monthly
+  gpu, gpus     what it is compared with (MODEL or MODEL:COUNT), and how many GPUs it has: else as
+                many as --gpu says, else one
   throughput    tokens a second of the whole machine
   interruptions an hour, and notice, for spot
 
@@ -76,6 +77,7 @@ export const compare: CommandModule = {
     const offers = (market?.offers ?? []).filter(
       (offer) => isGpu(offer.gpu) && (gpu?.count === undefined || offer.gpu.count === gpu.count),
     );
+    const now = context.world.clock.now();
     const comparisons = compareWays({
       offers,
       rows,
@@ -85,8 +87,10 @@ export const compare: CommandModule = {
       rate,
       gpu: gpu ?? null,
       isByProvider: context.options["eachProvider"] === true,
+      // Who names no cloud has nothing of prices that are made up.
+      isInventedAsked: (await context.setting("provider")) !== undefined,
+      now,
     });
-    const now = context.world.clock.now();
     const parts: ComparisonParts = { comparisons, ask, api, workloadText: text, work, rate, sources: market?.sources ?? [], now };
     if (place !== undefined) {
       const { comparisonPage } = await import("../output/comparison-page.ts");

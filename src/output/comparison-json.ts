@@ -4,34 +4,39 @@ import type { ComparedOption, Comparison } from "../pricing/comparison/compare.t
 import type { Ask } from "../pricing/comparison/demand.ts";
 import type { Mix } from "../pricing/comparison/mix.ts";
 import { HOUR_MS, MONTH_MS, type Tariff } from "../pricing/comparison/tariff.ts";
+import { isRentable } from "../pricing/spot-terms.ts";
 
 const hours = (ms: bigint) => Number(ms) / Number(HOUR_MS);
 const moneyOrNull = (money: Money | null) => (money === null ? null : moneyJson(money));
 
+/** A span in words: `hour`, `month`, `36 months`, `730 hours`. */
+function spanText(ms: bigint): string {
+  if (ms === HOUR_MS) return "hour";
+  if (ms % MONTH_MS === 0n) return ms === MONTH_MS ? "month" : `${ms / MONTH_MS} months`;
+  return `${hours(ms)} hours`;
+}
+
 function tariffJson({ price, perMs }: Tariff) {
-  return { ...moneyJson(price), perHours: hours(perMs) };
+  return { ...moneyJson(price), per: spanText(perMs), of: "instance", perHours: hours(perMs) };
 }
 
 function machineJson({ way }: ComparedOption) {
   if (way === null) return {};
-  const { ranked } = way;
-  const sticker = ranked === null ? tariffJson(way.sticker) : { ...moneyJson(ranked.offer.price), per: "hour", of: "instance" };
-  const effective = ranked === null ? tariffJson(way.effective) : { ...moneyJson(ranked.effective.price), per: "hour", of: "instance" };
+  const offer = way.ranked?.offer;
   return {
-    ...(ranked === null
-      ? { provider: null, region: null, zone: null, type: null }
-      : { provider: ranked.offer.provider, region: ranked.offer.region, zone: ranked.offer.zone, type: ranked.offer.type }),
-    price: sticker,
-    effectivePrice: effective,
-    effective: {
-      interruptionsPerHour: ranked?.effective.interruptionsPerHour ?? null,
-      lostShare: way.lostShare,
-      basis: ranked?.effective.basis ?? (way.billing === "spot" ? "assumed" : "uninterrupted"),
-    },
+    provider: offer?.provider ?? null,
+    region: offer?.region ?? null,
+    zone: offer?.zone ?? null,
+    type: offer?.type ?? null,
+    price: tariffJson(way.sticker),
+    plus: way.plus === null ? null : tariffJson(way.plus),
+    effectivePrice: tariffJson(way.effective),
+    effective: way.loss,
     gpus: way.gpus,
     termHours: hours(way.termMs),
-    source: ranked === null ? "given" : ranked.offer.source,
-    observedAt: ranked === null ? null : new Date(ranked.offer.observedAt).toISOString(),
+    source: offer?.source ?? "given",
+    observedAt: offer === undefined ? null : new Date(offer.observedAt).toISOString(),
+    rentable: offer === undefined ? null : isRentable(offer.provider),
   };
 }
 
@@ -54,11 +59,12 @@ function optionJson(option: ComparedOption) {
 
 function mixJson(mix: Mix) {
   return {
-    parts: mix.parts.map(({ role, way, machines, usefulMs, tokens, cost, worth }) => ({
+    parts: mix.parts.map(({ role, way, machines, usefulMs, hoursPaid, tokens, cost, worth }) => ({
       role,
       name: way.name,
       machines: machines === null ? null : Number(machines),
       usefulHours: hours(usefulMs),
+      hoursPaid,
       tokens: Number(tokens),
       cost: moneyJson(cost),
       worth: moneyJson(worth),
@@ -67,12 +73,15 @@ function mixJson(mix: Mix) {
   };
 }
 
-function tokenJson({ way, api, perPaidHour, perDay, isReachable }: TokenBreakEven) {
+function tokenJson({ way, api, perPaidHour, perDay, tokens, can, isReachable }: TokenBreakEven) {
   return {
     of: way.name,
     against: api.name,
     tokensPerPaidHour: Number(perPaidHour),
     tokensPerDay: perDay === null ? null : Number(perDay),
+    tokens: tokens === null ? null : Number(tokens),
+    // What one machine makes: a day, in all of a job, or by the hour in an hour.
+    makes: can === null ? null : Number(can),
     reachable: isReachable,
   };
 }
@@ -86,16 +95,21 @@ export function comparisonJson(comparison: Comparison): unknown {
     tokens: demand.tokens === null ? null : Number(demand.tokens),
     options: options.map(optionJson),
     breakEven,
-    hoursBreakEven: comparison.hours.map(({ long, against, ms, ofMs, tokens }) => ({
+    hoursBreakEven: comparison.hours.map(({ long, against, ms, canMs, ofMs, tokens }) => ({
       of: long.name,
       against: against.name,
       // Of the other machine, in a month.
       hoursPerMonth: ms === null ? null : hours((ms * MONTH_MS) / ofMs),
+      // The same in the time that is paid for, and up to how many one machine does.
+      hours: ms === null ? null : hours(ms),
+      upToHours: hours(canMs),
+      ofHours: hours(ofMs),
       tokens: tokens === null ? null : Number(tokens),
     })),
     tokenBreakEven: comparison.tokens.map(tokenJson),
     mix: mix === null ? null : { ...mixJson(mix), savings: mixSavings },
-    unable: comparison.unable,
+    unable: comparison.unable.map(({ name }) => name),
+    leftOut: comparison.unable,
   };
 }
 

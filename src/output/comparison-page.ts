@@ -2,7 +2,20 @@ import { moneyText } from "../model/money.ts";
 import type { Comparison } from "../pricing/comparison/compare.ts";
 import { type Curves, curvesOf } from "../pricing/comparison/curves.ts";
 import { HOUR_MS } from "../pricing/comparison/tariff.ts";
-import { bigText, breakEvenLines, machinesText, mixLines, noteLines, sourceName, tariffText, titleText } from "./comparison-text.ts";
+import { isRentable } from "../pricing/spot-terms.ts";
+import {
+  bigText,
+  breakEvenLines,
+  machinesText,
+  mixLines,
+  noteLines,
+  nothingText,
+  originText,
+  priceText,
+  sourceName,
+  titleText,
+  usefulTexts,
+} from "./comparison-text.ts";
 import type { ComparisonParts } from "./comparison-view.ts";
 import { shareText } from "./offers-view.ts";
 import { barChart } from "./page/bar-chart.ts";
@@ -10,7 +23,6 @@ import { type Html, html } from "./page/html.ts";
 import { lineChart } from "./page/line-chart.ts";
 import { pageText } from "./page/page.ts";
 import { pageTable } from "./page/page-table.ts";
-import { sourceText } from "./price-sources.ts";
 
 /** A page of hundreds of charts is read by nobody: the first comparisons have theirs, the others their table. */
 const MOST_CHARTED = 12;
@@ -24,6 +36,8 @@ function optionsTable(comparison: Comparison, { api, now }: ComparisonParts): Ht
     { header: "Saves", align: "right" },
     { header: "At sticker price", align: "right" },
     { header: "Price", align: "right" },
+    { header: "A useful hour", align: "right" },
+    { header: "Interrupted", align: "right" },
     { header: "Machines", align: "right" },
     { header: "Hours paid", align: "right" },
     { header: "Where" },
@@ -38,11 +52,12 @@ function optionsTable(comparison: Comparison, { api, now }: ComparisonParts): Ht
       moneyText(option.total),
       option.billing === "on-demand" && option.savings === 0 ? "–" : shareText(option.savings),
       option.billing === "spot" ? `${moneyText(option.stickerTotal)} (${shareText(option.stickerSavings)})` : "",
-      way === null ? (api === null ? "" : `${moneyText(api.perMillion)} per million`) : tariffText(way.sticker),
+      way === null ? (api === null ? "" : `${moneyText(api.perMillion)} per million`) : priceText(way),
+      ...(way === null ? ["", ""] : usefulTexts(way)),
       machinesText(option),
       way === null ? "–" : option.hoursBilled.toFixed(1),
-      offer === undefined ? "" : `${offer.zone} ${offer.type}`,
-      offer === undefined ? "given" : sourceText(offer, now),
+      offer === undefined ? "" : `${offer.zone} ${offer.type}${isRentable(offer.provider) ? "" : " (elsewhere)"}`,
+      originText(option, now),
     ];
   });
   // A column that says nothing is left away.
@@ -67,20 +82,22 @@ function mixPart({ mix, currency }: Comparison): readonly Html[] {
     { header: "Way" },
     { header: "Machines", align: "right" },
     { header: "Useful machine-hours", align: "right" },
+    { header: "Hours paid", align: "right" },
     { header: "Tokens", align: "right" },
   ] as const;
   const names = { base: "Base", burst: "Burst", tokens: "Tail" };
-  const rows = mix.parts.map(({ role, way, machines, usefulMs, tokens, cost }) => ({
+  const rows = mix.parts.map(({ role, way, machines, usefulMs, hoursPaid, tokens, cost }) => ({
     cells: [
       names[role],
       moneyText(cost),
       way.name,
       machines === null ? "–" : `${role === "burst" ? "up to " : ""}${machines}`,
       role === "tokens" ? "–" : (Number(usefulMs) / Number(HOUR_MS)).toFixed(1),
+      role === "tokens" ? "–" : hoursPaid.toFixed(1),
       tokens === 0n ? "–" : bigText(tokens),
     ],
   }));
-  const sum = { cells: [`All, in ${currency}`, moneyText(mix.total), "", "", "", ""], kind: "sum" as const };
+  const sum = { cells: [`All, in ${currency}`, moneyText(mix.total), "", "", "", "", ""], kind: "sum" as const };
   return [html`<h3>The cheapest mix</h3>`, pageTable("The cheapest mix", columns, [...rows, sum])];
 }
 
@@ -135,11 +152,10 @@ function shortText(value: number): string {
 function curves(comparison: Comparison, { ask, api, rate }: ComparisonParts): readonly Html[] {
   const found = curvesOf(comparison, ask, api, rate);
   if (found === null) return [];
-  const series = new Map(comparison.options.map(({ name }, index) => [name, index]));
   return [
     lineChart({
       caption: `What each way costs when there is more or less to do, in ${comparison.currency}`,
-      lines: found.lines.map(({ name, points }) => ({ label: name, points, series: series.get(name) ?? 0 })),
+      lines: found.lines.map(({ option, points }) => ({ label: option.name, points, series: comparison.options.indexOf(option) })),
       x: { label: AXES[found.of], to: found.to, text: shortText, ...(found.of === "hours-a-day" ? { steps: [0, 6, 12, 18, 24] } : {}) },
       y: { label: comparison.currency, text: shortText },
       marks: [{ x: found.asked, text: `The dotted line is what was asked: ${shortText(found.asked)} ${AXES[found.of]}.` }],
@@ -170,7 +186,7 @@ export function comparisonPage(parts: ComparisonParts): string {
     title: "What the work costs",
     body: [
       html`<p class="lead">For ${workloadText}. Prices of ${when} UTC; all totals are estimates.</p>`,
-      ...(comparisons.every(({ options }) => options.length === 0) ? [html`<p>Nothing to compare: no offer fits.</p>`] : []),
+      ...(comparisons.every(({ options }) => options.length === 0) ? [html`<p>${nothingText(comparisons)}</p>`] : []),
       ...comparisons.flatMap((comparison, index) => section(comparison, index, parts)),
       ...(notes.length === 0 ? [] : [html`<h2>How it is reckoned</h2><ul>${notes.map((line) => html`<li>${line}</li>\n`)}</ul>`]),
     ],

@@ -1,13 +1,22 @@
 import { gpuText } from "../model/gpu.ts";
 import { moneyText } from "../model/money.ts";
 import type { HoursBreakEven, TokenBreakEven } from "../pricing/comparison/break-even.ts";
-import type { ComparedOption, Comparison } from "../pricing/comparison/compare.ts";
-import { type MixPart, MOST_MACHINES } from "../pricing/comparison/mix.ts";
+import type { ComparedOption, Comparison, UnableWay } from "../pricing/comparison/compare.ts";
+import type { Ask, Demand } from "../pricing/comparison/demand.ts";
+import type { MixPart } from "../pricing/comparison/mix.ts";
+import { MOST_MACHINES } from "../pricing/comparison/rental.ts";
 import { HOUR_MS, MONTH_MS, type Tariff } from "../pricing/comparison/tariff.ts";
+import type { MachineWay } from "../pricing/comparison/way.ts";
 import { ratesText } from "../pricing/currency.ts";
+import type { WorkModel } from "../pricing/effective.ts";
+import { MOST_PAID_HOURS } from "../pricing/interrupted-work.ts";
+import { isInvented, isRentable } from "../pricing/spot-terms.ts";
+import { rateText } from "../pricing/work-text.ts";
 import type { ComparisonParts } from "./comparison-view.ts";
 import { workModelText } from "./effective-view.ts";
-import { sourcesText } from "./price-sources.ts";
+import { sourcesText, sourceText } from "./price-sources.ts";
+
+const hours = (ms: bigint) => Number(ms) / Number(HOUR_MS);
 
 /** "250 million", "1,500": a number as people say it. */
 export function bigText(amount: bigint | number): string {
@@ -25,12 +34,30 @@ export function bigText(amount: bigint | number): string {
 export function tariffText({ price, perMs }: Tariff): string {
   if (perMs === HOUR_MS) return `${moneyText(price)}/h`;
   if (perMs % MONTH_MS === 0n) return `${moneyText(price)}/${perMs === MONTH_MS ? "month" : `${perMs / MONTH_MS} months`}`;
-  return `${moneyText(price)}/${Number(perMs) / Number(HOUR_MS)}h`;
+  return `${moneyText(price)}/${hours(perMs)}h`;
+}
+
+/** The price with what is paid beside it: "$500.00/month + $20.00/month". */
+export function priceText({ sticker, plus }: MachineWay): string {
+  return plus === null ? tariffText(sticker) : `${tariffText(sticker)} + ${tariffText(plus)}`;
+}
+
+/** What a useful hour costs on spot, and how often it is interrupted in an hour: `~` where that is assumed. */
+export function usefulTexts({ billing, effective, loss }: MachineWay): readonly [string, string] {
+  if (billing !== "spot") return ["", ""];
+  const mark = loss.basis === "assumed" ? "~" : "";
+  const often = loss.interruptionsPerHour === 0 ? "none" : `${Number(loss.interruptionsPerHour.toPrecision(3))}/h`;
+  return [`${mark}${tariffText(effective)}`, `${mark}${often}`];
+}
+
+/** Where a price comes from and how old it is; `given` for what whoever asks has said. */
+export function originText({ way }: ComparedOption, now: number): string {
+  return way?.ranked == null ? "given" : sourceText(way.ranked.offer, now);
 }
 
 /** The product and its count. */
-export function titleText(comparison: Comparison): string {
-  return gpuText({ ...comparison, model: comparison.product });
+export function titleText({ product, count }: Comparison): string {
+  return gpuText({ model: product, count });
 }
 
 /** What a way is called beside its billing: its provider and place, or what a person named it. */
@@ -43,64 +70,122 @@ export function machinesText({ machines, billing }: Pick<ComparedOption, "machin
   return machines === null ? "as needed" : String(machines);
 }
 
-function hoursText({ long, against, ms, ofMs, tokens }: HoursBreakEven): string {
+/** Rounded up to the tenth: what is said to be enough is enough. */
+const upText = (hours: number) => String(Math.ceil(hours * 10 - 1e-6) / 10);
+
+function hoursText({ long, against, ms, canMs, ofMs, tokens }: HoursBreakEven, { isJob }: Demand): string {
   if (ms === null) return `${long.name} never beats ${against.name}`;
-  const perMonth = Number((ms * MONTH_MS) / ofMs) / Number(HOUR_MS);
-  const made = tokens === null ? "" : `, which make ${bigText((tokens * MONTH_MS) / ofMs)} tokens`;
-  return `${long.name} beats ${against.name} from ${perMonth.toFixed(0)} useful hours a month (${(perMonth / 30).toFixed(1)} a day)${made}`;
+  const made = tokens === null ? "" : `, which make ${bigText(isJob ? tokens : (tokens * MONTH_MS) / ofMs)} tokens`;
+  const [from, to] = [ms, canMs].map((one) => hours(one) * (isJob ? 1 : Number(MONTH_MS) / Number(ofMs)));
+  const perDay = (from ?? 0) / 30;
+  // More than a day has are hours of several machines.
+  const each = isJob ? "" : ` a month${perDay > 24 ? "" : ` (${upText(perDay)} a day)`}`;
+  return `${long.name} beats ${against.name} from ${upText(from ?? 0)} useful hours${each} up to the ${Math.floor(to ?? 0)} that one does${made}`;
 }
 
-function tokensText({ way, api, perPaidHour, perDay, isReachable }: TokenBreakEven): string {
+function tokensText({ way, api, perPaidHour, perDay, tokens, can, isReachable }: TokenBreakEven): string {
   const pace = bigText((perPaidHour + 3599n) / 3600n);
-  const can = isReachable === false ? "; more than it can make" : "";
-  if (perDay === null) return `${way.name} beats the ${api.name} above ${pace} tokens a second while it runs${can}`;
-  return `${way.name} beats the ${api.name} above ${bigText(perDay)} tokens a day, ${pace} a second day and night${can}`;
+  const of = perDay === null ? "in all" : "a day";
+  const from = tokens === null ? `${pace} tokens a second while it runs` : `${bigText(perDay ?? tokens)} tokens ${of}`;
+  const made = can === null ? "" : tokens === null ? `${bigText(can / 3600n)} a second` : `${bigText(can)} ${of}`;
+  if (isReachable === false) return `${way.name} would beat the ${api.name} from ${from}, but one makes ${made} in this workload`;
+  return `${way.name} beats the ${api.name} from ${from}${tokens === null || made === "" ? "" : `, up to the ${made} that one makes`}`;
 }
 
 /** Where the ways cross, one line for each pair. */
 export function breakEvenLines(comparison: Comparison): readonly string[] {
-  return [...comparison.hours.map(hoursText), ...comparison.tokens.map(tokensText)];
+  return [...comparison.hours.map((one) => hoursText(one, comparison.demand)), ...comparison.tokens.map(tokensText)];
 }
 
-function partText({ role, way, machines, usefulMs, tokens, cost }: MixPart): string {
+function partText({ role, way, machines, usefulMs, hoursPaid, tokens, cost }: MixPart, { isJob }: Demand): string {
   const much = machines === null ? "" : `${machines} × `;
-  const time = Number(usefulMs) / Number(HOUR_MS);
+  const time = isJob ? `for ${hoursPaid.toFixed(0)} paid hours` : "for the whole time";
   const what = {
-    base: `${much}${way.name} for the whole time`,
-    burst: `${machines === null || machines === 1n ? "" : "up to "}${much}${way.name} for ${time.toFixed(1)} useful machine-hours`,
+    base: `${much}${way.name} ${time}`,
+    burst: `${machines === null || machines === 1n ? "" : "up to "}${much}${way.name} for ${hours(usefulMs).toFixed(1)} useful machine-hours`,
     tokens: `${bigText(tokens)} tokens by the ${way.name}`,
   }[role];
   return `${what}: ${moneyText(cost)}`;
 }
 
 /** The cheapest mix in words: its parts, what they come to, and what that saves. */
-export function mixLines({ mix, mixSavings, options }: Comparison): readonly string[] {
+export function mixLines({ mix, mixSavings, options, demand }: Comparison): readonly string[] {
   if (mix === null) return [];
   const [only, ...more] = mix.parts;
-  if (only !== undefined && more.length === 0) return [`Cheapest: ${partText(only)}. No mix is cheaper.`];
+  if (only !== undefined && more.length === 0) return [`Cheapest: ${partText(only, demand)}. No mix that was tried is cheaper.`];
   const saved = mixSavings === null ? "" : `, ${(mixSavings * 100).toFixed(1)}% less than ${options[0]?.name ?? "one way"} alone`;
-  return [`Cheapest mix: ${moneyText(mix.total)}${saved}`, ...mix.parts.map((part) => `- ${partText(part)}`)];
+  return [`Cheapest mix found: ${moneyText(mix.total)}${saved}`, ...mix.parts.map((part) => `- ${partText(part, demand)}`)];
+}
+
+/** How often spot machines are interrupted, as far as it is not their clouds' or our own machines' word. */
+function interruptionLines(ways: readonly MachineWay[], { given }: WorkModel): readonly string[] {
+  const assumed = ways.find(({ loss }) => loss.basis === "assumed")?.loss.interruptionsPerHour;
+  const said = given?.interruptionsPerHour;
+  const isSaid = said !== undefined && ways.some(({ billing }) => billing === "spot");
+  return [
+    ...(assumed === undefined ? [] : [`~: how often it is interrupted is assumed: ${rateText(assumed)} (--interruptions).`]),
+    ...(isSaid ? [`Interruptions: ${rateText(said)}, as given, where a row says nothing else.`] : []),
+  ];
+}
+
+/** What is said where there is no way at all. */
+export function nothingText(comparisons: readonly Comparison[]): string {
+  return comparisons.some(({ unable }) => unable.length > 0) ? "Nothing here does this work." : "Nothing to compare: no offer fits.";
+}
+
+/** What did not get the work done, and why. */
+function unableLines(comparisons: readonly Comparison[]): readonly string[] {
+  const names = (why: UnableWay["why"]) =>
+    [...new Set(comparisons.flatMap(({ unable }) => unable.filter((one) => one.why === why).map(({ name }) => name)))].join(", ");
+  const [many, never] = [names("too many"), names("never")];
+  return [
+    ...(many === ""
+      ? []
+      : [`Left out, because more than ${MOST_MACHINES} machines at a time or a hundred years would be needed: ${many}.`]),
+    ...(never === "" ? [] : [`Left out, because it never finishes (more than ${MOST_PAID_HOURS} paid hours for a useful one): ${never}.`]),
+  ];
+}
+
+/** Made-up prices, and clouds that nobody can rent from here. */
+function cloudLines(ways: readonly MachineWay[], comparisons: readonly Comparison[]): readonly string[] {
+  const clouds = new Set(ways.flatMap(({ ranked }) => (ranked === null ? [] : [ranked.offer.provider])));
+  const elsewhere = [...clouds].filter((cloud) => !isRentable(cloud)).sort();
+  const hidden = comparisons.some(({ hidesInvented }) => hidesInvented);
+  return [
+    ...([...clouds].some(isInvented) ? ["local is the embedded cloud: its machines and prices are made up."] : []),
+    ...(hidden ? ["Beside real prices the made-up ones of the embedded cloud are left out; --provider local shows them."] : []),
+    ...(elsewhere.length > 0 ? [`spot cannot rent there: ${elsewhere.join(", ")}.`] : []),
+  ];
+}
+
+/** Who is bound for longer than the work is, and what of that is in the figures. */
+function termLine(ways: readonly MachineWay[], ask: Ask): string {
+  const bound = new Set(ways.filter(({ termMs, ranked }) => ranked === null && termMs > MONTH_MS).map(({ name }) => name));
+  if (bound.size === 0) return "";
+  const shown = ask.job === null ? "a month's share is shown" : "all that is bound is paid";
+  return `Bound for longer than a month: ${[...bound].join(", ")}; ${shown}.`;
 }
 
 /** What has to be known of the figures: assumptions, rates, terms, sources. */
 export function noteLines({ comparisons, work, rate, ask, api, sources, now }: ComparisonParts): readonly string[] {
   const ways = comparisons.flatMap(({ options }) => options.flatMap(({ way }) => (way === null ? [] : [way])));
-  const currencies = new Set(comparisons.flatMap((comparison) => comparison.currencies));
-  const bound = ways.filter(({ termMs, ranked }) => ranked === null && termMs > MONTH_MS);
+  const crossed = comparisons.some(({ tokens }) => tokens.length > 0) && api !== null ? [api.perMillion.currency] : [];
+  const currencies = new Set([...comparisons.flatMap((comparison) => comparison.currencies), ...crossed]);
   const unknown = comparisons.some(({ options }) => options.some(({ worth }) => worth === null));
-  const unable = [...new Set(comparisons.flatMap((comparison) => comparison.unable))];
   const rates = ratesText(rate, currencies);
   const [tokens] = comparisons.flatMap(({ demand }) => (demand.tokens === null ? [] : [demand.tokens]));
   const lines = [
-    ways.some(({ lostShare }) => lostShare > 0) ? workModelText(work) : "",
+    ways.some(({ loss }) => loss.lostShare > 0) ? workModelText(work) : "",
+    ...interruptionLines(ways, work),
     currencies.size > 1 && rates !== "" ? `Held against each other at ${rates}; every amount is in its own currency.` : "",
     unknown ? "A currency without a rate is held against nothing: --fx EUR=0.92 or spot config set fx.EUR says one." : "",
-    unable.length > 0 ? `Left out, because more than ${MOST_MACHINES} machines at a time would be needed: ${unable.join(", ")}.` : "",
-    bound.length > 0 ? `Bound for longer than a month: ${bound.map(({ name }) => name).join(", ")}; a month's share is shown.` : "",
+    ...unableLines(comparisons),
+    termLine(ways, ask),
     api !== null && tokens === undefined ? "How many tokens there are was not said: --tokens-per-day, or --throughput." : "",
     api !== null && ask.tokensPerDay !== null && ask.throughput === null
       ? "Without --throughput one machine is taken to make all the tokens, and no mix with tokens is reckoned."
       : "",
+    ...cloudLines(ways, comparisons),
     sourcesText(sources, now),
   ];
   return lines.filter((line) => line !== "");

@@ -1,12 +1,23 @@
 import { moneyText } from "../model/money.ts";
 import type { ComparedOption, Comparison } from "../pricing/comparison/compare.ts";
-import { type Ask, demandOf, msFor, paceOf } from "../pricing/comparison/demand.ts";
+import { type Ask, demandOf, dividedUp, msFor, paceOf } from "../pricing/comparison/demand.ts";
 import { HOUR_MS, MONTH_MS } from "../pricing/comparison/tariff.ts";
 import type { TokenWay } from "../pricing/comparison/way.ts";
 import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
 import type { WorkModel } from "../pricing/effective.ts";
 import { comparisonJson, demandJson } from "./comparison-json.ts";
-import { breakEvenLines, machinesText, mixLines, noteLines, sourceName, tariffText, titleText } from "./comparison-text.ts";
+import {
+  breakEvenLines,
+  machinesText,
+  mixLines,
+  noteLines,
+  nothingText,
+  originText,
+  priceText,
+  sourceName,
+  titleText,
+  usefulTexts,
+} from "./comparison-text.ts";
 import { wrap } from "./detail-view.ts";
 import { workModelJson } from "./effective-view.ts";
 import { shareText } from "./offers-view.ts";
@@ -26,12 +37,13 @@ export interface ComparisonParts {
   readonly now: number;
 }
 
-/** Useful hours of one machine in all, and the months that a monthly price is paid for. */
+/** Useful hours of one machine in all, and how many months they or their deadline go on for. */
 function workloadJson(ask: Ask) {
   const demand = demandOf(ask, 1);
   const pace = paceOf({ gpus: 1, tokensPerSecond: null }, demand);
   const ms = ask.job?.ms ?? demand.blocks.reduce((sum, { units }) => sum + msFor(pace, units), 0n) * demand.days;
-  return { hours: Number(ms) / Number(HOUR_MS), months: Number(demand.longMs / MONTH_MS) };
+  const months = ask.job === null ? 1n : dividedUp(ask.job.deadlineMs ?? ask.job.ms, MONTH_MS);
+  return { hours: Number(ms) / Number(HOUR_MS), months: Number(months) };
 }
 
 function ratesJson(rate: ExchangeRate) {
@@ -66,16 +78,18 @@ const COLUMNS = [
   { header: "TYPE", align: "left", drop: 6 },
   { header: "PRICE", align: "right", drop: 0 },
   { header: "EFFECTIVE", align: "right", drop: 4 },
+  { header: "INTERRUPTED", align: "right", drop: 4 },
   { header: "MACHINES", align: "right", drop: 5 },
   { header: "HOURS PAID", align: "right", drop: 3 },
   { header: "STICKER TOTAL", align: "right", drop: 3 },
   { header: "SAVES", align: "right", drop: 3 },
   { header: "TOTAL", align: "right", drop: 0 },
   { header: "SAVES", align: "right", drop: 0 },
+  { header: "SOURCE", align: "left", drop: 0 },
 ] as const;
-const TOTAL = 11;
+const TOTAL = 12;
 
-function cells({ gpu, option }: Row, api: TokenWay | null): readonly string[] {
+function cells({ gpu, option }: Row, { api, now }: ComparisonParts): readonly string[] {
   const { way, billing } = option;
   const offer = way?.ranked?.offer;
   const isBaseline = billing === "on-demand" && option.savings === 0;
@@ -86,22 +100,23 @@ function cells({ gpu, option }: Row, api: TokenWay | null): readonly string[] {
     sourceName(option),
     offer?.zone ?? "",
     offer?.type ?? "",
-    way === null ? `${api === null ? "" : moneyText(api.perMillion)}/M` : tariffText(way.sticker),
-    way === null || !isSpot ? "" : tariffText(way.effective),
+    way === null ? `${api === null ? "" : moneyText(api.perMillion)}/M` : priceText(way),
+    ...(way === null ? ["", ""] : usefulTexts(way)),
     machinesText(option),
     way === null ? "–" : option.hoursBilled.toFixed(1),
     isSpot ? moneyText(option.stickerTotal) : "",
     isSpot ? shareText(option.stickerSavings) : "",
     moneyText(option.total),
     isBaseline ? "–" : shareText(option.savings),
+    originText(option, now),
   ];
 }
 
 /** Columns that say nothing in any row are left away. */
-function tableOf(rows: readonly Row[], api: TokenWay | null) {
-  const texts = rows.map((row) => cells(row, api));
+function tableOf(rows: readonly Row[], parts: ComparisonParts) {
+  const texts = rows.map((row) => cells(row, parts));
   const kept = COLUMNS.map((_, index) => index).filter(
-    (index) => texts.some((row) => !["", "–"].includes(row[index] ?? "")) || index === TOTAL,
+    (index) => texts.some((row) => !["", "–", "given"].includes(row[index] ?? "")) || index === TOTAL,
   );
   return {
     columns: kept.map((index) => COLUMNS[index] ?? COLUMNS[0]),
@@ -137,9 +152,9 @@ export function comparisonView(parts: ComparisonParts): View {
     },
     beside: parts.sources.length === 0 ? {} : { sources: sourcesJson(parts.sources, parts.now) },
     async render(painter, width, options) {
-      if (rows.length === 0) return ["Nothing to compare: no offer fits.", ...noteLines(parts)].join("\n");
+      if (rows.length === 0) return [nothingText(parts.comparisons), ...noteLines(parts)].join("\n");
       const { tableText } = await import("./table.ts");
-      const { columns, rows: texts, total } = tableOf(rows, parts.api);
+      const { columns, rows: texts, total } = tableOf(rows, parts);
       const table = tableText(
         { columns, rows: texts, paint: (text, row, column) => (rows[row]?.best === true && column === total ? painter.green(text) : text) },
         painter,

@@ -24,7 +24,15 @@ export function spotTermsOf(provider: string): SpotTerms {
   return Object.hasOwn(TERMS, provider) ? (TERMS[provider] ?? UNKNOWN) : UNKNOWN;
 }
 
+/** The embedded cloud. */
+const INVENTED = "local";
+
+/** Whether the prices there are made up. */
+export function isInvented(provider: string | undefined): boolean {
+  return provider === INVENTED;
+}
+
 /** Whether spot can rent there: elsewhere a price is something to compare with. */
 export function isRentable(provider: string): boolean {
-  return provider === "local" || Object.hasOwn(TERMS, provider);
+  return isInvented(provider) || Object.hasOwn(TERMS, provider);
 }

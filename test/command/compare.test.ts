@@ -67,7 +67,15 @@ test("the documented token bill passes the server where the page says", async ()
   const { data } = await compared(testWorld(), documented("Cases").at(-1) ?? []);
   const [comparison] = data.comparisons;
   expect(comparison.tokenBreakEven).toEqual([
-    { of: "server", against: "API", tokensPerPaidHour: 10_416_667, tokensPerDay: 250_000_000, reachable: null },
+    {
+      of: "server",
+      against: "API",
+      tokensPerPaidHour: 10_416_667,
+      tokensPerDay: 250_000_000,
+      tokens: 7_500_000_000,
+      makes: null,
+      reachable: null,
+    },
   ]);
   expect(comparison.options.map(({ name, total }: Option) => [name, total.amount, total.currency])).toEqual([
     ["server", "30000.000000", "CNY"],
@@ -177,7 +185,8 @@ test.each([
   [["--token-price", "0"], "is not more than zero"],
   [["--token-price", "free"], "not an amount of money"],
   [["--throughput", "0"], "is not how many tokens a second"],
-  [["--utilisation", "120%"], "is not a share above 0 and up to 1"],
+  [["--utilisation", "0.5"], "--utilisation: it goes with --throughput"],
+  [["--utilisation", "120%", "--throughput", "500"], "is not a share above 0 and up to 1"],
   [["--fx", "USD=1"], "--fx:"],
   [["--fx", "CNY"], "--fx:"],
   [["--html", ""], "there is no name of a file"],

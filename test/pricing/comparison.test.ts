@@ -1,78 +1,13 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Money, moneyFromDecimal, moneyToDecimal } from "../../src/model/money.ts";
+import { moneyToDecimal } from "../../src/model/money.ts";
 import type { Offer } from "../../src/model/offer.ts";
-import { hoursBreakEven, tokenBreakEven } from "../../src/pricing/comparison/break-even.ts";
-import { type CompareInput, compareWays } from "../../src/pricing/comparison/compare.ts";
-import { type Ask, demandOf, paceOf, unitsIn } from "../../src/pricing/comparison/demand.ts";
-import { bestMix, longCost, mixOf, singleOf } from "../../src/pricing/comparison/mix.ts";
+import type { Ask } from "../../src/pricing/comparison/demand.ts";
 import { parseOwnRow } from "../../src/pricing/comparison/own-row.ts";
 import { DAY_MS, HOUR_MS, hoursMs, MONTH_MS, parseSpan, parseTariff, tariffCost } from "../../src/pricing/comparison/tariff.ts";
-import type { MachineWay, TokenWay } from "../../src/pricing/comparison/way.ts";
-import { BUNDLED_RATE, exchangeRateFrom, worthIn } from "../../src/pricing/currency.ts";
+import type { TokenWay } from "../../src/pricing/comparison/way.ts";
+import { exchangeRateFrom, worthIn } from "../../src/pricing/currency.ts";
 import { USUAL_WORK } from "../../src/pricing/effective.ts";
-
-const usd = (text: string) => moneyFromDecimal(text, "USD");
-const cny = (text: string) => moneyFromDecimal(text, "CNY");
-const MILLION = 1_000_000n;
-
-function offer(set: Partial<Offer> = {}): Offer {
-  return {
-    provider: "local",
-    region: "r",
-    zone: "r-a",
-    type: "h100.1",
-    gpu: { model: "H100", count: 1, vramGb: 80 },
-    vcpus: 8,
-    memoryGb: 64,
-    billing: "spot",
-    price: usd("1"),
-    onDemandPrice: usd("3"),
-    stock: 4,
-    noticeSeconds: 0,
-    protectionSeconds: 0,
-    interruptionsPerHour: 0.1,
-    source: "live",
-    observedAt: 0,
-    ...set,
-  };
-}
-
-const plainAsk: Ask = { job: null, profile: null, tokensPerDay: null, throughput: null, utilisation: MILLION };
-const jobOf = (hours: number): Ask => ({ ...plainAsk, job: { ms: hoursMs(hours), deadlineMs: null } });
-const monthOf = (hours: number): Ask => ({ ...plainAsk, profile: [{ ms: hoursMs(hours), machines: MILLION }] });
-
-function compared(set: Partial<CompareInput>) {
-  return compareWays({
-    offers: [],
-    rows: [],
-    api: null,
-    ask: plainAsk,
-    work: USUAL_WORK,
-    rate: exchangeRateFrom("6.77"),
-    gpu: null,
-    isByProvider: false,
-    ...set,
-  });
-}
-
-function way(set: Partial<MachineWay> = {}): MachineWay {
-  const price = { price: usd("1"), perMs: HOUR_MS };
-  return {
-    name: "w",
-    billing: "on-demand",
-    isLong: false,
-    sticker: price,
-    effective: price,
-    lostShare: 0,
-    plus: null,
-    termMs: 0n,
-    gpus: 1,
-    tokensPerSecond: null,
-    ranked: null,
-    ...set,
-  };
-}
+import { cny, compared, jobOf, MILLION, monthOf, offer, plainAsk, usd } from "./ways.ts";
 
 test("a job is compared on demand, on spot and by the month", () => {
   const offers = [
@@ -83,7 +18,7 @@ test("a job is compared on demand, on spot and by the month", () => {
   ];
   const [job] = compared({ offers, ask: jobOf(100) });
   const spot = job?.options.find(({ billing }) => billing === "spot");
-  const lost = spot?.way?.lostShare ?? 0;
+  const lost = spot?.way?.loss.lostShare ?? 0;
   expect(lost).toBeGreaterThan(0.01);
   const effective = BigInt(Math.round((1 + lost) * 1e6));
   expect(job?.options.map(({ billing, total }) => [billing, moneyToDecimal(total)])).toEqual([
@@ -100,7 +35,6 @@ test("a job is compared on demand, on spot and by the month", () => {
   ]);
   const [month] = compared({ offers, ask: monthOf(24) });
   expect(month?.options[0]?.billing).toBe("monthly");
-  expect(demandOf(jobOf(721), 1).longMs).toBe(2n * MONTH_MS);
 });
 
 test("a deadline takes several machines of what is paid by the month, and no more hours of the others", () => {
@@ -108,7 +42,7 @@ test("a deadline takes several machines of what is paid by the month, and no mor
   const rows = [parseOwnRow("name=m,price=100/month"), parseOwnRow("name=h,price=2")];
   const [one] = compared({ rows, ask });
   expect(one?.options.map(({ name, machines, total }) => [name, machines, moneyToDecimal(total)])).toEqual([
-    ["h", null, "400.000000"],
+    ["h", 5n, "400.000000"],
     ["m", 5n, "500.000000"],
   ]);
 });
@@ -146,7 +80,7 @@ test("what would take thousands of machines is left out and named", () => {
   const ask: Ask = { ...plainAsk, tokensPerDay: 1_000_000_000n, throughput: MILLION, profile: [{ ms: DAY_MS, machines: MILLION }] };
   const [one] = compared({ rows, ask });
   expect(one?.options.map(({ name }) => name)).toEqual(["quick"]);
-  expect(one?.unable).toEqual(["slow"]);
+  expect(one?.unable).toEqual([{ name: "slow", why: "too many" }]);
 });
 
 test("a row stands in every comparison, or where its GPU is", () => {
@@ -160,9 +94,97 @@ test("a row stands in every comparison, or where its GPU is", () => {
   ]);
 });
 
+test("a row that does not say how many GPUs it has has as many as were asked for, else one, whatever it is compared with", () => {
+  const offers = [1, 8].map((count) => offer({ billing: "on-demand", gpu: { model: "H100", count, vramGb: 80 } }));
+  const rows = [parseOwnRow("name=mine,price=2.5"), parseOwnRow("name=too,price=2.5,gpu=H100")];
+  const machines = (gpu: { readonly model: string; readonly count?: number } | null) =>
+    compared({ offers, rows, ask: monthOf(8), gpu }).map(({ count, options }) => [
+      count,
+      ...options.filter(({ name }) => name !== "local on-demand").map((option) => [option.machines, moneyToDecimal(option.total)]),
+    ]);
+  const one = [1, [1n, "600.000000"], [1n, "600.000000"]];
+  expect(machines(null)).toEqual([one, [8, [8n, "4800.000000"], [8n, "4800.000000"]]]);
+  expect(machines({ model: "H100", count: 8 })).toEqual([one, [8, [1n, "600.000000"], [1n, "600.000000"]]]);
+});
+
+test("what rows call their GPU in several ways is one product, and each stands there once", () => {
+  const rows = ["H100", "H100-80GB", "NVIDIA H100 80GB HBM3"].map((gpu, index) => parseOwnRow(`name=r${index},price=1,gpu=${gpu}`));
+  const found = compared({ rows }).map(({ product, options }) => [product, options.map(({ name }) => name)]);
+  expect(found).toEqual([["H100-80GB SXM", ["r0", "r1", "r2"]]]);
+  const offers = [offer({ gpu: { model: "H100", count: 1, vramGb: 80, form: "PCIe" } })];
+  expect(compared({ offers, rows: [parseOwnRow("price=1,gpu=H100 PCIe")] }).map(({ product }) => product)).toEqual(["H100-80GB PCIe"]);
+});
+
+test("rows of one name are told apart", () => {
+  const rows = ["1.6", "600/month", "2.0", "900/month"].map((price) => parseOwnRow(`price=${price}`));
+  const api: TokenWay = { name: "API", perMillion: usd("1") };
+  const [one] = compared({ rows: [...rows, parseOwnRow("name=API,price=9")], api, ask: { ...plainAsk, tokensPerDay: 1n } });
+  expect(one?.options.map(({ name }) => name).sort()).toEqual(["API", "API (2)", "monthly", "monthly (2)", "on-demand", "on-demand (2)"]);
+});
+
+test("a price that is made up is no measure of a real one, and stands aside unless its cloud was asked for", () => {
+  const made = offer({ billing: "on-demand", price: usd("3") });
+  const real = offer({ provider: "ppio", price: usd("1") });
+  const shown = (isInventedAsked: boolean, set = {}) =>
+    compared({ offers: [made, real], ask: jobOf(10), isInventedAsked, ...set }).map(({ options, hidesInvented }) => [
+      hidesInvented,
+      ...options.map(({ name, savings }) => [name, savings]),
+    ]);
+  expect(shown(false)).toEqual([[true, ["ppio spot", null]]]);
+  expect(shown(true)).toEqual([[false, ["ppio spot", null], ["local on-demand", null]]]);
+  expect(shown(false, { offers: [made] })).toEqual([[false, ["local on-demand", 0]]]);
+  const rows = [parseOwnRow("name=mine,price=2")];
+  expect(shown(false, { offers: [made], rows })).toEqual([[true, ["mine", 0]]]);
+  expect(shown(true, { offers: [made], rows })).toEqual([[false, ["mine", 0], ["local on-demand", -0.5]]]);
+});
+
+test("a list of another year speaks only where nothing younger does", () => {
+  const day = 24 * 3_600_000;
+  const old = offer({ provider: "ppio", source: "bundled", price: usd("0.5"), observedAt: 0 });
+  const young = offer({ provider: "aws", source: "catalog", price: usd("1"), observedAt: 99 * day });
+  const names = (offers: readonly Offer[]) => compared({ offers, now: 100 * day })[0]?.options.map(({ name }) => name);
+  expect([names([old, young]), names([old])]).toEqual([["aws spot"], ["ppio spot"]]);
+});
+
+test("how often a row says that it is interrupted holds for it, whatever holds for all; nobody's word is marked", () => {
+  const rows = [parseOwnRow("name=said,price=1,billing=spot,interruptions=0.5"), parseOwnRow("name=unsaid,price=1,billing=spot")];
+  const losses = (work = USUAL_WORK) =>
+    compared({ rows, work, ask: jobOf(10) })[0]?.options.map(({ name, way }) => [name, way?.loss.interruptionsPerHour, way?.loss.basis]);
+  expect(losses()).toEqual([
+    ["unsaid", 0.05, "assumed"],
+    ["said", 0.5, "given"],
+  ]);
+  expect(losses({ ...USUAL_WORK, given: { interruptionsPerHour: 0.02 } })).toEqual([
+    ["unsaid", 0.02, "given"],
+    ["said", 0.5, "given"],
+  ]);
+});
+
+test("what never finishes is no way to do the work", () => {
+  const rows = [parseOwnRow("name=mad,price=0.01,billing=spot,interruptions=3600"), parseOwnRow("name=h,price=2")];
+  const [one] = compared({ rows, ask: jobOf(10) });
+  expect(one?.options.map(({ name }) => name)).toEqual(["h"]);
+  expect(one?.unable).toEqual([{ name: "mad", why: "never" }]);
+  expect(one?.mix?.parts.map(({ way: { name } }) => name)).toEqual(["h"]);
+  const [none] = compared({ rows: rows.slice(0, 1), ask: jobOf(10) });
+  expect([none?.options, none?.mix]).toEqual([[], null]);
+});
+
+test("a deadline says how many machines by the hour run at once, and too many are none", () => {
+  const rows = [parseOwnRow("name=h,price=2")];
+  const within = (deadlineMs: bigint) => compared({ rows, ask: { ...plainAsk, job: { ms: hoursMs(10), deadlineMs } } })[0];
+  expect(within(hoursMs(3))?.options.map(({ machines }) => machines)).toEqual([4n]);
+  expect(within(1000n)).toMatchObject({ options: [], unable: [{ name: "h", why: "too many" }], mix: null });
+});
+
 test.each([
   ["name=rack,price=30000CNY/month,gpus=8", { name: "rack", billing: "monthly", gpus: 8, termMs: MONTH_MS }],
   ["price=1.98CNY/hour", { name: "on-demand", billing: "on-demand", gpus: null, termMs: 0n }],
+  ["price=240000CNY/365d", { billing: "monthly", termMs: 365n * DAY_MS, stepMs: 365n * DAY_MS }],
+  ["price=10/day", { billing: "on-demand", termMs: 0n, stepMs: 0n }],
+  ["price=2,billing=monthly", { stepMs: MONTH_MS }],
+  ["price=2,billing=owned", { stepMs: DAY_MS }],
+  ["price=300/month,term=7d", { termMs: 7n * DAY_MS, stepMs: 7n * DAY_MS }],
   ["price=2.5", { price: { price: usd("2.5"), perMs: HOUR_MS } }],
   ["price=120.30USD/730h,billing=spot,interruptions=0.02,notice=2m", { billing: "spot", interruptionsPerHour: 0.02, noticeSeconds: 120 }],
   [
@@ -204,226 +226,4 @@ test("spans and their costs are exact", () => {
   ]);
   expect(tariffCost(parseTariff("120.30USD/730h"), 730n * HOUR_MS)).toEqual(usd("120.30"));
   expect(tariffCost(parseTariff("30000CNY/month"), MONTH_MS)).toEqual(cny("30000"));
-});
-
-const amounts = fc.bigInt({ min: 1_000n, max: 500_000_000n });
-
-test("where hours break even the two lines cross: at the hour before the machine by the hour costs less", () => {
-  fc.assert(
-    fc.property(amounts, amounts, fc.constantFrom(1, 2, 8), (month, hour, gpus) => {
-      const long = way({
-        isLong: true,
-        billing: "monthly",
-        sticker: { price: { micros: month * 100n, currency: "USD" }, perMs: MONTH_MS },
-        gpus,
-      });
-      const other = way({ effective: { price: { micros: hour, currency: "USD" }, perMs: HOUR_MS } });
-      const demand = demandOf(monthOf(8), 1);
-      const found = hoursBreakEven(long, other, demand, BUNDLED_RATE);
-      const cost = longCost(long, MONTH_MS).micros;
-      const at = (ms: bigint) => tariffCost(other.effective, ms).micros;
-      if (found?.ms == null) expect(at(MONTH_MS * BigInt(gpus))).toBeLessThanOrEqual(cost);
-      else {
-        expect(at(found.ms)).toBeGreaterThanOrEqual(cost - 1n);
-        expect(at(found.ms - 1n)).toBeLessThanOrEqual(cost + 1n);
-        // Of one millisecond less the bill is really below: exact, without the rounding of an amount.
-        expect((found.ms - 1n) * hour).toBeLessThan(cost * HOUR_MS);
-        expect(found.ms * hour).toBeGreaterThanOrEqual(cost * HOUR_MS);
-      }
-    }),
-  );
-});
-
-test("where tokens break even the API's bill is the machine's, and a token less costs less", () => {
-  fc.assert(
-    fc.property(amounts, fc.bigInt({ min: 1_000n, max: 100_000_000n }), fc.boolean(), (price, perMillion, isLong) => {
-      const tariff = { price: { micros: price * (isLong ? 1000n : 1n), currency: "CNY" }, perMs: isLong ? MONTH_MS : HOUR_MS };
-      const machine = way({ isLong, sticker: tariff, effective: tariff });
-      const api: TokenWay = { name: "api", perMillion: { micros: perMillion, currency: "CNY" } };
-      const found = tokenBreakEven(machine, api, demandOf(monthOf(24), 1), BUNDLED_RATE);
-      const tokens = isLong ? found?.perDay : found?.perPaidHour;
-      expect(typeof tokens).toBe("bigint");
-      const ms = isLong ? DAY_MS : HOUR_MS;
-      const bill = (amount: bigint) => amount * perMillion * tariff.perMs;
-      const machineBill = tariff.price.micros * MILLION * ms;
-      expect(bill(tokens ?? 0n)).toBeGreaterThanOrEqual(machineBill);
-      expect(bill((tokens ?? 0n) - 1n)).toBeLessThan(machineBill);
-    }),
-  );
-});
-
-test("bills in two currencies cross where the rate says", () => {
-  const tariff = { price: cny("677"), perMs: MONTH_MS };
-  const rack = way({ isLong: true, billing: "monthly", sticker: tariff, effective: tariff });
-  const rate = exchangeRateFrom("6.77");
-  const demand = demandOf(monthOf(8), 1);
-  expect(hoursBreakEven(rack, way(), demand, rate)?.ms).toBe(100n * HOUR_MS);
-  expect(tokenBreakEven(way(), { name: "api", perMillion: cny("6.77") }, demand, rate)?.perPaidHour).toBe(MILLION);
-  expect(tokenBreakEven(rack, { name: "api", perMillion: usd("1") }, demand, rate)?.perDay).toBe(3_333_334n);
-  expect(hoursBreakEven(rack, way({ effective: parseTariff("1CHF") }), demand, rate)).toBeNull();
-});
-
-const anyAsk: fc.Arbitrary<Ask> = fc.record({
-  job: fc.option(
-    fc.record({
-      ms: fc.integer({ min: 1, max: 400 }).map(hoursMs),
-      deadlineMs: fc.option(fc.integer({ min: 100, max: 800 }).map(hoursMs)),
-    }),
-    { freq: 1 },
-  ),
-  profile: fc.option(
-    fc.array(
-      fc.record({
-        ms: fc.integer({ min: 1, max: 8 }).map(hoursMs),
-        machines: fc.integer({ min: 0, max: 4_000_000 }).map((one) => BigInt(one) + 1n),
-      }),
-      { minLength: 1, maxLength: 3 },
-    ),
-  ),
-  tokensPerDay: fc.option(fc.integer({ min: 1, max: 400_000_000 }).map(BigInt)),
-  throughput: fc.option(fc.integer({ min: 300, max: 5_000 }).map((perSecond) => BigInt(perSecond) * MILLION)),
-  utilisation: fc.integer({ min: 200_000, max: 1_000_000 }).map(BigInt),
-});
-
-// Near enough to each other that mixes pay: a month is 80 to 700 hours' worth, and a yuan a seventh of a dollar.
-const anyWay: fc.Arbitrary<MachineWay> = fc
-  .record({
-    isLong: fc.boolean(),
-    micros: fc.bigInt({ min: 300_000n, max: 3_000_000n }),
-    hours: fc.bigInt({ min: 80n, max: 700n }),
-    gpus: fc.integer({ min: 1, max: 3 }),
-    currency: fc.constantFrom("USD", "CNY"),
-    index: fc.nat(),
-  })
-  .map(({ isLong, micros, hours, gpus, currency, index }) => {
-    const price = { micros: micros * BigInt(gpus) * (currency === "CNY" ? 7n : 1n) * (isLong ? hours : 1n), currency };
-    const tariff = { price, perMs: isLong ? MONTH_MS : HOUR_MS };
-    const billing = isLong ? "monthly" : "spot";
-    return way({ name: `w${index}`, isLong, billing, sticker: tariff, effective: tariff, gpus, termMs: isLong ? MONTH_MS : 0n });
-  });
-
-const anyApi = fc.option(
-  fc
-    .record({ micros: fc.bigInt({ min: 20_000n, max: 4_000_000n }), currency: fc.constantFrom("USD", "CNY") })
-    .map((perMillion): TokenWay => ({ name: "api", perMillion })),
-);
-
-test("tokens that are spread over a day's blocks add up to all of them, in proportion to hours and machines", () => {
-  fc.assert(
-    fc.property(anyAsk, (ask) => {
-      const perDay = 12_345_678_901n;
-      const profile = ask.profile ?? [{ ms: HOUR_MS, machines: MILLION }];
-      const { blocks, tokens } = demandOf({ ...ask, job: null, profile, tokensPerDay: perDay, throughput: MILLION }, 1);
-      expect(blocks.reduce((sum, { units }) => sum + units, 0n)).toBe(perDay * MILLION);
-      expect(tokens).toBe(perDay * 30n);
-      const weight = profile.reduce((sum, { ms, machines }) => sum + ms * machines, 0n);
-      for (const [index, { ms, machines }] of profile.entries()) {
-        const off = (blocks[index]?.units ?? 0n) * weight - perDay * MILLION * ms * machines;
-        expect(off < weight && -off < weight).toBe(true);
-      }
-    }),
-  );
-});
-
-const sumOf = (parts: readonly { readonly worth: Money }[]) => parts.reduce((sum, { worth }) => sum + worth.micros, 0n);
-
-test("the mix does all of the work, costs the sum of its parts, and is never dearer than one way alone", () => {
-  let mixed = 0;
-  fc.assert(
-    fc.property(anyAsk, fc.array(anyWay, { minLength: 1, maxLength: 4 }), anyApi, (ask, ways, api) => {
-      const demand = demandOf(ask, 1);
-      const reckoning = { currency: "USD", rate: BUNDLED_RATE };
-      const mix = bestMix(ways, api, demand, reckoning);
-      const singles = ways.map((one) => singleOf(one, demand, reckoning)).filter((one) => one !== null);
-      const bill = api === null || demand.unit !== "tokens" ? null : mixOf(demand, { base: null, burst: null, tokens: api }, reckoning);
-      for (const single of [...singles, ...(bill === null ? [] : [bill])])
-        expect(mix === null ? null : mix.total.micros <= single.total.micros).toBe(true);
-      if (mix === null) return;
-      expect(mix.total.micros).toBe(sumOf(mix.parts));
-      for (const { cost, worth } of mix.parts) expect(worth).toEqual(worthIn(cost, "USD", BUNDLED_RATE));
-      if (mix.parts.length > 1) mixed++;
-      if (demand.isBatch) return;
-      // Machines and tokens together cover each block; machines alone are counted by their most.
-      const done = demand.blocks.reduce((sum, { units }) => sum + units, 0n) * demand.days;
-      const could = mix.parts.reduce((sum, { role, way: one, usefulMs, tokens }) => {
-        if (role === "tokens") return sum + tokens * MILLION;
-        const pace = paceOf(one as MachineWay, demand);
-        return sum + unitsIn(pace, usefulMs);
-      }, 0n);
-      expect(could + 1_000_000n * 30n).toBeGreaterThanOrEqual(done);
-    }),
-    { numRuns: 400 },
-  );
-  expect(mixed).toBeGreaterThan(20);
-});
-
-test("a base, a burst and a tail: each does what it is the cheapest for", () => {
-  const profile = [
-    { ms: hoursMs(16), machines: MILLION },
-    { ms: hoursMs(6), machines: 2_100_000n },
-    { ms: hoursMs(2), machines: 4n * MILLION },
-  ];
-  // A machine makes 3.6 million tokens an hour: 36.6 machine-hours a day.
-  const ask: Ask = { ...plainAsk, profile, throughput: 1000n * MILLION, tokensPerDay: 131_760_000n };
-  const rows = [parseOwnRow("name=rack,price=300/month"), parseOwnRow("name=spot,price=1,billing=on-demand")];
-  const [one] = compared({ rows, ask, api: { name: "api", perMillion: usd("0.5") } });
-  expect(
-    one?.mix?.parts.map(({ way: { name }, machines, usefulMs, tokens, cost }) => [name, machines, usefulMs / HOUR_MS, tokens, cost]),
-  ).toEqual([
-    ["rack", 1n, 720n, 0n, usd("300")],
-    // One machine for six hours, three for two: the tenth of a machine beside them is cheaper in tokens.
-    ["spot", 3n, 360n, 0n, usd("360")],
-    ["api", null, 0n, 64_800_000n, usd("32.4")],
-  ]);
-  expect(one?.mix?.total).toEqual(usd("692.4"));
-});
-
-test("nobody finds a cheaper mix by trying every number of machines in every block", () => {
-  fc.assert(
-    fc.property(anyAsk, anyWay, anyWay, anyApi, (ask, first, second, api) => {
-      const demand = demandOf({ ...ask, job: null, profile: ask.profile ?? [{ ms: hoursMs(8), machines: 2n * MILLION }] }, 1);
-      const [base, burst] = [
-        { ...first, isLong: true },
-        { ...second, isLong: false },
-      ];
-      const reckoning = { currency: "USD", rate: BUNDLED_RATE };
-      const apis = demand.unit === "tokens" ? api : null;
-      const best = bestMix([base, burst], api, demand, reckoning);
-      const worth = (money: Money) => worthIn(money, "USD", BUNDLED_RATE)?.micros ?? 0n;
-      let least: bigint | null = null;
-      for (let machines = 0n; machines <= 12n; machines++) {
-        let sum = machines * worth(longCost(base, MONTH_MS));
-        let isDone = true;
-        for (const { ms, units } of demand.blocks) {
-          const rest = units - machines * unitsIn(paceOf(base, demand), ms);
-          const each = unitsIn(paceOf(burst, demand), ms);
-          let cheapest: bigint | null = null;
-          for (let count = 0n; rest > 0n && count <= 12n; count++) {
-            const left = rest - count * each;
-            if (left > 0n && apis === null) continue;
-            const tokens = left > 0n && apis !== null ? (left * 30n * apis.perMillion.micros) / 1_000_000_000_000n : 0n;
-            const cost =
-              worth(tariffCost(burst.effective, count * ms * 30n)) + (apis === null ? 0n : worth({ ...apis.perMillion, micros: tokens }));
-            if (cheapest === null || cost < cheapest) cheapest = cost;
-          }
-          if (rest > 0n && cheapest === null) isDone = false;
-          sum += cheapest ?? 0n;
-        }
-        if (isDone && (least === null || sum < least)) least = sum;
-      }
-      // What is rounded up once for each block there is rounded once here.
-      if (least !== null) expect(best === null ? null : best.total.micros <= least + 10n).toBe(true);
-    }),
-    { numRuns: 300 },
-  );
-});
-
-test("more work never costs less, in any way", () => {
-  fc.assert(
-    fc.property(anyWay, fc.integer({ min: 1, max: 23 }), (one, hours) => {
-      const reckoning = { currency: "USD", rate: BUNDLED_RATE };
-      const [less, more] = [hours, hours + 1].map((amount) => singleOf(one, demandOf(monthOf(amount), 1), reckoning)?.total.micros ?? 0n);
-      expect(more).toBeGreaterThanOrEqual(less ?? 0n);
-    }),
-  );
 });

@@ -1,12 +1,10 @@
 import type { Money } from "../../model/money.ts";
 import type { Offer } from "../../model/offer.ts";
+import { isInvented } from "../../pricing/spot-terms.ts";
 import type { Observation, PriceBook } from "../../state/price-book/types.ts";
 
 /** Of one provider's answer no more is kept: a command that only looks must not write for long. */
 const MOST = 4_000;
-
-/** The embedded cloud's prices are made up. */
-const INVENTED = "local";
 
 function inSameCurrency(price: Money, other: Money | null): Money | null {
   return other?.currency === price.currency ? other : null;
@@ -33,7 +31,7 @@ function observationOf({
 export function observationsOf(offers: readonly Offer[]): ReadonlyMap<string, readonly Observation[]> {
   const found = new Map<string, Observation[]>();
   for (const offer of offers) {
-    if (offer.provider === INVENTED) continue;
+    if (isInvented(offer.provider)) continue;
     const known = found.get(offer.provider);
     if (known === undefined) found.set(offer.provider, [observationOf(offer)]);
     else if (known.length < MOST) known.push(observationOf(offer));

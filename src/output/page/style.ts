@@ -46,7 +46,9 @@ td,.number{white-space:nowrap}
 tr.best td,tr.best th{background:var(--band)}
 tr.best .good{color:var(--good);font-weight:700}
 tr.sum td,tr.sum th{font-weight:700;border-top:2px solid var(--line)}
-figure{margin:16px 0;break-inside:avoid}
+figure{margin:16px 0}
+figure>svg,.bar,.legend{break-inside:avoid}
+.bar,.legend{break-after:avoid}
 figcaption{font-weight:600;margin-bottom:4px}
 svg{display:block;width:100%;overflow:visible}
 svg text{fill:var(--ink);font-size:13px;font-family:inherit;font-variant-numeric:tabular-nums}

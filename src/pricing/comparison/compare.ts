@@ -1,29 +1,14 @@
-import { productName } from "../../model/gpu-names.ts";
 import { type Money, savingsShare } from "../../model/money.ts";
-import type { Offer } from "../../model/offer.ts";
 import { compareMoney, type ExchangeRate, worthIn } from "../currency.ts";
-import type { WorkModel } from "../effective.ts";
-import { type RankedOffer, rankOffers } from "../rank.ts";
+import { isInvented } from "../spot-terms.ts";
+import { bestMix } from "./best-mix.ts";
 import { type HoursBreakEven, hoursBreakEven, type TokenBreakEven, tokenBreakEven } from "./break-even.ts";
-import { type Ask, type Demand, demandOf } from "./demand.ts";
-import { bestMix, type Mix, type MixPart, mixOf, type Reckoning, singleOf, tokenBill } from "./mix.ts";
-import { fitsGpu, type OwnRow, ownWay } from "./own-row.ts";
-import { HOUR_MS, MONTH_MS } from "./tariff.ts";
-import { type MachineWay, offeredWay, type TokenWay } from "./way.ts";
-
-/** What is compared, and how. */
-export interface CompareInput {
-  readonly offers: readonly Offer[];
-  readonly rows: readonly OwnRow[];
-  readonly api: TokenWay | null;
-  readonly ask: Ask;
-  readonly work: WorkModel;
-  readonly rate: ExchangeRate;
-  /** What was asked for: names the comparison when no offer does. */
-  readonly gpu: { readonly model: string; readonly count?: number } | null;
-  /** The cheapest offer of each provider rather than of all. */
-  readonly isByProvider: boolean;
-}
+import { type Demand, demandOf } from "./demand.ts";
+import type { Reckoning } from "./exact.ts";
+import { type CompareInput, type Group, groupsOf, waysOf } from "./groups.ts";
+import { type Mix, type MixPart, singleOf, tokensOnly } from "./mix.ts";
+import { HOUR_MS, MONTH_MS, tariffCost } from "./tariff.ts";
+import type { MachineWay, TokenWay } from "./way.ts";
 
 /** One way to pay for all of the workload. */
 export interface ComparedOption {
@@ -31,7 +16,7 @@ export interface ComparedOption {
   readonly billing: MachineWay["billing"] | "per-token";
   /** Null for an API. */
   readonly way: MachineWay | null;
-  /** How many are paid for at a time; null for an API, and for a batch by the hour. */
+  /** How many are paid for at a time; null for an API, and by the hour in a job without a deadline. */
   readonly machines: bigint | null;
   /** Hours that are paid: the lost work of spot and the idle hours of a term included. 0 for an API. */
   readonly hoursBilled: number;
@@ -50,6 +35,12 @@ export interface ComparedOption {
 export interface BreakEven {
   readonly against: "on-demand" | "spot";
   readonly hoursPerMonth: number | null;
+}
+
+/** A way that does not get the work done: it would take more machines, or a longer time, than are reckoned with; or it never finishes. */
+export interface UnableWay {
+  readonly name: string;
+  readonly why: "too many" | "never";
 }
 
 /** All ways to pay for the workload on one kind of machine, cheapest first. */
@@ -71,58 +62,15 @@ export interface Comparison {
   readonly mix: Mix | null;
   /** Of the mix against the cheapest single way, 0 to 1; null without one. */
   readonly mixSavings: number | null;
-  /** Ways of which so many machines would be needed that they are left out; see `MOST_MACHINES`. */
-  readonly unable: readonly string[];
+  /** Ways that do not get the work done. */
+  readonly unable: readonly UnableWay[];
+  /** See `Group`. */
+  readonly hidesInvented: boolean;
 }
 
-interface Group {
-  readonly model: string;
-  readonly product: string;
-  readonly count: number;
-  readonly vramGb: number;
-  readonly offers: RankedOffer[];
-  readonly rows: OwnRow[];
-}
+type PlainOption = Omit<ComparedOption, "worth" | "savings" | "stickerSavings">;
 
-function groupsOf({ offers, rows, work, rate, gpu }: CompareInput): readonly Group[] {
-  const groups = new Map<string, Group>();
-  const groupOf = (named: Omit<Group, "offers" | "rows">): Group => {
-    const key = `${named.product}\u0000${String(named.count).padStart(4, "0")}`;
-    const group = groups.get(key) ?? { ...named, offers: [], rows: [] };
-    groups.set(key, group);
-    return group;
-  };
-  for (const ranked of rankOffers(offers, {}, "effective", work, rate)) {
-    const { model, count, vramGb } = ranked.offer.gpu;
-    groupOf({ model, product: productName(ranked.offer.gpu), count, vramGb }).offers.push(ranked);
-  }
-  for (const row of rows) {
-    if ([...groups.values()].some((group) => group.offers.length > 0 && fitsGpu(row, group))) continue;
-    const model = row.gpu?.model ?? gpu?.model ?? "any GPU";
-    groupOf({ model, product: model, count: row.gpu?.count ?? gpu?.count ?? 1, vramGb: 0 });
-  }
-  const sorted = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
-  for (const group of sorted) group.rows.push(...rows.filter((row) => fitsGpu(row, group)));
-  return sorted;
-}
-
-/** The cheapest offer in stock of each billing mode, or of each provider and mode; what a person described always. */
-function waysOf({ offers, rows, count }: Group, { work, isByProvider }: CompareInput): readonly MachineWay[] {
-  const seen = new Set<string>();
-  const offered = offers.filter(({ offer }) => {
-    const key = isByProvider ? `${offer.provider}\u0000${offer.billing}` : offer.billing;
-    if (offer.stock === 0 || seen.has(key)) return false;
-    seen.add(key);
-    return true;
-  });
-  return [...offered.map(offeredWay), ...rows.map((row) => ownWay(row, count, work))];
-}
-
-function machineOption(
-  way: MachineWay,
-  demand: Demand,
-  rate: ExchangeRate,
-): Omit<ComparedOption, "worth" | "savings" | "stickerSavings"> | null {
+function machineOption(way: MachineWay, demand: Demand, rate: ExchangeRate): PlainOption | null {
   const own = { currency: way.sticker.price.currency, rate };
   const [part] = singleOf(way, demand, own)?.parts ?? [];
   if (part === undefined) return null;
@@ -132,7 +80,7 @@ function machineOption(
     billing: way.billing,
     way,
     machines: part.machines,
-    hoursBilled: (Number(part.usefulMs) / Number(HOUR_MS)) * (1 + way.lostShare),
+    hoursBilled: part.hoursPaid,
     total: part.cost,
     stickerTotal: sticker?.parts[0]?.cost ?? part.cost,
   };
@@ -140,11 +88,12 @@ function machineOption(
 
 /** The bill of the API alone; null where nobody knows how many tokens there are. */
 export function apiTotal(api: TokenWay, demand: Demand, rate: ExchangeRate): Money | null {
-  if (demand.unit !== "tokens") return tokenBill(api, demand);
-  return mixOf(demand, { base: null, burst: null, tokens: api }, { currency: api.perMillion.currency, rate })?.total ?? null;
+  if (demand.unit !== "tokens")
+    return demand.tokens === null ? null : tariffCost({ price: api.perMillion, perMs: 1_000_000n }, demand.tokens);
+  return tokensOnly(api, demand, { currency: api.perMillion.currency, rate })?.total ?? null;
 }
 
-function apiOption(api: TokenWay, demand: Demand, rate: ExchangeRate): Omit<ComparedOption, "worth" | "savings" | "stickerSavings"> | null {
+function apiOption(api: TokenWay, demand: Demand, rate: ExchangeRate): PlainOption | null {
   const total = apiTotal(api, demand, rate);
   if (total === null) return null;
   return { name: api.name, billing: "per-token", way: null, machines: null, hoursBilled: 0, total, stickerTotal: total };
@@ -169,14 +118,23 @@ function monthlyBreakEvens(hours: readonly HoursBreakEven[]): readonly BreakEven
   });
 }
 
+/** The cheapest on demand, against which savings are told; made-up prices are none where there is a real way. */
+function baselineOf(options: readonly PlainOption[], rate: ExchangeRate): PlainOption | undefined {
+  const real = options.filter(({ way }) => way !== null && !isInvented(way.ranked?.offer.provider));
+  return (real.length > 0 ? real : options)
+    .filter(({ billing }) => billing === "on-demand")
+    .sort((a, b) => compareMoney(a.total, b.total, rate))[0];
+}
+
 function compareGroup(group: Group, input: CompareInput): Comparison {
   const { api, ask, rate } = input;
   const demand = demandOf(ask, group.count);
-  const ways = waysOf(group, input);
+  const all = waysOf(group, input);
+  const ways = all.filter(({ loss }) => loss.finishes);
   const plain = [...ways.map((way) => machineOption(way, demand, rate)), api === null ? null : apiOption(api, demand, rate)].filter(
     (option) => option !== null,
   );
-  const baseline = plain.filter(({ billing }) => billing === "on-demand").sort((a, b) => compareMoney(a.total, b.total, rate))[0];
+  const baseline = baselineOf(plain, rate);
   const currency = (baseline ?? plain[0])?.total.currency ?? "USD";
   const options = plain
     .map((option) => ({
@@ -204,7 +162,9 @@ function compareGroup(group: Group, input: CompareInput): Comparison {
     tokens: api === null ? [] : able.map((way) => tokenBreakEven(way, api, demand, rate)).filter((one) => one !== null),
     mix,
     mixSavings: mix === null || best === null ? null : savingsShare(mix.total, best),
-    unable: ways.filter((one) => !able.includes(one)).map(({ name }) => name),
+    unable: all
+      .filter((one) => !able.includes(one))
+      .map(({ name, loss }): UnableWay => ({ name, why: loss.finishes ? "too many" : "never" })),
   };
 }
 
@@ -217,7 +177,7 @@ function apiWorth(api: TokenWay | null, demand: Demand, { currency, rate }: Reck
 /** The mix, or the API alone where that is cheaper: without a throughput no mix knows of it. */
 function cheapestOf(mix: Mix | null, api: TokenWay | null, bill: ReturnType<typeof apiWorth>): Mix | null {
   if (api === null || bill === null || (mix !== null && mix.total.micros <= bill.worth.micros)) return mix;
-  const part: MixPart = { role: "tokens", way: api, machines: null, usefulMs: 0n, tokens: bill.tokens, cost: bill.cost, worth: bill.worth };
+  const part: MixPart = { role: "tokens", way: api, machines: null, usefulMs: 0n, hoursPaid: 0, ...bill };
   return { parts: [part], total: bill.worth };
 }
 

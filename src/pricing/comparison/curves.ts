@@ -1,7 +1,8 @@
 import { type ExchangeRate, worthIn } from "../currency.ts";
-import { apiTotal, type Comparison } from "./compare.ts";
+import { apiTotal, type ComparedOption, type Comparison } from "./compare.ts";
 import { type Ask, demandOf } from "./demand.ts";
-import { longCost, singleOf } from "./mix.ts";
+import { singleOf } from "./mix.ts";
+import { leastRental, longCost } from "./rental.ts";
 import { HOUR_MS, hoursMs, MONTH_MS } from "./tariff.ts";
 import type { TokenWay } from "./way.ts";
 
@@ -12,7 +13,7 @@ export interface Curves {
   readonly to: number;
   /** The workload that was asked for. */
   readonly asked: number;
-  readonly lines: readonly { readonly name: string; readonly points: readonly { readonly x: number; readonly y: number }[] }[];
+  readonly lines: readonly { readonly option: ComparedOption; readonly points: readonly { readonly x: number; readonly y: number }[] }[];
 }
 
 /** Bills of whole machines rise by steps, which have to be seen as such. */
@@ -48,14 +49,15 @@ export function curvesOf(comparison: Comparison, ask: Ask, api: TokenWay | null,
     // At nothing at all a machine that is paid for a time is paid for all the same.
     return { x, demand: demandOf(asking(ask, axis.of, index === 0 ? axis.to / 1e6 : x), count) };
   });
-  const lines = options.flatMap(({ name, way, worth }) => {
+  const lines = options.flatMap((option) => {
+    const { way, worth } = option;
     if (worth === null) return [];
     const points = demands.flatMap(({ x, demand }) => {
       const total = way === null ? (api === null ? null : apiTotal(api, demand, rate)) : wayTotal(way, demand, rate);
       const money = total === null ? null : worthIn(total, currency, rate);
       return money === null ? [] : [{ x, y: Number(money.micros) / 1e6 }];
     });
-    return points.length < 2 ? [] : [{ name, points }];
+    return points.length < 2 ? [] : [{ option, points }];
   });
   return { ...axis, lines };
 }
@@ -63,5 +65,5 @@ export function curvesOf(comparison: Comparison, ask: Ask, api: TokenWay | null,
 function wayTotal(way: Parameters<typeof singleOf>[0], demand: ReturnType<typeof demandOf>, rate: ExchangeRate) {
   const mix = singleOf(way, demand, { currency: way.sticker.price.currency, rate });
   if (mix === null) return null;
-  return mix.parts.length === 0 && way.isLong ? longCost(way, demand.longMs) : mix.total;
+  return mix.parts.length === 0 && way.isLong ? longCost(way, leastRental(way, demand).paidMs) : mix.total;
 }

@@ -1,4 +1,4 @@
-import { DAY_MS, MONTH_MS } from "./tariff.ts";
+import { DAY_MS } from "./tariff.ts";
 
 const MILLION = 1_000_000n;
 /** A workload of a month is reckoned over so many days. */
@@ -40,8 +40,8 @@ export interface Demand {
   /** True: the work waits, and a machine by the hour runs for as long as it takes. False: machines stand by through a block. */
   readonly isBatch: boolean;
   readonly isJob: boolean;
-  /** How long a machine that is paid for a time is paid for, where it is bound for no longer: whole months. */
-  readonly longMs: bigint;
+  /** By when a job is to be done; null for a job that may take its time, and for a month. */
+  readonly deadlineMs: bigint | null;
   /** Tokens in all; null where nothing says how many. */
   readonly tokens: bigint | null;
   readonly throughput: bigint | null;
@@ -73,6 +73,16 @@ export function msFor(pace: Pace, units: bigint): bigint {
   return dividedUp(units * pace.perMs, pace.units);
 }
 
+export function lesser(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}
+
+export function greater(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
+}
+
 export function dividedUp(amount: bigint, by: bigint): bigint {
   return (amount + by - 1n) / by;
 }
@@ -99,15 +109,14 @@ export function demandOf(ask: Ask, gpus: number): Demand {
   const pace = paceOf({ gpus, tokensPerSecond: null }, { unit, throughput, utilisation });
   const common = { unit, throughput, utilisation } as const;
   if (job !== null) {
-    const window = job.deadlineMs ?? job.ms;
     const units = unitsIn(pace, job.ms);
     return {
       ...common,
       days: 1n,
-      blocks: [{ ms: window, units }],
+      blocks: [{ ms: job.deadlineMs ?? job.ms, units }],
       isBatch: true,
       isJob: true,
-      longMs: dividedUp(window, MONTH_MS) * MONTH_MS,
+      deadlineMs: job.deadlineMs,
       tokens: unit === "tokens" ? units / MILLION : null,
     };
   }
@@ -127,7 +136,7 @@ export function demandOf(ask: Ask, gpus: number): Demand {
     // Who says nothing of the day has work that may be done at any time of it.
     isBatch: byTokens && ask.profile === null,
     isJob: false,
-    longMs: MONTH_MS,
+    deadlineMs: null,
     tokens: byTokens
       ? tokensPerDay * DAYS_OF_A_MONTH
       : unit === "tokens"

@@ -1,8 +1,8 @@
-import { parseDuration } from "../../model/duration.ts";
 import { gpuMatcher } from "../../model/gpu-names.ts";
 import { type GpuQuery, parseGpuQuery } from "../../model/gpu-query.ts";
 import { suggestion } from "../../model/nearest.ts";
-import { effectivePrice, timesShare, type WorkModel } from "../effective.ts";
+import { effectivePrice, type WorkModel } from "../effective.ts";
+import { parseSeconds } from "../work-text.ts";
 import { DAY_MS, MONTH_MS, parseSpan, parseTariff, type Tariff } from "./tariff.ts";
 import type { MachineWay } from "./way.ts";
 
@@ -16,6 +16,8 @@ export interface OwnRow {
   readonly price: Tariff;
   readonly plus: Tariff | null;
   readonly termMs: bigint;
+  /** See `MachineWay`. */
+  readonly stepMs: bigint;
   readonly billing: MachineWay["billing"];
   /** Only compared with this GPU; with every one where it is null. */
   readonly gpu: GpuQuery | null;
@@ -24,7 +26,8 @@ export interface OwnRow {
   readonly tokensPerSecond: bigint | null;
   /** Per hour; null: assumed, as of an offer that does not say. */
   readonly interruptionsPerHour: number | null;
-  readonly noticeSeconds: number;
+  /** Null: none is promised, or what holds for every offer. */
+  readonly noticeSeconds: number | null;
 }
 
 /** Millionths of a decimal such as `1250.5`. @throws RangeError when it is not above zero. */
@@ -54,7 +57,7 @@ function fieldsOf(text: string): Partial<Record<Key, string>> {
 }
 
 function billingOf(text: string | undefined, price: Tariff): OwnRow["billing"] {
-  if (text === undefined) return price.perMs % MONTH_MS === 0n ? "monthly" : "on-demand";
+  if (text === undefined) return price.perMs > DAY_MS ? "monthly" : "on-demand";
   const billing = BILLINGS.find((known) => known === text);
   if (billing === undefined) throw new RangeError(`billing: ${JSON.stringify(text)} is not one of ${BILLINGS.join(", ")}`);
   return billing;
@@ -77,7 +80,7 @@ function rateOf(text: string | undefined): number | null {
 }
 
 /**
- * Reads a row such as `name=rack,price=30000CNY/month,gpus=8`. By the hour it is on demand, by months and years monthly: paid
+ * Reads a row such as `name=rack,price=30000CNY/month,gpus=8`. By the hour or the day it is on demand, for longer monthly: paid
  * for all of the time.
  * @throws RangeError that says which part is wrong.
  */
@@ -94,47 +97,58 @@ export function parseOwnRow(text: string): OwnRow {
   if (beside !== null && !isLong) throw new RangeError("plus: only for what is paid by the month or owned");
   if (term !== undefined && !isLong) throw new RangeError("term: only for what is paid by the month or owned");
   const asked = gpu === undefined ? null : parseGpuQuery(gpu);
+  const said = term === undefined ? null : parseSpan(term);
+  const stepMs = isLong ? stepOf(tariff, kind, said) : 0n;
   return {
     name: name === undefined || name === "" ? kind : name,
     price: tariff,
     plus: beside,
-    termMs: term === undefined ? (isLong ? minimum(tariff) : 0n) : parseSpan(term),
+    termMs: said ?? stepMs,
+    stepMs,
     billing: kind,
     gpu: asked,
     gpus: gpusOf(gpus) ?? (gpu?.includes(":") === true ? (asked?.count ?? null) : null),
     tokensPerSecond: throughput === undefined ? null : millionths(throughput, "how many tokens a second"),
     interruptionsPerHour: rateOf(interruptions),
-    noticeSeconds: notice === undefined ? 0 : parseDuration(notice) / 1000,
+    noticeSeconds: notice === undefined ? null : parseSeconds(notice),
   };
 }
 
-/** What is not said to be bound for longer is bound for the span of its price, at least a day. */
-function minimum({ perMs }: Tariff): bigint {
-  return perMs > DAY_MS ? perMs : DAY_MS;
+/** It is paid in spans of its price, by the hour in months or, where it is owned, in days; a shorter term is one as well. */
+function stepOf({ perMs }: Tariff, billing: OwnRow["billing"], termMs: bigint | null): bigint {
+  const span = perMs >= DAY_MS ? perMs : billing === "monthly" ? MONTH_MS : DAY_MS;
+  return termMs !== null && termMs < span ? termMs : span;
 }
 
 /** Whether a row stands in the comparison of a GPU. */
-export function fitsGpu(row: OwnRow, gpu: { readonly model: string; readonly vramGb: number }): boolean {
+export function fitsGpu(row: OwnRow, gpu: Parameters<ReturnType<typeof gpuMatcher>>[0]): boolean {
   return row.gpu === null || gpuMatcher(row.gpu.model)(gpu);
+}
+
+/** What a row says of itself holds for it, whatever holds for every offer. */
+function workOf({ interruptionsPerHour, noticeSeconds }: OwnRow, work: WorkModel): WorkModel {
+  const own = {
+    ...(interruptionsPerHour === null ? {} : { interruptionsPerHour }),
+    ...(noticeSeconds === null ? {} : { noticeSeconds }),
+  };
+  return { ...work, given: { ...work.given, ...own } };
 }
 
 /** The row as a way to pay; `count` is how many GPUs it has where it does not say. */
 export function ownWay(row: OwnRow, count: number, work: WorkModel): MachineWay {
   const { price, perMs } = row.price;
   const billing = row.billing === "owned" ? "monthly" : row.billing;
-  const { lostShare } = effectivePrice(
-    { price, billing, interruptionsPerHour: row.interruptionsPerHour, noticeSeconds: row.noticeSeconds },
-    work,
-  );
+  const { price: useful, ...loss } = effectivePrice({ price, billing, interruptionsPerHour: null, noticeSeconds: 0 }, workOf(row, work));
   return {
     name: row.name,
     billing: row.billing,
     isLong: row.billing === "monthly" || row.billing === "owned",
     sticker: row.price,
-    effective: lostShare === 0 ? row.price : { price: timesShare(price, 1 + lostShare), perMs },
-    lostShare,
+    effective: { price: useful, perMs },
+    loss,
     plus: row.plus,
     termMs: row.termMs,
+    stepMs: row.stepMs,
     gpus: row.gpus ?? count,
     tokensPerSecond: row.tokensPerSecond,
     ranked: null,
