@@ -75,12 +75,15 @@ const upText = (hours: number) => String(Math.ceil(hours * 10 - 1e-6) / 10);
 
 function hoursText({ long, against, ms, canMs, ofMs, tokens }: HoursBreakEven, { isJob }: Demand): string {
   if (ms === null) return `${long.name} never beats ${against.name}`;
-  const made = tokens === null ? "" : `, which make ${bigText(isJob ? tokens : (tokens * MONTH_MS) / ofMs)} tokens`;
   const [from, to] = [ms, canMs].map((one) => hours(one) * (isJob ? 1 : Number(MONTH_MS) / Number(ofMs)));
   const perDay = (from ?? 0) / 30;
-  // More than a day has are hours of several machines.
-  const each = isJob ? "" : ` a month${perDay > 24 ? "" : ` (${upText(perDay)} a day)`}`;
-  return `${long.name} beats ${against.name} from ${upText(from ?? 0)} useful hours${each} up to the ${Math.floor(to ?? 0)} that one does${made}`;
+  const beside = [
+    // More than a day has are hours of several machines.
+    ...(isJob || perDay > 24 ? [] : [`${upText(perDay)} a day`]),
+    ...(tokens === null ? [] : [`${bigText(isJob ? tokens : (tokens * MONTH_MS) / ofMs)} tokens`]),
+  ];
+  const more = `${isJob ? "" : " a month"}${beside.length === 0 ? "" : ` (${beside.join(", ")})`}`;
+  return `${long.name} beats ${against.name} from ${upText(from ?? 0)} useful hours${more}, up to the ${Math.floor(to ?? 0)} that one does`;
 }
 
 function tokensText({ way, api, perPaidHour, perDay, tokens, can, isReachable }: TokenBreakEven): string {

@@ -5,6 +5,7 @@ import { HOUR_MS, MONTH_MS } from "../pricing/comparison/tariff.ts";
 import type { TokenWay } from "../pricing/comparison/way.ts";
 import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
 import type { WorkModel } from "../pricing/effective.ts";
+import { isStale } from "../pricing/price-age.ts";
 import { comparisonJson, demandJson } from "./comparison-json.ts";
 import {
   breakEvenLines,
@@ -73,7 +74,7 @@ function rowsOf(comparisons: readonly Comparison[]): readonly Row[] {
 const COLUMNS = [
   { header: "GPU", align: "left", drop: 0 },
   { header: "BILLING", align: "left", drop: 0 },
-  { header: "PROVIDER", align: "left", drop: 1 },
+  { header: "PROVIDER", align: "left", drop: 0 },
   { header: "ZONE", align: "left", drop: 5 },
   { header: "TYPE", align: "left", drop: 6 },
   { header: "PRICE", align: "right", drop: 0 },
@@ -84,7 +85,7 @@ const COLUMNS = [
   { header: "STICKER TOTAL", align: "right", drop: 3 },
   { header: "SAVES", align: "right", drop: 3 },
   { header: "TOTAL", align: "right", drop: 0 },
-  { header: "SAVES", align: "right", drop: 0 },
+  { header: "SAVES", align: "right", drop: 1 },
   { header: "SOURCE", align: "left", drop: 0 },
 ] as const;
 const TOTAL = 12;
@@ -156,7 +157,16 @@ export function comparisonView(parts: ComparisonParts): View {
       const { tableText } = await import("./table.ts");
       const { columns, rows: texts, total } = tableOf(rows, parts);
       const table = tableText(
-        { columns, rows: texts, paint: (text, row, column) => (rows[row]?.best === true && column === total ? painter.green(text) : text) },
+        {
+          columns,
+          rows: texts,
+          paint: (text, row, column) => {
+            const { best, option } = rows[row] ?? {};
+            if (best !== true || column !== total) return text;
+            const offer = option?.way?.ranked?.offer;
+            return painter[offer !== undefined && isStale(offer, parts.now) ? "yellow" : "green"](text);
+          },
+        },
         painter,
         width,
         options?.header ?? true,

@@ -46,8 +46,9 @@ const listed = [
 
 test.each([80, 160])("every row says how old its price is, in %i columns", async (width) => {
   const lines = await shown(parts(jobOf(10), ["name=mine,price=2"], { offers: listed }), width);
-  const ends = lines.filter((line) => /[$¥]\d/.test(line) && /%|–/.test(line)).map((line) => /\S+( \S+){0,2}$/.exec(line)?.[0]);
+  const ends = lines.filter((line) => /^(H100\S*| ) .*[$¥]\d/.test(line)).map((line) => /\S+( \S+){0,2}$/.exec(line)?.[0]);
   expect(lines.filter((line) => line.length > width)).toEqual([]);
+  for (const name of ["azure", "mine", "ppio"]) expect(lines.filter((line) => line.includes(`${name} `))).not.toEqual([]);
   expect(ends).toEqual([
     expect.stringMatching(/catalog 3d$/),
     expect.stringMatching(/given$/),
@@ -93,7 +94,7 @@ test("a break-even that cannot be reached is no promise, one that can be says ho
   const much = await shown(parts({ ...ask, profile: [{ ms: DAY_MS, machines: MILLION }] }, ["name=m,price=300/month"], { api }));
   expect(much).toContain("m beats the API from 17.5 million tokens a day, up to the 43.2 million a day that one makes");
   const hours = await shown(parts(jobOf(60), ["name=m,price=100.01/month", "name=od,price=3"]));
-  expect(hours).toContain("m beats od from 33.4 useful hours up to the 720 that one does");
+  expect(hours).toContain("m beats od from 33.4 useful hours, up to the 720 that one does");
   const yuan = await shown(parts(plainAsk, ["name=srv,price=30000CNY/month"], { api: { name: "API", perMillion: usd("0.5") } }));
   expect(yuan.join(" ")).toContain("Held against each other at 1 USD for 6.77 CNY (");
 });
