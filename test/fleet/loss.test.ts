@@ -90,14 +90,16 @@ test.each([
 });
 
 test.each([
-  ["down", down],
-  ["hibernate", hibernate],
-])("one that we end is none, and its hours until then count: %s", async (_, end) => {
+  ["down", down, 1n],
+  ["hibernate", hibernate, 1n],
+  ["down, when the market's price had moved", down, 2n],
+] as const)("one that we end is none, and its hours until then count: %s", async (_, end, dearer) => {
   const world = await paperWorld();
   onTestFinished(() => world.state.close());
   const { fleet } = world.start();
   await world.clock.run(up(fleet, paperSpec()));
   await world.clock.pass(30 * HOUR);
+  for (const zone of world.cloud.zones) zone.price = { ...zone.price, micros: zone.price.micros * dearer };
   await world.clock.run(end(fleet));
   const [own] = ownPastOf(await world.state.instances({ includeGone: true }), await world.state.ledger(), world.clock.now()).history;
   expect(own).toMatchObject({ reclaims: 0, runs: [expect.closeTo(30, 1)] });
