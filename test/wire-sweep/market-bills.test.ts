@@ -105,12 +105,16 @@ onMoto.each([
 test("Alibaba: an hour at the price of the order, and then at the market's, is counted as the imitation bills it", async () => {
   const { watched, billed, counted, cloud, record } = await atAlibaba();
   const shares: number[] = [];
-  for (const fraction of [0.9, 0.3, 0.6]) {
-    await watched(40, 20);
+  for (const [before, fraction] of [
+    [20, 0.9],
+    [40, 0.3],
+    [40, 0.6],
+  ] as const) {
+    await watched(before, 20);
     // The imitation bills each hour at the price with which it began.
     cloud.movePrice(record.type, fraction);
     // In the first hour a price that is seen to move is nothing to it.
-    await watched(20, fraction === 0.9 ? 10 : 20);
+    await watched(60 - before, 20);
     shares.push((await counted()) / billed());
     await watched(120, 60);
     shares.push((await counted()) / billed());
