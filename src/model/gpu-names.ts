@@ -56,8 +56,8 @@ const MEMORIES_GB: Readonly<Record<string, readonly number[]>> = {
   V100: [16, 32],
 };
 
-/** Words that say who made a GPU, or that it is one. */
-const MAKERS = new Set(["NVIDIA", "AMD", "GEFORCE", "TESLA", "QUADRO", "INSTINCT", "GPU"]);
+/** Words that say who made a GPU, or that it is one. `Q RTX 6000` is a Quadro. */
+const MAKERS = new Set(["NVIDIA", "AMD", "GEFORCE", "TESLA", "QUADRO", "Q", "RADEON", "INSTINCT", "GPU"]);
 
 /**
  * Models that are made in several forms, which differ in power, links and often in memory: they are several products at

@@ -12,8 +12,8 @@ const FAMILIES: Readonly<Record<string, readonly (readonly [RegExp, GpuForm])[]>
   gcp: [[/^(a[23]-|nvidia-(tesla-)?(a100|h100|h200)-?)/, "SXM"]],
   azure: [
     [/^Standard_ND/, "SXM"],
-    [/^Standard_NC\d+ad(?:i)?s_A100_v4$/, "PCIe"],
-    [/^Standard_NC\d+ad(?:i)?s_H100_v5$/, "NVL"],
+    [/^Standard_NC\d+ads_A100_v4$/, "PCIe"],
+    [/^Standard_NCC?\d+adi?s_H100_v5$/, "NVL"],
   ],
 };
 

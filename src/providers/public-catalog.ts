@@ -22,7 +22,7 @@ export function catalogAddress(base: string, cloud: string): string {
  * The number of this reader. A reader that makes other prices of the same file needs another one: then files are read again
  * though they are as they were.
  */
-const READER = "2;";
+const READER = "3;";
 
 /** What became of asking for a file. `version`: what this reader calls what it read, null where the server has no name for it. */
 export type CatalogAnswer =

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { ListedPrice } from "../../src/model/listed-price.ts";
-import type { Money } from "../../src/model/money.ts";
+import { type Money, moneyToDecimal } from "../../src/model/money.ts";
 import { CatalogDamage } from "../../src/providers/catalog/columns.ts";
 import { memoryPerGpu } from "../../src/providers/catalog/gpu-info.ts";
 import { parseCatalog } from "../../src/providers/catalog/parse.ts";
@@ -22,6 +22,16 @@ export async function parsed(
   });
   return { prices, tally };
 }
+
+/** What a price is of, in short. */
+export const brief = ({ type, gpu, billing, price, onDemandPrice, zone }: ListedPrice) => [
+  type,
+  `${gpu.count}x ${gpu.model}${gpu.form === undefined ? "" : ` ${gpu.form}`} ${gpu.vramGb}`,
+  zone,
+  billing,
+  Number(moneyToDecimal(price)),
+  onDemandPrice === null ? null : Number(moneyToDecimal(onDemandPrice)),
+];
 
 /** GPUs as the catalogues name them, and what they are. */
 const GPUS = [

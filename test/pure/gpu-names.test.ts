@@ -72,6 +72,8 @@ test.each<[string, string, number | null, string?]>([
   ["RTX 4070 Ti SUPER", "RTX4070TISUPER", null],
   ["RTX 4080S", "RTX4080SUPER", null],
   ["4060 Ti", "RTX4060TI", null],
+  ["Q RTX 6000", "RTX6000", null],
+  ["Quadro RTX 6000", "RTX6000", null],
   ["GTX 1660 S", "GTX1660SUPER", null],
   ["GTX 1660 SUPER", "GTX1660SUPER", null],
   ["GTX 1660 Ti", "GTX1660TI", null],

@@ -4,6 +4,7 @@ import { formOfType } from "../../model/gpu-of-type.ts";
 import { type Money, moneyFromDecimal } from "../../model/money.ts";
 import type { CatalogColumns } from "./columns.ts";
 import { memoryPerGpu, nameInInfo } from "./gpu-info.ts";
+import { gpusOfType, memoryOfType } from "./known-types.ts";
 
 /** A row of a catalogue, read. Prices are in USD per instance-hour. */
 export interface CatalogRow {
@@ -102,7 +103,7 @@ export function readRow(
   // Two places could have one name when what cannot be read is left out of it.
   if ([columns.type, columns.accelerator, columns.region, columns.zone].some((column) => cell(column).includes(UNREADABLE)))
     return refused("text is not UTF-8");
-  const count = amount(cell(columns.count));
+  const count = gpusOfType(cloud, type, amount(cell(columns.count)));
   if (accelerator !== "" && (count <= 0 || count > MOST_GPUS)) return refused("no GPU count");
   if (accelerator !== "" && !Number.isInteger(count)) return refused("part of a GPU");
   const price = readPrice(cell(columns.price));
@@ -124,7 +125,7 @@ export function readRow(
 }
 
 /** Where the type names the GPU better than its column: `2x-RTX_4070S_Ti-32-65536` is an RTX4070 there. */
-const TYPES_THAT_NAME: Readonly<Record<string, RegExp>> = { vast: /^\d+x-(.+)-\d+-\d+$/ };
+const TYPES_THAT_NAME: Readonly<Record<string, RegExp>> = { vast: /^\d+x-(.+)-[\d.]+-[\d.]+$/ };
 
 /** One cloud lists `A100-80GB` and says `A100 PCIe` beside it. */
 function formInInfo(model: string, gpuInfo: string): Pick<Gpu, "form"> {
@@ -139,5 +140,9 @@ function gpuOf(cloud: string, type: string, accelerator: string, count: number, 
   const { vramGb, ...named } = gpuFromName(name);
   // What the type's name says of the form is more than what the column does: `1x-H100_NVL` is an H100 there.
   const form = { ...formInInfo(named.model, gpuInfo), ...named, ...formOfType(cloud, type, named.model) };
-  return { ...form, count, vramGb: memoryPerGpu(cloud, gpuInfo, { name, model: named.model, count }) ?? vramGb ?? 0 };
+  return {
+    ...form,
+    count,
+    vramGb: memoryPerGpu(cloud, gpuInfo, { name, model: named.model, count }) ?? vramGb ?? memoryOfType(cloud, type, named.model) ?? 0,
+  };
 }
