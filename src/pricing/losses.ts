@@ -1,8 +1,8 @@
 import type { LedgerRecord } from "../state/records.ts";
 
 /**
- * What was paid for nothing. `work`: what had not been sealed when a machine was taken, and was computed again. `wakes`: a restore
- * that did not serve in time and was put back to sleep. `restarts`: from when a machine was taken until the next one served.
+ * What was paid for nothing. `work`: what had not been sealed yet when a machine was taken. `wakes`: a restore that did not serve
+ * in time and was put back to sleep. `restarts`: from when a machine was taken until the next one served.
  */
 export const LOSS_KINDS = ["work", "wakes", "restarts"] as const;
 export type LossKind = (typeof LOSS_KINDS)[number];
