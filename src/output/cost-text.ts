@@ -110,7 +110,7 @@ function endText({ instance, at, why }: ExpectedEnd, calendar: Calendar): string
 
 /** To come is always reckoned. */
 function monthText({ paid, isPaidBilled, gpu, storage, total, range, month }: Forecast, zone: string): string {
-  const isOne = range === null || range.low.micros === range.high.micros;
+  const isOne = range === null || moneyText(range.low) === moneyText(range.high);
   const amounts = isOne ? "" : ` (~${moneyText(range.low)} to ~${moneyText(range.high)} at the spot prices seen in 30 days)`;
   const rest = [
     ...(isSome(gpu) ? [`~${moneyText(gpu)} for what runs`] : []),

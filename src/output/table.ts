@@ -69,6 +69,18 @@ const NO_LINES = {
   middle: " ".repeat(GAP),
 };
 
+/** The library's time grows with the square of the lines that it is given, so it is given this many at a time. */
+const LINES_AT_A_TIME = 100;
+
+function drawn(lines: readonly (readonly string[])[]): string {
+  const table = new Table({
+    chars: NO_LINES,
+    style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 0 },
+  });
+  table.push(...lines.map((cells) => [...cells]));
+  return table.toString();
+}
+
 /** A borderless table that fits `width` cells: dim header, two spaces between columns, no trailing spaces, no last newline. */
 export function tableText(content: TableContent, painter: Painter, width: number, header: boolean): string {
   const cells = content.rows.map((row) => row.map(oneLine));
@@ -77,19 +89,20 @@ export function tableText(content: TableContent, painter: Painter, width: number
     cells.reduce((widest, row) => Math.max(widest, textWidth(row[index] ?? "")), header ? textWidth(column.header) : 0),
   );
   const { kept, widths } = fitColumns(content.columns, natural, width);
-  const table = new Table({
-    chars: NO_LINES,
-    style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 0 },
-    colAligns: kept.map((index) => content.columns[index]?.align ?? "left"),
-  });
-  if (header) table.push(kept.map((index) => painter.dim(truncate(content.columns[index]?.header ?? "", widths[index] ?? 0))));
-  for (const [rowIndex, row] of cells.entries()) {
-    table.push(
-      kept.map((index) => {
-        const text = truncate(row[index] ?? "", widths[index] ?? 0);
-        return text === "" || content.paint === undefined ? text : content.paint(text, rowIndex, index);
-      }),
-    );
-  }
-  return table.toString().replace(/ +$/gm, "");
+  // Filled up here, so that the columns of all pieces are of one width.
+  const cell = (plain: string, column: number, paint: (text: string) => string) => {
+    const text = truncate(plain, widths[column] ?? 0);
+    const space = " ".repeat(Math.max(0, (widths[column] ?? 0) - textWidth(text)));
+    const painted = text === "" ? text : paint(text);
+    return content.columns[column]?.align === "right" ? `${space}${painted}` : `${painted}${space}`;
+  };
+  const heads = kept.map((index) => cell(content.columns[index]?.header ?? "", index, painter.dim));
+  const lines = cells.map((row, rowIndex) =>
+    kept.map((index) => cell(row[index] ?? "", index, (text) => content.paint?.(text, rowIndex, index) ?? text)),
+  );
+  const all = header ? [heads, ...lines] : lines;
+  const pieces = Array.from({ length: Math.ceil(all.length / LINES_AT_A_TIME) }, (_, piece) =>
+    drawn(all.slice(piece * LINES_AT_A_TIME, (piece + 1) * LINES_AT_A_TIME)),
+  );
+  return pieces.join("\n").replace(/ +$/gm, "");
 }

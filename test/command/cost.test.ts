@@ -229,6 +229,21 @@ test("what is in a bill or on a disk and in no row is said where there are no ro
   ];
   expect(omissions(report)).toEqual(said);
   expect(costParagraphs(report)).toEqual(said);
+  // A range that is one amount, as it is shown, is none.
+  const month = {
+    ...calendarOf("UTC").monthOf(NOW),
+    currency: "USD",
+    paid: amount,
+    isPaidBilled: true,
+    gpu: amount,
+    storage: usd(0),
+    course: [],
+  };
+  const range = { low: usd(3_999_999), high: usd(4_000_000) };
+  const forecast = { currencies: [{ ...month, total: usd(4_000_000), range }], ends: [], waiting: [] };
+  expect(costParagraphs({ ...report, forecast }).at(-1)).toBe(
+    "Expected for 2026-11 (UTC): ~$4.00; $2.00 until now, ~$2.00 for what runs to come.",
+  );
 });
 
 test("what may be lost is told beside what is, and never as a part of it", () => {
@@ -270,6 +285,7 @@ test("where spot prices were observed, the month is told with its range", async 
   const { forecast } = JSON.parse(await run(world, "--json"));
   // 49.70 are paid or for storage; 120 hours at 0.80 and at 1.25.
   expect(forecast.months[1].range).toEqual({ low: amount("145.700000"), high: amount("199.700000") });
+  expect(await run(world)).toContain("~$169.70 (~$145.70 to ~$199.70 at the spot prices seen in 30 days); ~$42.93 until now");
 });
 
 test.each([

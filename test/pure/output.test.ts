@@ -7,7 +7,7 @@ import { listView } from "../../src/output/list-view.ts";
 import { lineProgress, silentProgress } from "../../src/output/live-progress.ts";
 import { painterFor, plainPainter, wantsColor } from "../../src/output/painter.ts";
 import { problemJson, problemText } from "../../src/output/problem-text.ts";
-import { fitColumns } from "../../src/output/table.ts";
+import { fitColumns, tableText } from "../../src/output/table.ts";
 import { textWidth, truncate } from "../../src/output/text-width.ts";
 import type { View } from "../../src/output/view.ts";
 
@@ -116,6 +116,25 @@ test("details: labels in one column, long values wrapped, empty rows and blocks 
       "",
     ].join("\n"),
   );
+});
+
+test("a table of any length is one table: every line stands once, in columns of one width", () => {
+  const names = ["a", "机器", "in the middle of it all", "é"];
+  for (const length of [0, 1, 99, 100, 101, 350]) {
+    // The widest cells come late.
+    const rows = Array.from({ length }, (_, index) => [index < 300 ? "a" : (names[index % 4] ?? ""), `$${index ** 2}`, "end"]);
+    const columns = [
+      { header: "NAME", align: "left", drop: 0 },
+      { header: "PAID", align: "right", drop: 0 },
+      { header: "LAST", align: "left", drop: 0 },
+    ] as const;
+    const [head, ...lines] = tableText({ columns, rows }, plainPainter, 80, true).split("\n");
+    const widths = [0, 1].map((column) => Math.max(4, ...rows.map((row) => textWidth(row[column] ?? ""))));
+    const [name = 0, paid = 0] = widths;
+    const line = ([a = "", b = "", c = ""]: readonly string[]) => `${a}${" ".repeat(name - textWidth(a))}  ${b.padStart(paid)}  ${c}`;
+    expect(head).toBe(line(["NAME", "PAID", "LAST"]));
+    expect(lines).toEqual(rows.map(line));
+  }
 });
 
 test("no table is wider than the terminal, as long as its last columns can be cut", () => {
