@@ -84,7 +84,7 @@ function reckoned(lines: readonly Line[]): readonly string[] {
 
 /** A file of Google's, in any order and with rows said twice: what is sold is the sum of its parts, by a reckoning of its own. */
 export const sumsOfParts = () =>
-  fc.asyncProperty(fc.array(line, { maxLength: 60, size: "max" }), async (lines) => {
+  fc.asyncProperty(fc.array(line, { maxLength: 40, size: "max" }), async (lines) => {
     const { prices, tally } = await parsed(
       "gcp",
       `InstanceType,vCPUs,MemoryGiB,AcceleratorName,AcceleratorCount,GpuInfo,Region,AvailabilityZone,Price,SpotPrice\n${lines.map(written).join("")}`,
@@ -122,7 +122,7 @@ const machine = fc.constantFrom(...MARKET).chain(({ word, model, memories }) =>
 
 /** A file of a market whose types alone name the GPU, and whose memory is that of all GPUs of a machine, or of one. */
 export const marketOfTypes = () =>
-  fc.asyncProperty(fc.array(machine, { maxLength: 20, size: "max" }), fc.boolean(), async (machines, isOfAll) => {
+  fc.asyncProperty(fc.array(machine, { maxLength: 12, size: "max" }), fc.boolean(), async (machines, isOfAll) => {
     const rows = machines.map(({ word, mib, count, cents, region }) => {
       const told = isOfAll ? mib * count : mib;
       const info = `{'Gpus': [{'Name': 'GPU', 'Count': ${count}, 'MemoryInfo': {'SizeInMiB': ${told}}}], 'TotalGpuMemoryInMiB': ${mib * count}}`;
