@@ -23,14 +23,6 @@ export interface ListedPrice {
 /** Who said a price: a provider's own API, a public catalogue, or the table that comes with the program. */
 export type PriceSource = "live" | "catalog" | "bundled";
 
-/** Clocks of one computer differ by no more than that, and reading takes as long. */
-const CLOCK_SLACK_MS = 5 * 60_000;
-
-/** Whether an observation is dated later than now, by a clock that was ahead: nobody knows how old it is. Epoch milliseconds. */
-export function isStillToCome(at: number, now: number): boolean {
-  return at > now + CLOCK_SLACK_MS;
-}
-
 /** A price as it was last observed. Times are epoch milliseconds. */
 export interface ObservedPrice extends ListedPrice {
   readonly source: PriceSource;

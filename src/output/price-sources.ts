@@ -1,5 +1,5 @@
-import { isStillToCome, type PriceSource } from "../model/listed-price.ts";
-import { type Dated, isStale } from "../pricing/price-age.ts";
+import type { PriceSource } from "../model/listed-price.ts";
+import { type Dated, isStale, isStillToCome } from "../pricing/price-age.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,6 +1,6 @@
 import type { SyncOutcome } from "../fleet/prices/sync.ts";
 import { durationText } from "../model/duration.ts";
-import { isStillToCome } from "../model/listed-price.ts";
+import { isStillToCome } from "../pricing/price-age.ts";
 import { isoTime } from "./json.ts";
 import { listView } from "./list-view.ts";
 import type { View } from "./view.ts";

@@ -1,4 +1,4 @@
-import { isStillToCome, type PriceSource } from "../model/listed-price.ts";
+import type { PriceSource } from "../model/listed-price.ts";
 import type { RankedOffer } from "./rank.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -7,6 +7,14 @@ const DAY_MS = 24 * 3_600_000;
 const STALE_MS = 7 * DAY_MS;
 /** Prices of machines have more than doubled within half a year. */
 const OLD_MS = 90 * DAY_MS;
+
+/** Clocks of one computer differ by no more than that, and reading takes as long. */
+const CLOCK_SLACK_MS = 5 * 60_000;
+
+/** Whether an observation is dated later than now, by a clock that was ahead: nobody knows how old it is. Epoch milliseconds. */
+export function isStillToCome(at: number, now: number): boolean {
+  return at > now + CLOCK_SLACK_MS;
+}
 
 /** A price, or a list of them, and when its source last said so, in epoch milliseconds. */
 export interface Dated {

@@ -1,5 +1,5 @@
-import { isStillToCome } from "../../model/listed-price.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { isStillToCome } from "../../pricing/price-age.ts";
 import { type CatalogAnswer, catalogAddress, fetchCatalog } from "../../providers/public-catalog.ts";
 import { NAMED_TWICE, type PriceBook, type SourceRecord } from "../../state/price-book/types.ts";
 
