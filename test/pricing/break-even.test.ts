@@ -78,7 +78,7 @@ const tokensAsk = (hours: number, machines: bigint, tokensPerDay: bigint): Ask =
   tokensPerDay,
   throughput: 500n * MILLION,
   profile: [
-    { ms: hoursMs(hours), machines: MILLION },
+    { ms: hoursMs(hours), machines: 4n * MILLION },
     { ms: hoursMs(24 - hours), machines },
   ],
 });

@@ -135,6 +135,8 @@ test("a price that is made up is no measure of a real one, and stands aside unle
   expect(shown(false, { offers: [made] })).toEqual([[false, ["local on-demand", 0]]]);
   const rows = [parseOwnRow("name=mine,price=2")];
   expect(shown(false, { offers: [made], rows })).toEqual([[true, ["mine", 0]]]);
+  const eight = offer({ gpu: { model: "H100", count: 8, vramGb: 80 } });
+  expect(shown(false, { offers: [eight, real], rows })).toEqual([[true, ["ppio spot", 0.4873], ["mine", 0]]]);
   expect(shown(true, { offers: [made], rows })).toEqual([[false, ["mine", 0], ["local on-demand", -0.5]]]);
 });
 

@@ -37,7 +37,7 @@ export interface Group {
   readonly form?: GpuForm;
   readonly offers: readonly RankedOffer[];
   readonly rows: readonly OwnRow[];
-  /** Made-up prices were left out, because there are real ones. */
+  /** Made-up prices were left out, here or elsewhere, because there are real ones. */
   readonly hidesInvented: boolean;
 }
 
@@ -77,12 +77,16 @@ export function groupsOf({ offers, rows, work, rate, gpu, isInventedAsked, now }
     if (![...groups.values()].some(isOne)) groupOf(described(one));
   }
   const sorted = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
-  return sorted.map((group) => {
+  const all = sorted.map((group): Group => {
     const fitting = rows.filter((row) => fitsGpu(row, group));
     const real = group.offers.filter(({ offer }) => !isInvented(offer.provider));
     const hidesInvented = !isInventedAsked && real.length < group.offers.length && real.length + fitting.length > 0;
     return { ...group, offers: hidesInvented ? real : group.offers, rows: fitting, hidesInvented };
   });
+  // Where nothing is left on offer, rows that stand beside an offer elsewhere are compared there.
+  const isElsewhere = (row: OwnRow) => all.some((group) => group.offers.length > 0 && group.rows.includes(row));
+  const kept = all.filter((group) => group.offers.length > 0 || !group.hidesInvented || !group.rows.every(isElsewhere));
+  return kept.map((group) => ({ ...group, hidesInvented: all.some(({ hidesInvented }) => hidesInvented) }));
 }
 
 /** Equal names are told apart by a number: `monthly`, `monthly (2)`. */
