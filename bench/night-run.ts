@@ -92,6 +92,7 @@ async function night(task: Task, fromMs: number): Promise<Night> {
     rng: seededRng(task.seed),
     owner,
     leases: noLeases(),
+    looks: new Map(),
     ownerIsDead: () => false,
     say: () => undefined,
   });

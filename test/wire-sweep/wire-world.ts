@@ -102,6 +102,7 @@ export async function wireWorld(make: (clock: VirtualClock) => Promise<CloudOnTh
         rng,
         owner: `process-${started}`,
         leases: noLeases(),
+        looks: new Map(),
         ownerIsDead: (owner) => buried.has(owner),
         say: () => undefined,
       };
