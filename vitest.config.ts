@@ -36,7 +36,7 @@ const project = (
 export default defineConfig({
   test: {
     // Much of a test is waiting: for a process, a deadline, a slow server.
-    maxWorkers: 5,
+    maxWorkers: 6,
     globalSetup: ["test/postgres-run.ts"],
     projects: [
       // A limit for what hangs: on a computer with other work to do a test of seconds may take half a minute.

@@ -8,7 +8,7 @@ import { cloudWorld, data, machines, must } from "./cloud.ts";
  */
 const SERVER = `
 say() { echo "$1" >>"$SPOT_PHASES_FILE"; }
-sleep 0.5; say weights
+sleep 1.2; say weights
 cache=$VLLM_CACHE_ROOT/compiled
 if [ -e "$cache" ]; then say from-cache; else mkdir -p "$VLLM_CACHE_ROOT"; : >"$cache"; say compile; fi
 echo 1 >"$SPOT_CHECKPOINT_DIR/.n"; mv "$SPOT_CHECKPOINT_DIR/.n" "$SPOT_CHECKPOINT_DIR/n"

@@ -80,12 +80,10 @@ export interface Kind {
   readonly options: MachineOptions;
 }
 
-const HERE: readonly Kind[] = [
-  { name: "the system's sh", options: {} },
-  { name: "the system's sh and nothing but node to ask with", options: { path: ["node"] } },
-];
-/** More programs than a machine with only Node has: `npm run test:shells` wants them all, and CI installs them. */
+const SYSTEM: Kind = { name: "the system's sh", options: {} };
+/** With more programs than a machine with only Node has: `npm run test:shells` wants them all, and CI installs them. */
 const EVERYWHERE: readonly Kind[] = [
+  { name: "the system's sh and nothing but node to ask with", options: { path: ["node"] } },
   { name: "dash with curl", options: { shell: ["dash"], path: ["curl"] } },
   { name: "busybox alone", options: { shell: ["busybox", "sh"], path: ["wget"] } },
   { name: "bash --posix with python3", options: { shell: ["bash", "--posix"], path: ["python3"] } },
@@ -93,7 +91,7 @@ const EVERYWHERE: readonly Kind[] = [
 ];
 
 /** The kinds of machine that the agent is tested on. */
-export const KINDS: readonly Kind[] = process.env["SPOT_TEST_SHELLS"] === "all" ? [...HERE, ...EVERYWHERE] : HERE;
+export const KINDS: readonly Kind[] = process.env["SPOT_TEST_SHELLS"] === "all" ? [SYSTEM, ...EVERYWHERE] : [SYSTEM];
 
 function find(name: string): string | undefined {
   return (process.env["PATH"] ?? "")

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { playMonths } from "./months.ts";
 
 /** A few lives in every test run; test/sweep/months.spec.ts plays many. */
-const SEEDS = [1, 2, 5, 6];
+const SEEDS = [1, 6];
 
 test.each(SEEDS)("weeks of reclaims, outages, kills and crossing commands leave nothing unseen (seed %i)", async (seed) => {
   const { broken, days, machines, kills, commands, stops, takeovers } = await playMonths(seed, 30);
