@@ -1,6 +1,6 @@
 // What a sync of catalogues with 200,000 and 2,000,000 rows costs: seconds, memory at its peak, and the size of the database;
 // for the first version, one that did not change, and one in which one price in twenty did. Then what the ranked offers of one
-// GPU cost on each, as a ratio to the `node -e 0` that ran right before: with the database out of the computer's cache, and in
+// GPU cost on each, and with the bundled table alone, as a ratio to the `node -e 0` that ran right before: with the database out of the computer's cache, and in
 // it. The catalogues are served by another process, from files.
 //   node bench/prices.mjs [ROWS…]
 import { execFileSync, fork, spawnSync } from "node:child_process";
@@ -34,6 +34,35 @@ function forget(home) {
   execFileSync("dd", [`if=${join(home, "prices.db")}`, "iflag=nocache", "count=0", "status=none"]);
 }
 
+/** What the ranked offers of one GPU cost, after what is done `before` each run. */
+async function offers(name, env, ways) {
+  for (const [what, before] of ways) {
+    const seconds = [];
+    const ratios = [];
+    for (let round = 0; round < RUNS; round++) {
+      const own = bare();
+      before();
+      const used = await run(OFFERS, env, 0);
+      seconds.push(used.seconds);
+      ratios.push(used.seconds / own);
+    }
+    console.log(`${name}  spot ${OFFERS.join(" ")}  ${what}: ${median(seconds).toFixed(2)} s, ${median(ratios).toFixed(1)}× node -e 0`);
+  }
+}
+
+/** A home that never saw a sync: the table that comes with spot, and the embedded cloud. */
+async function bundled() {
+  const home = mkdtempSync(join(folder, "home-"));
+  const env = { SPOT_HOME: home, HOME: home };
+  try {
+    await run(OFFERS, env, 0);
+    await offers("bundled", env, [["warm", () => undefined]]);
+  } finally {
+    await run(["local", "stop", "--force"], env, 0).catch(() => undefined);
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
 async function measure(rows) {
   const home = mkdtempSync(join(folder, "home-"));
   const files = join(folder, `files-${rows}`);
@@ -59,23 +88,10 @@ async function measure(rows) {
     const listed = JSON.parse(stdout).data.filter(({ source }) => source === "catalog").length;
     console.log(`${rows} rows  spot ${OFFERS.join(" ")}  ${listed} of 20 rows are the catalogue's`);
     if (listed === 0) throw new Error("no row of the catalogue is on offer");
-    for (const [what, before] of [
+    await offers(`${rows} rows`, env, [
       ["cold", () => forget(home)],
       ["warm", () => undefined],
-    ]) {
-      const seconds = [];
-      const ratios = [];
-      for (let round = 0; round < RUNS; round++) {
-        const own = bare();
-        before();
-        const used = await run(OFFERS, env, 0);
-        seconds.push(used.seconds);
-        ratios.push(used.seconds / own);
-      }
-      console.log(
-        `${rows} rows  spot ${OFFERS.join(" ")}  ${what}: ${median(seconds).toFixed(2)} s, ${median(ratios).toFixed(1)}× node -e 0`,
-      );
-    }
+    ]);
   } finally {
     mirror.kill();
     await run(["local", "stop", "--force"], env, 0).catch(() => undefined);
@@ -84,6 +100,7 @@ async function measure(rows) {
 }
 
 try {
+  await bundled();
   for (const rows of CASES) await measure(rows);
 } finally {
   clear();
