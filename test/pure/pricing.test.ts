@@ -8,31 +8,11 @@ import { costByInstance } from "../../src/pricing/instance-cost.ts";
 import { bestOfEach, OFFER_SORTS, perGpu, rankOffers } from "../../src/pricing/rank.ts";
 import { SUMMARY_KEYS, summarize } from "../../src/pricing/summary.ts";
 import type { LedgerRecord } from "../../src/state/records.ts";
+import { offer as offerOf, usd } from "../pricing/ways.ts";
 
-const usd = (text: string) => moneyFromDecimal(text, "USD");
 const HOUR = 3_600_000;
 
-function offer(set: Partial<Offer> = {}): Offer {
-  return {
-    provider: "local",
-    region: "r",
-    zone: "r-a",
-    type: "h100.1",
-    gpu: { model: "H100", count: 1, vramGb: 80 },
-    vcpus: 8,
-    memoryGb: 64,
-    billing: "spot",
-    price: usd("1"),
-    onDemandPrice: usd("3"),
-    stock: 4,
-    noticeSeconds: 120,
-    protectionSeconds: 0,
-    interruptionsPerHour: 0.1,
-    source: "live",
-    observedAt: 0,
-    ...set,
-  };
-}
+const offer = (set: Partial<Offer> = {}) => offerOf({ noticeSeconds: 120, ...set });
 
 const anyOffer = fc
   .record({
