@@ -39,11 +39,13 @@ function knownUntil({ to, seenAt }: Pick<PastInterval, "to" | "seenAt">): number
 
 /**
  * How spot machines of ours fared in the last thirty days: their hours by the ledger up to when they were last found, whoever ended
- * them, and the reclaims that the records of their instances remember, gone ones included. Of a machine that was taken back its pool
- * is known; any other one is taken to have been of the kind that its instance has now, or had last. Pure.
+ * them, and the reclaims that the records of their instances remember, gone ones included; of a machine that nobody ever found,
+ * neither. Of one that was taken back its pool is known; any other is taken to have been of the kind that its instance has now, or
+ * had last. Pure.
  */
 function experienceOf(records: readonly PastRecord[], ledger: readonly PastInterval[], now: number): readonly Experience[] {
   const since = now - REMEMBERED_MS;
+  const found = new Set(ledger.flatMap(({ kind, providerId, seenAt }) => (kind === "gpu" && seenAt !== undefined ? [providerId] : [])));
   const pools = new Map<string, string>();
   const byId = new Map<string, { readonly record: PastRecord; readonly since: number }>();
   const kinds = new Map<string, ReturnType<typeof kindOf> & { reclaims: number; readonly machines: Map<string, number> }>();
@@ -63,7 +65,9 @@ function experienceOf(records: readonly PastRecord[], ledger: readonly PastInter
     byId.set(record.id, { record, since: oldest });
     for (const { machine, pool, at } of reclaims) {
       pools.set(machine, pool);
-      if (pool.endsWith("/spot") && at > oldest && at <= now) kind(pool).reclaims += 1;
+      // Its hours are not counted either.
+      const isKnown = found.has(machine) && at > oldest && at <= now;
+      if (isKnown && pool.endsWith("/spot")) kind(pool).reclaims += 1;
     }
   }
   for (const interval of ledger) {

@@ -66,7 +66,9 @@ test("history: the hours that were paid for, machine by machine, and the reclaim
 
 test("of an instance that was taken back so often that the oldest are forgotten, only the time since counts", () => {
   const reclaims = Array.from({ length: 16 }, (_, index) => reclaim(`m-${index}`, 160 - 10 * index));
-  const [own] = ownPastOf([record("i-1", {}, { reclaims })], [paid("i-1", "m-x", 600, 200), paid("i-1", "m-1", 170, 150)], NOW).history;
+  const moments = reclaims.map(({ machine }, index) => paid("i-1", machine, 160 - 10 * index, 160 - 10 * index));
+  const ledger = [paid("i-1", "m-x", 600, 200), ...moments, paid("i-1", "m-1", 170, 150)];
+  const [own] = ownPastOf([record("i-1", {}, { reclaims })], ledger, NOW).history;
   expect(own).toMatchObject({ reclaims: 15, runs: [10] });
 });
 
@@ -88,6 +90,20 @@ test("one that was taken after an hour, which was learnt ten days later, is a re
   const [own] = ownPastOf([taken], [paid("i-1", "m-1", 240, 0, { seenAt: NOW - 239 * HOUR })], NOW).history;
   expect(own).toMatchObject({ reclaims: 1, runs: [1] });
   expect(own && rateByHistory(own, 0.05)).toBeCloseTo(2 / 21, 10);
+});
+
+test("what was taken back counts only where its hours do: of machines that nobody found, or whose price nobody told, nothing is known", () => {
+  const machines = Array.from({ length: 10 }, (_, index) => ({ name: `m-${index}`, ago: 60 * (10 - index) }));
+  const taken = record("i-1", {}, { reclaims: machines.map(({ name, ago }) => reclaim(name, ago)) });
+  const ledger = machines.map(({ name, ago }) => paid("i-1", name, ago + 59, ago));
+  const unseen = ledger.map(({ seenAt: _, ...interval }) => interval);
+  const rate = (paidFor: Parameters<typeof ownPastOf>[1]) =>
+    ownPastOf([taken], paidFor, NOW).history.map((own) => rateByHistory(own, 0.05)?.toFixed(4));
+  expect(rate(ledger)).toEqual(["0.0180"]);
+  expect(rate(unseen)).toEqual([]);
+  expect(rate([])).toEqual([]);
+  // One whose hundred hours were watched, and nine of which none was.
+  expect(rate([paid("i-1", "m-0", 700, 600), ...unseen])).toEqual([(2 / 120).toFixed(4)]);
 });
 
 test("starts and checkpoints are believed from three measurements on, each provider for itself", () => {
