@@ -77,6 +77,7 @@ const GROUPS = {
             "gpu-names.ts",
             "gpu-of-type.ts",
             "gpu-query.ts",
+            "grouped-by.ts",
             "measured-seal.ts",
             "packed-script.ts",
             "tight-gzip.ts",

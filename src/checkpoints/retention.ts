@@ -1,4 +1,5 @@
 import { durationText } from "../model/duration.ts";
+import { groupedBy } from "../model/grouped-by.ts";
 
 /** What a retention rule looks at. Those of one `group` are weighed against each other only; times are epoch milliseconds. */
 export interface Retainable {
@@ -104,8 +105,7 @@ export function retain<Item extends Retainable>(
   now: number,
   inUse: ReadonlyMap<string, string> = new Map(),
 ): readonly RetentionRow<Item>[] {
-  const groups = new Map<string, Item[]>();
-  for (const item of items.toSorted(newestFirst)) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
+  const groups = groupedBy(items.toSorted(newestFirst), ({ group }) => group);
   const rows = [...groups.values()].flatMap((group) => weigh(group, rules, now, inUse));
   return rows.toSorted((a, b) => newestFirst(a.item, b.item));
 }

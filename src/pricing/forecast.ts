@@ -1,3 +1,4 @@
+import { groupedBy } from "../model/grouped-by.ts";
 import type { PriceSeries } from "../model/listed-price.ts";
 import { costOf, type Money } from "../model/money.ts";
 import type { BudgetRecord, InstanceRecord, LedgerRecord } from "../state/records.ts";
@@ -137,14 +138,8 @@ function goingOn(
 
 /** What bills told of the own disks of these instances' machines while they slept. */
 function diskBills(ledger: readonly LedgerRecord[], ids: ReadonlySet<string | null>): ReadonlyMap<string | null, readonly LedgerRecord[]> {
-  const bills = new Map<string | null, LedgerRecord[]>();
-  for (const entry of ledger) {
-    if (entry.kind !== "disk" || entry.to === null || !ids.has(entry.instanceId)) continue;
-    const own = bills.get(entry.instanceId);
-    if (own === undefined) bills.set(entry.instanceId, [entry]);
-    else own.push(entry);
-  }
-  return bills;
+  const bills = ledger.filter(({ kind, to, instanceId }) => kind === "disk" && to !== null && ids.has(instanceId));
+  return groupedBy(bills, ({ instanceId }) => instanceId);
 }
 
 /** A bill is in whole millionths and says little of the rate of what it told for a moment only: from so long on it stands before the list. */

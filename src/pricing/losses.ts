@@ -1,3 +1,4 @@
+import { groupedBy } from "../model/grouped-by.ts";
 import type { LedgerRecord } from "../state/records.ts";
 
 /**
@@ -31,13 +32,10 @@ export interface LossBook {
 }
 
 export function lossBook(losses: readonly Loss[]): LossBook {
-  const byInstance = new Map<string, Loss[]>();
-  for (const loss of losses) {
-    if (loss.to <= loss.from) continue;
-    const known = byInstance.get(loss.instance);
-    if (known === undefined) byInstance.set(loss.instance, [loss]);
-    else known.push(loss);
-  }
+  const byInstance = groupedBy(
+    losses.filter(({ from, to }) => to > from),
+    ({ instance }) => instance,
+  );
   const about = (record: LedgerRecord) => {
     if (record.kind !== "gpu" || byInstance.size === 0) return [];
     return (byInstance.get(record.instance) ?? []).filter(({ providerId }) => providerId === null || providerId === record.providerId);

@@ -1,3 +1,4 @@
+import { groupedBy } from "../model/grouped-by.ts";
 import type { InstanceRecord, LedgerRecord, VolumeRecord } from "../state/records.ts";
 
 /**
@@ -20,7 +21,7 @@ export interface StorageBook {
   at(disk: LedgerRecord, moment: number): DiskMoment;
 }
 
-type User = Pick<InstanceRecord, "id" | "name" | "createdAt"> & { readonly goneAt: number };
+type User = Pick<InstanceRecord, "id" | "name" | "createdAt"> & { readonly goneAt: number; readonly disk: string };
 type Span = { readonly from: number; readonly to: number };
 
 /** What is looked at of an instance. */
@@ -77,33 +78,21 @@ function usersOf(
   const keys = new Map(
     volumes.flatMap(({ id, provider, providerId }) => (providerId === null ? [] : [[id, keyOf(provider, providerId)] as const])),
   );
-  const users = new Map<string, User[]>();
-  for (const { id, name, createdAt, state, changedAt, volumes: own, rootVolume } of instances.toSorted(
-    (a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1),
-  )) {
-    const user: User = { id, name, createdAt, goneAt: state === "gone" ? changedAt : Number.POSITIVE_INFINITY };
-    for (const volume of new Set([...own.map((one) => one.id), ...(rootVolume === null ? [] : [rootVolume])])) {
-      const key = keys.get(volume);
-      if (key === undefined) continue;
-      const known = users.get(key);
-      if (known === undefined) users.set(key, [user]);
-      else known.push(user);
-    }
-  }
-  return users;
+  const newestFirst = instances.toSorted((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
+  const users = newestFirst.flatMap(({ id, name, createdAt, state, changedAt, volumes: own, rootVolume }) => {
+    const goneAt = state === "gone" ? changedAt : Number.POSITIVE_INFINITY;
+    const disks = [...new Set([...own.map((one) => one.id), rootVolume])].flatMap((volume) => keys.get(volume ?? "") ?? []);
+    return disks.map((disk): User => ({ id, name, createdAt, goneAt, disk }));
+  });
+  return groupedBy(users, ({ disk }) => disk);
 }
 
 /** When GPUs of each instance were paid for, in order and without overlaps. */
 function gpuSpans(ledger: readonly LedgerRecord[]): ReadonlyMap<string, readonly Span[]> {
-  const all = new Map<string, Span[]>();
-  for (const { instanceId, kind, from, to } of ledger) {
-    if (kind !== "gpu" || instanceId === null) continue;
-    const span = { from, to: to ?? Number.POSITIVE_INFINITY };
-    const known = all.get(instanceId);
-    if (known === undefined) all.set(instanceId, [span]);
-    else known.push(span);
-  }
-  return new Map([...all].map(([id, spans]) => [id, merged(spans)]));
+  const spans = ledger.flatMap(({ instanceId, kind, from, to }) =>
+    kind !== "gpu" || instanceId === null ? [] : [{ instanceId, from, to: to ?? Number.POSITIVE_INFINITY }],
+  );
+  return new Map([...groupedBy(spans, ({ instanceId }) => instanceId)].map(([id, own]) => [id, merged(own)]));
 }
 
 function merged(spans: readonly Span[]): readonly Span[] {

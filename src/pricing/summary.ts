@@ -1,3 +1,4 @@
+import { groupedBy } from "../model/grouped-by.ts";
 import { addMoney, type Money, savingsShare } from "../model/money.ts";
 import type { LedgerRecord } from "../state/records.ts";
 import { type Calendar, calendarOf } from "./calendar.ts";
@@ -147,14 +148,7 @@ function keyOf(record: LedgerRecord, by: SummaryKey, from: number, disk: DiskMom
 }
 
 function grouped(pieces: readonly Piece[], nameOf: (piece: Piece) => string): readonly (readonly Piece[])[] {
-  const groups = new Map<string, Piece[]>();
-  for (const piece of pieces) {
-    const name = nameOf(piece);
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, [piece]);
-    else group.push(piece);
-  }
-  return [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  return [...groupedBy(pieces, nameOf)].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
 /** Amounts by name, each beginning with nothing. */
