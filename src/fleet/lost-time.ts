@@ -1,4 +1,5 @@
 import type { FleetEvent } from "../model/event.ts";
+import { groupedBy } from "../model/grouped-by.ts";
 import type { Loss } from "../pricing/losses.ts";
 import type { LedgerRecord, State } from "../state/records.ts";
 import { wakesOf } from "./wakes/wake-log.ts";
@@ -25,29 +26,15 @@ function isAction({ type, data }: FleetEvent, action: string): boolean {
  * Where nothing was ever sealed, of a machine without a volume above all, nobody knows whether its work was lost. Pure.
  */
 export function lossesOf(events: readonly FleetEvent[], ledger: readonly LedgerRecord[], now: number): readonly Loss[] {
-  const byInstance = new Map<string, FleetEvent[]>();
-  for (const event of events) {
-    if (event.instance === null) continue;
-    const known = byInstance.get(event.instance);
-    if (known === undefined) byInstance.set(event.instance, [event]);
-    else known.push(event);
-  }
-  const gpus = groupedByInstance(ledger);
-  return [...byInstance].flatMap(([instance, own]) => [
-    ...own.flatMap((event, index) => takenLosses(instance, event, own.slice(index + 1), now)),
-    ...failedWakes(instance, own, gpus.get(instance) ?? []),
-  ]);
-}
-
-function groupedByInstance(ledger: readonly LedgerRecord[]): ReadonlyMap<string, readonly LedgerRecord[]> {
-  const groups = new Map<string, LedgerRecord[]>();
-  for (const entry of ledger) {
-    if (entry.kind !== "gpu") continue;
-    const known = groups.get(entry.instance);
-    if (known === undefined) groups.set(entry.instance, [entry]);
-    else known.push(entry);
-  }
-  return groups;
+  const gpus = groupedBy(
+    ledger.filter(({ kind }) => kind === "gpu"),
+    ({ instance }) => instance,
+  );
+  return [...groupedBy(events, ({ instance }) => instance)].flatMap(([instance, own]) => {
+    if (instance === null) return [];
+    const taken = own.flatMap((event, index) => takenLosses(instance, event, own.slice(index + 1), now));
+    return [...taken, ...failedWakes(instance, own, gpus.get(instance) ?? [])];
+  });
 }
 
 /** A provider took a machine: its work since the newest sealed checkpoint, and what it takes until another machine serves. */
@@ -81,10 +68,13 @@ function servesAgain(later: readonly FleetEvent[]): number | undefined {
  */
 function failedWakes(instance: string, events: readonly FleetEvent[], gpus: readonly LedgerRecord[]): readonly Loss[] {
   const wakes = wakesOf(events);
-  const overs = events.flatMap(({ type, at, data }) => (type === "state" && data["to"] === "gone" ? [at] : []));
-  return wakes.flatMap(({ outcome, startedAt }) => {
+  const moves = events.filter(({ type }) => type === "state");
+  const overs = moves.filter(({ data }) => data["to"] === "gone").map(({ at }) => at);
+  const rises = moves.filter(isRising).map(({ at }) => at);
+  return wakes.flatMap(({ outcome, startedAt, endedAt }) => {
     if (outcome !== "asleep") return [];
-    const next = Math.min(...[...overs, ...wakes.map((wake) => wake.startedAt)].filter((at) => at > startedAt));
+    const later = [...overs, ...wakes.map((wake) => wake.startedAt)].filter((at) => at > startedAt);
+    const next = Math.min(...later, ...rises.filter((at) => at > endedAt));
     return gpus
       .filter(({ from, to }) => from < next && (to === null || to > startedAt))
       .map((entry) => ({
@@ -95,4 +85,9 @@ function failedWakes(instance: string, events: readonly FleetEvent[], gpus: read
         to: Math.min(entry.to ?? next, next),
       }));
   });
+}
+
+/** It leaves its sleep to serve: so begins a wake that is still under way, which the log of wakes does not have yet. */
+function isRising({ data }: FleetEvent): boolean {
+  return data["from"] === "hibernated" && ["requested", "restoring", "running"].includes(String(data["to"]));
 }

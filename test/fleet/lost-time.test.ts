@@ -88,6 +88,26 @@ test("a restore that did not serve costs its machines until they are paid for no
   ]);
 });
 
+test("a restore that did not serve costs nothing of the one that is under way", () => {
+  const moves = (at: number, from: string, to: string) => event(at, "state", { from, to });
+  const gpu = (from: number, to: number | null) => sampleLedger(`${from}`, { from: from * MINUTE, to: to === null ? null : to * MINUTE });
+  const found = (...later: readonly FleetEvent[]) => {
+    const own = [moves(100, "hibernated", "requested"), wake(100, 105, "asleep"), moves(106, "hibernating", "hibernated"), ...later];
+    // The second one came only after the cap, because its start could not be broken off.
+    const losses = lossesOf(own, [gpu(101, 106), gpu(111, 113), gpu(221, null)], NOW);
+    return losses.map(({ from, to }) => [from / MINUTE, to / MINUTE]);
+  };
+  const late = [moves(111, "hibernated", "hibernating"), moves(113, "hibernating", "hibernated")];
+  const lost = [
+    [101, 106],
+    [111, 113],
+  ];
+  expect(found(...late, moves(220, "hibernated", "requested"), moves(221, "requested", "provisioning"))).toEqual(lost);
+  expect(found(...late, moves(220, "hibernated", "restoring"))).toEqual(lost);
+  // Somebody ends it while that machine still comes.
+  expect(found(moves(108, "hibernated", "terminating"), moves(200, "terminating", "gone"))).toEqual(lost);
+});
+
 test("a restore that did not serve costs nothing of the next instance of that name", () => {
   const minutes = (from: number, to: number) => sampleLedger(`${from}`, { from: from * MINUTE, to: to * MINUTE });
   const found = lossesOf([wake(100, 110, "asleep"), serves(120, "gone")], [minutes(112, 113), minutes(130, 900)], NOW);
