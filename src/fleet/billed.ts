@@ -1,3 +1,4 @@
+import { groupedBy } from "../model/grouped-by.ts";
 import type { Money } from "../model/money.ts";
 import { isEstimatedByUs } from "../pricing/ledger-part.ts";
 import type { BilledItem } from "../providers/provider.ts";
@@ -60,39 +61,53 @@ export async function followBilling(fleet: Fleet, since: number, signal: AbortSi
 type ByResource = ReadonlyMap<string, readonly LedgerRecord[]>;
 
 function byResource(entries: readonly LedgerRecord[]): ByResource {
-  const found = new Map<string, LedgerRecord[]>();
-  for (const entry of entries) {
-    const own = found.get(entry.providerId);
-    if (own === undefined) found.set(entry.providerId, [entry]);
-    else own.push(entry);
-  }
-  return found;
+  return groupedBy(entries, ({ providerId }) => providerId);
 }
 
-/** The interval of its resource that an item shares most time with; undefined when it lies near none of them. */
-function intervalOf(entries: ByResource, item: BilledItem): LedgerRecord | undefined {
-  const candidates = (entries.get(item.resourceId) ?? []).filter(
-    (entry) => entry.kind === item.kind && isEstimatedByUs(entry) && sharedMs(item, entry) > -EARLIER_MS,
-  );
-  return candidates.reduce<LedgerRecord | undefined>(
-    (winner, entry) => (winner === undefined || sharedMs(item, entry) > sharedMs(item, winner) ? entry : winner),
-    undefined,
-  );
+/** What of an item is for an interval. */
+interface Share {
+  readonly entry: LedgerRecord;
+  readonly micros: bigint;
 }
 
 /**
- * The finished intervals that the items say another price of than is known. Each item belongs to one interval, the one of its
- * resource that it shares most time with, so that nothing is counted twice. Pure.
+ * An item, divided over the intervals of its resource by the time that it shares with each: a price that moved makes several of one
+ * machine. Where it shares none, all of it is for the nearest. The shares add up to it; none when it lies near no interval.
+ */
+function sharesOf(entries: ByResource, item: BilledItem): readonly Share[] {
+  const near = (entries.get(item.resourceId) ?? [])
+    .filter((entry) => entry.kind === item.kind && isEstimatedByUs(entry))
+    .map((entry) => ({ entry, ms: Math.round(sharedMs(item, entry)) }))
+    .filter(({ ms }) => ms > -EARLIER_MS);
+  const within = near.filter(({ ms }) => ms > 0);
+  if (within.length === 0)
+    return near
+      .sort((a, b) => b.ms - a.ms)
+      .slice(0, 1)
+      .map(({ entry }) => ({ entry, micros: item.amount.micros }));
+  const total = BigInt(within.reduce((sum, { ms }) => sum + ms, 0));
+  let [shared, given] = [0n, 0n];
+  return within.map(({ entry, ms }) => {
+    shared += BigInt(ms);
+    const micros = (item.amount.micros * shared) / total - given;
+    given += micros;
+    return { entry, micros };
+  });
+}
+
+/**
+ * The finished intervals that the items say another price of than is known. What of an item is for one that has not ended stays an
+ * estimate until it has. Pure.
  */
 export function billedIntervals(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly LedgerRecord[] {
   const sums = new Map<string, Money>();
   const resources = byResource(entries);
   for (const item of items) {
-    const best = intervalOf(resources, item);
-    if (best === undefined) continue;
-    const sum = sums.get(best.id);
-    if (sum !== undefined && sum.currency !== item.amount.currency) continue;
-    sums.set(best.id, { micros: (sum?.micros ?? 0n) + item.amount.micros, currency: item.amount.currency });
+    const { currency } = item.amount;
+    for (const { entry, micros } of sharesOf(resources, item)) {
+      const sum = sums.get(entry.id);
+      if (sum === undefined || sum.currency === currency) sums.set(entry.id, { micros: (sum?.micros ?? 0n) + micros, currency });
+    }
   }
   return entries.flatMap((entry) => {
     const billed = sums.get(entry.id);
@@ -136,7 +151,7 @@ export function sleepingDisks(entries: readonly LedgerRecord[], items: readonly 
 /** What a bill says that no interval of ours explains: a machine that was not rented by us, or longer than we know. Pure. */
 export function unmatchedItems(entries: readonly LedgerRecord[], items: readonly BilledItem[]): readonly BilledItem[] {
   const resources = byResource(entries);
-  return items.filter((item) => intervalOf(resources, item) === undefined && sleeperOf(resources, item) === undefined);
+  return items.filter((item) => sharesOf(resources, item).length === 0 && sleeperOf(resources, item) === undefined);
 }
 
 /** Milliseconds in common; negative is how far they are apart. */

@@ -63,6 +63,27 @@ test("several items of one interval are added; what runs and what is another's i
   ]);
 });
 
+test("an item over several prices of a machine is divided by the time that each of them held, to the millionth", () => {
+  const hour = 3_600_000;
+  const entries = [interval("a", 0, 4 * hour), interval("b", 4 * hour, 10 * hour), interval("c", 10 * hour, null)];
+  const billed = (...items: readonly BilledItem[]) => billedIntervals(entries, items).map(({ id, billed: amount }) => [id, amount?.micros]);
+  expect(billed(item(0, 10 * hour, 10_000_001n))).toEqual([
+    ["a", 4_000_000n],
+    ["b", 6_000_001n],
+  ]);
+  // By the day: the rest of the second day is for what has not ended.
+  expect(billed(item(-1000, 5 * hour, 50n), item(5 * hour, 12 * hour, 700n))).toEqual([
+    ["a", 40n],
+    ["b", 510n],
+  ]);
+  expect(unmatchedItems(entries, [item(0, 10 * hour, 10n)])).toEqual([]);
+});
+
+test("an item beside all intervals of its machine is for the nearest of them", () => {
+  const entries = [interval("a", 0, 1000), interval("b", 9000, 9000), interval("c", 20_000, 30_000)];
+  expect(billedIntervals(entries, [item(8000, 9000, 7n)])).toEqual([{ ...entries[1], billed: usd(7n) }]);
+});
+
 test("the disk of a sleeping machine becomes one interval, the same one however often it is asked for", () => {
   const entries = [interval("a", 0, 3_600_000)];
   const items = [item(3_600_000, 7_200_000, 50n, { kind: "disk" }), item(0, 1000, 3n, { kind: "disk", resourceId: "volume" })];
