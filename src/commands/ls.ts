@@ -33,7 +33,8 @@ Examples:
     );
     if (options["quiet"] === true) return { view: namesView(records.map((record) => record.name)) };
     const empty = state === undefined && fleet === undefined ? undefined : "No instance fits; spot ls shows them all.";
-    return { view: instancesView(await instanceRows(context, records, await listing.ledger(), listing.guards), empty) };
+    const ledger = await listing.ledger(records.map(({ id }) => id));
+    return { view: instancesView(await instanceRows(context, records, ledger, listing.guards), empty) };
   },
 };
 

@@ -21,7 +21,12 @@ async function filled(): Promise<string> {
   const gone = await state.instance("i-b");
   await state.commit({
     instance: { id: "i-b", version: gone?.version ?? 0, set: { state: "gone" } },
-    ledger: [sampleLedger("one", { billed: usd(5) }), sampleLedger("two")],
+    ledger: [
+      sampleLedger("one", { billed: usd(5) }),
+      sampleLedger("two"),
+      sampleLedger("other", { instanceId: "i-b" }),
+      sampleLedger("volume", { instanceId: null, kind: "disk" }),
+    ],
     guards: ["a", "b", "c"].map((name, at) => ({
       instanceId: `i-${name}`,
       providerId: "m-1",
@@ -45,8 +50,11 @@ test("the listing says what the state says, and every record keeps its own spec"
     expect(await listing?.instances({ includeGone })).toEqual(whole.map(({ spec: _, ...rest }) => rest));
   }
   const costs = (await state.ledger()).map(({ instanceId, from, to, rate, billed }) => ({ instanceId, from, to, rate, billed }));
-  expect(costs.length).toBe(2);
-  expect(await listing?.ledger()).toEqual(costs);
+  const ofA = costs.filter(({ instanceId }) => instanceId === "i-a");
+  expect(ofA.length).toBe(2);
+  expect(await listing?.ledger(["i-a", "i-c"])).toEqual(ofA);
+  expect(await listing?.ledger(["i-a", "i-b", "i-c", "i-d"])).toHaveLength(3);
+  expect(await listing?.ledger([])).toEqual([]);
   const guards = await state.guards();
   // The one that is gone needs no guard.
   expect(guards.map(({ instanceId }) => instanceId)).toEqual(["i-a", "i-c"]);
