@@ -33,10 +33,13 @@ export function openedInterval(record: InstanceRecord, providerId: string, from:
 /** Once in so long it is written down that the machine of an interval was found, in milliseconds. */
 export const SEEN_EVERY_MS = 1_800_000;
 
+/** Clocks of two computers differ by less than this, in milliseconds: what was seen later than that in the future, a wrong one wrote. */
+const AHEAD_MS = 24 * 3_600_000;
+
 /** The ids of the intervals of machines that were found, of which that is to be written down. Pure. */
 export function dueToBeSeen(found: readonly LedgerRecord[], now: number): readonly string[] {
-  // A clock that was set back makes nobody wait.
-  return found.filter(({ seenAt }) => seenAt === undefined || Math.abs(now - seenAt) >= SEEN_EVERY_MS).map(({ id }) => id);
+  const isDue = (seenAt: number) => now - seenAt >= SEEN_EVERY_MS || seenAt - now > AHEAD_MS;
+  return found.filter(({ seenAt }) => seenAt === undefined || isDue(seenAt)).map(({ id }) => id);
 }
 
 /** The same intervals, ended. An end before the beginning (a clock that jumped) is an interval of no length. */
@@ -46,16 +49,19 @@ export function closedIntervals(open: readonly LedgerRecord[], at: number): read
 
 /**
  * What a machine costs an hour from now on: what is known, or first told; where its cloud bills a market that moves, what the cloud
- * says now, once it may move for this machine. The very amount of the record where nothing has changed. Pure.
+ * says now, once it may move for this machine. Processes remember prices, each its own: only what was told after `since`, from when
+ * on the price of the record counts, can move it, or two of them would change it in turn. The very amount of the record where
+ * nothing has changed. Pure.
  */
 export function priceNow(
   { price }: Pick<InstanceRecord, "price">,
-  { price: told, billing, protectedUntil }: Pick<ProviderInstance, "price" | "billing" | "protectedUntil">,
+  { price: told, pricedAt, billing, protectedUntil }: Pick<ProviderInstance, "price" | "pricedAt" | "billing" | "protectedUntil">,
   { billsMarketPrice }: Pick<Capabilities, "billsMarketPrice">,
   now: number,
+  since: number,
 ): Money | null {
   if (price === null || told === null) return price ?? told;
-  const moves = billsMarketPrice && billing === "spot" && now >= (protectedUntil ?? 0);
+  const moves = billsMarketPrice && billing === "spot" && now >= (protectedUntil ?? 0) && (pricedAt ?? now) > since;
   return moves && (told.micros !== price.micros || told.currency !== price.currency) ? told : price;
 }
 

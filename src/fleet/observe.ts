@@ -253,9 +253,13 @@ export async function followLedger(fleet: Fleet, record: InstanceRecord, seen: O
     all.filter((entry) => !open.includes(entry)),
   );
   const { capabilities } = await fleet.provider(record.provider);
-  const billed = seen.cloud.kind === "here" && isBilled(seen.cloud.instance, capabilities);
-  const providerId = seen.cloud.kind === "here" ? seen.cloud.instance.providerId : null;
-  const price = seen.cloud.kind === "here" ? priceNow(record, seen.cloud.instance, capabilities, seen.now) : record.price;
+  const here = seen.cloud.kind === "here" ? seen.cloud.instance : null;
+  const billed = here !== null && isBilled(here, capabilities);
+  const providerId = here?.providerId ?? null;
+  // No price moves that nobody pays; and what was told before a machine was made is older than its offer.
+  const paidSince = open.find((entry) => entry.providerId === providerId)?.from ?? here?.createdAt ?? 0;
+  const since = billed ? paidSince : Number.POSITIVE_INFINITY;
+  const price = here === null ? record.price : priceNow(record, here, capabilities, seen.now, since);
   const ended = open.filter((entry) => !billed || entry.providerId !== providerId || price !== record.price);
   const begins = billed && providerId !== null && open.length === ended.length;
   const opened = begins ? openedInterval({ ...record, price }, providerId, seen.now) : null;

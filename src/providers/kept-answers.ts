@@ -62,16 +62,23 @@ export function keptAnswers(provider: string, { home, clock, env = {} }: Keepers
   return {
     async recent(name, schema, { maxAgeMs, staleMs }, ask) {
       const file = join(folder, `${place}-${name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.json`);
-      const kept = inMemory.get(file) ?? (await read(file));
-      const known = kept === undefined ? undefined : v.safeParse(schema, kept.value);
       const now = clock.now();
-      const usable =
-        kept !== undefined && known?.success === true && kept.observedAt <= now
-          ? { value: known.output, observedAt: kept.observedAt }
+      const usable = (kept: Kept<unknown> | undefined) => {
+        const known = kept === undefined || kept.observedAt > now ? undefined : v.safeParse(schema, kept.value);
+        return kept !== undefined && known?.success === true
+          ? { kept, answer: { value: known.output, observedAt: kept.observedAt } }
           : undefined;
-      if (usable !== undefined && now - usable.observedAt <= maxAgeMs) {
-        if (kept !== undefined) inMemory.set(file, kept);
-        return usable;
+      };
+      const ageOf = (found: ReturnType<typeof usable>) => (found === undefined ? Number.POSITIVE_INFINITY : now - found.kept.observedAt);
+      let found = usable(inMemory.get(file));
+      if (ageOf(found) > maxAgeMs) {
+        // Another process may have asked since.
+        const written = usable(await read(file));
+        if (ageOf(written) < ageOf(found)) found = written;
+      }
+      if (found !== undefined && ageOf(found) <= maxAgeMs) {
+        inMemory.set(file, found.kept);
+        return found.answer;
       }
       try {
         const value = await ask();
@@ -83,7 +90,7 @@ export function keptAnswers(provider: string, { home, clock, env = {} }: Keepers
           .catch(() => undefined);
         return answer;
       } catch (error) {
-        if (usable !== undefined && now - usable.observedAt <= staleMs) return usable;
+        if (found !== undefined && ageOf(found) <= staleMs) return found.answer;
         throw error;
       }
     },

@@ -93,6 +93,8 @@ export interface ProviderInstance {
   readonly billing: Billing;
   /** Per instance-hour, when the provider says. */
   readonly price: Money | null;
+  /** When that price was told, where it comes from memory; absent: at this very look. */
+  readonly pricedAt?: number | undefined;
   readonly createdAt: number | null;
   readonly protectedUntil: number | null;
   readonly notice: Notice | null;

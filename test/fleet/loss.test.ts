@@ -34,6 +34,7 @@ test.each([
 const ITSELF = { machine: { endsItself: true }, endsAtTtl: false };
 const BY_US = { machine: { endsItself: false }, endsAtTtl: false };
 const BY_CLOUD = { machine: { endsItself: false }, endsAtTtl: true };
+const IDLE = { spec: paperSpec({ idleMs: 600_000 }) };
 const RECLAIM = { kind: "reclaim", source: "api", seenAt: NOW, deadline: NOW } as const;
 
 test.each([
@@ -48,6 +49,10 @@ test.each([
   ["its time is not over", { ttlEndsAt: NOW + 1 }, null, ITSELF, true],
   ["its time is over, and its provider says that it took it", { ttlEndsAt: NOW }, "provider", ITSELF, true],
   ["its time is over, and it had a notice", { ttlEndsAt: NOW, notice: RECLAIM }, null, ITSELF, true],
+  ["it may have been idle, and ended itself", IDLE, null, ITSELF, false],
+  ["it may have been idle, and only we would have ended it", IDLE, null, BY_CLOUD, true],
+  ["it may have been idle, and its provider says that it took it", IDLE, "provider", ITSELF, true],
+  ["it may have been idle, and had a notice", { ...IDLE, notice: RECLAIM }, null, ITSELF, true],
 ] as const)("was it taken: %s", (_, set, endedBy, cloud, expected) => {
   expect(wasTaken(record(set), endedBy, cloud, NOW)).toBe(expected);
 });

@@ -1,10 +1,13 @@
 import { expect, onTestFinished, test } from "vitest";
-import { freeOfCharge, priceNow } from "../../src/fleet/ledger.ts";
+import { closedIntervals, dueToBeSeen, freeOfCharge, priceNow } from "../../src/fleet/ledger.ts";
 import { lossEvents, lossesOf } from "../../src/fleet/lost-time.ts";
+import { followLedger, observe } from "../../src/fleet/observe.ts";
 import { reconcile } from "../../src/fleet/pass.ts";
-import { costOf } from "../../src/model/money.ts";
+import { costOf, type Money } from "../../src/model/money.ts";
+import type { Clock } from "../../src/platform/clock.ts";
 import { lossBook } from "../../src/pricing/losses.ts";
 import { summarize } from "../../src/pricing/summary.ts";
+import type { Provider, ProviderInstance } from "../../src/providers/provider.ts";
 import { paperSpec, paperWorld, untilQuiet } from "../simulation/paper-world.ts";
 import { down, up } from "../simulation/scenarios.ts";
 import { sampleLedger } from "../state/sample-records.ts";
@@ -23,6 +26,10 @@ async function renting(settings: Parameters<typeof paperWorld>[0] = {}) {
   return {
     ...world,
     record,
+    look: async (fleet = world.start().fleet) => {
+      const now = (await world.state.instance(record.id)) ?? record;
+      await world.clock.run(observe(fleet, now, signal).then((seen) => followLedger(fleet, now, seen)));
+    },
     pass: () => world.clock.run(reconcile(fleet, { signal, limitMs: MINUTE })),
     end: () => world.clock.run(down(fleet)),
     gpus: async () => (await world.state.ledger()).filter(({ kind }) => kind === "gpu"),
@@ -59,18 +66,93 @@ test.each([
   ["stays under protection", { protectedUntil: HOUR }, HOUR - 1, usd(5n)],
   ["moves from the end of its protection on", { protectedUntil: HOUR }, HOUR, usd(7n)],
   ["is fixed on demand", { billing: "on-demand" as const }, HOUR, usd(5n)],
+  ["is not what was told before it", { pricedAt: -1 }, HOUR, usd(5n)],
+  ["is what was told since", { pricedAt: 0 }, HOUR, usd(7n)],
   ["is what is known where nobody says it", { price: null }, HOUR, usd(5n)],
 ])("the price of a machine %s", (_, more, now, expected) => {
   const told = { price: usd(7n), billing: "spot", protectedUntil: null, ...more } as const;
-  expect(priceNow({ price: usd(5n) }, told, { billsMarketPrice: true }, now)).toEqual(expected);
-  expect(priceNow({ price: usd(5n) }, told, { billsMarketPrice: false }, now)).toEqual(usd(5n));
-  expect(priceNow({ price: null }, told, { billsMarketPrice: false }, now)).toEqual(told.price);
+  expect(priceNow({ price: usd(5n) }, told, { billsMarketPrice: true }, now, -1)).toEqual(expected);
+  expect(priceNow({ price: usd(5n) }, told, { billsMarketPrice: false }, now, -1)).toEqual(usd(5n));
+  expect(priceNow({ price: null }, told, { billsMarketPrice: false }, now, -1)).toEqual(told.price);
 });
 
 test("a price that has not moved is the very same: nothing is written down for it", () => {
   const price = usd(5n);
   const told = { price: usd(5n), billing: "spot", protectedUntil: null } as const;
-  expect(priceNow({ price }, told, { billsMarketPrice: true }, 0)).toBe(price);
+  expect(priceNow({ price }, told, { billsMarketPrice: true }, 0, -1)).toBe(price);
+});
+
+/** The provider of a process that asks for prices no more often than that, and else says what it remembers. */
+function remembering(provider: Provider, clock: Clock, forMs: number): Provider {
+  const heard = new Map<string, { readonly price: Money | null; readonly pricedAt: number }>();
+  const shown = (instance: ProviderInstance): ProviderInstance => {
+    const before = heard.get(instance.providerId);
+    const isFresh = before !== undefined && clock.now() - before.pricedAt < forMs;
+    const known = isFresh ? before : { price: instance.price, pricedAt: clock.now() };
+    heard.set(instance.providerId, known);
+    return { ...instance, ...known };
+  };
+  return {
+    ...provider,
+    list: async (context) => (await provider.list(context)).map(shown),
+    async get(id, context) {
+      const found = await provider.get(id, context);
+      return found === undefined ? undefined : shown(found);
+    },
+  };
+}
+
+test("two processes that remember different prices write a move down once, and the younger price holds", async () => {
+  const world = await renting();
+  const [zone] = world.cloud.zones;
+  if (zone === undefined) throw new Error("no zone");
+  const fleets = [40, 60].map((minutes) => {
+    const known = remembering(world.cloud.provider, world.clock, minutes * MINUTE);
+    return { ...world.start().fleet, provider: async () => known };
+  });
+  const prices = [2_000_000n, 1_500_000n, 2_500_000n];
+  for (const [index, micros] of prices.entries()) {
+    zone.price = usd(micros);
+    for (let look = 0; look < 40; look++) {
+      const fleet = fleets[look % 2];
+      if (fleet !== undefined) await world.clock.run(reconcile(fleet, { signal, limitMs: MINUTE }));
+      await world.clock.pass((3 + index) * MINUTE);
+    }
+  }
+  expect((await world.gpus()).map(({ rate }) => rate.micros)).toEqual([1_000_000n, ...prices]);
+});
+
+test("a machine that sleeps follows no price: nobody pays it", async () => {
+  const { cloud, clock, state, record, gpus, look } = await renting();
+  const machine = cloud.machine(record.providerId ?? "");
+  if (machine !== undefined) machine.state = "hibernated";
+  for (const zone of cloud.zones) zone.price = usd(2_000_000n);
+  await look();
+  expect((await state.instance(record.id))?.price).toEqual(usd(1_000_000n));
+  expect(await gpus()).toMatchObject([{ to: clock.now(), rate: usd(1_000_000n) }]);
+});
+
+test.each([
+  [-1, 1_000_000n],
+  [1, 2_000_000n],
+])("a machine that begins to be paid for, with a price that was told %i ms after it was made", async (ms, rate) => {
+  const { cloud, clock, state, start, gpus, look } = await renting();
+  await state.commit({ ledger: closedIntervals(await gpus(), clock.now()) });
+  await clock.pass(MINUTE);
+  const { fleet } = start();
+  const get: Provider["get"] = async (id, context) => {
+    const found = await cloud.provider.get(id, context);
+    return found === undefined ? undefined : { ...found, price: usd(2_000_000n), pricedAt: (found.createdAt ?? 0) + ms };
+  };
+  await look({ ...fleet, provider: async () => ({ ...cloud.provider, get }) });
+  expect((await gpus()).map(({ rate: { micros } }) => micros)).toEqual([1_000_000n, rate]);
+});
+
+test("that a machine was found is written down once in half an hour, whatever the clocks of two computers say", () => {
+  const due = (seenAt?: number) => dueToBeSeen([sampleLedger("one", seenAt === undefined ? {} : { seenAt })], 100 * HOUR).length === 1;
+  expect([due(), due(99 * HOUR), due(99.6 * HOUR)]).toEqual([true, true, false]);
+  // One is ahead by an hour; another one was, by years.
+  expect([due(101 * HOUR), due(200 * HOUR)]).toEqual([false, true]);
 });
 
 test.each([

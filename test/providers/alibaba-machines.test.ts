@@ -222,9 +222,15 @@ test("what a machine looks like: its price is the market's, its ports are where 
   expect(publicIp === undefined || publicIp === host).toBe(true);
   const before = machine.price?.micros ?? 0n;
   fake.movePrice(A10, 0.7);
-  clock.advance(11 * 60_000);
-  const after = (await provider.get(machine.providerId, context))?.price?.micros ?? 0n;
+  clock.advance(60_000);
+  // What it remembers it says as of then.
+  const soon = await provider.get(machine.providerId, context);
+  expect([soon?.price, soon?.pricedAt]).toEqual([machine.price, machine.pricedAt]);
+  clock.advance(10 * 60_000);
+  const later = await provider.get(machine.providerId, context);
+  const after = later?.price?.micros ?? 0n;
   expect([before < after, after]).toEqual([true, 8_680_000n]);
+  expect((later?.pricedAt ?? 0) - (machine.pricedAt ?? 0)).toBeGreaterThanOrEqual(11 * 60_000);
 });
 
 test("no list fails, or asks again for every machine, for want of prices", async () => {

@@ -1,6 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { systemClock } from "../../src/platform/clock.ts";
 import { bandOf } from "../../src/providers/aws/advisor.ts";
 import type { Api } from "../../src/providers/aws/api.ts";
 import { briefly } from "../../src/providers/aws/briefly.ts";
@@ -31,6 +32,16 @@ describe("the price in force", () => {
       ["us-east-1a", "0.4"],
       ["us-east-1b", "0.6"],
     ]);
+  });
+
+  onMoto("is remembered for a minute, and a machine says of when its price is", async () => {
+    const { running, provider, again, context, cloud } = await awsOn();
+    const { providerId, type, zone, price, pricedAt } = await running();
+    const at = systemClock.now();
+    expect(price).toEqual(priceOf(cloud.price(type, zone), "us-east-1"));
+    expect(pricedAt).toBeLessThanOrEqual(at);
+    expect((await provider.get(providerId, context))?.pricedAt).toBe(pricedAt);
+    expect((await (await again()).get(providerId, context))?.pricedAt).toBeGreaterThanOrEqual(at);
   });
 
   test("is text with up to six decimals, and exact; nothing is no price", () => {

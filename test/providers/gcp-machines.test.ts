@@ -34,6 +34,24 @@ describe("a machine", () => {
     expect(fake.server.requests.slice(asked).filter(({ path }) => path.endsWith("/skus"))).toEqual([]);
   });
 
+  test("costs what the catalogue says, also to whoever launched it, once somebody has read that", async () => {
+    const { running, fake, provider, clock, another } = await gcpBench();
+    const launchedAt = clock.now();
+    const { providerId, price, pricedAt } = await running("t-a");
+    expect(pricedAt).toBeLessThanOrEqual(launchedAt);
+    Object.assign(fake.switches, { spotFactor: 2 });
+    clock.advance(25 * 60 * MINUTE);
+    const readAt = clock.now();
+    await (await another()).offers({}, context);
+    clock.advance(2 * MINUTE);
+    const asked = fake.server.requests.length;
+    const later = await provider.get(providerId, context);
+    expect(Math.abs(Number(later?.price?.micros) - 2 * Number(price?.micros))).toBeLessThan(2);
+    expect(later?.pricedAt).toBeGreaterThanOrEqual(readAt);
+    expect(later?.pricedAt).toBeLessThan(readAt + MINUTE);
+    expect(fake.server.requests.slice(asked).filter(({ path }) => path.endsWith("/skus"))).toEqual([]);
+  });
+
   test("that was preempted is stopped by the provider: its disk costs until it is deleted", async () => {
     const { running, fake, provider, clock, another } = await gcpBench();
     const { providerId } = await running("t-a");

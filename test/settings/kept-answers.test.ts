@@ -45,6 +45,24 @@ test("an answer is kept for its time, for other processes too, with the time it 
   expect(readdirSync(join(home, "cache"))).toEqual(["paper-price-list.json"]);
 });
 
+test("what another process was answered since is read before anybody asks", async () => {
+  const { open, recent, asked, pass, answers } = shop();
+  const [one, other] = [open(), open()];
+  await recent(one);
+  pass(600);
+  // Still young: the other's file is read by nobody.
+  expect(await recent(other)).toEqual({ value: 1, observedAt: 1_000_000 });
+  pass(600);
+  await recent(other);
+  pass(600);
+  expect(await recent(one)).toEqual({ value: 2, observedAt: 1_001_200 });
+  expect(asked()).toBe(2);
+  // Too old to go unasked, and still the youngest that there is.
+  pass(9_000);
+  answers(() => Promise.reject(new Error("away")));
+  expect(await recent(one)).toEqual({ value: 2, observedAt: 1_001_200 });
+});
+
 test("when asking fails an older answer stands in, with its own time, but not for ever", async () => {
   const { recent, pass, answers } = shop();
   await recent();

@@ -60,7 +60,7 @@ export function quietTest(fleet: Fleet, { promised, billed, clouds, now }: Books
     if (secondMouth(record.notice, instance.notice, word) !== null) return false;
     const [open, ...more] = billed.get(record.id) ?? [];
     if (more.length > 0 || open?.providerId !== instance.providerId || !isBilled(instance, capabilities)) return false;
-    if (priceNow(record, instance, capabilities, now) !== record.price) return false;
+    if (priceNow(record, instance, capabilities, now, open.from) !== record.price) return false;
     const heard = asHeard(record, instance, word, now);
     return decide(record, seenFromAfar(now, heard, cloud, nearFromAfar(fleet, record, heard))).action.do === "rest";
   };

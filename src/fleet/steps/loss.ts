@@ -38,10 +38,10 @@ type EndsItself = Pick<Capabilities, "endsAtTtl"> & { readonly machine: Pick<Mac
 
 /**
  * Whether its provider took it, as far as anybody knows: a machine that never served was not taken, it failed; and one that nobody saw
- * end has ended at its time, where that is over and it needed nobody for it. Pure.
+ * end has ended at its time, where that is over and it needed nobody for it. One that ends itself when it is idle may have done so. Pure.
  */
 export function wasTaken(
-  { readyAt, notice, ttlEndsAt }: Pick<InstanceRecord, "readyAt" | "notice" | "ttlEndsAt">,
+  { readyAt, notice, ttlEndsAt, spec }: Pick<InstanceRecord, "readyAt" | "notice" | "ttlEndsAt" | "spec">,
   endedBy: "provider" | "guest" | "user" | null,
   { machine, endsAtTtl }: EndsItself,
   now: number,
@@ -49,7 +49,8 @@ export function wasTaken(
   const isNoticed = notice?.kind === "reclaim";
   if (endedBy === "guest" || endedBy === "user" || (readyAt === null && !isNoticed)) return false;
   const endedInTime = ttlEndsAt !== null && now >= ttlEndsAt && (machine.endsItself || endsAtTtl);
-  return endedBy === "provider" || isNoticed || !endedInTime;
+  const mayBeIdle = spec.idleMs !== null && machine.endsItself;
+  return endedBy === "provider" || isNoticed || !(endedInTime || mayBeIdle);
 }
 
 /** How the machine of a record came to its end: as its provider tells it, by a promise of ours that is open, or by a reclaim. */

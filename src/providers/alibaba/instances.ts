@@ -20,6 +20,7 @@ export interface Surroundings {
   readonly clockOffsetMs: number;
   readonly user: string;
   readonly price: Money | null;
+  readonly pricedAt?: number | undefined;
   readonly volumeIds: readonly string[];
   /** When its lock for a reclaim was first seen, by our clock; null while there is none. */
   readonly lockedSince: number | null;
@@ -92,6 +93,7 @@ export function toInstance(wire: WireInstance, around: Surroundings): ProviderIn
     gpu: { ...named, count: wire.GPUAmount, vramGb: vramGb ?? 0 },
     billing,
     price: around.price,
+    pricedAt: around.pricedAt,
     createdAt,
     protectedUntil: billing === "spot" && wire.SpotDuration === 1 && createdAt !== null ? createdAt + AN_HOUR_MS : null,
     notice: noticeOf(around.lockedSince),

@@ -1,4 +1,3 @@
-import type { Money } from "../../model/money.ts";
 import type { CallContext, ProviderInstance } from "../provider.ts";
 import type { Ecs } from "./client.ts";
 import type { Disks } from "./disks.ts";
@@ -28,6 +27,7 @@ const MOST_PER_PAGE = 100;
 const PRICE_AGE_MS = 10 * 60_000;
 /** Where prices cannot be had, not every machine of a list asks in vain. */
 const NO_PRICES_FOR_MS = 60_000;
+const NO_PRICE = { price: null };
 
 /** A release shuts the machine down first. One that was accepted and never came goes on costing, and is shown as it is. */
 const RELEASED_WITHIN_MS = 10 * 60_000;
@@ -56,24 +56,25 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
     return wholeList(ecs, call, { rows: (page) => page.Instances.Instance, idOf: (row) => row.InstanceId }, context);
   };
 
-  /** What it costs now; null where that cannot be had: no list fails for want of a price. */
-  async function priceOf(region: string, wire: WireInstance, context: CallContext): Promise<Money | null> {
-    if (!isOurs(wire) || wire.InstanceType === "" || wire.InstanceChargeType === "PrePaid" || ecs.now() < noPricesUntil) return null;
+  /** What it costs, and when that was told; null where that cannot be had: no list fails for want of a price. */
+  async function priceOf(region: string, wire: WireInstance, context: CallContext): Promise<Pick<ProviderInstance, "price" | "pricedAt">> {
+    if (!isOurs(wire) || wire.InstanceType === "" || wire.InstanceChargeType === "PrePaid" || ecs.now() < noPricesUntil) return NO_PRICE;
     const isSpot = wire.SpotStrategy !== null && wire.SpotStrategy !== "" && wire.SpotStrategy !== "NoSpot";
     const question = { region, type: wire.InstanceType, spotDuration: isSpot && wire.SpotDuration === 0 ? 0 : 1 } as const;
     try {
-      const zone = (await prices.of(question, PRICE_AGE_MS, context)).zones.get(wire.ZoneId);
-      return (isSpot ? zone?.spot : zone?.onDemand) ?? null;
+      const { zones, observedAt } = await prices.of(question, PRICE_AGE_MS, context);
+      const zone = zones.get(wire.ZoneId);
+      return { price: (isSpot ? zone?.spot : zone?.onDemand) ?? null, pricedAt: observedAt };
     } catch (error) {
       if (context.signal.aborted) throw error;
       noPricesUntil = ecs.now() + NO_PRICES_FOR_MS;
-      return null;
+      return NO_PRICE;
     }
   }
 
   async function shown(region: string, wire: WireInstance, volumeIds: readonly string[], context: CallContext): Promise<ProviderInstance> {
     const providerId = placedId(region, wire.InstanceId);
-    const price = await priceOf(region, wire, context);
+    const priced = await priceOf(region, wire, context);
     const isLocked = isBeingReclaimed(wire);
     // Whoever looks first assumes the deadline; a lock that was lifted and comes again is a new one.
     if (!isLocked) locked.delete(providerId);
@@ -82,7 +83,7 @@ export function machinesOf({ ecs, regions, disks, prices, user }: MachinesOption
       region,
       clockOffsetMs: ecs.clockOffsetMs(),
       user,
-      price,
+      ...priced,
       volumeIds,
       lockedSince: locked.get(providerId) ?? null,
       wasLocked: isLocked || taken.has(providerId),

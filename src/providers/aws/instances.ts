@@ -14,6 +14,7 @@ import { isPersistent, nameIn, tokenIn } from "./tags.ts";
 export interface Surroundings {
   readonly gpu: Gpu;
   readonly price: Money | null;
+  readonly pricedAt?: number | undefined;
   readonly notice: Notice | null;
   /** Its spot request, where it was asked for. */
   readonly request: SpotInstanceRequest | undefined;
@@ -94,6 +95,7 @@ export function toInstance(api: Api, region: string, instance: Instance, around:
     gpu: around.gpu,
     billing: instance.InstanceLifecycle === "spot" ? "spot" : "on-demand",
     price: around.price,
+    pricedAt: around.pricedAt,
     createdAt: api.ours(instance.LaunchTime),
     protectedUntil: null,
     notice: over ? null : around.notice,

@@ -84,10 +84,11 @@ function viewer(api: Api, market: Market, queue: NoticeQueue | undefined) {
     const onDemand = rented.some(({ InstanceLifecycle }) => InstanceLifecycle !== "spot")
       ? await market.onDemand.of(region, context)
       : undefined;
-    const priceOf = (one: Instance) =>
-      one.InstanceLifecycle === "spot"
-        ? prices.find(({ type, zone }) => type === one.InstanceType && zone === one.Placement?.AvailabilityZone)?.price
-        : onDemand?.get(one.InstanceType ?? "");
+    const priceOf = (one: Instance) => {
+      if (one.InstanceLifecycle !== "spot") return { price: onDemand?.get(one.InstanceType ?? "") ?? null };
+      const told = prices.find(({ type, zone }) => type === one.InstanceType && zone === one.Placement?.AvailabilityZone);
+      return { price: told?.price ?? null, pricedAt: told?.observedAt };
+    };
     const byId = new Map(requests.map((request) => [request.SpotInstanceRequestId, request]));
     const byInstance = new Map(requests.map((request) => [request.InstanceId, request]));
     const shown = found.map((one) => {
@@ -96,7 +97,7 @@ function viewer(api: Api, market: Market, queue: NoticeQueue | undefined) {
       const marked = noticeOf(api, request);
       // What EventBridge says of a reclaim is exact; a mere recommendation is less than a mark.
       const notice = told?.kind === "reclaim" ? told : (marked ?? told);
-      return toInstance(api, region, one, { gpu: gpuOf(one.InstanceType), price: priceOf(one) ?? null, notice, request });
+      return toInstance(api, region, one, { gpu: gpuOf(one.InstanceType), ...priceOf(one), notice, request });
     });
     const named = new Set(found.flatMap(({ SpotInstanceRequestId }) => SpotInstanceRequestId ?? []));
     const alone = waiting.filter(({ SpotInstanceRequestId }) => !named.has(SpotInstanceRequestId ?? ""));

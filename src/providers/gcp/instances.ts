@@ -76,7 +76,8 @@ export function toInstance(vm: WireInstance, around: Surroundings): ProviderInst
   const type = typeName(machineType, accelerator, count);
   const state = around.isEndedByUs && ["stopping", "stopped"].includes(stateOf(vm.status)) ? "terminating" : stateOf(vm.status);
   const billing = isSpot(vm) ? "spot" : "on-demand";
-  const size = around.market?.sizeOf(type);
+  const { market } = around;
+  const size = market?.sizeOf(type);
   const ending = state === "stopped" ? (around.ending ?? overItsTime(vm)) : undefined;
   const id = instanceId(vm);
   return {
@@ -90,7 +91,8 @@ export function toInstance(vm: WireInstance, around: Surroundings): ProviderInst
     type,
     gpu: gpuOf(accelerator, count),
     billing,
-    price: size === undefined ? null : (around.market?.prices.of(size, regionOf(zone), billing) ?? null),
+    price: size === undefined ? null : (market?.prices.of(size, regionOf(zone), billing) ?? null),
+    pricedAt: market?.prices.observedAt,
     createdAt: vm.creationTimestamp === null ? null : vm.creationTimestamp - around.clockOffsetMs,
     protectedUntil: null,
     // Neither the 0 s notice nor the one of 120 s is in the API: it goes on saying RUNNING. The agent inside hears it.

@@ -164,6 +164,7 @@ function accepted(spec: LaunchSpec): ProviderInstance {
     gpu: offer.gpu,
     billing: offer.billing,
     price: offer.price,
+    pricedAt: offer.observedAt,
     createdAt: null,
     protectedUntil: null,
     notice: null,

@@ -114,7 +114,11 @@ export function machinesOf(api: Api, market: Market): Machines {
       isEndedByUs: api.monotonic() - (ended.get(instanceId(vm)) ?? Number.NEGATIVE_INFINITY) < DELETED_WITHIN_MS,
     });
     if (own === undefined) return seen;
-    return { ...seen, price: own.price, ...(seen.gpu.count === 0 ? { gpu: own.gpu, type: own.type } : {}) };
+    return {
+      ...seen,
+      ...(seen.price === null ? { price: own.price, pricedAt: own.pricedAt } : {}),
+      ...(seen.gpu.count === 0 ? { gpu: own.gpu, type: own.type } : {}),
+    };
   };
   /** Who stopped each of those that stand still, asked of each zone once. */
   const endingsOf = async (vms: readonly WireInstance[], context: CallContext): Promise<ReadonlyMap<WireInstance, Ending>> => {

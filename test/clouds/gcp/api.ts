@@ -129,7 +129,7 @@ function catalogue({ site, tokens }: Api, request: FakeRequest): unknown {
   const token = query.get("pageToken") ?? "";
   const from = token === "" ? 0 : Number(/^sku-(\d+)$/.exec(Buffer.from(token, "base64").toString("utf8"))?.[1] ?? "NaN");
   if (Number.isNaN(from)) throw invalid("Request contains an invalid argument.");
-  const rows = skus(site.time());
+  const rows = skus(site.time(), site.switches.spotFactor);
   const next = from + size;
   return {
     skus: rows.slice(from, next),

@@ -165,7 +165,7 @@ function places(): readonly Place[] {
   });
 }
 
-function partLines(part: Part, { name, regions, factor }: Place): readonly Line[] {
+function partLines(part: Part, { name, regions, factor }: Place, spotFactor: number): readonly Line[] {
   const common = { resourceFamily: "Compute", group: part.group, regions, unit: part.unit };
   const old = name === "Singapore" && part.group === "N1Standard";
   const spot = part.spot.replace("%", name);
@@ -176,7 +176,7 @@ function partLines(part: Part, { name, regions, factor }: Place): readonly Line[
       // Some rows still have the words of before Spot.
       description: old ? spot.replace("Spot Preemptible", "Preemptible") : spot,
       usage: part.spotUsage ?? "Preemptible",
-      dollars: part.spotPrice * factor,
+      dollars: part.spotPrice * factor * spotFactor,
     },
   ];
 }
@@ -247,12 +247,12 @@ function storageLines({ name, regions, factor }: Place): readonly Line[] {
   ];
 }
 
-/** Every row; `now` is when the prices took effect, near enough. */
-export function skus(now: number): readonly Sku[] {
+/** Every row; `now` is when the prices took effect, near enough; spot is `spotFactor` times as dear as at first. */
+export function skus(now: number, spotFactor: number): readonly Sku[] {
   const effectiveTime = new Date(now).toISOString();
   const parts = [...Object.values(FAMILIES).flat(), ...Object.values(GPUS)];
   return places()
-    .flatMap((place) => [...decoyLines(place), ...parts.flatMap((part) => partLines(part, place)), ...storageLines(place)])
+    .flatMap((place) => [...decoyLines(place), ...parts.flatMap((part) => partLines(part, place, spotFactor)), ...storageLines(place)])
     .map((line, number) => skuOf(line, number, effectiveTime));
 }
 

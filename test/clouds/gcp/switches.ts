@@ -23,6 +23,8 @@ export interface Switches {
   largestPage: number;
   /** The same for the billing catalogue. */
   largestSkuPage: number;
+  /** Spot in the catalogue is that much dearer than it was at first. */
+  spotFactor: number;
   /** `wait` answers after so long at the latest, in milliseconds; the documents allow less than two minutes, zero included. */
   longestWaitMs: number;
   /** Every operation is unknown when it is asked for, whatever has become of it. */
@@ -63,6 +65,7 @@ export const DEFAULT_SWITCHES: Switches = {
   unreachableBy: "unreachables",
   largestPage: 500,
   largestSkuPage: 5_000,
+  spotFactor: 1,
   longestWaitMs: 120_000,
   losesOperations: false,
   pageTokensBy: "place",
