@@ -1,5 +1,6 @@
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { FleetEvent } from "../model/event.ts";
+import type { Gpu } from "../model/gpu.ts";
 import type { Guard } from "../model/guard.ts";
 import { type Money, moneyFromDecimal, moneyJson, moneyToDecimal } from "../model/money.ts";
 import { type WorkloadEnd, workloadEnd } from "../model/workload-end.ts";
@@ -16,6 +17,11 @@ function rateJson(rate: Money): Readonly<Record<string, unknown>> {
   return { amount: moneyToDecimal(rate), currency: rate.currency, per: "hour", of: "instance" };
 }
 
+/** A GPU with all its fields, whichever cloud it is of: `form` is null where none is known. */
+export function gpuJson({ model, count, vramGb, form }: Gpu): Readonly<Record<string, unknown>> {
+  return { model, count, vramGb, form: form ?? null };
+}
+
 /** One instance as `spot.instances/1` promises it. */
 export function instanceJson(
   record: ListedRecord,
@@ -30,7 +36,7 @@ export function instanceJson(
     region: record.region,
     zone: record.zone,
     type: record.type,
-    gpu: record.gpu,
+    gpu: gpuJson(record.gpu),
     billing: record.billing,
     state: record.state,
     rawState: record.rawState,

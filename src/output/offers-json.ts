@@ -1,6 +1,7 @@
 import type { RankedOffer } from "../pricing/rank.ts";
 import { isRentable } from "../pricing/spot-terms.ts";
 import { effectiveJson, hourlyJson } from "./effective-view.ts";
+import { gpuJson } from "./json.ts";
 
 /** An offer, and how many more of its group stand behind it. */
 export interface OfferRow {
@@ -17,7 +18,7 @@ export function offerJson({ ranked, count }: OfferRow): unknown {
     region: offer.region,
     zone: offer.zone,
     type: offer.type,
-    gpu: offer.gpu,
+    gpu: gpuJson(offer.gpu),
     vcpus: offer.vcpus,
     memoryGb: offer.memoryGb,
     billing: offer.billing,

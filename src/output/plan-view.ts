@@ -7,7 +7,7 @@ import type { Offer } from "../model/offer.ts";
 import type { InstanceSpec } from "../state/records.ts";
 import { asleepJson, asleepLine } from "./asleep-text.ts";
 import { clockJson, clockText } from "./checkpoint-clock-text.ts";
-import { specJson } from "./json.ts";
+import { gpuJson, specJson } from "./json.ts";
 import { listView } from "./list-view.ts";
 import { priceHeader } from "./price-header.ts";
 import type { View } from "./view.ts";
@@ -43,7 +43,7 @@ export function planView(lines: readonly PlanLine[], warnings: readonly string[]
       region: offer.region,
       zone: offer.zone,
       type: offer.type,
-      gpu: offer.gpu,
+      gpu: gpuJson(offer.gpu),
       billing: offer.billing,
       price: { ...moneyJson(offer.price), per: "hour", of: "instance" },
       onDemandPrice: offer.onDemandPrice === null ? null : moneyJson(offer.onDemandPrice),

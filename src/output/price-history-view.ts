@@ -6,6 +6,7 @@ import type { PriceFigures, PriceSteps } from "../pricing/history.ts";
 import { type PricedThing, priceOf } from "../pricing/history-groups.ts";
 import { csvText } from "./csv-text.ts";
 import { wrap } from "./detail-view.ts";
+import { gpuJson } from "./json.ts";
 import { listView } from "./list-view.ts";
 import { pricePlot } from "./price-plot.ts";
 import { ageText } from "./price-sources.ts";
@@ -45,7 +46,7 @@ function seriesJson({ series, onDemand }: DrawnSeries, of: PricedThing): unknown
   const { provider, region, zone, type, gpu, billing, source, currency, runs } = series;
   const rate = (micros: bigint) => ({ ...moneyJson({ micros, currency }), per: "hour", of });
   return {
-    ...{ provider, region, zone, type, gpu, billing, source },
+    ...{ provider, region, zone, type, gpu: gpuJson(gpu), billing, source },
     onDemandPrice: onDemand === null ? null : rate(onDemand),
     runs: runs.map(({ from, to, micros }) => ({ from: timeText(from), to: timeText(to), price: rate(priceOf(micros, gpu, of)) })),
   };
