@@ -24,9 +24,14 @@ export function catalogAddress(base: string, cloud: string): string {
  */
 const READER = "3;";
 
-/** What became of asking for a file. `version`: what this reader calls what it read, null where the server has no name for it. */
+/** Whether this reader has read the version that is called so. */
+export function isOfThisReader(version: string | null): boolean {
+  return version?.startsWith(READER) === true;
+}
+
+/** What became of asking for a file. `version`: what this reader calls what it read, also where the server has no name for it. */
 export type CatalogAnswer =
-  | { readonly outcome: "read"; readonly version: string | null; readonly tally: Tally }
+  | { readonly outcome: "read"; readonly version: string; readonly tally: Tally }
   | { readonly outcome: "unchanged" }
   | { readonly outcome: "absent" }
   | { readonly outcome: "failed"; readonly why: string };
@@ -58,10 +63,10 @@ export async function fetchCatalog(
     }
   };
   try {
-    const etag = question.version?.startsWith(READER) === true ? question.version.slice(READER.length) : null;
-    const answer = await download(question.url, { headers: etag === null ? {} : { "if-none-match": etag }, env, signal });
+    const etag = isOfThisReader(question.version) ? question.version?.slice(READER.length) : undefined;
+    const answer = await download(question.url, { headers: etag ? { "if-none-match": etag } : {}, env, signal });
     try {
-      if (answer.status === 304 && etag !== null) return { outcome: "unchanged" };
+      if (answer.status === 304 && etag) return { outcome: "unchanged" };
       return await read(answer, question.cloud, take);
     } finally {
       await answer.close();
@@ -77,8 +82,7 @@ async function read({ status, headers, body }: Download, cloud: string, take: Ca
   if (status === 404) return { outcome: "absent" };
   if (status !== 200) return { outcome: "failed", why: `HTTP ${status}` };
   const tally = await parseCatalog(cloud, body, BATCH, take);
-  const etag = headers["etag"];
-  return { outcome: "read", tally, version: etag === undefined ? null : `${READER}${etag}` };
+  return { outcome: "read", tally, version: `${READER}${headers["etag"] ?? ""}` };
 }
 
 function wordsOf(error: unknown): string {

@@ -73,7 +73,7 @@ test("a packed answer and a redirect are followed", async () => {
     if (request.url === "/catalogs/v8/runpod/vms.csv") response.writeHead(302, { location: "/elsewhere.csv" }).end();
     else response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(HEADER + row("a", "1.5")));
   };
-  expect(await sync()).toMatchObject({ outcome: "read", record: { kept: 1, etag: null } });
+  expect(await sync()).toMatchObject({ outcome: "read", record: { kept: 1, etag: expect.stringMatching(/^\d+;$/) } });
 });
 
 test.each<[string, () => void, object]>([
@@ -120,6 +120,40 @@ test("a version that a reader of another number has read is read again", async (
   await book.recordSource({ ...("record" in first ? first.record : expect.fail()), etag: '1;"1"', checkedAt: now + 5 });
   expect(await sync()).toMatchObject({ outcome: "read" });
   expect(asked.at(-1)?.headers["if-none-match"]).toBeUndefined();
+});
+
+test("what another reader made of a file is no measure of what this one makes", async () => {
+  serve(whole);
+  const first = await sync();
+  const record = "record" in first ? first.record : expect.fail();
+  await book.recordSource({ ...record, etag: '2;"1"', kept: 100, read: 100, checkedAt: now + 5 });
+  now += 10;
+  expect(await sync()).toMatchObject({ outcome: "read", record: { kept: 3 } });
+});
+
+test("where a server names no version, the counts of this reader are a measure all the same, and nothing is asked by a name", async () => {
+  answer = (_, response) => response.end(whole);
+  await sync();
+  answer = (_, response) => response.end(HEADER + row("a", "9"));
+  expect(await sync()).toMatchObject({ outcome: "failed", why: expect.stringContaining("it has 1 prices where it had 3") });
+  expect(asked.map(({ headers }) => headers["if-none-match"])).toEqual([undefined, undefined]);
+});
+
+test("that an old version was found unchanged does not bring it back where a newer one was published meanwhile", async () => {
+  serve(HEADER + row("a", "1"), { etag: '"old"' });
+  await sync();
+  now += 1_000;
+  // A stale cache of a mirror answers, and meanwhile somebody else reads the newer file.
+  answer = async (_, response) => {
+    serve(HEADER + row("a", "2"), { etag: '"new"' });
+    await sync();
+    now += 1_000;
+    response.writeHead(304).end();
+  };
+  const late = { now: () => now + 5_000 } as never;
+  await syncCatalog("runpod", base, { book, clock: late, env: {}, signal: new AbortController().signal });
+  expect(await book.sources()).toMatchObject([{ etag: expect.stringContaining('"new"'), changedAt: now - 1_000 }]);
+  expect(await onOffer()).toEqual(["a on-demand 2000000"]);
 });
 
 test("a file that has become much smaller is believed when it is still so an hour later", async () => {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../platform/clock.ts";
 import { isStillToCome } from "../../pricing/price-age.ts";
-import { type CatalogAnswer, catalogAddress, fetchCatalog } from "../../providers/public-catalog.ts";
+import { type CatalogAnswer, catalogAddress, fetchCatalog, isOfThisReader } from "../../providers/public-catalog.ts";
 import { NAMED_TWICE, type PriceBook, type SourceRecord } from "../../state/price-book/types.ts";
 
 /**
@@ -87,7 +87,8 @@ export async function syncCatalog(cloud: string, base: string, { book, clock, en
 
 /** Why this version is not believed, which is remembered; null when it is. */
 async function doubtOf({ tally }: CatalogAnswer & { readonly outcome: "read" }, { book, before, at }: Look): Promise<string | null> {
-  if (before === undefined) return null;
+  // Another reader made other prices of the same file.
+  if (before === undefined || !isOfThisReader(before.etag)) return null;
   const stated = before.kept + (before.refused[NAMED_TWICE] ?? 0);
   const isLess = tally.kept < stated * LEAST_SHARE;
   // Some files never end with a line's end; one that has become shorter as well was cut within its last row.

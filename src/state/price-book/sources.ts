@@ -35,7 +35,7 @@ const RECORD = `INSERT INTO sources (name, kind, url, etag, changed_at, checked_
   ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, url = excluded.url, etag = excluded.etag, changed_at = excluded.changed_at,
     checked_at = excluded.checked_at, doubted_at = excluded.doubted_at, read = excluded.read, kept = excluded.kept,
     refused = excluded.refused
-  WHERE excluded.checked_at >= checked_at`;
+  WHERE excluded.checked_at >= checked_at AND excluded.changed_at >= changed_at`;
 
 /** Within a transaction: `record` is what is known of its source from now on, unless something newer is. */
 export function replaceRecord(database: SqliteDatabase, record: SourceRecord): void {

@@ -25,7 +25,7 @@ export interface SourceRecord {
   readonly refused: Readonly<Record<string, number>>;
 }
 
-/** Of so many prices of a document, by `SourceRecord.refused`, the same machine had a lower one in the same place. */
+/** So many prices of a document, by `SourceRecord.refused`, repeat another one of the same machine in the same place, or are above it. */
 export const NAMED_TWICE = "named twice";
 
 /** A document on its way into the price book, of which nothing counts until it is published. Whoever has it drops it at the end. */
@@ -95,7 +95,7 @@ export interface KnownGpu extends Pick<Gpu, "model" | "vramGb" | "form"> {
 export interface PriceBook {
   sources(): Promise<readonly SourceRecord[]>;
   reading(source: Pick<SourceRecord, "name" | "kind">): Reading;
-  /** What is known of a source apart from its prices: that it was found unchanged, for example. Nothing older counts. */
+  /** What is known of a source apart from its prices: that it was found unchanged, for example. Nothing older counts, and nothing of an older version. */
   recordSource(record: SourceRecord): Promise<void>;
   /** Nothing of a source is dated later than `until` any more: the clock was ahead when it was read. */
   setBack(name: string, until: number): Promise<void>;
