@@ -7,8 +7,8 @@ function exitFor(reason: unknown): ExitCode {
   return reason === "SIGTERM" ? EXIT.terminated : EXIT.timeout;
 }
 
-/** What to throw when a command was told to stop in the middle: how things stand, and what to run next. */
-export function interrupted(signal: AbortSignal, how: string, next: readonly string[], cause: unknown): Problem {
+/** What to throw when a command was told to stop in the middle: how things stand, what to run next, and whether the same again would do. */
+export function interrupted(signal: AbortSignal, how: string, next: readonly string[], cause: unknown, retryable = false): Problem {
   const exit = exitFor(signal.reason);
   const what = exit === EXIT.timeout ? "the time was up" : "interrupted";
   return new Problem({
@@ -16,6 +16,7 @@ export function interrupted(signal: AbortSignal, how: string, next: readonly str
     message: `${what}: ${how}`,
     exit,
     next,
+    retryable,
     cause,
   });
 }

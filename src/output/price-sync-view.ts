@@ -65,7 +65,7 @@ const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).
 const countText = (count: number | null) => (count === null ? "-" : count.toLocaleString("en-US"));
 
 /** Below the table: why something was not read, each reason once, and what was refused of the rest. */
-function footerOf(rows: readonly SyncRow[]): string | undefined {
+function footerOf(rows: readonly SyncRow[], isDry: boolean): string | undefined {
   const failures = new Map<string, string[]>();
   for (const { cloud, of, outcome, why, kept } of rows) {
     if (why === null) continue;
@@ -77,14 +77,19 @@ function footerOf(rows: readonly SyncRow[]): string | undefined {
     return reasons.length === 0 ? [] : [`${cloud}: refused ${reasons.join(", ")}.`];
   });
   const notes = rows.flatMap(({ cloud, note }) => (note === null ? [] : [`${cloud}: ${note}`]));
-  const lines = [...[...failures].map(([text, names]) => `${names.join(", ")}: ${text}`), ...notes, ...refusals];
+  const lines = [
+    ...[...failures].map(([text, names]) => `${names.join(", ")}: ${text}`),
+    ...notes,
+    ...refusals,
+    ...(isDry ? ["Nothing was kept (--dry-run)."] : []),
+  ];
   return lines.length === 0 ? undefined : lines.join("\n");
 }
 
-/** What became of every file, as `spot.price-sync/1`. */
-export function priceSyncView(outcomes: readonly SyncOutcome[], advisor: AdvisorOutcome | null, now: number): View {
+/** What became of every file, as `spot.price-sync/1`; `isDry`: what would have. */
+export function priceSyncView(outcomes: readonly SyncOutcome[], advisor: AdvisorOutcome | null, now: number, isDry: boolean): View {
   const rows = [...outcomes.map(catalogRow), ...(advisor === null ? [] : [advisorRow(advisor, now)])];
-  const footer = footerOf(rows);
+  const footer = footerOf(rows, isDry);
   return listView<SyncRow>({
     schema: "spot.price-sync/1",
     items: rows,

@@ -221,11 +221,47 @@ test("Ctrl-C ends it with 130 while files are on their way; what was read stands
   const running = spot({ ...world, signal: stop.signal }, "price", "sync", "aws", "vast");
   await expect.poll(() => world.said()).toContain("aws: read");
   stop.abort("SIGINT");
-  expect((await running).code).toBe(130);
+  const { code, stderr } = await running;
+  expect([code, stderr]).toEqual([
+    130,
+    expect.stringMatching(/interrupted: what was read to its end is kept,.*\n +next: spot price sync\n$/s),
+  ]);
   expect(await onOffer(world)).toContain("aws a on-demand 1500000");
   files[at("vast")] = file(HEADER + row("c", "2.5"));
   expect((await spot(world, "price", "sync", "aws", "vast")).code).toBe(0);
   expect(await onOffer(world)).toEqual(["aws a on-demand 1500000", "vast c on-demand 2500000"]);
+});
+
+test("a time that is up advises the same again", async () => {
+  const { world } = await mirror({ [at("vast")]: (response) => response.writeHead(200).write(HEADER) });
+  const { code, stderr } = await spot(world, "price", "sync", "vast", "--timeout", "1s", "--json");
+  expect([code, jsonOf(stderr).error]).toMatchObject([
+    124,
+    { code: "SPOT_E_TIMEOUT", message: expect.stringMatching(/^the time was up: /), next: ["spot price sync"], retryable: true },
+  ]);
+});
+
+test("a dry run reads the same, says what would be kept, and keeps nothing", async () => {
+  const files = { [at("aws")]: file(HEADER + row("a", "1.5", "0.5") + row("a", "2")), "/advisor.json": file("{}") };
+  const { asked, origin, world: plain } = await mirror(files);
+  const env = { ...plain.env, SPOT_AWS_ADVISOR_URL: `${origin}/advisor.json` } as Record<string, string>;
+  const world = testWorld({ home: plain.home, env });
+  const dry = await spot(world, "price", "sync", "aws", "--dry-run", "--json");
+  expect([dry.code, jsonOf(dry.stdout).data]).toMatchObject([
+    0,
+    [{ of: "prices", outcome: "read", kept: 2, refused: { "named twice": 1 } }],
+  ]);
+  expect([await readdir(world.home), asked]).toEqual([[], [at("aws")]]);
+  expect((await spot(plain, "price", "sync", "aws")).code).toBe(0);
+  const known = await onOffer(world);
+  expect(rowOf((await spot(world, "price", "sync", "aws", "--dry-run", "--json")).stdout, "aws").outcome).toBe("unchanged");
+  files[at("aws")] = file(HEADER + row("a", "1.25", "0.25"), '"2"');
+  const changed = await spot(world, "price", "sync", "aws", "--dry-run");
+  expect(changed.stdout).toMatch(/^aws +prices +read +2 [\s\S]*\nNothing was kept \(--dry-run\)\.\n$/m);
+  expect(await onOffer(world)).toEqual(known);
+  delete (files as Record<string, Answer>)[at("aws")];
+  expect((await spot(world, "price", "sync", "aws", "--dry-run")).code).toBe(1);
+  expect(await onOffer(world)).toEqual(known);
 });
 
 test("two at once read the same", async () => {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { interrupted } from "../../fleet/interrupted.ts";
 import { type SyncOutcome, syncCatalogs } from "../../fleet/prices/sync.ts";
 import { EXIT } from "../../model/exit-codes.ts";
 import { suggestion } from "../../model/nearest.ts";
@@ -9,6 +10,7 @@ import { CATALOG_CLOUDS, DEFAULT_CATALOG_URL } from "../../providers/public-cata
 import { openPriceBook } from "../../state/price-book/open.ts";
 import type { CommandContext, CommandModule, CommandResult } from "../command.ts";
 import { type CatalogBase, catalogBase } from "./catalog-base.ts";
+import { openScratchBook } from "./scratch-book.ts";
 
 /** So many names are said of what was not read; all of them stand in the answer. */
 const MOST_NAMES = 8;
@@ -27,7 +29,8 @@ export const priceSync: CommandModule = {
 The files lie below ${DEFAULT_CATALOG_URL};
 SPOT_CATALOG_URL names another place, for example a mirror. What was read is kept with its source
 and time in prices.db below SPOT_HOME, changes of prices included. A file that cannot be read
-leaves what is known as it is, and the command ends with 1.
+leaves what is known as it is, and the command ends with 1. --dry-run reads the catalogues, keeps
+nothing and does not ask the advisor.
 
 Examples:
   $ spot price sync
@@ -40,7 +43,8 @@ Examples:
     const base = catalogBase(world.env);
     const clouds = cloudsOf(context.args, base);
     progress.step(`reading ${clouds.length === 1 ? "a catalogue" : `${clouds.length} catalogues`} below ${base.url}`);
-    const book = await openPriceBook(world.home);
+    const isDry = context.options["dryRun"] === true;
+    const book = await (isDry ? openScratchBook : openPriceBook)(world.home);
     try {
       let read = 0;
       const [outcomes, bands] = await Promise.all([
@@ -48,11 +52,15 @@ Examples:
           read += 1;
           if (clouds.length > 1) progress.step(`${outcome.cloud}: ${outcome.outcome} (${read} of ${clouds.length})`);
         }),
-        clouds.includes("aws") ? advisorOutcome(context, base) : null,
+        clouds.includes("aws") && !isDry ? advisorOutcome(context, base) : null,
       ]);
       world.signal.throwIfAborted();
       const problem = problemOf(outcomes, bands, base);
-      return { view: priceSyncView(outcomes, bands, world.clock.now()), ...(problem === null ? {} : { problem }) };
+      return { view: priceSyncView(outcomes, bands, world.clock.now(), isDry), ...(problem === null ? {} : { problem }) };
+    } catch (error) {
+      if (!world.signal.aborted || world.signal.reason === "EPIPE") throw error;
+      const how = isDry ? "nothing was kept" : "what was read to its end is kept, everything else is as it was";
+      throw interrupted(world.signal, how, ["spot price sync"], error, true);
     } finally {
       book.close();
     }
