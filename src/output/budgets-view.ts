@@ -2,7 +2,7 @@ import { durationText } from "../model/duration.ts";
 import { type Money, moneyJson, moneyText } from "../model/money.ts";
 import type { Standing } from "../pricing/budget.ts";
 import { scopeName } from "../pricing/budget-scope.ts";
-import { type ExchangeRate, exchangeRateText, ratesText } from "../pricing/currency.ts";
+import { type ExchangeRate, exchangeRateText, ratesJson, ratesText } from "../pricing/currency.ts";
 import { isoTime } from "./json.ts";
 import { listView } from "./list-view.ts";
 import type { View } from "./view.ts";
@@ -56,18 +56,15 @@ function standingJson({ budget, scope, ...standing }: Standing, exchange: Exchan
     basis: standing.basis,
     atLeast: standing.uncounted.length > 0,
     uncounted: standing.uncounted.map(moneyJson),
-    converted: standing.isConverted ? ratesJson(exchange) : null,
+    converted: standing.isConverted ? convertedJson(exchange) : null,
     createdAt: isoTime(budget.createdAt),
   };
 }
 
 /** The yuan's rate, and those of all currencies. */
-function ratesJson(exchange: ExchangeRate) {
-  const perUsd = Object.entries(exchange.perUsd).map(([currency, { source }]) => [
-    currency,
-    { rate: exchangeRateText(exchange, currency), source },
-  ]);
-  return { cnyPerUsd: exchangeRateText(exchange), source: exchange.perUsd["CNY"]?.source ?? "", perUsd: Object.fromEntries(perUsd) };
+function convertedJson(exchange: ExchangeRate) {
+  const rates = ratesJson(exchange, Object.keys(exchange.perUsd));
+  return { cnyPerUsd: exchangeRateText(exchange), source: exchange.perUsd["CNY"]?.source ?? "", rates };
 }
 
 function spentText({ spent, basis, uncounted }: Standing): string {

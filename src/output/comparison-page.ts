@@ -4,16 +4,19 @@ import { type Curves, curvesOf } from "../pricing/comparison/curves.ts";
 import { HOUR_MS } from "../pricing/comparison/tariff.ts";
 import { isRentable } from "../pricing/spot-terms.ts";
 import {
+  assumedMark,
   bigText,
   breakEvenLines,
   machinesText,
   mixLines,
+  mixTotalText,
   noteLines,
   nothingText,
   originText,
   priceText,
   sourceName,
   titleText,
+  totalText,
   usefulTexts,
 } from "./comparison-text.ts";
 import type { ComparisonParts } from "./comparison-view.ts";
@@ -49,7 +52,7 @@ function optionsTable(comparison: Comparison, { api, now }: ComparisonParts): Ht
     return [
       sourceName(option),
       option.billing,
-      moneyText(option.total),
+      totalText(option),
       option.billing === "on-demand" && option.savings === 0 ? "–" : shareText(option.savings),
       option.billing === "spot" ? `${moneyText(option.stickerTotal)} (${shareText(option.stickerSavings)})` : "",
       way === null ? (api === null ? "" : `${moneyText(api.perMillion)} per million`) : priceText(way),
@@ -89,7 +92,7 @@ function mixPart({ mix, currency }: Comparison): readonly Html[] {
   const rows = mix.parts.map(({ role, way, machines, usefulMs, hoursPaid, tokens, cost }) => ({
     cells: [
       names[role],
-      moneyText(cost),
+      `${assumedMark(way)}${moneyText(cost)}`,
       way.name,
       machines === null ? "–" : `${role === "burst" ? "up to " : ""}${machines}`,
       role === "tokens" ? "–" : (Number(usefulMs) / Number(HOUR_MS)).toFixed(1),
@@ -97,20 +100,20 @@ function mixPart({ mix, currency }: Comparison): readonly Html[] {
       tokens === 0n ? "–" : bigText(tokens),
     ],
   }));
-  const sum = { cells: [`All, in ${currency}`, moneyText(mix.total), "", "", "", "", ""], kind: "sum" as const };
+  const sum = { cells: [`All, in ${currency}`, mixTotalText(mix), "", "", "", "", ""], kind: "sum" as const };
   return [html`<h3>The cheapest mix</h3>`, pageTable("The cheapest mix", columns, [...rows, sum])];
 }
 
 /** The colour of a way is its place in the list, in both charts. */
 function bars(comparison: Comparison): Html {
   const { options, mix, mixSavings, currency } = comparison;
-  const single = options.flatMap(({ name, total, worth }, index) =>
+  const single = options.flatMap(({ name, way, total, worth }, index) =>
     worth === null
       ? []
       : [
           {
             label: name,
-            text: total.currency === currency ? moneyText(total) : `${moneyText(total)} ≈ ${moneyText(worth)}`,
+            text: `${totalText({ way, total })}${total.currency === currency ? "" : ` ≈ ${moneyText(worth)}`}`,
             value: Number(worth.micros) / 1e6,
             series: index,
           },
@@ -121,7 +124,7 @@ function bars(comparison: Comparison): Html {
     ? [
         {
           label: "cheapest mix",
-          text: `${moneyText(mix.total)}${mixSavings === null ? "" : ` (${(mixSavings * 100).toFixed(0)}% less)`}`,
+          text: `${mixTotalText(mix)}${mixSavings === null ? "" : ` (${(mixSavings * 100).toFixed(0)}% less)`}`,
           value: Number(mix.total.micros) / 1e6,
           parts: mix.parts.map(({ way, worth }) => ({
             value: Number(worth.micros) / 1e6,

@@ -3,10 +3,10 @@ import { moneyText } from "../model/money.ts";
 import type { HoursBreakEven, TokenBreakEven } from "../pricing/comparison/break-even.ts";
 import type { ComparedOption, Comparison, UnableWay } from "../pricing/comparison/compare.ts";
 import type { Ask, Demand } from "../pricing/comparison/demand.ts";
-import type { MixPart } from "../pricing/comparison/mix.ts";
+import type { Mix, MixPart } from "../pricing/comparison/mix.ts";
 import { MOST_MACHINES } from "../pricing/comparison/rental.ts";
 import { HOUR_MS, MONTH_MS, type Tariff } from "../pricing/comparison/tariff.ts";
-import type { MachineWay } from "../pricing/comparison/way.ts";
+import type { MachineWay, TokenWay } from "../pricing/comparison/way.ts";
 import { ratesText } from "../pricing/currency.ts";
 import type { WorkModel } from "../pricing/effective.ts";
 import { MOST_PAID_HOURS } from "../pricing/interrupted-work.ts";
@@ -42,10 +42,24 @@ export function priceText({ sticker, plus }: MachineWay): string {
   return plus === null ? tariffText(sticker) : `${tariffText(sticker)} + ${tariffText(plus)}`;
 }
 
+/** `~` before what rests on an assumed rate of interruptions. */
+export function assumedMark(way: MachineWay | TokenWay | null): "" | "~" {
+  return way !== null && "loss" in way && way.loss.basis === "assumed" ? "~" : "";
+}
+
+export function totalText({ way, total }: Pick<ComparedOption, "way" | "total">): string {
+  return `${assumedMark(way)}${moneyText(total)}`;
+}
+
+export function mixTotalText({ parts, total }: Mix): string {
+  return `${parts.some(({ way }) => assumedMark(way) !== "") ? "~" : ""}${moneyText(total)}`;
+}
+
 /** What a useful hour costs on spot, and how often it is interrupted in an hour: `~` where that is assumed. */
-export function usefulTexts({ billing, effective, loss }: MachineWay): readonly [string, string] {
+export function usefulTexts(way: MachineWay): readonly [string, string] {
+  const { billing, effective, loss } = way;
   if (billing !== "spot") return ["", ""];
-  const mark = loss.basis === "assumed" ? "~" : "";
+  const mark = assumedMark(way);
   const often = loss.interruptionsPerHour === 0 ? "none" : `${Number(loss.interruptionsPerHour.toPrecision(3))}/h`;
   return [`${mark}${tariffText(effective)}`, `${mark}${often}`];
 }
@@ -108,16 +122,17 @@ function partText({ role, way, machines, usefulMs, hoursPaid, tokens, cost }: Mi
     burst: `${machines === null || machines === 1n ? "" : "up to "}${much}${way.name} for ${hours(usefulMs).toFixed(1)} useful machine-hours`,
     tokens: `${bigText(tokens)} tokens by the ${way.name}`,
   }[role];
-  return `${what}: ${moneyText(cost)}`;
+  return `${what}: ${assumedMark(way)}${moneyText(cost)}`;
 }
 
 /** The cheapest mix in words: its parts, what they come to, and what that saves. */
-export function mixLines({ mix, mixSavings, options, demand }: Comparison): readonly string[] {
+export function mixLines({ mix, mixSavings, options, demand, currency }: Comparison): readonly string[] {
   if (mix === null) return [];
+  const of = options.some(({ worth }) => worth === null) ? ` of what is in ${currency} or has a rate to it` : "";
   const [only, ...more] = mix.parts;
-  if (only !== undefined && more.length === 0) return [`Cheapest: ${partText(only, demand)}. No mix that was tried is cheaper.`];
+  if (only !== undefined && more.length === 0) return [`Cheapest${of}: ${partText(only, demand)}. No mix that was tried is cheaper.`];
   const saved = mixSavings === null ? "" : `, ${(mixSavings * 100).toFixed(1)}% less than ${options[0]?.name ?? "one way"} alone`;
-  return [`Cheapest mix found: ${moneyText(mix.total)}${saved}`, ...mix.parts.map((part) => `- ${partText(part, demand)}`)];
+  return [`Cheapest mix found${of}: ${mixTotalText(mix)}${saved}`, ...mix.parts.map((part) => `- ${partText(part, demand)}`)];
 }
 
 /** How often spot machines are interrupted, as far as it is not their clouds' or our own machines' word. */

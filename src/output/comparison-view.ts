@@ -3,7 +3,7 @@ import type { ComparedOption, Comparison } from "../pricing/comparison/compare.t
 import { type Ask, demandOf, dividedUp, msFor, paceOf } from "../pricing/comparison/demand.ts";
 import { HOUR_MS, MONTH_MS } from "../pricing/comparison/tariff.ts";
 import type { TokenWay } from "../pricing/comparison/way.ts";
-import { type ExchangeRate, exchangeRateText } from "../pricing/currency.ts";
+import { type ExchangeRate, ratesJson } from "../pricing/currency.ts";
 import type { WorkModel } from "../pricing/effective.ts";
 import { isStale } from "../pricing/price-age.ts";
 import { comparisonJson, demandJson } from "./comparison-json.ts";
@@ -17,6 +17,7 @@ import {
   priceText,
   sourceName,
   titleText,
+  totalText,
   usefulTexts,
 } from "./comparison-text.ts";
 import { wrap } from "./detail-view.ts";
@@ -45,14 +46,6 @@ function workloadJson(ask: Ask) {
   const ms = ask.job?.ms ?? demand.blocks.reduce((sum, { units }) => sum + msFor(pace, units), 0n) * demand.days;
   const months = ask.job === null ? 1n : dividedUp(ask.job.deadlineMs ?? ask.job.ms, MONTH_MS);
   return { hours: Number(ms) / Number(HOUR_MS), months: Number(months) };
-}
-
-function ratesJson(rate: ExchangeRate) {
-  const rates = Object.entries(rate.perUsd).map(([currency, { source }]) => [
-    currency,
-    { perUsd: exchangeRateText(rate, currency), source },
-  ]);
-  return Object.fromEntries(rates);
 }
 
 interface Row {
@@ -107,7 +100,7 @@ function cells({ gpu, option }: Row, { api, now }: ComparisonParts): readonly st
     way === null ? "–" : option.hoursBilled.toFixed(1),
     isSpot ? moneyText(option.stickerTotal) : "",
     isSpot ? shareText(option.stickerSavings) : "",
-    moneyText(option.total),
+    totalText(option),
     isBaseline ? "–" : shareText(option.savings),
     originText(option, now),
   ];
@@ -148,7 +141,7 @@ export function comparisonView(parts: ComparisonParts): View {
       workload: workloadJson(parts.ask),
       demand: demandJson(parts.ask),
       assumptions: workModelJson(parts.work),
-      rates: ratesJson(parts.rate),
+      rates: ratesJson(parts.rate, Object.keys(parts.rate.perUsd)),
       comparisons: parts.comparisons.map(comparisonJson),
     },
     beside: parts.sources.length === 0 ? {} : { sources: sourcesJson(parts.sources, parts.now) },

@@ -161,7 +161,10 @@ test("a fleet file sets its fleet's budget, and is held to it", async () => {
     ["fleet:night:day", "ok"],
   ]);
   const [day] = await data(world, "budget", "show", "fleet:night:day");
-  expect(day.converted).toMatchObject({ cnyPerUsd: expect.stringMatching(/^\d/) });
+  expect(day.converted).toMatchObject({
+    cnyPerUsd: expect.stringMatching(/^\d/),
+    rates: [{ currency: "CNY", perUsd: day.converted.cnyPerUsd, source: day.converted.source }],
+  });
   file("budget: {amont: 3}");
   expect((await spot(world, "up", "-f", "spot.yaml", "--yes")).code).toBe(2);
 }, 60_000);

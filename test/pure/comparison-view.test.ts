@@ -85,6 +85,31 @@ test("the rate of interruptions that a total rests on is said, and marked where 
   expect(one["options"]).toMatchObject([{ effective: { interruptionsPerHour: 0.5, basis: "given", finishes: true } }]);
 });
 
+test.each([80, 160])("in %i columns a total that rests on an assumed rate is marked, and so is the cheapest", async (width) => {
+  const of = parts(jobOf(10), ["name=s,price=1,billing=spot", "name=od,price=2"]);
+  const lines = await shown(of, width);
+  expect(lines.find((line) => /\bspot +s /.test(line))).toMatch(/ ~\$10\.\d\d +49%$/);
+  expect(lines.find((line) => line.includes("on-demand"))).not.toContain("~");
+  expect(lines).toContainEqual(expect.stringMatching(/^Cheapest: s .*: ~\$10\.\d\d\. /));
+  expect(comparisonPage(of)).toMatch(/>~\$10\.\d\d</);
+  const mixed = (await shown(parts(jobOf(1000), ["name=m,price=500/month", "name=s,price=1,billing=spot"]), width)).filter((line) =>
+    /^(Cheapest|- )/.test(line),
+  );
+  expect(mixed).toEqual([expect.stringContaining("found: ~$"), expect.stringMatching(/m .*: \$500/), expect.stringMatching(/s .*: ~\$/)]);
+});
+
+test("the cheapest is one of those that are held against each other, and says so where not all are", async () => {
+  const out = await shown(parts(jobOf(10), ["name=s,price=1,billing=spot", "name=e,price=1EUR"]));
+  expect(out).toContainEqual(expect.stringMatching(/^Cheapest of what is in EUR or has a rate to it: .*e .*: €10\.00\. /));
+  const plain = await shown(parts(jobOf(10), ["name=s,price=1,billing=spot", "name=e,price=1CNY"]));
+  expect(plain).toContainEqual(expect.stringMatching(/^Cheapest: /));
+});
+
+test("rates have one shape, whichever document they stand in", () => {
+  const { rates } = JSON.parse(JSON.stringify(comparisonView(parts(jobOf(10), ["price=1"])).data));
+  expect(rates).toEqual([{ currency: "CNY", perUsd: "6.77", source: BUNDLED_RATE.perUsd["CNY"]?.source }]);
+});
+
 test("a break-even that cannot be reached is no promise, one that can be says how far it goes, and one by a rate says the rate", async () => {
   const profile = [{ ms: hoursMs(8), machines: MILLION }];
   const ask = { ...plainAsk, profile, throughput: 500n * MILLION, tokensPerDay: 17_500_000n };
