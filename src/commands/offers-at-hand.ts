@@ -67,7 +67,8 @@ export async function offersAtHand(context: CommandContext, wish: MarketWish): P
       ...(asked?.count === undefined ? {} : { gpuCount: asked.count }),
       isWanted: (cloud) => scope.isWanted(cloud) && !heard.includes(cloud),
     });
-    const missingSync = () => syncOf(scope, heard, listed.sources);
+    const catalogued = asksCatalogs(scope) ? await book.read(cataloguedClouds) : undefined;
+    const missingSync = () => syncOf(scope, heard, catalogued ?? []);
     const problem = await failureOf(context, scope, found.failures, listed.offers.length > 0);
     tellFailures(context, found.failures, listed.sources);
     const offers = [...found.offers, ...listed.offers];
@@ -116,13 +117,18 @@ async function scopeOf(context: CommandContext, book: BookAtHand): Promise<Scope
   return { live: source === "live" ? live : [], named, isWanted, source };
 }
 
+function asksCatalogs({ source }: Scope): boolean {
+  return source !== "live" && source !== "bundled";
+}
+
 /** What reads the catalogues of those that were named and did not answer, or all where none was ever read; undefined for nothing. */
-async function syncOf({ named, source }: Scope, heard: readonly string[], sources: readonly ListedSource[]): Promise<string | undefined> {
-  if (source === "live" || source === "bundled") return undefined;
-  const read = sources.filter((one) => one.source === "catalog").map(({ provider }) => provider);
-  if (named.length === 0) return read.length === 0 ? "spot price sync" : undefined;
+async function syncOf(scope: Scope, heard: readonly string[], catalogued: readonly string[]): Promise<string | undefined> {
+  if (!asksCatalogs(scope)) return undefined;
+  const { named } = scope;
+  const unheard = (cloud: string) => !heard.includes(cloud);
+  if (named.length === 0) return catalogued.some(unheard) ? undefined : "spot price sync";
   const { CATALOG_CLOUDS } = await import("../providers/public-catalog.ts");
-  const missing = named.filter((cloud) => CATALOG_CLOUDS.includes(cloud) && !heard.includes(cloud) && !read.includes(cloud));
+  const missing = named.filter((cloud) => CATALOG_CLOUDS.includes(cloud) && unheard(cloud) && !catalogued.includes(cloud));
   return missing.length === 0 ? undefined : `spot price sync ${missing.join(" ")}`;
 }
 

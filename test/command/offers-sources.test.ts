@@ -141,6 +141,22 @@ test("what finds nothing says what may be in its way: a sync that never was, or 
   const azure = ["--provider", "azure", "--gpu", "H100"] as const;
   expect(await said(...azure, "--billing", "monthly")).toBe("No offer fits. --billing any shows more than monthly.");
   expect(await said(...azure, "--billing", "any", "--max-price", "0.1")).toBe("No offer fits. --max-price leaves out what costs more.");
+  // A catalogue that is gone was read, and would be no help if it were read again.
+  const book = await openPriceBook(world.home);
+  const gone = {
+    name: "catalog:lambda",
+    kind: "catalog",
+    url: "",
+    etag: null,
+    changedAt: 1,
+    checkedAt: 1,
+    read: 0,
+    kept: 0,
+    refused: {},
+  } as const;
+  await book.recordSource(gone);
+  book.close();
+  expect(await said("--provider", "lambda")).not.toContain("price sync");
   // A list that has nothing at or under the cap has nothing that fits.
   const capped = await must(world, "offers", "--source", "bundled", "--gpu", "H100", "--max-price", "0.1", "--json");
   const { data: none, sources } = JSON.parse(capped.stdout);

@@ -98,7 +98,7 @@ function sourcesOf(offers: readonly Offer[], { maxPrices }: ListedQuery): readon
 
 const CATALOG = "catalog:";
 
-/** The clouds that a catalogue was read of. */
+/** The clouds that a catalogue was read of, also where it is gone since. */
 export async function cataloguedClouds(book: PriceBook): Promise<readonly string[]> {
   return (await book.sources()).filter(({ kind }) => kind === "catalog").map(({ name }) => name.slice(CATALOG.length));
 }
