@@ -145,10 +145,15 @@ test("our own machines of that type and region count where the provider says not
   const reclaims = ["m-1", "m-2"].map((machine, index) => ({ machine, pool, at: now - hours(20 + index), ranMs: 1 }));
   const state = await openState(join(world.home, "state.db"));
   const trainer = sampleInstance("trainer", { ...kind, billing: "spot", state: "gone", outlook: { ...FRESH_OUTLOOK, reclaims } });
-  // Ten hours at risk, whatever time before them is safe.
+  // Ten hours at risk, five of each machine, whatever time before them is safe.
   const to = now - hours(20);
-  const paid = { instanceId: trainer.id, provider, providerId: "m-1", billing: "spot", kind: "gpu", to, seenAt: to } as const;
-  await state.commit({ addInstance: trainer, ledger: [sampleLedger("l-1", { ...paid, from: to - hours(10) - protectionSeconds * 1000 })] });
+  const ledger = reclaims.map(({ machine }) =>
+    sampleLedger(`l-${machine}`, {
+      ...{ instanceId: trainer.id, provider, providerId: machine, billing: "spot", kind: "gpu" },
+      ...{ from: to - hours(5) - protectionSeconds * 1000, to, seenAt: to },
+    }),
+  );
+  await state.commit({ addInstance: trainer, ledger });
   await state.close();
   const after = await json(world, ...LISTED, "--provider", provider);
   expect(after.data[0]).toMatchObject(kind);
