@@ -98,8 +98,10 @@ const GROUPS = {
   ],
   // Of whatever looks at the fleet.
   look: [
-    ...["fleet/fleet.ts", "commands/fleet-context.ts", "pricing/instance-cost.ts"],
-    ...["model/guard.ts", "model/outlook.ts", "model/checkpoint-fit.ts", "platform/files.ts"],
+    ...["fleet/fleet.ts", "commands/fleet-context.ts", "commands/budget/nearest.ts", "pricing/instance-cost.ts", "pricing/currency.ts"],
+    ...["model/guard.ts", "model/outlook.ts", "model/checkpoint-fit.ts", "model/checkpoint-interval.ts", "model/gpu-names.ts"],
+    ...["model/asleep.ts", "model/wake.ts", "model/comeback.ts"],
+    "platform/files.ts",
     ...["output/json.ts", "output/guard-text.ts", "output/instances-view.ts"],
   ],
   // What the database is read with.
